@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { FileEntry } from './files.ts';
+import { RoomId } from './ids.ts';
+import { JobStatus } from './job.ts';
+
+/** Header with the room's token; `Authorization: Bearer` carries the identity token. */
+export const ROOM_TOKEN_HEADER = 'x-room-token';
+
+/** `POST /anonymous-signin`: an ephemeral Cognito user's tokens. */
+export const SignInReply = z.object({ user_id: z.string(), id_token: z.string(), expires_at: z.iso.datetime() });
+export type SignInReply = z.infer<typeof SignInReply>;
+
+/** `POST /api/rooms`: the room's name may be chosen. */
+export const CreateRoomRequest = z.object({ room_id: RoomId.optional() });
+/** The only time that the token is shown. Times are ISO 8601. */
+export const CreateRoomReply = z.object({
+  room_id: RoomId,
+  token: z.string(),
+  created_at: z.string(),
+  expires_at: z.string(),
+});
+export type CreateRoomReply = z.infer<typeof CreateRoomReply>;
+
+/** `GET /api/rooms/{room}`. */
+export const RoomReply = z.object({
+  room_id: RoomId,
+  created_at: z.string(),
+  expires_at: z.string(),
+  workers: z.int(),
+  peers: z.int(),
+});
+export type RoomReply = z.infer<typeof RoomReply>;
+
+/** `POST /api/rooms/{room}/jobs` and `GET /api/rooms/{room}/jobs/{job}` (`?wait_ms=` waits for the end, at most 30 s). */
+export const JobReply = z.object({ status: JobStatus, temporal_ui_url: z.string().nullable() });
+export type JobReply = z.infer<typeof JobReply>;
+
+/** `GET /api/rooms/{room}/jobs`, newest first. */
+export const JobListReply = z.object({ jobs: z.array(JobStatus) });
+export type JobListReply = z.infer<typeof JobListReply>;
+
+/** `GET /api/rooms/{room}/models/{model}/files`: where each file can be had for the next minutes. */
+export const ModelFilesReply = z.object({ files: z.array(FileEntry.extend({ url: z.string() })) });
+export type ModelFilesReply = z.infer<typeof ModelFilesReply>;
+
+/** Body of every answer that is not 2xx. */
+export const ErrorReply = z.object({ error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }) });
+export type ErrorReply = z.infer<typeof ErrorReply>;

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { Sha256 } from './ids.ts';
+
+/** Longest relative path accepted from the wire, in characters. */
+export const MAX_PATH_LENGTH = 512;
+/** Most files in one transfer. */
+export const MAX_FILES = 10_000;
+/** Largest single file, in bytes (1 TiB). */
+export const MAX_FILE_BYTES = 2 ** 40;
+
+const WINDOWS_RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
+
+/**
+ * Says why a relative path from the wire must not be written, or undefined where it is safe on Linux, macOS and Windows:
+ * relative, `/`-separated, no `.`/`..`/empty segments, no control or reserved characters, no device names.
+ */
+export function unsafePathReason(path: string): string | undefined {
+  if (path.length === 0 || path.length > MAX_PATH_LENGTH) return `a path has 1 to ${MAX_PATH_LENGTH} characters`;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
+  if (/[\u0000-\u001f\u007f\\:*?"<>|]/.test(path)) return 'it holds a character that not every system can store';
+  for (const segment of path.split('/')) {
+    if (segment === '') return 'it is absolute or has an empty part';
+    if (segment === '.' || segment === '..') return 'it leaves its folder';
+    if (Buffer.byteLength(segment) > 255) return 'a part of it is longer than 255 bytes';
+    if (/[. ]$/.test(segment)) return 'a part of it ends with a dot or a space';
+    if (WINDOWS_RESERVED.test(segment)) return 'a part of it is a reserved device name';
+  }
+  return undefined;
+}
+
+/** A relative path that is safe to write below a folder of ours. */
+export const RelPath = z.string().refine((path) => unsafePathReason(path) === undefined, {
+  error: (issue) => `unsafe path: ${unsafePathReason(String(issue.input)) ?? 'refused'}`,
+});
+
+/** One file as it is promised before its bytes move. */
+export const FileEntry = z.object({
+  path: RelPath,
+  size_bytes: z.int().min(0).max(MAX_FILE_BYTES),
+  sha256: Sha256,
+});
+export type FileEntry = z.infer<typeof FileEntry>;
+
+/** A list of files without two that differ only in case (macOS and Windows would store them as one). */
+export const FileList = z
+  .array(FileEntry)
+  .max(MAX_FILES)
+  .refine((files) => new Set(files.map((f) => f.path.normalize('NFC').toLowerCase())).size === files.length, {
+    error: 'two files have the same name',
+  });

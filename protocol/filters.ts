@@ -1,0 +1,24 @@
+import { z } from 'zod';
+
+const Scalar = z.union([z.string().max(256), z.number(), z.boolean()]);
+
+/** Conditions on one property, as in the seed's discovery; all that are given must hold. */
+export const PropertyCondition = z.strictObject({
+  $eq: Scalar.optional(),
+  $ne: Scalar.optional(),
+  $gt: z.number().optional(),
+  $gte: z.number().optional(),
+  $lt: z.number().optional(),
+  $lte: z.number().optional(),
+  $in: z.array(Scalar).max(64).optional(),
+  $exists: z.boolean().optional(),
+});
+export type PropertyCondition = z.infer<typeof PropertyCondition>;
+
+/** Which peers of the room are wanted: of this role, with all of these tags, whose properties meet the conditions. */
+export const PeerFilters = z.strictObject({
+  role: z.enum(['worker', 'client', 'dashboard']).optional(),
+  tags: z.array(z.string().max(64)).max(16).optional(),
+  properties: z.record(z.string().max(64), z.union([PropertyCondition, Scalar])).optional(),
+});
+export type PeerFilters = z.infer<typeof PeerFilters>;

@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { FileList, RelPath } from './files.ts';
+import { Alias, JobId, ModelId, PeerId, RoomId, Tag, UserId } from './ids.ts';
+import { ModelType } from './sleap-config.ts';
+
+/** What a job needs of a worker. Nothing set: any worker of the room. */
+export const JobRequirements = z.object({
+  min_gpu_memory_mb: z.int().min(0).optional(),
+  tags: z.array(Tag).max(16).optional(),
+  worker: PeerId.optional(),
+});
+export type JobRequirements = z.infer<typeof JobRequirements>;
+
+/** One sleap-nn run of a training job. Paths are of the job's `files`. */
+export const TrainingRun = z.object({
+  /** The config's name without ending, e.g. `centroid`; unique in the job. */
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._=-]{0,126}$/),
+  config: RelPath,
+  train_labels: z.array(RelPath).min(1).max(64),
+  val_labels: z.array(RelPath).max(64),
+  model_type: ModelType,
+});
+export type TrainingRun = z.infer<typeof TrainingRun>;
+
+const jobCommon = {
+  job_id: JobId,
+  /** What the researcher sees it called: the name of the labels or video. */
+  name: z.string().min(1).max(200),
+  /** What will be sent to the pod; each file is checked against its hash on arrival. */
+  files: FileList,
+  requirements: JobRequirements,
+};
+
+/** A training job as it is submitted. */
+export const TrainingSpec = z.object({
+  kind: z.literal('training'),
+  ...jobCommon,
+  runs: z.array(TrainingRun).min(1).max(16),
+  /** Alias for the model; with several runs each model gets `alias-model_type`. */
+  alias: Alias.optional(),
+  notes: z.string().max(2000).default(''),
+  tags: z.array(Tag).max(32).default([]),
+  /** Set to train the same config on the same data once more, under another model id. */
+  again: z.string().max(64).optional(),
+});
+export type TrainingSpec = z.infer<typeof TrainingSpec>;
+
+/** An inference job as it is submitted. */
+export const InferenceSpec = z.object({
+  kind: z.literal('inference'),
+  ...jobCommon,
+  /** One model, or the two of a top-down pair; resolved from aliases by the submitter. */
+  models: z.array(ModelId).min(1).max(2),
+  /** The video or labels to predict on, of `files`. */
+  input: RelPath,
+  /** Frames such as `0-49`; absent: all. */
+  frames: z
+    .string()
+    .regex(/^[0-9,-]{1,200}$/)
+    .optional(),
+  tracking: z.boolean().default(false),
+});
+export type InferenceSpec = z.infer<typeof InferenceSpec>;
+
+export const JobSpec = z.discriminatedUnion('kind', [TrainingSpec, InferenceSpec]);
+export type JobSpec = z.infer<typeof JobSpec>;
+
+/** What the server adds to a spec: who, where, when. Never taken from the submitter. */
+export const JobContext = z.object({ room_id: RoomId, user_id: UserId, submitted_at: z.iso.datetime() });
+export type JobContext = z.infer<typeof JobContext>;
+
+/** The single argument of a job's workflow. */
+export interface JobInput<Spec extends JobSpec = JobSpec> {
+  spec: Spec;
+  context: JobContext;
+}
+
+export const JobPhase = z.enum([
+  'queued',
+  'receiving',
+  'training',
+  'predicting',
+  'uploading',
+  'publishing',
+  'returning',
+  'done',
+  'failed',
+  'cancelled',
+]);
+export type JobPhase = z.infer<typeof JobPhase>;
+
+/** True where a job has ended. */
+export function isFinal(phase: JobPhase): boolean {
+  return phase === 'done' || phase === 'failed' || phase === 'cancelled';
+}
+
+/** A published model as a job reports it. */
+export const JobModel = z.object({
+  id: ModelId,
+  model_type: ModelType,
+  /** Aliases that name it now, the researcher's own first. */
+  aliases: z.array(z.string()),
+  run: z.string(),
+});
+export type JobModel = z.infer<typeof JobModel>;
+
+/** What a job's status query answers. */
+export const JobStatus = z.object({
+  job_id: JobId,
+  kind: z.enum(['training', 'inference']),
+  name: z.string(),
+  user_id: z.string(),
+  phase: JobPhase,
+  /** What is being waited for or done, in words. */
+  detail: z.string(),
+  worker: z.string().nullable(),
+  models: z.array(JobModel),
+  submitted_at: z.string(),
+  /** Set when the job has ended badly. */
+  error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
+});
+export type JobStatus = z.infer<typeof JobStatus>;

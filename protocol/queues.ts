@@ -1,0 +1,38 @@
+/** Names that must agree between the processes that start workflows, run them and do their activities. */
+
+/** Workflows, and activities that need S3 and Temporal but no GPU. Polled by the control worker. */
+export const CONTROL_QUEUE = 'sleap-rtc-control';
+
+/** Sessions for any worker of a room. */
+export function roomSessionQueue(room: string): string {
+  return `gpu.${room}`;
+}
+
+/** Sessions for one worker by name (`--worker`). */
+export function workerSessionQueue(room: string, worker: string): string {
+  return `gpu.${room}.${worker}`;
+}
+
+/** A running worker process's own queue. `bootId` tells a restarted process from the one whose files are lost. */
+export function podQueue(room: string, worker: string, bootId: string): string {
+  return `pod.${room}.${worker}.${bootId}`;
+}
+
+/** A job's workflow id: the room is part of it, so that one room's token cannot reach another's job. */
+export function jobWorkflowId(room: string, jobId: string): string {
+  return `job:${room}:${jobId}`;
+}
+
+/** The one workflow through which a room's manifest is changed. */
+export function roomRegistryWorkflowId(room: string): string {
+  return `room-registry:${room}`;
+}
+
+/** Search attributes of every job, made when the server is set up; shown and searched in the Temporal UI. */
+export const SEARCH_ATTRIBUTES = {
+  SleapRoom: 'Keyword',
+  SleapKind: 'Keyword',
+  SleapUser: 'Keyword',
+  SleapModelType: 'KeywordList',
+  SleapPhase: 'Keyword',
+} as const;

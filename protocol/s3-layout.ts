@@ -1,0 +1,18 @@
+/** Where things lie in the room bucket. The model part is the seed's; the rest is the design's. Keys, not URLs. */
+export const s3Layout = {
+  /** The room's model registry. */
+  manifest: (room: string) => `${room}/manifest.json`,
+  /** The folder of one model; ends with a slash. */
+  model: (room: string, modelId: string) => `${room}/models/${modelId}/`,
+  /** The list of a model's files with sizes and SHA-256s; written last, so its presence means the model is whole. */
+  modelFiles: (room: string, modelId: string) => `${room}/models/${modelId}/files.json`,
+  /** The folder of one job: logs, metrics, results; ends with a slash. */
+  job: (room: string, jobId: string) => `${room}/jobs/${jobId}/`,
+  /** A file of a staged dataset, under its own hash. */
+  dataset: (room: string, sha256: string) => `${room}/datasets/${sha256}`,
+};
+
+/** An `s3://` URL, as the manifest names places. */
+export function s3Url(bucket: string, key: string): string {
+  return `s3://${bucket}/${key}`;
+}
