@@ -1,0 +1,94 @@
+/**
+ * What workflows ask of activities: names, arguments and results. Workflows proxy these types and the factories beside
+ * this file are checked against them, so that neither can drift. Types only: nothing here runs.
+ *
+ * Every activity takes one object and is idempotent: doing it again finds the earlier work.
+ */
+import type { InferenceSpec, JobInput, JobSpec, TrainingSpec } from '../protocol/job.ts';
+import type { ChangeOutcome, ManifestChange, ModelEntry } from '../protocol/manifest.ts';
+import type { TrainedModel } from './sleap-nn/trained-model.ts';
+
+/** Most activities of a job need the job, and no more. */
+export interface JobActivityInput<Spec extends JobSpec = JobSpec> {
+  input: JobInput<Spec>;
+}
+
+export interface HoldGpuSessionInput {
+  /** Chosen by the workflow; `gpuSessionOpened` and `endGpuSession` name it. */
+  session_id: string;
+  room_id: string;
+  job_id: string;
+  /** Whom to signal. */
+  workflow_id: string;
+}
+
+/** The argument of the signal `gpuSessionOpened`, by which a pod answers. */
+export interface GpuSessionOpened {
+  session_id: string;
+  /** The worker's name, for people. */
+  worker: string;
+  /** Where the session's other activities are done. */
+  pod_queue: string;
+}
+
+export interface EndGpuSessionInput {
+  session_id: string;
+  job_id: string;
+}
+
+/** On a session queue. */
+export interface SessionActivities {
+  /**
+   * Takes a pod's GPU slot, signals `gpuSessionOpened` and heartbeats until the session is ended.
+   * Fails with GPU_BUSY (retried by the server) where another session was faster.
+   */
+  holdGpuSession(args: HoldGpuSessionInput): Promise<void>;
+}
+
+/** On a pod's own queue, during a session. */
+export interface PodActivities {
+  /** Frees the slot; returns when nothing of the job runs on the pod any more. */
+  endGpuSession(args: EndGpuSessionInput): Promise<void>;
+  /** Brings the job's files to `jobs/{job_id}/dataset/`. */
+  receiveDataset(args: JobActivityInput): Promise<void>;
+  /** One sleap-nn run, `input.spec.runs[run_index]`. */
+  train(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<TrainedModel>;
+  /** Copies a trained model to S3; the entry is what the manifest shall say of it. */
+  uploadModel(args: JobActivityInput<TrainingSpec> & { trained: TrainedModel }): Promise<ModelEntry>;
+  /** Brings the models or predictions to the researcher, where they are there. */
+  returnResults(args: JobActivityInput & { models: ModelEntry[] }): Promise<{ delivered: boolean }>;
+  /** Tells the room's peers (`job_complete`). */
+  announceJobComplete(args: JobActivityInput & { model_ids: string[] }): Promise<void>;
+  /** Sees to it that `input.spec.models` lie in the pod's cache, whole. */
+  ensureModels(args: JobActivityInput<InferenceSpec>): Promise<void>;
+  /** Runs `sleap-nn predict` into `jobs/{job_id}/results/`. */
+  predict(args: JobActivityInput<InferenceSpec>): Promise<PredictionSummary>;
+  /** Copies `jobs/{job_id}/results/` to the job's folder in S3, for a researcher who has left. */
+  keepResults(args: JobActivityInput<InferenceSpec>): Promise<void>;
+}
+
+/** What a prediction came to. */
+export interface PredictionSummary {
+  frames: number;
+  seconds: number;
+}
+
+export interface RequestManifestChangesInput {
+  room_id: string;
+  changes: ManifestChange[];
+  /** The workflow that wants the outcomes, as the signal `manifestChangesApplied`. */
+  reply_to?: { workflow_id: string };
+}
+
+export interface ApplyManifestChangesInput {
+  room_id: string;
+  changes: ManifestChange[];
+}
+
+/** On CONTROL_QUEUE. */
+export interface ControlActivities {
+  /** Hands changes to the room's registry workflow, starting it where it is not running. */
+  requestManifestChanges(args: RequestManifestChangesInput): Promise<void>;
+  /** Writes changes into the room's manifest: one outcome a change, in the order given. */
+  applyManifestChanges(args: ApplyManifestChangesInput): Promise<ChangeOutcome[]>;
+}

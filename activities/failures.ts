@@ -1,0 +1,105 @@
+import { ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
+import { isErrorCode, SleapRtcError, toSleapRtcError } from '../protocol/errors.ts';
+
+/**
+ * How our errors cross Temporal: as an ApplicationFailure whose type is the code, so that retry policies, the Temporal UI
+ * and the API all read the same word. Workflow code may import this file: it touches nothing but `@temporalio/common`.
+ */
+
+/** A session that found the GPU just taken asks again after this long, whatever the back-off has grown to. */
+const GPU_BUSY_RETRY_MS = 300;
+
+/** Turns anything thrown into the failure that Temporal stores; a failure of Temporal's own making is left as it is. */
+export function toApplicationFailure(error: unknown): ApplicationFailure {
+  if (error instanceof ApplicationFailure) return error;
+  const known = toSleapRtcError(error);
+  return ApplicationFailure.create({
+    type: known.code,
+    message: known.message,
+    nonRetryable: !known.retryable,
+    details: [known.remedy],
+    ...(known.code === 'GPU_BUSY' ? { nextRetryDelay: GPU_BUSY_RETRY_MS } : {}),
+    ...(known.cause instanceof Error ? { cause: known.cause } : {}),
+  });
+}
+
+/**
+ * Reads the error that a person should see out of anything Temporal throws: the wrapping of activities, child workflows
+ * and clients is walked through. A code of ours wins wherever it stands in the chain; else a cancellation, else a time-out.
+ */
+export function fromFailure(failure: unknown): SleapRtcError {
+  const chain = causes(failure);
+  for (const error of chain) {
+    if (error instanceof SleapRtcError) return error;
+    if (error instanceof ApplicationFailure && isErrorCode(error.type)) {
+      const [remedy] = error.details ?? [];
+      return new SleapRtcError(error.type, error.message, {
+        cause: failure,
+        ...(typeof remedy === 'string' ? { remedy } : {}),
+      });
+    }
+  }
+  if (chain.some((error) => error instanceof CancelledFailure)) {
+    return new SleapRtcError('JOB_CANCELLED', 'The job was cancelled.', { cause: failure });
+  }
+  const timeout = chain.find((error) => error instanceof TimeoutFailure);
+  if (timeout !== undefined) return timeoutError(timeout, failure);
+  const last = chain.at(-1);
+  return new SleapRtcError('INTERNAL', last instanceof Error ? last.message : String(failure), { cause: failure });
+}
+
+/** True where the failure, or any cause of it, is a cancellation. */
+export function isCancelled(failure: unknown): boolean {
+  return causes(failure).some((error) => error instanceof CancelledFailure);
+}
+
+/**
+ * Makes activities throw what Temporal can store: a SleapRtcError (or a bug) becomes an ApplicationFailure with its code.
+ * A cancellation passes as it is, so that the activity counts as cancelled and not as failed, also where a library or one
+ * of our errors has wrapped it.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: the arguments are each activity's own; they only pass through
+export function wrapActivities<T extends Record<string, (...args: any[]) => Promise<unknown>>>(activities: T): T {
+  const wrapped = Object.entries(activities).map(([name, activity]) => [
+    name,
+    async (...args: unknown[]) => {
+      try {
+        return await activity(...args);
+      } catch (error) {
+        throw cancellationIn(error) ?? toApplicationFailure(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(wrapped) as T;
+}
+
+function cancellationIn(error: unknown): Error | undefined {
+  const chain = causes(error);
+  // An AbortError counts for the SDK as a cancellation only if the activity was told to stop.
+  return (
+    chain.find((cause) => cause instanceof CancelledFailure) ??
+    (error instanceof Error && error.name === 'AbortError' ? error : undefined)
+  );
+}
+
+function timeoutError(timeout: TimeoutFailure, cause: unknown): SleapRtcError {
+  if (timeout.timeoutType === 'HEARTBEAT' || timeout.timeoutType === 'SCHEDULE_TO_START') {
+    return new SleapRtcError('POD_LOST', 'The worker stopped answering.', { cause });
+  }
+  return new SleapRtcError('INTERNAL', 'A step of the job took longer than it may.', { cause });
+}
+
+/** An error and its causes, outermost first; bounded, since a chain from elsewhere may be a ring. */
+function causes(error: unknown): unknown[] {
+  const chain: unknown[] = [];
+  for (let cause = error; cause !== undefined && cause !== null && chain.length < 16; ) {
+    chain.push(cause);
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  return chain;
+}
+
+/** The three things that people are told of an error. */
+export function describeError(error: SleapRtcError): { code: string; message: string; remedy: string } {
+  return { code: error.code, message: error.message, remedy: error.remedy };
+}
