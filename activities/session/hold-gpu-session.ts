@@ -1,0 +1,51 @@
+import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import type { GpuSessionOpened, HoldGpuSessionInput } from '../contract.ts';
+
+/** What of the worker's GPU slot a session needs. */
+export interface SessionSlot {
+  acquire(sessionId: string, jobId: string): { readonly ended: AbortSignal; release(): void };
+  end(sessionId: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface SessionDeps {
+  slot: SessionSlot;
+  client: Client;
+  worker: string;
+  podQueue: string;
+  /** Called when a session has ended, however it ended; frees what the job left on the pod. */
+  onSessionEnded: (jobId: string) => Promise<void>;
+}
+
+/** How often a session proves that its pod lives, in milliseconds. The workflow's heartbeat time-out is a few of these. */
+const HEARTBEAT_MS = 1_000;
+
+/**
+ * Holds the pod's GPU for one job until `endGpuSession`, cancellation or the pod's end, and tells the workflow which
+ * queue is this pod's own. This is the creation activity of the Session in Temporal's Go SDK.
+ * @throws SleapRtcError GPU_BUSY where the slot was just taken by a session of another queue
+ */
+export function createHoldGpuSession({ slot, client, worker, podQueue, onSessionEnded }: SessionDeps) {
+  return async function holdGpuSession(input: HoldGpuSessionInput): Promise<void> {
+    const context = Context.current();
+    const lease = slot.acquire(input.session_id, input.job_id);
+    const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+    try {
+      const opened: GpuSessionOpened = { session_id: input.session_id, worker, pod_queue: podQueue };
+      await client.workflow.getHandle(input.workflow_id).signal('gpuSessionOpened', opened);
+      await ended(lease.ended, context.cancelled);
+    } finally {
+      clearInterval(beat);
+      await onSessionEnded(input.job_id);
+      lease.release();
+    }
+  };
+}
+
+/** Resolves when the session is ended; rejects when the activity is cancelled. */
+function ended(signal: AbortSignal, cancelled: Promise<never>): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return Promise.race([promise, cancelled]);
+}

@@ -1,0 +1,22 @@
+import type { ProgressMessage } from '../../protocol/peer-messages.ts';
+import type { SignalingClient } from '../../transport/index.ts';
+import { createAnnounceJobComplete } from './announce-job-complete.ts';
+import { createReceiveDataset } from './receive-dataset.ts';
+import { createReturnResults } from './return-results.ts';
+
+export interface TransferDeps {
+  signaling: SignalingClient;
+  worker: string;
+  /** The pod's folder, below which every job has its own. */
+  workDir: string;
+  publishProgress: (progress: Omit<ProgressMessage, 'type' | 'worker' | 'at'>) => void;
+}
+
+/** The activities that move data between a pod and the researcher. */
+export function createTransferActivities(deps: TransferDeps) {
+  return {
+    receiveDataset: createReceiveDataset(deps),
+    returnResults: createReturnResults(deps),
+    announceJobComplete: createAnnounceJobComplete(deps),
+  };
+}

@@ -1,0 +1,44 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { connectPeer, receiveFiles } from '../../transport/index.ts';
+import type { JobActivityInput } from '../contract.ts';
+import { waitForResearcher } from './find-researcher.ts';
+import type { TransferDeps } from './index.ts';
+
+/**
+ * Pulls the job's files from the researcher's CLI over WebRTC into `jobs/{job_id}/dataset/`. Every file is checked against
+ * the hash in the job, whoever sent it. A retry asks only for what is missing; a researcher who is away is waited for.
+ * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED, INTEGRITY (retryable); SOURCE_CHANGED, DISK_FULL
+ */
+export function createReceiveDataset({ signaling, workDir, publishProgress }: TransferDeps) {
+  return async function receiveDataset({ input }: JobActivityInput): Promise<void> {
+    const context = Context.current();
+    const signal = context.cancellationSignal;
+    const { job_id, files } = input.spec;
+    const folder = join(workDir, 'jobs', job_id, 'dataset');
+    await mkdir(folder, { recursive: true });
+    const beat = setInterval(() => context.heartbeat(), 1_000);
+    try {
+      const peer = await waitForResearcher(signaling, job_id, signal, () =>
+        publishProgress({ job_id, phase: 'receiving', detail: 'waiting for the researcher’s computer' }),
+      );
+      await using connection = await connectPeer(signaling, {
+        peerId: peer.peer_id,
+        purpose: { job_id, kind: 'dataset' },
+        signal,
+      });
+      const channel = await connection.openChannel('dataset', { signal });
+      await receiveFiles(channel, folder, {
+        expected: files,
+        signal,
+        onProgress: (transfer) => {
+          context.heartbeat(transfer);
+          publishProgress({ job_id, phase: 'receiving', transfer });
+        },
+      });
+    } finally {
+      clearInterval(beat);
+    }
+  };
+}

@@ -1,0 +1,52 @@
+import { readdir } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { connectPeer, describeFiles, sendFiles } from '../../transport/index.ts';
+import type { JobActivityInput } from '../contract.ts';
+import { findResearcher } from './find-researcher.ts';
+import type { TransferDeps } from './index.ts';
+
+/**
+ * Brings what the job made (`jobs/{job_id}/models` or `…/results`) to the researcher's CLI over WebRTC.
+ * `delivered` is false where the researcher is not there: everything is in S3, and the CLI fetches it when it comes back.
+ * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED (retryable)
+ */
+export function createReturnResults({ signaling, workDir, publishProgress }: TransferDeps) {
+  return async function returnResults({ input }: JobActivityInput): Promise<{ delivered: boolean }> {
+    const context = Context.current();
+    const signal = context.cancellationSignal;
+    const { job_id, kind } = input.spec;
+    const beat = setInterval(() => context.heartbeat(), 1_000);
+    try {
+      const peer = await findResearcher(signaling, job_id, signal);
+      if (peer === undefined) return { delivered: false };
+      const folder = join(workDir, 'jobs', job_id, kind === 'training' ? 'models' : 'results');
+      const sources = await describeFiles(await filesBelow(folder), { signal });
+      await using connection = await connectPeer(signaling, {
+        peerId: peer.peer_id,
+        purpose: { job_id, kind: 'results' },
+        signal,
+      });
+      const channel = await connection.openChannel('results', { signal });
+      await sendFiles(channel, sources, {
+        signal,
+        onProgress: (transfer) => {
+          context.heartbeat(transfer);
+          publishProgress({ job_id, phase: 'returning', transfer });
+        },
+      });
+      return { delivered: true };
+    } finally {
+      clearInterval(beat);
+    }
+  };
+}
+
+/** The regular files below a folder; `path` is relative and `/`-separated. Links are not followed. */
+async function filesBelow(folder: string): Promise<{ absolutePath: string; path: string }[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((absolutePath) => ({ absolutePath, path: relative(folder, absolutePath).split(sep).join('/') }));
+}

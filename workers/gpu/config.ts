@@ -1,0 +1,76 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { PeerId, RoomId, Tag } from '../../protocol/ids.ts';
+
+const Environment = z.object({
+  SLEAP_RTC_SERVER: z.url(),
+  SLEAP_RTC_ROOM: RoomId,
+  SLEAP_RTC_TOKEN: z.string().min(1),
+  SLEAP_RTC_WORKER_NAME: PeerId.default(() => PeerId.parse(`worker-${hostname()}`.slice(0, 63))),
+  SLEAP_RTC_WORKER_DIR: z.string().min(1),
+  SLEAP_RTC_WORKER_TAGS: z
+    .string()
+    .default('')
+    .transform((list) => list.split(',').filter((tag) => tag !== ''))
+    .pipe(z.array(Tag).max(4)),
+  SLEAP_RTC_SLEAP_NN_PYTHON: z.string().min(1),
+  SLEAP_RTC_WARM_TRAINER: z.stringbool().default(true),
+  SLEAP_RTC_BUCKET: z.string().default('sleap-rtc-rooms'),
+  TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
+  TEMPORAL_NAMESPACE: z.string().default('default'),
+  AWS_ENDPOINT_URL_S3: z.url().optional(),
+  LOG_LEVEL: z.string().default('info'),
+});
+
+/** A GPU worker's configuration. Secrets (`token`) never reach a log. */
+export interface GpuWorkerConfig {
+  serverUrl: string;
+  room: string;
+  token: string;
+  name: string;
+  /** The pod's folder for jobs, models and logs; a persistent volume where there is one. */
+  workDir: string;
+  tags: string[];
+  /** The Python that has sleap-nn. */
+  python: string;
+  /** Whether a process with sleap-nn's imports done is kept while the GPU is free. */
+  warmTrainer: boolean;
+  bucket: string;
+  temporal: { address: string; namespace: string };
+  s3PathStyle: boolean;
+  logLevel: string;
+}
+
+/**
+ * Reads the configuration from environment variables.
+ * @throws SleapRtcError USAGE naming the variable
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
+  const parsed = Environment.safeParse(environment);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new SleapRtcError(
+      'USAGE',
+      `The worker’s setting ${issue?.path.join('.')} is missing or wrong: ${issue?.message}`,
+      {
+        remedy: 'Set it in the worker’s environment; docs/admins.md lists every variable.',
+      },
+    );
+  }
+  const env = parsed.data;
+  return {
+    serverUrl: env.SLEAP_RTC_SERVER.replace(/\/$/, ''),
+    room: env.SLEAP_RTC_ROOM,
+    token: env.SLEAP_RTC_TOKEN,
+    name: env.SLEAP_RTC_WORKER_NAME,
+    workDir: env.SLEAP_RTC_WORKER_DIR,
+    tags: env.SLEAP_RTC_WORKER_TAGS,
+    python: env.SLEAP_RTC_SLEAP_NN_PYTHON,
+    warmTrainer: env.SLEAP_RTC_WARM_TRAINER,
+    bucket: env.SLEAP_RTC_BUCKET,
+    temporal: { address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE },
+    s3PathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined,
+    logLevel: env.LOG_LEVEL,
+  };
+}

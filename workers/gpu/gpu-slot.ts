@@ -1,0 +1,93 @@
+import { EventEmitter, once } from 'node:events';
+import { SleapRtcError } from '../../protocol/errors.ts';
+
+/** The right to use the pod's GPU, held by one session until it ends. */
+export interface GpuLease {
+  readonly sessionId: string;
+  readonly jobId: string;
+  /** Aborted when the session is ended by its workflow. */
+  readonly ended: AbortSignal;
+  /** Frees the slot; calling it again does nothing. */
+  release(): void;
+}
+
+interface Holder {
+  lease: GpuLease;
+  end: AbortController;
+}
+
+/**
+ * The one GPU slot of a pod, shared by every session queue that the worker polls. A pod runs one job at a time whatever
+ * the number of its queues: who finds the slot taken is handed back to Temporal with `GPU_BUSY`.
+ */
+export class GpuSlot {
+  readonly #changes = new EventEmitter();
+  #holder: Holder | undefined;
+  #draining = false;
+
+  constructor() {
+    // One listener a queue waits here, and a worker polls as many queues as requirement classes it meets.
+    this.#changes.setMaxListeners(0);
+  }
+
+  /** The job that holds the slot now. */
+  get jobId(): string | undefined {
+    return this.#holder?.lease.jobId;
+  }
+
+  /** True where a session may be taken. */
+  get free(): boolean {
+    return this.#holder === undefined && !this.#draining;
+  }
+
+  /** Calls `listener` whenever the slot is taken or freed, until the returned function is called. */
+  onChange(listener: () => void): () => void {
+    this.#changes.on('change', listener);
+    return () => this.#changes.off('change', listener);
+  }
+
+  /**
+   * Takes the slot. A session that comes again (its activity was retried here) takes its own lease over.
+   * @throws SleapRtcError GPU_BUSY where another session holds it
+   */
+  acquire(sessionId: string, jobId: string): GpuLease {
+    if (this.#holder !== undefined && this.#holder.lease.sessionId !== sessionId) {
+      throw new SleapRtcError('GPU_BUSY', `The GPU is taken by job ${this.#holder.lease.jobId}.`);
+    }
+    if (this.#draining) throw new SleapRtcError('GPU_BUSY', 'The worker takes no new jobs.');
+    const end = new AbortController();
+    const lease: GpuLease = {
+      sessionId,
+      jobId,
+      ended: end.signal,
+      release: () => {
+        if (this.#holder?.lease !== lease) return;
+        this.#holder = undefined;
+        this.#changes.emit('change');
+      },
+    };
+    this.#holder = { lease, end };
+    this.#changes.emit('change');
+    return lease;
+  }
+
+  /** Ends a session: its lease's `ended` fires. Resolves when it has let go; one that is not here has ended already. */
+  async end(sessionId: string, signal: AbortSignal): Promise<void> {
+    while (this.#holder?.lease.sessionId === sessionId) {
+      const changed = once(this.#changes, 'change', { signal });
+      this.#holder.end.abort();
+      await changed;
+    }
+  }
+
+  /** From now on no session is taken; the one that runs goes on. */
+  drain(): void {
+    this.#draining = true;
+    this.#changes.emit('change');
+  }
+
+  /** Resolves when the slot is free. @throws the signal's reason when aborted first */
+  async whenFree(signal: AbortSignal): Promise<void> {
+    while (!this.free) await once(this.#changes, 'change', { signal });
+  }
+}

@@ -1,0 +1,53 @@
+import { GetObjectCommand, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
+import type { Logger } from 'pino';
+import { Manifest } from '../../protocol/manifest.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+
+/** The seed's refresh period: 5 minutes, in milliseconds. */
+const REFRESH_MS = 5 * 60_000;
+
+interface ManifestWatchOptions {
+  s3: S3Client;
+  bucket: string;
+  room: string;
+  logger: Logger;
+}
+
+/** The worker's copy of the room's manifest, read at start and every five minutes. */
+export class ManifestWatch implements Disposable {
+  readonly #options: ManifestWatchOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #manifest: Manifest | undefined;
+
+  constructor(options: ManifestWatchOptions) {
+    this.#options = options;
+  }
+
+  /** The manifest as last read; undefined where the room has none. */
+  get manifest(): Manifest | undefined {
+    return this.#manifest;
+  }
+
+  /** Reads the manifest once and then every five minutes. A read that fails is logged and the old copy kept. */
+  async start(signal: AbortSignal): Promise<void> {
+    await this.refresh(signal);
+    this.#timer = setInterval(() => void this.refresh(signal), REFRESH_MS);
+  }
+
+  async refresh(signal: AbortSignal): Promise<void> {
+    const { s3, bucket, room, logger } = this.#options;
+    try {
+      const request = new GetObjectCommand({ Bucket: bucket, Key: s3Layout.manifest(room) });
+      const object = await s3.send(request, { abortSignal: signal });
+      this.#manifest = Manifest.parse(JSON.parse((await object.Body?.transformToString()) ?? ''));
+      logger.info({ event: 'manifest', models: Object.keys(this.#manifest.models).length });
+    } catch (error) {
+      if (error instanceof NoSuchKey) logger.info({ event: 'manifest', models: 0 });
+      else logger.warn({ event: 'manifest_unreadable', err: error });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
