@@ -1,0 +1,145 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { execa } from 'execa';
+
+/** How long a child may take to end after SIGTERM before its whole group is killed. */
+export const STOP_GRACE_MS = 10_000;
+
+/** How many of a child's last lines of output are kept in memory, for error messages. */
+const TAIL_LINES = 20;
+
+/**
+ * Becomes the command, after leaving a watcher in the same process group. The watcher reads a pipe that only the owner
+ * holds open: when the owner ends, by kill -9 too, the kernel closes the pipe, and the watcher ends the whole group,
+ * first with SIGTERM, then with SIGKILL. (Linux has PR_SET_PDEATHSIG for this; macOS has nothing of the kind.)
+ */
+const GUARD = `
+exec 3<&0 </dev/null
+(
+  trap '' TERM INT HUP
+  cat <&3
+  kill -TERM 0
+  tenths=0
+  while kill -0 $$ && [ $tenths -lt ${STOP_GRACE_MS / 100} ]; do tenths=$((tenths + 1)); sleep 0.1; done
+  kill -KILL 0
+) >/dev/null 2>&1 &
+exec "$@" 3<&-
+`;
+
+/** What to start, and where its output goes. */
+export interface ChildOptions {
+  /** For error messages. */
+  name: string;
+  command: string;
+  args?: readonly string[];
+  /** Added to this process's own environment. */
+  env?: Readonly<Record<string, string>>;
+  /** Working directory; default: this process's. */
+  cwd?: string;
+  /** Standard output and error are appended here; the folder is made. */
+  logFile: string;
+  /** Called with each line of standard output. */
+  onLine?: (line: string) => void;
+  /** Called with each line of standard output and of standard error, in the order of arrival. */
+  onAnyLine?: (line: string) => void;
+  /** Stops the child when aborted. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How a child ended. */
+export interface ChildExit {
+  exitCode: number | undefined;
+  signal: string | undefined;
+}
+
+/** A running program in a process group of its own, which cannot outlive this process. */
+export interface Child extends AsyncDisposable {
+  readonly name: string;
+  /** The process, and the id of its group. */
+  readonly pid: number;
+  readonly logFile: string;
+  /** Settles when the child and everything in its group has ended; never rejects. */
+  readonly exited: Promise<ChildExit>;
+  /** True until `exited` settles. */
+  readonly running: boolean;
+  /** The last lines of output, for an error message. */
+  tail(): string;
+  /** SIGTERM to the child, SIGKILL to its group after `graceMs`; returns when all have ended. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** Starts a program that ends with this process, however this process ends. */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  options.signal?.throwIfAborted();
+  await mkdir(dirname(options.logFile), { recursive: true });
+  const log = createWriteStream(options.logFile, { flags: 'a' });
+  const subprocess = execa('/bin/sh', ['-c', GUARD, options.name, options.command, ...(options.args ?? [])], {
+    detached: true, // a group of its own: a Ctrl-C at the terminal reaches only the owner, which then stops in order
+    cleanup: false,
+    buffer: false,
+    reject: false,
+    stdin: 'pipe',
+    ...(options.env ? { env: options.env } : {}),
+    ...(options.cwd ? { cwd: options.cwd } : {}),
+  });
+  const { pid } = subprocess;
+  if (pid === undefined) {
+    const { shortMessage } = await subprocess;
+    log.end();
+    throw new Error(`${options.name} could not be started: ${shortMessage ?? 'no reason given'}`);
+  }
+  const lines: string[] = [];
+  for (const stream of [subprocess.stdout, subprocess.stderr]) {
+    stream.pipe(log, { end: false });
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      if (lines.length > TAIL_LINES) lines.shift();
+      if (stream === subprocess.stdout) options.onLine?.(line);
+      options.onAnyLine?.(line);
+    });
+  }
+  subprocess.stdin.on('error', () => {}); // the watcher may be gone before the pipe is closed
+  subprocess.nodeChildProcess.once('exit', () => subprocess.stdin.destroy()); // the watcher ends what the child left behind
+
+  let running = true;
+  const exited = subprocess.then((result): ChildExit => {
+    running = false;
+    log.end();
+    return { exitCode: result.exitCode, signal: result.signal };
+  });
+  const stop = async (graceMs = STOP_GRACE_MS): Promise<void> => {
+    if (!running) return;
+    sendSignal(pid, 'SIGTERM');
+    const timer = new AbortController();
+    await Promise.race([exited, delay(graceMs, undefined, { signal: timer.signal }).catch(() => {})]);
+    timer.abort();
+    if (running) sendSignal(-pid, 'SIGKILL');
+    await exited;
+  };
+  const onAbort = (): void => void stop();
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  void exited.then(() => options.signal?.removeEventListener('abort', onAbort));
+  return {
+    name: options.name,
+    pid,
+    logFile: options.logFile,
+    exited,
+    get running() {
+      return running;
+    },
+    tail: () => lines.join('\n'),
+    stop,
+    [Symbol.asyncDispose]: () => stop(),
+  };
+}
+
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has just ended by itself
+  }
+}

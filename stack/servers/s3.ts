@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { freePort } from '../ports.ts';
+import { type ServerOptions, startServer } from './start-server.ts';
+
+/** The region that clients must name; SeaweedFS accepts any. */
+const REGION = 'us-east-1';
+
+/** Where an S3 server answers, and the keys made for this start of it. */
+export interface S3Server extends AsyncDisposable {
+  endpoint: string;
+  region: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+  pid: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts SeaweedFS with the S3 interface, its data in `dir`, and makes the buckets. Keys are random and new each time.
+ * @param options.weed path of the `weed` command
+ */
+export async function startS3(
+  options: ServerOptions & { weed: string; buckets: readonly string[] },
+): Promise<S3Server> {
+  const dataDir = join(options.dir, 's3');
+  await mkdir(dataDir, { recursive: true });
+  const credentials = {
+    accessKeyId: randomBytes(10).toString('hex'),
+    secretAccessKey: randomBytes(30).toString('base64url'),
+  };
+  const configFile = join(options.dir, 's3.json');
+  await writeFile(configFile, JSON.stringify(adminIdentity(credentials)), { mode: 0o600 });
+
+  const { child, health: endpoint } = await startServer('s3', options, async () => {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    return {
+      command: options.weed,
+      args: await miniArguments(dataDir, configFile, port, options.buckets),
+      cwd: dataDir, // it looks for its own configuration files in the working directory first
+      healthy: (signal) => bucketsAnswer(url, credentials, options.buckets, signal),
+    };
+  });
+  const stop = (): Promise<void> => child.stop();
+  return { endpoint, region: REGION, ...credentials, pid: child.pid, stop, [Symbol.asyncDispose]: stop };
+}
+
+async function miniArguments(
+  dataDir: string,
+  configFile: string,
+  port: number,
+  buckets: readonly string[],
+): Promise<string[]> {
+  const args = [
+    '-logtostderr=true',
+    'mini',
+    `-dir=${dataDir}`,
+    '-ip=127.0.0.1',
+    '-ip.bind=127.0.0.1',
+    `-s3.port=${port}`,
+  ];
+  // Each gRPC port would default to its HTTP port + 10000, which nobody has found to be free.
+  for (const part of ['s3.port.grpc', 'master.port', 'master.port.grpc', 'volume.port', 'volume.port.grpc']) {
+    args.push(`-${part}=${await freePort()}`);
+  }
+  for (const part of ['filer.port', 'filer.port.grpc', 'admin.port', 'admin.port.grpc']) {
+    args.push(`-${part}=${await freePort()}`);
+  }
+  return [
+    ...args,
+    `-s3.config=${configFile}`,
+    `-bucket=${buckets.join(',')}`,
+    '-s3.port.iceberg=0',
+    '-s3.port.lance=0',
+    '-s3.autoCreateBucket=false', // as AWS: a misspelt bucket is an error
+    '-webdav=false',
+    '-admin.ui=false', // the admin server opens its port all the same
+    '-master.telemetry=false',
+  ];
+}
+
+interface Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
+function adminIdentity({ accessKeyId, secretAccessKey }: Credentials): object {
+  const credentials = [{ accessKey: accessKeyId, secretKey: secretAccessKey }];
+  return { identities: [{ name: 'stack', credentials, actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'] }] };
+}
+
+/** The endpoint once all buckets answer to these keys, which only our own server knows. */
+async function bucketsAnswer(
+  endpoint: string,
+  credentials: Credentials,
+  buckets: readonly string[],
+  abortSignal: AbortSignal,
+): Promise<string> {
+  const client = new S3Client({
+    endpoint,
+    region: REGION,
+    credentials: { ...credentials },
+    forcePathStyle: true,
+    maxAttempts: 1,
+  });
+  try {
+    for (const bucket of buckets) await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal });
+    return endpoint;
+  } finally {
+    client.destroy();
+  }
+}

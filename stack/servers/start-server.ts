@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Child, startChild } from '../child.ts';
+import { untilReady } from '../until-ready.ts';
+
+const PORT_ATTEMPTS = 5;
+const POLL_MS = 50;
+
+/** One try at starting a server, on ports chosen for this try. */
+export interface ServerAttempt<T> {
+  command: string;
+  args: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+  /** A line of the server's own output that shows that it, and not a stranger on the same port, listens. */
+  listening?: RegExp;
+  /** Asks the server whether it is well; throws or returns undefined while it is not. */
+  healthy: (signal: AbortSignal) => Promise<T | undefined>;
+}
+
+/** What all servers of the stack have in common. */
+export interface ServerOptions {
+  /** Data goes here, and logs to `dir/logs/NAME.log`. */
+  dir: string;
+  /** Stops the server when aborted. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Starts a server that cannot choose its own port: where it ends because a port was taken meanwhile, other ports are tried.
+ * @param attempt chooses ports and says how to start on them
+ */
+export async function startServer<T>(
+  name: string,
+  options: ServerOptions,
+  attempt: () => Promise<ServerAttempt<T>>,
+): Promise<{ child: Child; health: T }> {
+  for (let tries = 1; ; tries++) {
+    const server = await attempt();
+    const { promise: listening, resolve } = Promise.withResolvers<void>();
+    if (server.listening === undefined) resolve();
+    const child = await startChild({
+      name,
+      command: server.command,
+      args: server.args,
+      ...(server.env ? { env: server.env } : {}),
+      ...(server.cwd ? { cwd: server.cwd } : {}),
+      logFile: join(options.dir, 'logs', `${name}.log`),
+      onAnyLine: (line) => {
+        if (server.listening?.test(line)) resolve();
+      },
+      signal: options.signal,
+    });
+    const polling = new AbortController();
+    try {
+      const ready = listening.then(() => poll(server.healthy, polling.signal));
+      return { child, health: await untilReady(child, ready, { signal: options.signal }) };
+    } catch (error) {
+      const portTaken = /address already in use|EADDRINUSE|port .*not available|bind: /i.test(child.tail());
+      if (!portTaken || tries === PORT_ATTEMPTS || options.signal?.aborted) throw error;
+    } finally {
+      polling.abort();
+    }
+  }
+}
+
+async function poll<T>(healthy: (signal: AbortSignal) => Promise<T | undefined>, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    signal.throwIfAborted();
+    const health = await healthy(signal).catch(() => undefined);
+    if (health !== undefined) return health;
+    await delay(POLL_MS, undefined, { signal });
+  }
+}

@@ -1,0 +1,84 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort } from '../ports.ts';
+import { type ServerOptions, startServer } from './start-server.ts';
+
+/** Search attributes that the workflows set, so that the Temporal UI can be searched by room, user and phase. */
+export const SEARCH_ATTRIBUTES = {
+  SleapRoom: 'Keyword',
+  SleapKind: 'Keyword',
+  SleapUser: 'Keyword',
+  SleapModelType: 'KeywordList',
+  SleapPhase: 'Keyword',
+} as const;
+
+/**
+ * The dev server's defaults suit a demonstration: a timer or retry takes a second, a trivial workflow 50–100 ms. With these
+ * a workflow takes 12–40 ms and a 100 ms sleep 140 ms. Values are JSON.
+ */
+const DYNAMIC_CONFIG = {
+  'history.transferProcessorMaxPollRPS': 1000,
+  'history.timerProcessorMaxPollRPS': 1000,
+  'history.timerProcessorMaxTimeShift': '10ms',
+  'matching.enableFairness': true,
+  'matching.numTaskqueueReadPartitions': 1, // with more, priority and fairness hold only within a partition
+  'matching.numTaskqueueWritePartitions': 1,
+};
+
+/** Where a Temporal server answers. */
+export interface TemporalServer extends AsyncDisposable {
+  /** `host:port` of the gRPC frontend. */
+  address: string;
+  namespace: string;
+  /** URL of the Web UI. */
+  uiUrl: string;
+  pid: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a Temporal server whose state is a SQLite file in `dir`; it survives kill -9, and a later start goes on with it.
+ * @param options.temporal path of the `temporal` command
+ */
+export async function startTemporal(options: ServerOptions & { temporal: string }): Promise<TemporalServer> {
+  const dataDir = join(options.dir, 'temporal');
+  await mkdir(dataDir, { recursive: true });
+  const { child, health } = await startServer('temporal', options, async () => {
+    const [port, uiPort, httpPort, metricsPort] = [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ];
+    return {
+      command: options.temporal,
+      args: [
+        'server',
+        'start-dev',
+        '--ip=127.0.0.1',
+        `--port=${port}`,
+        `--ui-port=${uiPort}`,
+        `--http-port=${httpPort}`,
+        `--metrics-port=${metricsPort}`,
+        `--db-filename=${join(dataDir, 'temporal.db')}`,
+        '--sqlite-pragma=journal_mode=WAL',
+        '--sqlite-pragma=synchronous=normal',
+        ...Object.entries(DYNAMIC_CONFIG).map(
+          ([key, value]) => `--dynamic-config-value=${key}=${JSON.stringify(value)}`,
+        ),
+        ...Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => `--search-attribute=${name}=${type}`),
+      ],
+      listening: new RegExp(`:${port}\\b`), // the banner, written when the server has started
+      healthy: async (signal) => {
+        const answer = await fetch(`http://127.0.0.1:${httpPort}/api/v1/namespaces/default/search-attributes`, {
+          signal,
+        });
+        const known = answer.ok ? await answer.text() : '';
+        const ready = Object.keys(SEARCH_ATTRIBUTES).every((name) => known.includes(name));
+        return ready ? { address: `127.0.0.1:${port}`, uiUrl: `http://127.0.0.1:${uiPort}` } : undefined;
+      },
+    };
+  });
+  const stop = (): Promise<void> => child.stop();
+  return { ...health, namespace: 'default', pid: child.pid, stop, [Symbol.asyncDispose]: stop };
+}
