@@ -1,0 +1,73 @@
+import express, { type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import type { JobListReply, JobReply } from '../../protocol/api.ts';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { JobId } from '../../protocol/ids.ts';
+import { JobSpec, type JobStatus } from '../../protocol/job.ts';
+import type { VerifyIdToken } from '../auth/identity.ts';
+import type { Jobs } from '../jobs/jobs.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+import { inRoom, roomOf, signedIn, userOf } from './door.ts';
+
+/** Largest job spec: it becomes part of a workflow's history, where Temporal takes 2 MB a payload. */
+const MAX_SPEC = '1500kb';
+/** Longest wait for a job's end in one request; proxies cut idle requests at 60 s. */
+const MAX_WAIT_MS = 30_000;
+
+const StatusQuery = z.object({ wait_ms: z.coerce.number().int().min(0).max(MAX_WAIT_MS).default(0) });
+
+/** Submitting, watching and cancelling jobs. */
+export function jobRoutes(parts: {
+  rooms: Pick<Rooms, 'enter' | 'touch'>;
+  jobs: Jobs;
+  verifyIdToken: VerifyIdToken;
+  /** Aborted when the server stops, so that nobody is kept waiting. */
+  stopping: AbortSignal;
+}): Router {
+  const { rooms, jobs } = parts;
+  const router = Router();
+  const door = [signedIn(parts.verifyIdToken), inRoom(rooms)] as const;
+
+  const reply = (res: Response, status: JobStatus) => {
+    const body: JobReply = { status, temporal_ui_url: jobs.uiUrl(roomOf(res).room_id, status.job_id) };
+    res.json(body);
+  };
+
+  router.post('/api/rooms/:room/jobs', ...door, express.json({ limit: MAX_SPEC }), async (req, res) => {
+    const spec = JobSpec.parse(req.body);
+    const room = roomOf(res);
+    const context = { room_id: room.room_id, user_id: userOf(res).user_id, submitted_at: new Date().toISOString() };
+    await rooms.touch(room);
+    reply(res, await jobs.start(spec, context));
+  });
+
+  router.get('/api/rooms/:room/jobs', ...door, async (_req, res) => {
+    const body: JobListReply = { jobs: await jobs.list(roomOf(res).room_id) };
+    res.json(body);
+  });
+
+  router.get('/api/rooms/:room/jobs/:job', ...door, async (req, res) => {
+    const { wait_ms: waitMs } = StatusQuery.parse(req.query);
+    const signal = AbortSignal.any([parts.stopping, closed(res)]);
+    reply(res, await jobs.status(roomOf(res).room_id, jobIn(req), { waitMs, signal }));
+  });
+
+  router.post('/api/rooms/:room/jobs/:job/cancel', ...door, async (req, res) => {
+    reply(res, await jobs.cancel(roomOf(res).room_id, jobIn(req)));
+  });
+
+  return router;
+}
+
+function jobIn(req: Pick<Request, 'params'>): string {
+  const job = JobId.safeParse(req.params.job);
+  if (!job.success) throw new SleapRtcError('JOB_NOT_FOUND', 'There is no job of that id.');
+  return job.data;
+}
+
+/** Aborts when the asker is gone, or answered. */
+function closed(res: Response): AbortSignal {
+  const controller = new AbortController();
+  res.once('close', () => controller.abort());
+  return controller.signal;
+}

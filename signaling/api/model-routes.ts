@@ -1,0 +1,40 @@
+import { Router } from 'express';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { ModelId } from '../../protocol/ids.ts';
+import { emptyManifest } from '../../protocol/manifest.ts';
+import type { VerifyIdToken } from '../auth/identity.ts';
+import type { RoomFiles } from '../models/room-files.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+import { inRoom, roomOf, signedIn } from './door.ts';
+
+/** The room's manifest, and links to its models' files. */
+export function modelRoutes(parts: {
+  rooms: Pick<Rooms, 'enter'>;
+  files: RoomFiles;
+  verifyIdToken: VerifyIdToken;
+}): Router {
+  const router = Router();
+  const door = [signedIn(parts.verifyIdToken), inRoom(parts.rooms)] as const;
+
+  router.get('/api/rooms/:room/manifest', ...door, async (req, res) => {
+    const room = roomOf(res);
+    const stored = await parts.files.manifest(room.room_id, req.get('if-none-match'));
+    if (stored.state === 'unchanged') {
+      res.status(304).end();
+    } else if (stored.state === 'none') {
+      res.json(emptyManifest(room.room_id, new Date(room.created_at * 1000)));
+    } else {
+      if (stored.etag !== undefined) res.set('ETag', stored.etag);
+      res.type('application/json').send(Buffer.from(stored.body));
+    }
+  });
+
+  router.get('/api/rooms/:room/models/:model/files', ...door, async (req, res) => {
+    const room = roomOf(res);
+    const model = ModelId.safeParse(req.params.model);
+    if (!model.success) throw new SleapRtcError('MODEL_NOT_FOUND', `The room ${room.room_id} has no such model.`);
+    res.json(await parts.files.modelFiles(room.room_id, model.data));
+  });
+
+  return router;
+}

@@ -1,0 +1,15 @@
+import { Router } from 'express';
+import type { SignIn } from '../auth/identity.ts';
+import { perMinute } from './rate-limit.ts';
+
+/** The two addresses that need no identity: the server's health, and getting an identity. */
+export function openRoutes(parts: { signIn: SignIn; signInsPerMinute: number }): Router {
+  const router = Router();
+  router.get('/health', (_req, res) => {
+    res.json({ status: 'ok' });
+  });
+  router.post('/anonymous-signin', perMinute(parts.signInsPerMinute, 'sign-ins'), async (_req, res) => {
+    res.json(await parts.signIn.signIn());
+  });
+  return router;
+}

@@ -1,0 +1,26 @@
+import type { RequestHandler } from 'express';
+import type { Logger } from 'pino';
+
+/** Logs each answered request in one line: method, route pattern, status, time, room. Never headers, query or body. */
+export function requestLog(logger: Logger): RequestHandler {
+  return (req, res, next) => {
+    const startedAt = performance.now();
+    res.on('close', () => {
+      const pattern: unknown = req.route?.path;
+      const line = {
+        event: 'request',
+        method: req.method,
+        // A path that matched nothing may hold anything, so it is not repeated.
+        route: typeof pattern === 'string' ? pattern : 'unknown',
+        status: res.statusCode,
+        ms: Math.round(performance.now() - startedAt),
+        // Set by the door, so only a room that was entered is named.
+        ...(res.locals.room === undefined ? {} : { room: res.locals.room.room_id }),
+        ...(res.locals.errorCode === undefined ? {} : { code: res.locals.errorCode }),
+      };
+      if (pattern === '/health') logger.debug(line, 'request');
+      else logger.info(line, 'request');
+    });
+    next();
+  };
+}

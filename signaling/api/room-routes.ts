@@ -1,0 +1,65 @@
+import express, { Router } from 'express';
+import { type CreateRoomReply, CreateRoomRequest, ROOM_TOKEN_HEADER, type RoomReply } from '../../protocol/api.ts';
+import type { VerifyIdToken } from '../auth/identity.ts';
+import type { PeerDirectory } from '../peers/directory.ts';
+import { isoTime, type Room } from '../rooms/room.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+import { inRoom, roomNamed, roomOf, roomToken, signedIn, userOf } from './door.ts';
+import { perMinute } from './rate-limit.ts';
+
+/** Making, looking at and reopening rooms. */
+export function roomRoutes(parts: {
+  rooms: Rooms;
+  directory: PeerDirectory;
+  verifyIdToken: VerifyIdToken;
+  roomsPerMinute: number;
+}): Router {
+  const { rooms, directory } = parts;
+  const router = Router();
+  const member = signedIn(parts.verifyIdToken);
+
+  const describe = (room: Room): RoomReply => {
+    const peers = directory.peers(room.room_id);
+    return {
+      room_id: room.room_id,
+      created_at: isoTime(room.created_at),
+      expires_at: isoTime(room.expires_at),
+      workers: peers.filter(({ role }) => role === 'worker').length,
+      peers: peers.length,
+    };
+  };
+
+  router.post(
+    '/api/rooms',
+    member,
+    perMinute(parts.roomsPerMinute, 'new rooms'),
+    express.json({ limit: '4kb' }),
+    async (req, res) => {
+      const { room_id } = CreateRoomRequest.parse(req.body ?? {});
+      const { room, token } = await rooms.create({
+        userId: userOf(res).user_id,
+        ...(room_id ? { roomId: room_id } : {}),
+      });
+      const reply: CreateRoomReply = {
+        room_id: room.room_id,
+        token,
+        created_at: isoTime(room.created_at),
+        expires_at: isoTime(room.expires_at),
+      };
+      res.status(201).json(reply);
+    },
+  );
+
+  router.get('/api/rooms/:room', member, inRoom(rooms), (_req, res) => {
+    res.json(describe(roomOf(res)));
+  });
+
+  // Not behind `inRoom`, which refuses an expired room.
+  router.post('/api/rooms/:room/open', member, async (req, res) => {
+    const room = await rooms.reopen(roomNamed(req.params.room), roomToken(req.get(ROOM_TOKEN_HEADER)));
+    res.locals.room = room;
+    res.json(describe(room));
+  });
+
+  return router;
+}

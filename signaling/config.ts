@@ -1,0 +1,130 @@
+import { z } from 'zod';
+import { SleapRtcError } from '../protocol/errors.ts';
+
+/** Everything the signaling server is told from outside. Endpoints and keys of AWS are read by its SDK itself (`AWS_*`). */
+export interface SignalingConfig {
+  host: string;
+  /** 0 lets the system choose a free one. */
+  port: number;
+  region: string;
+  temporal: {
+    address: string;
+    namespace: string /** Base URL of the Temporal UI, without trailing slash. */;
+    uiUrl: string | null;
+  };
+  /** Bucket of the rooms' manifests, models and records. */
+  bucket: string;
+  /** Bucket of the server's own state; null keeps it in memory only. */
+  stateBucket: string | null;
+  /** True where S3 has no virtual-host names, as with a local server. */
+  s3PathStyle: boolean;
+  rooms: { table: string /** Make the table where it is missing. */; createTable: boolean };
+  cognito: { userPoolId: string; clientId: string; issuer: string };
+  ice: { stunUrls: string[]; turnUrls: string[] /** coturn's `static-auth-secret`. */; turnSecret: string | null };
+  limits: {
+    /** Anonymous sign-ins accepted from one address in a minute. */
+    signInsPerMinute: number;
+    /** Rooms that one address may make in a minute. */
+    roomsPerMinute: number;
+    /** Proxies in front whose `X-Forwarded-For` is believed. */
+    trustedProxies: number;
+  };
+}
+
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  );
+const flag = z
+  .enum(['true', 'false', '1', '0', ''])
+  .default('')
+  .transform((text) => text === 'true' || text === '1');
+const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''));
+
+const Environment = z.object({
+  SLEAP_RTC_HOST: z.string().min(1).default('127.0.0.1'),
+  SLEAP_RTC_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  AWS_REGION: z.string().min(1).default('us-east-1'),
+  AWS_ENDPOINT_URL_S3: z.string().optional(),
+  AWS_ENDPOINT_URL_DYNAMODB: z.string().optional(),
+  TEMPORAL_ADDRESS: z.string().min(1).default('127.0.0.1:7233'),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  SLEAP_RTC_TEMPORAL_UI: url.optional(),
+  SLEAP_RTC_BUCKET: z.string().min(1).default('sleap-rtc-rooms'),
+  SLEAP_RTC_STATE_BUCKET: z.string().min(1).optional(),
+  SLEAP_RTC_ROOMS_TABLE: z.string().min(1).default('rooms'),
+  SLEAP_RTC_CREATE_TABLES: flag,
+  SLEAP_RTC_COGNITO_USER_POOL_ID: z.string().min(1),
+  SLEAP_RTC_COGNITO_CLIENT_ID: z.string().min(1),
+  SLEAP_RTC_COGNITO_ISSUER: url.optional(),
+  SLEAP_RTC_STUN_URLS: list,
+  SLEAP_RTC_TURN_URLS: list,
+  SLEAP_RTC_TURN_SECRET: z.string().min(1).optional(),
+  SLEAP_RTC_SIGN_INS_PER_MINUTE: z.coerce.number().int().min(1).default(120),
+  SLEAP_RTC_ROOMS_PER_MINUTE: z.coerce.number().int().min(1).default(60),
+  SLEAP_RTC_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(8).default(0),
+});
+
+/**
+ * Reads the configuration from environment variables; an empty variable counts as unset.
+ * @throws SleapRtcError USAGE naming the variable that is missing or wrong
+ */
+export function readConfig(env: Record<string, string | undefined>): SignalingConfig {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = Environment.safeParse(given);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new SleapRtcError('USAGE', `${issue?.path.join('.') ?? 'environment'}: ${issue?.message ?? 'invalid'}`, {
+      remedy: 'Set it in the server’s environment; signaling/README.md lists the variables.',
+    });
+  }
+  const e = parsed.data;
+  if (e.SLEAP_RTC_TURN_URLS.length > 0 && e.SLEAP_RTC_TURN_SECRET === undefined) {
+    throw new SleapRtcError('USAGE', 'SLEAP_RTC_TURN_URLS needs SLEAP_RTC_TURN_SECRET.');
+  }
+  return {
+    host: e.SLEAP_RTC_HOST,
+    port: e.SLEAP_RTC_PORT,
+    region: e.AWS_REGION,
+    temporal: {
+      address: e.TEMPORAL_ADDRESS,
+      namespace: e.TEMPORAL_NAMESPACE,
+      uiUrl: e.SLEAP_RTC_TEMPORAL_UI ?? null,
+    },
+    bucket: e.SLEAP_RTC_BUCKET,
+    stateBucket: e.SLEAP_RTC_STATE_BUCKET ?? null,
+    s3PathStyle: e.AWS_ENDPOINT_URL_S3 !== undefined,
+    rooms: {
+      table: e.SLEAP_RTC_ROOMS_TABLE,
+      createTable: e.SLEAP_RTC_CREATE_TABLES || isLocal(e.AWS_ENDPOINT_URL_DYNAMODB),
+    },
+    cognito: {
+      userPoolId: e.SLEAP_RTC_COGNITO_USER_POOL_ID,
+      clientId: e.SLEAP_RTC_COGNITO_CLIENT_ID,
+      issuer:
+        e.SLEAP_RTC_COGNITO_ISSUER ??
+        `https://cognito-idp.${e.AWS_REGION}.amazonaws.com/${e.SLEAP_RTC_COGNITO_USER_POOL_ID}`,
+    },
+    ice: {
+      stunUrls: e.SLEAP_RTC_STUN_URLS,
+      turnUrls: e.SLEAP_RTC_TURN_URLS,
+      turnSecret: e.SLEAP_RTC_TURN_SECRET ?? null,
+    },
+    limits: {
+      signInsPerMinute: e.SLEAP_RTC_SIGN_INS_PER_MINUTE,
+      roomsPerMinute: e.SLEAP_RTC_ROOMS_PER_MINUTE,
+      trustedProxies: e.SLEAP_RTC_TRUSTED_PROXIES,
+    },
+  };
+}
+
+/** A stand-in on this machine has no table yet, and nobody else's tables to protect. */
+function isLocal(endpoint: string | undefined): boolean {
+  if (endpoint === undefined || !URL.canParse(endpoint)) return false;
+  return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpoint).hostname);
+}

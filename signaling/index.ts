@@ -1,0 +1,2 @@
+export { readConfig, type SignalingConfig } from './config.ts';
+export { type SignalingServer, startSignalingServer } from './server.ts';

@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import canonicalize from 'canonicalize';
+import { z } from 'zod';
+import { type JobContext, JobPhase, type JobSpec, JobStatus } from '../../protocol/job.ts';
+
+/** What the server notes on a job's workflow, so that the job can be described also while no worker runs. */
+const JobMemo = z.object({
+  job: JobStatus.pick({ job_id: true, kind: true, name: true, user_id: true, submitted_at: true }),
+  /** SHA-256 of the spec: tells a repeated submit from another job under the same id. */
+  spec_sha256: z.string(),
+});
+export type JobMemo = z.infer<typeof JobMemo>;
+
+/** The note for a job about to start. */
+export function jobMemo(spec: JobSpec, context: JobContext): JobMemo {
+  const { job_id, kind, name } = spec;
+  return {
+    job: { job_id, kind, name, user_id: context.user_id, submitted_at: context.submitted_at },
+    spec_sha256: createHash('sha256')
+      .update(canonicalize(spec) ?? '')
+      .digest('hex'),
+  };
+}
+
+/** Reads the note; undefined where the workflow is not a job of ours. */
+export function readJobMemo(info: Pick<WorkflowExecutionInfo, 'memo'>): JobMemo | undefined {
+  return JobMemo.safeParse(info.memo).data;
+}
+
+type Described = Pick<WorkflowExecutionInfo, 'memo' | 'searchAttributes' | 'status'>;
+
+/** A job as far as Temporal's own records tell it: all but its worker and models. */
+export function statusFromRecord(info: Described): JobStatus | undefined {
+  const memo = readJobMemo(info);
+  if (memo === undefined) return undefined;
+  const phase = phaseOf(info);
+  return { ...memo.job, phase, detail: DETAILS[phase] ?? '', worker: null, models: [], error: null };
+}
+
+/** What a closed workflow came to is decided by how it closed; a running one tells its phase as an attribute. */
+function phaseOf({ status, searchAttributes }: Described): JobStatus['phase'] {
+  switch (status.name) {
+    case 'COMPLETED':
+      return 'done';
+    case 'CANCELLED':
+    case 'TERMINATED':
+      return 'cancelled';
+    case 'FAILED':
+    case 'TIMED_OUT':
+      return 'failed';
+    default:
+      return JobPhase.safeParse(searchAttributes.SleapPhase?.[0]).data ?? 'queued';
+  }
+}
+
+const DETAILS: Partial<Record<JobStatus['phase'], string>> = {
+  queued: 'waiting for a worker',
+  done: 'finished',
+  cancelled: 'The job was cancelled.',
+};

@@ -1,0 +1,69 @@
+import type { WorkflowOptions } from '@temporalio/client';
+import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import type { JobContext, JobSpec } from '../../protocol/job.ts';
+import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
+import { jobMemo } from './job-record.ts';
+
+/** The workflow's registered name for each kind of job. */
+export const WORKFLOW_TYPES = { training: 'trainingJob', inference: 'inferenceJob' } as const;
+
+const keys = {
+  room: defineSearchAttributeKey('SleapRoom', 'KEYWORD'),
+  kind: defineSearchAttributeKey('SleapKind', 'KEYWORD'),
+  user: defineSearchAttributeKey('SleapUser', 'KEYWORD'),
+  modelType: defineSearchAttributeKey('SleapModelType', 'KEYWORD_LIST'),
+  phase: defineSearchAttributeKey('SleapPhase', 'KEYWORD'),
+};
+
+/** Longest fairness key that Temporal takes, in bytes. */
+const MAX_FAIRNESS_KEY = 64;
+
+/**
+ * How a job's workflow is started: once per id, whatever happens to it, and so that its page and lists in the Temporal UI
+ * read like a report.
+ */
+export function startOptions(spec: JobSpec, context: JobContext): WorkflowOptions {
+  const modelTypes = spec.kind === 'training' ? [...new Set(spec.runs.map((run) => run.model_type))] : [];
+  return {
+    workflowId: jobWorkflowId(context.room_id, spec.job_id),
+    taskQueue: CONTROL_QUEUE,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: keys.room, value: context.room_id },
+      { key: keys.kind, value: spec.kind },
+      { key: keys.user, value: context.user_id },
+      { key: keys.modelType, value: modelTypes },
+      { key: keys.phase, value: 'queued' },
+    ]),
+    memo: { ...jobMemo(spec, context) },
+    priority: { fairnessKey: context.user_id.slice(0, MAX_FAIRNESS_KEY) },
+    staticSummary: summary(spec, context),
+    staticDetails: details(spec, context),
+  };
+}
+
+function summary(spec: JobSpec, { room_id }: JobContext): string {
+  const what = spec.kind === 'training' ? spec.runs.map((run) => run.model_type).join(' + ') : spec.models.join(' + ');
+  return `${spec.kind === 'training' ? 'train' : 'infer with'} ${what} on ${spec.name} in ${room_id}`;
+}
+
+function details(spec: JobSpec, context: JobContext): string {
+  const bytes = spec.files.reduce((sum, file) => sum + file.size_bytes, 0);
+  const { min_gpu_memory_mb, tags, worker } = spec.requirements;
+  const lines = [
+    `- room: \`${context.room_id}\``,
+    `- user: \`${context.user_id}\``,
+    `- submitted: ${context.submitted_at}`,
+    `- files: ${spec.files.length} (${bytes} bytes)`,
+  ];
+  if (spec.kind === 'training') {
+    for (const run of spec.runs) lines.push(`- run \`${run.name}\`: ${run.model_type}, ${run.train_labels.join(', ')}`);
+  } else {
+    lines.push(`- input: \`${spec.input}\``, `- models: ${spec.models.map((id) => `\`${id}\``).join(', ')}`);
+  }
+  if (worker !== undefined) lines.push(`- wanted worker: \`${worker}\``);
+  if (min_gpu_memory_mb !== undefined) lines.push(`- GPU memory: at least ${min_gpu_memory_mb} MB`);
+  if (tags !== undefined && tags.length > 0) lines.push(`- wanted tags: ${tags.join(', ')}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,80 @@
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  isGrpcCancelledError,
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+  makeGrpcRetryInterceptor,
+} from '@temporalio/client';
+import { SleapRtcError } from '../../protocol/errors.ts';
+
+/** Longest wait for one answer of Temporal, in milliseconds. A person waits behind it. */
+const CALL_MS = 4000;
+/** Tries of one call while Temporal is away; with their back-off about a second. */
+const CALL_ATTEMPTS = 4;
+
+/** gRPC status codes that say that the service, not the question, is at fault. */
+const UNAVAILABLE = 14;
+
+/** A connection to Temporal that is made when first used and found again after Temporal was away. */
+export class Temporal {
+  readonly client: Client;
+  readonly #connection: Connection;
+
+  constructor(options: { address: string; namespace: string }) {
+    const retry = defaultGrpcRetryOptions({ maxAttempts: CALL_ATTEMPTS });
+    this.#connection = Connection.lazy({
+      address: options.address,
+      interceptors: [makeGrpcRetryInterceptor(retry)],
+      // The default lets minutes pass until a Temporal that is back is noticed.
+      channelArgs: { 'grpc.initial_reconnect_backoff_ms': 250, 'grpc.max_reconnect_backoff_ms': 2000 },
+    });
+    this.client = new Client({ connection: this.#connection, namespace: options.namespace });
+  }
+
+  /** The operator's part of the API, for setting up search attributes. */
+  get operator(): Connection['operatorService'] {
+    return this.#connection.operatorService;
+  }
+
+  /**
+   * Runs a call that must answer soon.
+   * @param withinMs how soon
+   * @throws SleapRtcError TEMPORAL_UNREACHABLE where it does not; whatever else the call throws
+   */
+  async call<T>(run: () => Promise<T>, withinMs: number = CALL_MS): Promise<T> {
+    try {
+      return await this.#connection.withDeadline(Date.now() + withinMs, run);
+    } catch (error) {
+      if (!isUnreachable(error)) throw error;
+      throw new SleapRtcError('TEMPORAL_UNREACHABLE', 'Temporal cannot be reached.', { cause: error });
+    }
+  }
+
+  /**
+   * Waits for something that may take long; resolves also when the time is over or `signal` aborts.
+   * @throws SleapRtcError TEMPORAL_UNREACHABLE where Temporal goes away meanwhile; whatever else the call throws
+   */
+  async wait(run: () => Promise<unknown>, withinMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    try {
+      const bounded = () => this.#connection.withDeadline(Date.now() + withinMs, run);
+      await this.#connection.withAbortSignal(signal, bounded);
+    } catch (error) {
+      if (isGrpcDeadlineError(error) || isGrpcCancelledError(error)) return;
+      if (!isUnreachable(error)) throw error;
+      throw new SleapRtcError('TEMPORAL_UNREACHABLE', 'Temporal cannot be reached.', { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+}
+
+function isUnreachable(error: unknown): boolean {
+  if (isGrpcDeadlineError(error)) return true;
+  const cause = error instanceof Error ? error.cause : undefined;
+  return [error, cause].some((fault) => isGrpcServiceError(fault) && fault.code === UNAVAILABLE);
+}

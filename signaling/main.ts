@@ -1,0 +1,21 @@
+import pino from 'pino';
+import { toSleapRtcError } from '../protocol/errors.ts';
+import { readConfig } from './config.ts';
+import { startSignalingServer } from './server.ts';
+
+const logger = pino({ name: 'signaling', level: process.env.SLEAP_RTC_LOG_LEVEL ?? 'info' });
+
+try {
+  const server = await startSignalingServer(readConfig(process.env), { logger });
+  logger.info({ event: 'ready', url: server.url }, 'signaling server ready');
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      logger.info({ event: 'stopping', signal }, 'signaling server stopping');
+      void server.stop().then(() => logger.info({ event: 'stopped' }, 'signaling server stopped'));
+    });
+  }
+} catch (thrown) {
+  const error = toSleapRtcError(thrown);
+  logger.fatal({ event: 'failed', code: error.code, remedy: error.remedy, err: thrown }, error.message);
+  process.exitCode = error.exitCode;
+}

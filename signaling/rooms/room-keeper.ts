@@ -1,0 +1,38 @@
+import type { Logger } from 'pino';
+import type { Rooms } from './rooms.ts';
+
+/** How often rooms in use are given their full time again. A small part of their two hours. */
+const KEEP_INTERVAL_MS = 5 * 60 * 1000;
+
+/** Where activity is seen: connected peers, running jobs. A source that fails is logged and asked again next time. */
+export type ActivitySource = () => Promise<Iterable<string>>;
+
+/** Keeps rooms open while something goes on in them. Starts at once; `stop` ends it. */
+export function startRoomKeeper(options: {
+  rooms: Pick<Rooms, 'keepOpen'>;
+  sources: readonly ActivitySource[];
+  logger: Logger;
+  intervalMs?: number;
+}): { stop(): Promise<void> } {
+  let running: Promise<void> = round();
+  const timer = setInterval(() => {
+    running = running.then(round);
+  }, options.intervalMs ?? KEEP_INTERVAL_MS);
+
+  async function round(): Promise<void> {
+    for (const source of options.sources) {
+      try {
+        await options.rooms.keepOpen(new Set(await source()));
+      } catch (error) {
+        options.logger.warn({ event: 'keep_open_failed', err: error }, 'rooms in use could not be extended');
+      }
+    }
+  }
+
+  return {
+    async stop() {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,28 @@
+/** How long a room stays open after the last activity in it (the seed's two hours). */
+export const ROOM_LIFETIME_MS = 2 * 60 * 60 * 1000;
+
+/** A room as it is stored. Times are whole seconds since 1970, as DynamoDB's TTL wants them. */
+export interface Room {
+  room_id: string;
+  /** SHA-256 of the token, in hexadecimal: a leaked table opens no room. */
+  token: string;
+  created_at: number;
+  expires_at: number;
+  /** Who made it; for people who look after the table, not a right. */
+  created_by: string;
+}
+
+/** Whole seconds since 1970, `afterMs` milliseconds after `now`. */
+export function epochSeconds(now: Date, afterMs = 0): number {
+  return Math.floor((now.getTime() + afterMs) / 1000);
+}
+
+/** True where the room no longer lets anyone in. DynamoDB removes expired items hours late, so this is asked each time. */
+export function hasExpired(room: Room, now: Date): boolean {
+  return room.expires_at * 1000 <= now.getTime();
+}
+
+/** An ISO 8601 time, as the API shows it. */
+export function isoTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}

@@ -1,0 +1,62 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Logger } from 'pino';
+import type { PeerDirectory } from '../peers/directory.ts';
+import type { ProgressMemory } from '../peers/last-progress.ts';
+import { RESTORE_GRACE_MS } from '../peers/limits.ts';
+import { createS3StateStore } from './s3-state-store.ts';
+import { StateKeeper } from './state-keeper.ts';
+
+/** The running backup. */
+export interface StateBackup {
+  /** To be called after each change. */
+  changed(): void;
+  /** Saves the last change and ends. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Restores the state of the server's last run and keeps it backed up from now on. Peers of the last run are listed as
+ * reconnecting until they are back, at most for `RESTORE_GRACE_MS`, so that nobody is told there is no worker only
+ * because the server was restarted. Without a bucket, or while storage is away, the server works on from memory.
+ */
+export async function startStateBackup(options: {
+  directory: PeerDirectory;
+  progress: ProgressMemory;
+  s3: S3Client;
+  bucket: string | null;
+  logger: Logger;
+  now: () => Date;
+  graceMs?: number;
+}): Promise<StateBackup> {
+  const { directory, progress, logger } = options;
+  if (options.bucket === null) return { changed: () => undefined, stop: async () => undefined };
+  const store = createS3StateStore(options.s3, options.bucket);
+  const keeper = new StateKeeper({
+    store,
+    logger,
+    snapshot: () => ({
+      version: 1,
+      saved_at: options.now().toISOString(),
+      peers: directory.snapshot(),
+      progress: progress.snapshot(),
+    }),
+  });
+  try {
+    const state = await store.load();
+    if (state !== undefined) {
+      directory.restore(state.peers);
+      progress.restore(state.progress);
+      logger.info({ event: 'state_restored', saved_at: state.saved_at }, 'state restored');
+    }
+  } catch (error) {
+    logger.warn({ event: 'state_restore_failed', err: error }, 'the last run’s state could not be restored');
+  }
+  const grace = setTimeout(() => directory.dropReconnecting(), options.graceMs ?? RESTORE_GRACE_MS);
+  return {
+    changed: () => keeper.changed(),
+    async stop() {
+      clearTimeout(grace);
+      await keeper.stop();
+    },
+  };
+}
