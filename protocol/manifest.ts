@@ -52,9 +52,8 @@ export function latestAlias(modelType: ModelType): string {
 
 /** Finds a model by id, alias or unique id prefix of at least 4 digits; undefined where there is none. */
 export function resolveModel(manifest: Manifest, reference: string): ModelEntry | undefined {
-  const id = manifest.aliases[reference] ?? reference;
-  const exact = manifest.models[id];
-  if (exact !== undefined) return exact;
+  const id = (Object.hasOwn(manifest.aliases, reference) ? manifest.aliases[reference] : undefined) ?? reference;
+  if (Object.hasOwn(manifest.models, id)) return manifest.models[id];
   if (!/^[0-9a-f]{4,8}$/.test(reference)) return undefined;
   const matches = Object.values(manifest.models).filter((model) => model.id.startsWith(reference));
   return matches.length === 1 ? matches[0] : undefined;

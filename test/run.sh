@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . stack/bootstrap.sh
-node stack/setup/main.ts
+node stack/setup-main.ts >/dev/null
 if [ $# -gt 0 ]; then exec mocha "$@"; fi
 npm run -s check
 mocha '{protocol,transport,workflows,activities,workers,signaling,cli,dashboard,stack,test,bench}/**/*.test.ts'
