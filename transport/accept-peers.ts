@@ -1,12 +1,83 @@
 import type { ConnectionPurpose } from '../protocol/signaling.ts';
+import { within } from './abort.ts';
 import type { PeerConnection } from './connection.ts';
-import type { SignalingClient } from './signaling-client.ts';
+import type { Engine } from './engine.ts';
+import { CONNECT_ATTEMPT_MS, MAX_ACCEPTED_PEERS } from './limits.ts';
+import { NegotiatedConnection } from './peer-connection.ts';
+import type { SignalingClient, SignalingEvents } from './signaling-client.ts';
+import { weriftEngine } from './werift-engine.ts';
 
-/** Answers the offers of peers; each connection is closed when its handler ends. */
+/** Which offers to answer, and how. */
+export interface AcceptPeersOptions {
+  accept?: (offer: { sender: string; purpose: ConnectionPurpose }) => boolean;
+  /** The WebRTC stack. Default: werift. */
+  engine?: Engine;
+}
+
+/**
+ * Answers offers of peers of the room until disposed. Each connection is given to `handler` once it works and is closed
+ * when the handler has ended, whose errors are logged. Disposing closes the connections and waits for their handlers.
+ */
 export function acceptPeers(
-  _signaling: SignalingClient,
-  _handler: (connection: PeerConnection) => Promise<void>,
-  _options: { accept?: (offer: { sender: string; purpose: ConnectionPurpose }) => boolean } = {},
+  signaling: SignalingClient,
+  handler: (connection: PeerConnection) => Promise<void>,
+  options: AcceptPeersOptions = {},
 ): AsyncDisposable {
-  return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  const { accept = () => true, engine = weriftEngine } = options;
+  const connections = new Map<string, { connection: NegotiatedConnection; served: Promise<void> }>();
+
+  async function serve(offer: SignalingEvents['offer'], connection: NegotiatedConnection): Promise<void> {
+    const { sender, connection_id } = offer;
+    try {
+      const sdp = await connection.answer(offer.sdp);
+      const sent = signaling.relay({ type: 'answer', target: sender, connection_id, sdp });
+      await within(Promise.all([sent, connection.ready]), { timeoutMs: CONNECT_ATTEMPT_MS });
+      await handler(connection);
+    } catch (error) {
+      signaling.logger?.warn(
+        { peer: sender, job: offer.purpose.job_id, error: String(error) },
+        'peer connection failed',
+      );
+    } finally {
+      await connection.close();
+    }
+  }
+
+  function answer(offer: SignalingEvents['offer']): void {
+    const { sender, connection_id, purpose } = offer;
+    const key = `${sender} ${connection_id}`;
+    // A second offer of the same id is a repetition; another one with a new certificate must not replace the first.
+    if (connections.has(key) || connections.size >= MAX_ACCEPTED_PEERS || !accept({ sender, purpose })) return;
+    const connection = new NegotiatedConnection(engine, {
+      remotePeerId: sender,
+      purpose,
+      iceServers: signaling.iceServers,
+      onCandidate: (candidate) => {
+        signaling.relay({ type: 'candidate', target: sender, connection_id, candidate }).catch(() => undefined);
+      },
+    });
+    const served = serve(offer, connection).finally(() => connections.delete(key));
+    connections.set(key, { connection, served });
+  }
+
+  const stopListening = [
+    signaling.on('offer', answer),
+    signaling.on('candidate', ({ sender, connection_id, candidate }) => {
+      connections
+        .get(`${sender} ${connection_id}`)
+        ?.connection.addCandidate(candidate)
+        .catch(() => undefined);
+    }),
+  ];
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const stop of stopListening) stop();
+      await Promise.all(
+        [...connections.values()].map(async ({ connection, served }) => {
+          await connection.close();
+          await served;
+        }),
+      );
+    },
+  };
 }

@@ -1,12 +1,95 @@
+import { randomBytes } from 'node:crypto';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { ConnectionPurpose } from '../protocol/signaling.ts';
+import { within } from './abort.ts';
 import type { PeerConnection } from './connection.ts';
+import type { Engine } from './engine.ts';
+import { CONNECT_ATTEMPT_MS, CONNECT_ATTEMPTS } from './limits.ts';
+import { NegotiatedConnection } from './peer-connection.ts';
 import type { SignalingClient } from './signaling-client.ts';
+import { weriftEngine } from './werift-engine.ts';
 
-/** Connects to a peer of the room, as the offerer. */
-export function connectPeer(
-  _signaling: SignalingClient,
-  _options: { peerId: string; purpose: ConnectionPurpose; signal?: AbortSignal },
-): Promise<PeerConnection> {
-  return Promise.reject(new SleapRtcError('INTERNAL', 'Not written yet.'));
+/** Whom to connect to, and why. */
+export interface ConnectPeerOptions {
+  peerId: string;
+  purpose: ConnectionPurpose;
+  signal?: AbortSignal;
+  /** The WebRTC stack. Default: werift. */
+  engine?: Engine;
+  /** Time for each of the attempts, in ms. Default: 10 s. */
+  attemptMs?: number;
+}
+
+/**
+ * Connects to a peer of the room, as the offerer, in up to three attempts. The caller closes the connection.
+ * @throws SleapRtcError PEER_UNKNOWN where the peer is not in the room, PEER_UNREACHABLE where no attempt came through
+ */
+export async function connectPeer(signaling: SignalingClient, options: ConnectPeerOptions): Promise<PeerConnection> {
+  let lastError: unknown;
+  for (let attempt = 1; attempt <= CONNECT_ATTEMPTS; attempt += 1) {
+    try {
+      return await connectOnce(signaling, options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      const worthAnother = error instanceof SleapRtcError && error.code === 'PEER_UNREACHABLE';
+      if (!worthAnother) throw error;
+      signaling.logger?.info({ peer: options.peerId, attempt, error: error.message }, 'no connection yet');
+      lastError = error;
+    }
+  }
+  throw new SleapRtcError(
+    'PEER_UNREACHABLE',
+    `No connection to ${options.peerId} came about in ${CONNECT_ATTEMPTS} attempts.`,
+    {
+      cause: lastError,
+    },
+  );
+}
+
+async function connectOnce(signaling: SignalingClient, options: ConnectPeerOptions): Promise<PeerConnection> {
+  const { peerId, purpose, signal, engine = weriftEngine, attemptMs = CONNECT_ATTEMPT_MS } = options;
+  const connectionId = randomBytes(12).toString('base64url');
+  const offered = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  const connection = new NegotiatedConnection(engine, {
+    remotePeerId: peerId,
+    purpose,
+    iceServers: signaling.iceServers,
+    onCandidate: (candidate) => {
+      // A candidate before its offer would find nobody who expects it.
+      void offered.promise
+        .then(() => signaling.relay({ type: 'candidate', target: peerId, connection_id: connectionId, candidate }))
+        .catch(() => undefined);
+    },
+  });
+  const isOurs = (message: { sender: string; connection_id: string }) =>
+    message.sender === peerId && message.connection_id === connectionId;
+  const stopListening = [
+    signaling.on('answer', (message) => {
+      if (isOurs(message)) connection.acceptAnswer(message.sdp).catch(failed.reject);
+    }),
+    signaling.on('candidate', (message) => {
+      if (isOurs(message)) connection.addCandidate(message.candidate).catch(() => undefined);
+    }),
+  ];
+  try {
+    const negotiate = async () => {
+      const sdp = await connection.offer();
+      const sent = signaling.relay({ type: 'offer', target: peerId, connection_id: connectionId, sdp, purpose });
+      offered.resolve();
+      await Promise.race([Promise.all([sent, connection.ready]), failed.promise]);
+    };
+    await within(negotiate(), {
+      signal,
+      timeoutMs: attemptMs,
+      onTimeout: () => new SleapRtcError('PEER_UNREACHABLE', `${peerId} did not connect within ${attemptMs} ms.`),
+    });
+    return connection;
+  } catch (error) {
+    void connection.close();
+    throw error;
+  } finally {
+    for (const stop of stopListening) stop();
+  }
 }

@@ -1,0 +1,26 @@
+/**
+ * Waits for `promise`, but no longer than until `signal` aborts or `timeoutMs` have passed.
+ * @throws the signal's reason, or what `onTimeout` makes
+ */
+export async function within<Value>(
+  promise: Promise<Value>,
+  limits: { signal?: AbortSignal | undefined; timeoutMs?: number; onTimeout?: () => Error },
+): Promise<Value> {
+  const { signal, timeoutMs, onTimeout } = limits;
+  signal?.throwIfAborted();
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (timeoutMs !== undefined) {
+      timer = setTimeout(() => reject(onTimeout?.() ?? new Error(`not done within ${timeoutMs} ms`)), timeoutMs);
+    }
+  });
+  try {
+    return await Promise.race([promise, limit]);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+  }
+}

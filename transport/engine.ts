@@ -1,0 +1,58 @@
+import type { IceServer } from '../protocol/signaling.ts';
+
+/** As `RTCIceCandidateInit`; null marks the end of candidates. */
+export type IceCandidate = {
+  candidate: string;
+  sdpMid?: string | null | undefined;
+  sdpMLineIndex?: number | null | undefined;
+} | null;
+
+/** What a WebRTC stack tells of one channel. None of these may throw. */
+export interface EngineChannelHandlers {
+  open(): void;
+  message(data: string | Uint8Array): void;
+  /** What was buffered has gone out, or nearly. */
+  drained(): void;
+  closed(): void;
+}
+
+/** An ordered, reliable channel of a WebRTC stack. */
+export interface EngineChannel {
+  readonly label: string;
+  readonly isOpen: boolean;
+  readonly bufferedBytes: number;
+  /** Sets who is told; to be called at once when the channel is got. */
+  listen(handlers: EngineChannelHandlers): void;
+  /** Queues a message, which it copies. */
+  send(data: string | Uint8Array): void;
+  close(): void;
+}
+
+/** What a WebRTC stack tells of one connection. None of these may throw. */
+export interface EngineConnectionHandlers {
+  candidate(candidate: IceCandidate): void;
+  /** The peer opened a channel. */
+  channel(channel: EngineChannel): void;
+  /** No path was found, or the one in use broke. */
+  failed(): void;
+}
+
+/** A peer connection of a WebRTC stack, for data channels only. */
+export interface EngineConnection {
+  /** Starts gathering; candidates follow through the handler. */
+  createOffer(): Promise<string>;
+  /** Takes the peer's offer and gives the answer; candidates follow through the handler. */
+  acceptOffer(sdp: string): Promise<string>;
+  acceptAnswer(sdp: string): Promise<void>;
+  /** To be called only after the peer's description was accepted. */
+  addCandidate(candidate: IceCandidate): Promise<void>;
+  /** With `negotiatedId` both sides make the channel themselves, before the descriptions; else the peer is told of it. */
+  createChannel(label: string, options?: { negotiatedId?: number }): EngineChannel;
+  close(): Promise<void>;
+}
+
+/** A WebRTC stack. */
+export interface Engine {
+  readonly name: string;
+  createConnection(options: { iceServers: readonly IceServer[] }, handlers: EngineConnectionHandlers): EngineConnection;
+}

@@ -1,0 +1,54 @@
+/** Largest message on a channel, in bytes: what every WebRTC stack accepts when it announces nothing else (RFC 8841). */
+export const MAX_CHANNEL_MESSAGE_BYTES = 64 * 1024;
+
+/** Bytes that may wait in a channel before `send` holds its caller back. More made werift slower, less left gaps. */
+export const SEND_BUFFER_BYTES = 1024 * 1024;
+
+/** Bytes that a peer may send unread before its channel is cut: far above any window that our protocols ask for. */
+export const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
+
+/** Channels that one peer may open on a connection. */
+export const MAX_INCOMING_CHANNELS = 64;
+
+/** Connections that `acceptPeers` negotiates or serves at once. */
+export const MAX_ACCEPTED_PEERS = 32;
+
+/** How often each peer says that it lives, in ms. */
+export const HEARTBEAT_INTERVAL_MS = 1_000;
+
+/** Silence after which a peer counts as gone, in ms; with the interval of looking it is noticed within 5 s. */
+export const PEER_SILENCE_MS = 4_000;
+
+/** Time for one attempt to connect, in ms. A handshake that loses packets can hang; a new attempt is quicker. */
+export const CONNECT_ATTEMPT_MS = 10_000;
+
+/** Attempts to connect before a peer counts as unreachable. */
+export const CONNECT_ATTEMPTS = 3;
+
+/** Time for a new channel to open on a live connection, in ms. */
+export const CHANNEL_OPEN_MS = 10_000;
+
+/** Longest that closing a channel waits for what is buffered to arrive, in ms. */
+export const CHANNEL_CLOSE_MS = 5_000;
+
+/** Longest that closing a connection waits for the peer's goodbye, in ms. */
+export const GOODBYE_MS = 500;
+
+/** Time for the signaling server to take a WebSocket, in ms. */
+export const SOCKET_OPEN_MS = 5_000;
+
+/** Time for the signaling server to answer a request, in ms, reconnecting included. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+
+/** How often a client asks the signaling server for a sign of life, in ms. */
+export const PING_INTERVAL_MS = 1_500;
+
+/** Silence after which the signaling server counts as gone, in ms. */
+export const SERVER_SILENCE_MS = 3_500;
+
+/** First pause before reconnecting to the signaling server, in ms; doubled up to the longest. */
+export const RECONNECT_FIRST_MS = 200;
+export const RECONNECT_LONGEST_MS = 5_000;
+
+/** Largest message taken from the signaling server, in bytes: a list of some thousand peers. */
+export const MAX_SERVER_MESSAGE_BYTES = 8 * 1024 * 1024;

@@ -1,0 +1,201 @@
+import { SleapRtcError } from '../protocol/errors.ts';
+import type { ConnectionPurpose, IceServer } from '../protocol/signaling.ts';
+import { within } from './abort.ts';
+import type { DataChannel, PeerConnection } from './connection.ts';
+import type { Engine, EngineChannel, EngineConnection, IceCandidate } from './engine.ts';
+import { FingerprintPin } from './fingerprint.ts';
+import {
+  CHANNEL_OPEN_MS,
+  GOODBYE_MS,
+  HEARTBEAT_INTERVAL_MS,
+  MAX_INCOMING_CHANNELS,
+  PEER_SILENCE_MS,
+} from './limits.ts';
+import { Liveness } from './liveness.ts';
+import { MessageQueue } from './message-queue.ts';
+import { PeerChannel } from './peer-channel.ts';
+
+/** Both sides make this channel themselves (RFC 8832's out-of-band negotiation); it carries beats and the goodbye. */
+const CONTROL_CHANNEL = { label: 'sleap-rtc-control', negotiatedId: 100 };
+const BEAT = 'beat';
+const BYE = 'bye';
+
+/** What is known of a connection before it is made. */
+export interface NegotiatedPeer {
+  remotePeerId: string;
+  purpose: ConnectionPurpose;
+  iceServers: readonly IceServer[];
+  /** Passes one of our candidates to the peer. */
+  onCandidate: (candidate: IceCandidate) => void;
+}
+
+/** A PeerConnection on whatever WebRTC stack, from its negotiation to its end. Whoever makes it closes it. */
+export class NegotiatedConnection implements PeerConnection {
+  readonly remotePeerId: string;
+  readonly purpose: ConnectionPurpose;
+  /** Resolves when channels can be used. Rejects with PEER_UNREACHABLE where the connection ends before. */
+  readonly ready: Promise<void>;
+  readonly closed: Promise<void>;
+  readonly #connection: EngineConnection;
+  readonly #control: EngineChannel;
+  readonly #pin = new FingerprintPin();
+  readonly #channels = new Set<PeerChannel>();
+  readonly #incoming = new MessageQueue<PeerChannel>();
+  readonly #connecting = Promise.withResolvers<void>();
+  readonly #ending = Promise.withResolvers<void>();
+  readonly #goodbye = Promise.withResolvers<void>();
+  #earlyCandidates: IceCandidate[] | undefined = [];
+  #liveness: Liveness | undefined;
+  #ended = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(engine: Engine, peer: NegotiatedPeer) {
+    this.remotePeerId = peer.remotePeerId;
+    this.purpose = peer.purpose;
+    this.ready = this.#connecting.promise;
+    this.ready.catch(() => undefined);
+    this.closed = this.#ending.promise;
+    this.#connection = engine.createConnection(
+      { iceServers: peer.iceServers },
+      {
+        candidate: (candidate) => peer.onCandidate(candidate),
+        channel: (channel) => this.#takeChannel(channel),
+        failed: () => this.#gone('the network path broke'),
+      },
+    );
+    const { label, negotiatedId } = CONTROL_CHANNEL;
+    this.#control = this.#connection.createChannel(label, { negotiatedId });
+    this.#control.listen({
+      open: () => this.#opened(),
+      message: (message) => this.#heardControl(message),
+      drained: () => undefined,
+      closed: () => this.#gone('it was cut off'),
+    });
+  }
+
+  /** The description to offer. */
+  offer(): Promise<string> {
+    return this.#connection.createOffer();
+  }
+
+  /** Takes the peer's offer and gives the description to answer with. */
+  async answer(sdp: string): Promise<string> {
+    this.#pin.check(sdp);
+    const answer = await this.#connection.acceptOffer(sdp);
+    await this.#addEarlyCandidates();
+    return answer;
+  }
+
+  /** Takes the peer's answer. */
+  async acceptAnswer(sdp: string): Promise<void> {
+    this.#pin.check(sdp);
+    await this.#connection.acceptAnswer(sdp);
+    await this.#addEarlyCandidates();
+  }
+
+  /** Takes a candidate of the peer's; one that comes before its description waits for it. */
+  async addCandidate(candidate: IceCandidate): Promise<void> {
+    if (this.#earlyCandidates !== undefined) this.#earlyCandidates.push(candidate);
+    else if (!this.#ended) await this.#connection.addCandidate(candidate);
+  }
+
+  async openChannel(label: string, options: { signal?: AbortSignal } = {}): Promise<DataChannel> {
+    if (this.#ended || this.#closing !== undefined) throw this.#peerGone('the connection is closed');
+    const channel = this.#track(this.#connection.createChannel(label));
+    try {
+      await within(channel.opened, {
+        signal: options.signal,
+        timeoutMs: CHANNEL_OPEN_MS,
+        onTimeout: () => this.#peerGone(`the channel ${label} did not open`),
+      });
+      return channel;
+    } catch (error) {
+      channel.end();
+      throw error;
+    }
+  }
+
+  async acceptChannel(options: { signal?: AbortSignal } = {}): Promise<DataChannel> {
+    const next = await within(this.#incoming[Symbol.asyncIterator]().next(), options);
+    if (next.done === true) throw this.#peerGone('the connection is closed');
+    return next.value;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#ended) {
+      await Promise.all([...this.#channels].map((channel) => channel.close()));
+      if (this.#control.isOpen) {
+        this.#control.send(BYE);
+        await within(this.#goodbye.promise, { timeoutMs: GOODBYE_MS }).catch(() => undefined);
+      }
+    }
+    this.#end(undefined);
+    await this.closed;
+  }
+
+  #opened(): void {
+    this.#liveness = new Liveness({
+      intervalMs: HEARTBEAT_INTERVAL_MS,
+      silenceMs: PEER_SILENCE_MS,
+      beat: () => this.#control.send(BEAT),
+      onSilent: () => this.#gone('nothing was heard of it any more'),
+    });
+    this.#connecting.resolve();
+  }
+
+  #heardControl(message: string | Uint8Array): void {
+    this.#liveness?.heard();
+    if (message !== BYE) return;
+    this.#goodbye.resolve();
+    // Answers with our own goodbye, where it was not said yet.
+    void this.close();
+  }
+
+  #gone(why: string): void {
+    this.#end(this.#closing === undefined ? this.#peerGone(why) : undefined);
+  }
+
+  #end(error: SleapRtcError | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#liveness?.[Symbol.dispose]();
+    for (const channel of [...this.#channels]) channel.end(error);
+    this.#incoming.end(error);
+    this.#goodbye.resolve();
+    this.#connecting.reject(
+      new SleapRtcError('PEER_UNREACHABLE', `No connection to ${this.remotePeerId} came about.`, { cause: error }),
+    );
+    this.#connection.close().then(this.#ending.resolve, () => this.#ending.resolve());
+  }
+
+  #track(engineChannel: EngineChannel): PeerChannel {
+    const channel = new PeerChannel(engineChannel, () => this.#liveness?.heard());
+    this.#channels.add(channel);
+    void channel.closed.then(() => this.#channels.delete(channel));
+    return channel;
+  }
+
+  #takeChannel(engineChannel: EngineChannel): void {
+    if (this.#ended || this.#channels.size >= MAX_INCOMING_CHANNELS) engineChannel.close();
+    else this.#incoming.push(this.#track(engineChannel));
+  }
+
+  async #addEarlyCandidates(): Promise<void> {
+    const early = this.#earlyCandidates ?? [];
+    this.#earlyCandidates = undefined;
+    for (const candidate of early) if (!this.#ended) await this.#connection.addCandidate(candidate);
+  }
+
+  #peerGone(why: string): SleapRtcError {
+    return new SleapRtcError('PEER_GONE', `The connection to ${this.remotePeerId} ended: ${why}.`);
+  }
+}

@@ -1,0 +1,148 @@
+import { networkInterfaces } from 'node:os';
+import { type RTCDataChannel, type RTCIceServer, RTCPeerConnection, type RTCSessionDescription } from 'werift';
+import type { IceServer } from '../protocol/signaling.ts';
+import type {
+  Engine,
+  EngineChannel,
+  EngineChannelHandlers,
+  EngineConnection,
+  EngineConnectionHandlers,
+  IceCandidate,
+} from './engine.ts';
+
+/** SCTP packet size in bytes: with the headers of DTLS, UDP and IPv6 below the 1,280 bytes that every path carries. */
+const SCTP_MTU_BYTES = 1_191;
+
+/** Longest wait for a STUN server while gathering, in seconds: werift begins to connect only when gathering has ended. */
+const STUN_GATHER_S = 2;
+
+/** The WebRTC stack in pure TypeScript, which works everywhere. */
+export const weriftEngine: Engine = {
+  name: 'werift',
+  createConnection: (options, handlers) => new WeriftConnection(options.iceServers, handlers),
+};
+
+class WeriftConnection implements EngineConnection {
+  readonly #peer: RTCPeerConnection;
+  readonly #handlers: EngineConnectionHandlers;
+  readonly #hasStun: boolean;
+
+  constructor(iceServers: readonly IceServer[], handlers: EngineConnectionHandlers) {
+    this.#handlers = handlers;
+    this.#hasStun = iceServers.some((server) => server.urls.some((url) => url.startsWith('stun:')));
+    const loopback = loopbackIfAlone();
+    this.#peer = new RTCPeerConnection({
+      iceServers: iceServers.map(toWerift),
+      iceStunGatherTimeout: STUN_GATHER_S,
+      sctp: { mtu: SCTP_MTU_BYTES },
+      ...(loopback && { iceAdditionalHostAddresses: loopback }),
+    });
+    this.#peer.onIceCandidate.subscribe((candidate) => {
+      handlers.candidate(
+        candidate === undefined
+          ? null
+          : {
+              candidate: candidate.candidate ?? '',
+              sdpMid: candidate.sdpMid ?? null,
+              sdpMLineIndex: candidate.sdpMLineIndex ?? null,
+            },
+      );
+    });
+    this.#peer.onDataChannel.subscribe((channel) => handlers.channel(new WeriftChannel(channel)));
+    this.#peer.connectionStateChange.subscribe((state) => {
+      if (state === 'failed') handlers.failed();
+    });
+  }
+
+  async createOffer(): Promise<string> {
+    const offer = await this.#peer.createOffer();
+    this.#setLocal(offer);
+    return offer.sdp;
+  }
+
+  async acceptOffer(sdp: string): Promise<string> {
+    await this.#peer.setRemoteDescription({ type: 'offer', sdp });
+    const answer = await this.#peer.createAnswer();
+    this.#setLocal(answer);
+    return answer.sdp;
+  }
+
+  acceptAnswer(sdp: string): Promise<void> {
+    return this.#peer.setRemoteDescription({ type: 'answer', sdp });
+  }
+
+  addCandidate(candidate: IceCandidate): Promise<void> {
+    if (candidate === null) return this.#peer.addIceCandidate(null);
+    return this.#peer.addIceCandidate({
+      candidate: candidate.candidate,
+      ...(candidate.sdpMid != null && { sdpMid: candidate.sdpMid }),
+      ...(candidate.sdpMLineIndex != null && { sdpMLineIndex: candidate.sdpMLineIndex }),
+    });
+  }
+
+  createChannel(label: string, options: { negotiatedId?: number } = {}): EngineChannel {
+    const { negotiatedId } = options;
+    return new WeriftChannel(
+      this.#peer.createDataChannel(label, negotiatedId === undefined ? {} : { negotiated: true, id: negotiatedId }),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#peer.close();
+  }
+
+  /** Not awaited: it ends only when gathering has, while candidates are passed on as they come. */
+  #setLocal(description: RTCSessionDescription): void {
+    // Without a configured STUN server werift asks a public one of Google's, which costs seconds and tells it of us.
+    if (!this.#hasStun) for (const transport of this.#peer.iceTransports) delete transport.connection.stunServer;
+    this.#peer.setLocalDescription(description).catch(() => this.#handlers.failed());
+  }
+}
+
+class WeriftChannel implements EngineChannel {
+  readonly #channel: RTCDataChannel;
+
+  constructor(channel: RTCDataChannel) {
+    this.#channel = channel;
+  }
+
+  get label(): string {
+    return this.#channel.label;
+  }
+
+  get isOpen(): boolean {
+    return this.#channel.readyState === 'open';
+  }
+
+  get bufferedBytes(): number {
+    return this.#channel.bufferedAmount;
+  }
+
+  listen(handlers: EngineChannelHandlers): void {
+    this.#channel.stateChanged.subscribe((state) => {
+      if (state === 'open') handlers.open();
+      if (state === 'closed') handlers.closed();
+    });
+    this.#channel.onMessage.subscribe((data) => handlers.message(data));
+    // werift counts down only when its whole queue has gone out, so one threshold, nought, is as good as any.
+    this.#channel.bufferedAmountLow.subscribe(() => handlers.drained());
+  }
+
+  send(data: string | Uint8Array): void {
+    this.#channel.send(typeof data === 'string' ? data : Buffer.from(data));
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+}
+
+function toWerift({ urls, username, credential }: IceServer): RTCIceServer {
+  return { urls, ...(username !== undefined && { username }), ...(credential !== undefined && { credential }) };
+}
+
+/** The loopback address where a machine has no other, as in a sandbox; ICE leaves it out (RFC 8445, 5.1.1.1). */
+function loopbackIfAlone(): string[] | undefined {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.some((address) => !address.internal) ? undefined : ['127.0.0.1'];
+}
