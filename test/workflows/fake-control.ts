@@ -1,0 +1,53 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import type { ControlActivities } from '../../activities/contract.ts';
+import { wrapActivities } from '../../activities/failures.ts';
+import { mergeChanges } from '../../activities/registry/merge-changes.ts';
+import { createRequestManifestChanges } from '../../activities/registry/request-changes.ts';
+import { emptyManifest, type Manifest } from '../../protocol/manifest.ts';
+import { CONTROL_QUEUE } from '../../protocol/queues.ts';
+import { workflowBundle } from './servers.ts';
+
+/** The control worker with the real workflows, and manifests in memory in place of S3. */
+export interface FakeControl {
+  /** A room's manifest as last written. */
+  manifest(room: string): Manifest;
+  /** How many changes each write had, in order. */
+  readonly writes: number[];
+  stop(): Promise<void>;
+}
+
+/** Starts it; `overrides` gets the activities, to put others in their place. */
+export async function startFakeControl(
+  env: TestWorkflowEnvironment,
+  overrides: (activities: ControlActivities) => Partial<ControlActivities> = () => ({}),
+): Promise<FakeControl> {
+  const manifests = new Map<string, Manifest>();
+  const manifest = (room: string) => manifests.get(room) ?? emptyManifest(room, new Date());
+  const writes: number[] = [];
+  const activities: ControlActivities = {
+    requestManifestChanges: createRequestManifestChanges({ temporal: env.client }),
+    applyManifestChanges: async ({ room_id, changes }) => {
+      const merged = mergeChanges(manifest(room_id), changes, new Date());
+      manifests.set(room_id, merged.manifest);
+      writes.push(changes.length);
+      return merged.outcomes;
+    },
+  };
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    namespace: env.namespace ?? 'default',
+    taskQueue: CONTROL_QUEUE,
+    workflowBundle: await workflowBundle(),
+    activities: wrapActivities({ ...activities, ...overrides(activities) }),
+  });
+  const running = worker.run();
+  return {
+    manifest,
+    writes,
+    async stop() {
+      worker.shutdown();
+      await running;
+    },
+  };
+}

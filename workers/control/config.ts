@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { SleapRtcError } from '../../protocol/errors.ts';
+
+const Environment = z.object({
+  SLEAP_RTC_BUCKET: z.string().min(1).default('sleap-rtc-rooms'),
+  TEMPORAL_ADDRESS: z.string().min(1).default('127.0.0.1:7233'),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  AWS_ENDPOINT_URL_S3: z.union([z.literal(''), z.url()]).optional(),
+  LOG_LEVEL: z.string().default('info'),
+});
+
+/** The control worker's configuration. Credentials for S3 are read by the AWS SDK itself, from the environment or the pod's role. */
+export interface ControlWorkerConfig {
+  bucket: string;
+  temporal: { address: string; namespace: string };
+  /** True for S3 servers that are not AWS: the bucket is part of the path, not of the host name. */
+  s3PathStyle: boolean;
+  logLevel: string;
+}
+
+/**
+ * Reads the configuration from environment variables.
+ * @throws SleapRtcError USAGE naming the variable
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): ControlWorkerConfig {
+  const parsed = Environment.safeParse(environment);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const message = `The control worker’s setting ${issue?.path.join('.')} is missing or wrong: ${issue?.message}`;
+    throw new SleapRtcError('USAGE', message, { remedy: 'Set it in the control worker’s environment.' });
+  }
+  const env = parsed.data;
+  return {
+    bucket: env.SLEAP_RTC_BUCKET,
+    temporal: { address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE },
+    s3PathStyle: Boolean(env.AWS_ENDPOINT_URL_S3),
+    logLevel: env.LOG_LEVEL,
+  };
+}

@@ -1,0 +1,68 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { Client } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import pRetry from 'p-retry';
+import type { Logger } from 'pino';
+import { wrapActivities } from '../../activities/failures.ts';
+import { createRegistryActivities } from '../../activities/registry/index.ts';
+import { CONTROL_QUEUE } from '../../protocol/queues.ts';
+import type { ControlWorkerConfig } from './config.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
+import { bundleWorkflows } from './workflow-bundle.ts';
+
+/** A write of the manifest that is under way at shutdown may finish; it takes well under a second. */
+const SHUTDOWN_GRACE_MS = 5_000;
+const SHUTDOWN_FORCE_MS = 15_000;
+/** Between attempts to reach Temporal at start, at most, in milliseconds. */
+const RECONNECT_MS = 5_000;
+
+/**
+ * Runs the workflows of all rooms, and the activities that need S3 but no GPU, until `signal` is aborted. Logs
+ * `event: "ready"` when it takes work. Several may run side by side.
+ */
+export async function runControlWorker(
+  config: ControlWorkerConfig,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<void> {
+  const { bucket, temporal } = config;
+  const [workflowBundle, connection] = await Promise.all([bundleWorkflows(), connect(config, logger, signal)]);
+  const s3 = new S3Client({ forcePathStyle: config.s3PathStyle });
+  try {
+    const made = await ensureSearchAttributes(connection, temporal.namespace);
+    if (made.length > 0) logger.info({ event: 'search_attributes_made', names: made });
+
+    const client = new Client({ connection, namespace: temporal.namespace });
+    const worker = await Worker.create({
+      connection,
+      namespace: temporal.namespace,
+      taskQueue: CONTROL_QUEUE,
+      workflowBundle,
+      activities: wrapActivities(createRegistryActivities({ s3, bucket, temporal: client, logger })),
+      shutdownGraceTime: SHUTDOWN_GRACE_MS,
+      shutdownForceTime: SHUTDOWN_FORCE_MS,
+    });
+    logger.info({ event: 'ready', task_queue: CONTROL_QUEUE });
+    await worker.runUntil(aborted(signal));
+  } finally {
+    await connection.close();
+    s3.destroy();
+  }
+}
+
+/** Waits for a Temporal server that is not up yet. @throws the signal's reason when aborted */
+function connect({ temporal }: ControlWorkerConfig, logger: Logger, signal: AbortSignal): Promise<NativeConnection> {
+  return pRetry(() => NativeConnection.connect({ address: temporal.address }), {
+    retries: Number.POSITIVE_INFINITY,
+    minTimeout: 250,
+    maxTimeout: RECONNECT_MS,
+    signal,
+    onFailedAttempt: () => logger.warn({ event: 'temporal_unreachable', address: temporal.address }),
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

@@ -1,0 +1,25 @@
+import { pino } from 'pino';
+import { readConfig } from './config.ts';
+import { runControlWorker } from './control-worker.ts';
+import { logTemporalTo } from './temporal-log.ts';
+
+/** The control worker as a process: `node workers/control/main.ts`. SIGTERM lets it finish what it has begun. */
+const config = readConfig(process.env);
+const logger = pino({ level: config.logLevel, base: { component: 'control' } });
+const stop = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    logger.info({ event: 'stopping', signal });
+    stop.abort();
+  });
+}
+logTemporalTo(logger);
+try {
+  await runControlWorker(config, { logger, signal: stop.signal });
+  logger.info({ event: 'stopped' });
+} catch (error) {
+  if (!stop.signal.aborted) {
+    logger.fatal({ event: 'failed', err: error });
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,199 @@
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  defineSignal,
+  log,
+  proxyActivities,
+  setHandler,
+  TimeoutFailure,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { GpuSessionOpened, SessionActivities } from '../activities/contract.ts';
+import { fromFailure } from '../activities/failures.ts';
+import { SleapRtcError } from '../protocol/errors.ts';
+import type { JobInput, JobRequirements } from '../protocol/job.ts';
+import { roomSessionQueue, workerSessionQueue } from '../protocol/queues.ts';
+import type { JobReport } from './job-report.ts';
+import { endSession, type Pod, podOf } from './pod.ts';
+
+/** A pod's answer to `holdGpuSession`. */
+export const gpuSessionOpenedSignal = defineSignal<[GpuSessionOpened]>('gpuSessionOpened');
+
+/** A job that has outlived this many pods may be what kills them. */
+const MAX_POD_LOSSES = 5;
+/** Temporal's limit, in bytes. */
+const FAIRNESS_KEY_BYTES = 64;
+
+/**
+ * Runs `fn` with a pod whose only GPU slot is this job's, and frees the slot at the end, however that comes about.
+ *
+ * A session is a heartbeating activity on a shared queue that tells the workflow the pod's own queue. Where the pod dies,
+ * the heartbeat is missed within seconds: everything that `fn` has under way is cancelled, and `fn` runs anew with another
+ * pod. What must survive a pod is kept outside of `fn`. If `fn` comes to a result in spite of the loss, that counts.
+ * @throws what `fn` throws; SleapRtcError POD_LOST after too many pods
+ */
+export async function withGpuSession<T>(input: JobInput, report: JobReport, fn: (pod: Pod) => Promise<T>): Promise<T> {
+  let session: GpuSession | undefined;
+  setHandler(gpuSessionOpenedSignal, (opened) => session?.open(opened));
+
+  for (let losses = 0; ; ) {
+    session = new GpuSession(input);
+    try {
+      report.onWorker(null);
+      report.enter('queued', losses === 0 ? waitingFor(input) : `${waitingFor(input)}; the one before went away`);
+      const pod = await session.opened();
+      report.onWorker(pod.worker);
+      return await session.run(() => fn(pod));
+    } catch (error) {
+      if (!(error instanceof PodLost)) throw error;
+      if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled.');
+      losses += 1;
+      log.warn('pod lost', { losses, cause: error.message });
+      if (losses > MAX_POD_LOSSES) throw tooManyLosses(losses, error);
+    } finally {
+      await session.end();
+    }
+  }
+}
+
+/** Where sessions with these requirements are queued. Requirement classes (GPU memory, tags) will choose here. */
+function sessionQueue(room: string, requirements: JobRequirements): string {
+  return requirements.worker === undefined ? roomSessionQueue(room) : workerSessionQueue(room, requirements.worker);
+}
+
+function waitingFor({ spec, context }: JobInput): string {
+  const { worker } = spec.requirements;
+  return worker === undefined ? `waiting for a free worker of ${context.room_id}` : `waiting for ${worker}`;
+}
+
+/** Thrown inside this file only: the session's pod is gone, another may do. */
+class PodLost extends Error {}
+
+/** One hold of one pod. `end` must be called, whatever happens. */
+class GpuSession {
+  readonly #input: JobInput;
+  readonly #id = uuid4();
+  readonly #holdScope: CancellationScope;
+  /** Resolves when the hold has ended, however it ended. */
+  readonly #held: Promise<void>;
+  #pod: GpuSessionOpened | undefined;
+  #lost: PodLost | undefined;
+  #ending = false;
+  /** What must stop when the pod is lost: the body, later the end. */
+  #onPod: CancellationScope | undefined;
+
+  constructor(input: JobInput) {
+    this.#input = input;
+    // The hold must outlive a cancellation of the job until what runs on the pod has stopped, so it hangs below a scope
+    // that cancellation does not reach; `end` is its only owner.
+    const shield = new CancellationScope({ cancellable: false });
+    this.#holdScope = new CancellationScope({ cancellable: true, parent: shield });
+    this.#held = this.#holdScope
+      .run(() => hold(input, this.#id))
+      .then(
+        () => this.#ending || this.#lose('the worker ended the session'),
+        (failure: unknown) => this.#lose(fromFailure(failure).message),
+      )
+      .then(() => undefined);
+  }
+
+  /** The signal's handler; a late signal of an earlier session is ignored. */
+  open(opened: GpuSessionOpened): void {
+    if (opened.session_id !== this.#id || this.#ending) return;
+    if (this.#pod === undefined) this.#pod = opened;
+    // A second pod answers only where the first was lost and the server has retried the hold.
+    else if (this.#pod.pod_queue !== opened.pod_queue) this.#lose('another worker took the session');
+  }
+
+  /** Waits for a pod. @throws PodLost; CancelledFailure */
+  async opened(): Promise<Pod> {
+    await condition(() => this.#pod !== undefined || this.#lost !== undefined);
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#pod === undefined) throw new PodLost('no pod');
+    return podOf(this.#pod);
+  }
+
+  /** Runs the body in a scope that ends with the pod. @throws PodLost; what the body throws */
+  async run<T>(body: () => Promise<T>): Promise<T> {
+    if (this.#lost !== undefined) throw this.#lost;
+    this.#onPod = new CancellationScope({ cancellable: true });
+    try {
+      return await this.#onPod.run(body);
+    } catch (error) {
+      if (podStoppedAnswering(error)) this.#lose(fromFailure(error).message);
+      throw this.#lost ?? error;
+    }
+  }
+
+  /** Frees the slot, also when the workflow is cancelled; where the pod is dead, it is left to the server to notice. */
+  async end(): Promise<void> {
+    this.#ending = true;
+    const pod = this.#pod;
+    await CancellationScope.nonCancellable(async () => {
+      try {
+        if (pod !== undefined && this.#lost === undefined) {
+          this.#onPod = new CancellationScope({ cancellable: true });
+          await this.#onPod.run(() => endSession(pod, this.#input.spec.job_id));
+        } else {
+          this.#holdScope.cancel();
+        }
+      } catch (failure) {
+        log.warn('the session could not be ended on its pod', { cause: fromFailure(failure).message });
+        this.#holdScope.cancel();
+      }
+      await this.#held;
+    });
+  }
+
+  #lose(reason: string): void {
+    this.#lost ??= new PodLost(reason);
+    this.#onPod?.cancel();
+  }
+}
+
+/** The hold itself: over when the session is ended, or the pod. */
+function hold({ spec, context }: JobInput, sessionId: string): Promise<void> {
+  const { holdGpuSession } = proxyActivities<SessionActivities>({
+    taskQueue: sessionQueue(context.room_id, spec.requirements),
+    summary: `hold a GPU for ${spec.name}`,
+    heartbeatTimeout: '6s',
+    startToCloseTimeout: '30 days',
+    // A dead pod would never confirm.
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    priority: { fairnessKey: context.user_id.slice(0, FAIRNESS_KEY_BYTES) },
+    // The server retries what happens before a session has opened: a busy GPU, a signal that could not be sent. Of an
+    // opened one the workflow must know that it ended, so a dead or leaving pod is never retried.
+    retry: {
+      initialInterval: '500ms',
+      backoffCoefficient: 2,
+      maximumInterval: '5s',
+      nonRetryableErrorTypes: ['TemporalTimeout:Heartbeat', 'POD_LOST', 'WorkerShutdown'],
+    },
+  });
+  return holdGpuSession({
+    session_id: sessionId,
+    room_id: context.room_id,
+    job_id: spec.job_id,
+    workflow_id: workflowInfo().workflowId,
+  });
+}
+
+/** The pod's queue is not polled any more, or an activity's heartbeat was missed: it died before the hold noticed. */
+function podStoppedAnswering(error: unknown): boolean {
+  return (
+    error instanceof ActivityFailure &&
+    error.cause instanceof TimeoutFailure &&
+    (error.cause.timeoutType === 'SCHEDULE_TO_START' || error.cause.timeoutType === 'HEARTBEAT')
+  );
+}
+
+function tooManyLosses(losses: number, cause: Error): SleapRtcError {
+  return new SleapRtcError('POD_LOST', `${losses} workers went away while they had this job.`, {
+    cause,
+    remedy: 'Look at the workers’ logs: this job may need more memory than they have.',
+  });
+}

@@ -1,0 +1,3 @@
+/** The workflows that the control worker runs, by the names under which they are started. */
+export { roomRegistry } from './room-registry.ts';
+export { trainingJob } from './training-job.ts';

@@ -1,0 +1,86 @@
+import { defineSearchAttributeKey } from '@temporalio/common';
+import {
+  CancellationScope,
+  defineQuery,
+  isCancellation,
+  log,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import { describeError, fromFailure, toApplicationFailure } from '../activities/failures.ts';
+import type { JobInput, JobModel, JobPhase, JobStatus } from '../protocol/job.ts';
+
+/** How a job stands; answered also after it has ended. */
+export const jobStatusQuery = defineQuery<JobStatus>('jobStatus');
+
+const SleapPhase = defineSearchAttributeKey('SleapPhase', 'KEYWORD');
+
+/** The one place where a job's workflow says how it stands: to the status query, the search attribute and the Temporal UI. */
+export interface JobReport {
+  readonly status: Readonly<JobStatus>;
+  /** Enters a phase; `detail` says in words what is done or waited for. Entering the same phase again costs no event. */
+  enter(phase: JobPhase, detail: string): void;
+  /** Names the worker that has the job, or none. */
+  onWorker(worker: string | null): void;
+  /** The models that the job has published. */
+  published(models: JobModel[]): void;
+}
+
+/**
+ * Runs a job's body under a report, and ends it in the phase `done`, `failed` or `cancelled`.
+ * @returns the final status where the body succeeded
+ * @throws ApplicationFailure with the error's code as its type; CancelledFailure where the job was cancelled
+ */
+export async function reportJob(input: JobInput, body: (report: JobReport) => Promise<string>): Promise<JobStatus> {
+  const { spec, context } = input;
+  let status: JobStatus = {
+    job_id: spec.job_id,
+    kind: spec.kind,
+    name: spec.name,
+    user_id: context.user_id,
+    phase: 'queued',
+    detail: 'waiting for a worker',
+    worker: null,
+    models: [],
+    submitted_at: context.submitted_at,
+    error: null,
+  };
+  const set = (changes: Partial<JobStatus>) => {
+    const phaseBefore = status.phase;
+    status = { ...status, ...changes };
+    setCurrentDetails(details(status));
+    // The API starts the workflow with the attribute at `queued`; only changes are worth an event.
+    if (status.phase !== phaseBefore) upsertSearchAttributes([{ key: SleapPhase, value: status.phase }]);
+  };
+  setHandler(jobStatusQuery, () => status);
+  const report: JobReport = {
+    get status() {
+      return status;
+    },
+    enter: (phase, detail) => set({ phase, detail }),
+    onWorker: (worker) => set({ worker }),
+    published: (models) => set({ models }),
+  };
+
+  try {
+    const detail = await body(report);
+    set({ phase: 'done', detail });
+    return status;
+  } catch (failure) {
+    const error = fromFailure(failure);
+    log.info('job ended without success', { code: error.code, phase: status.phase });
+    const cancelled = isCancellation(failure) && CancellationScope.current().consideredCancelled;
+    set({ phase: cancelled ? 'cancelled' : 'failed', detail: error.message, error: describeError(error) });
+    throw cancelled ? failure : toApplicationFailure(error);
+  }
+}
+
+/** Markdown for the head of the workflow's page in the Temporal UI. */
+function details(status: JobStatus): string {
+  const lines = [`**${status.phase}** – ${status.detail}`];
+  if (status.worker !== null) lines.push(`worker: \`${status.worker}\``);
+  for (const model of status.models) lines.push(`model: \`${model.id}\` (${model.aliases.join(', ')})`);
+  if (status.error !== null) lines.push(`error: \`${status.error.code}\` – ${status.error.remedy}`);
+  return lines.join('\n\n');
+}

@@ -1,0 +1,92 @@
+import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import type { GpuSessionOpened, PodActivities } from '../activities/contract.ts';
+
+/** The pod that a session holds. Its methods are activities on the pod's own queue; their errors are ActivityFailures. */
+export interface Pod extends Omit<PodActivities, 'endGpuSession'> {
+  /** The worker's name, for people. */
+  readonly worker: string;
+}
+
+/** A pod that lives takes its next activity within milliseconds; one that does not for this long is dead. */
+const POD_ANSWERS_WITHIN = '10s';
+/** A few missed beats of 1 s. The activity has failed this long after its process died. */
+const HEARTBEAT_WITHIN = '8s';
+/** No run is known to be longer; a bound so that nothing is awaited for ever. */
+const LONGEST_RUN = '14 days';
+
+const onPod = {
+  scheduleToStartTimeout: POD_ANSWERS_WITHIN,
+  heartbeatTimeout: HEARTBEAT_WITHIN,
+  startToCloseTimeout: LONGEST_RUN,
+  // Ending a session must find nothing of the job still running, so a cancelled activity is waited for.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+} satisfies ActivityOptions;
+
+/** Over the researcher's own network: every attempt goes on where the last one broke off, so many are cheap. */
+const TRANSFER: ActivityOptions = {
+  ...onPod,
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '20s', maximumAttempts: 40 },
+};
+/** Only infrastructure trouble is retried; a run resumes from its own checkpoint. */
+const SLEAP_NN: ActivityOptions = {
+  ...onPod,
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 4 },
+};
+/** To and from S3, which may be away for some minutes. */
+const STORAGE: ActivityOptions = {
+  ...onPod,
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 20 },
+};
+/** Kind to have, not worth waiting for: the models are published already. */
+const COURTESY: ActivityOptions = {
+  ...onPod,
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumAttempts: 3 },
+};
+/** Ending waits for the job's processes to stop, which takes seconds. It does not heartbeat. */
+const END: ActivityOptions = {
+  scheduleToStartTimeout: POD_ANSWERS_WITHIN,
+  startToCloseTimeout: '60s',
+  retry: { initialInterval: '500ms', maximumAttempts: 3 },
+};
+
+/** The pod behind an opened session. Each activity carries a summary, which the Temporal UI shows in its timeline. */
+export function podOf({ worker, pod_queue }: GpuSessionOpened): Pod {
+  const on = (options: ActivityOptions, summary: string) =>
+    proxyActivities<PodActivities>({ ...options, taskQueue: pod_queue, summary });
+  return {
+    worker,
+    receiveDataset: (args) => {
+      const { files } = args.input.spec;
+      const bytes = files.reduce((sum, file) => sum + file.size_bytes, 0);
+      return on(TRANSFER, `receive ${count(files.length, 'file')}, ${megabytes(bytes)}, on ${worker}`).receiveDataset(
+        args,
+      );
+    },
+    train: (args) => {
+      const run = args.input.spec.runs[args.run_index];
+      return on(SLEAP_NN, `train ${run?.name ?? args.run_index} (${run?.model_type ?? '?'}) on ${worker}`).train(args);
+    },
+    uploadModel: (args) =>
+      on(STORAGE, `upload model ${args.trained.model_id} (${args.trained.model_type}) to S3`).uploadModel(args),
+    returnResults: (args) => on(COURTESY, 'bring the results to the researcher').returnResults(args),
+    announceJobComplete: (args) => on(COURTESY, 'tell the room').announceJobComplete(args),
+    ensureModels: (args) => on(STORAGE, `have ${args.input.spec.models.join(', ')} on ${worker}`).ensureModels(args),
+    predict: (args) => on(SLEAP_NN, `predict ${args.input.spec.input} on ${worker}`).predict(args),
+    keepResults: (args) => on(STORAGE, 'keep the results in S3').keepResults(args),
+  };
+}
+
+/** Ends a session on its pod; fails within about a minute where the pod does not answer. */
+export function endSession({ session_id, worker, pod_queue }: GpuSessionOpened, jobId: string): Promise<void> {
+  const summary = `free the GPU of ${worker}`;
+  const { endGpuSession } = proxyActivities<PodActivities>({ ...END, taskQueue: pod_queue, summary });
+  return endGpuSession({ session_id, job_id: jobId });
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -1,0 +1,51 @@
+import { condition, defineSignal, proxyActivities, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
+import type { ControlActivities } from '../activities/contract.ts';
+import { isErrorCode, SleapRtcError } from '../protocol/errors.ts';
+import type { ChangeOutcome, ManifestChange } from '../protocol/manifest.ts';
+import { CONTROL_QUEUE } from '../protocol/queues.ts';
+
+/** The registry's answer to a request for changes. */
+export const manifestChangesAppliedSignal = defineSignal<[ChangeOutcome[]]>('manifestChangesApplied');
+
+/** A write takes well under a second; after this long an answer was lost, or storage is away. */
+const ANSWER_WITHIN = '60s';
+/** Asking again is harmless: the registry knows the changes by their ids. Storage may be away for some minutes. */
+const MAX_ASKS = 20;
+const WAIT_AFTER_REFUSAL = '15s';
+
+/**
+ * Has the room's registry make changes to its manifest, and returns when all are made.
+ * @throws SleapRtcError with the code of the first change that was refused; SERVER_ERROR where the registry never answers
+ */
+export async function publishToRoom(roomId: string, changes: ManifestChange[]): Promise<void> {
+  const outcomes = new Map<string, ChangeOutcome>();
+  setHandler(manifestChangesAppliedSignal, (applied) => {
+    for (const outcome of applied) outcomes.set(outcome.change_id, outcome);
+  });
+  const { requestManifestChanges } = proxyActivities<ControlActivities>({
+    taskQueue: CONTROL_QUEUE,
+    summary: `ask the registry of ${roomId} for ${changes.length === 1 ? 'a change' : `${changes.length} changes`}`,
+    startToCloseTimeout: '20s',
+    retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '20s', maximumAttempts: 20 },
+  });
+
+  for (let asks = 1; ; asks += 1) {
+    const missing = changes.filter(({ change_id }) => outcomes.get(change_id)?.ok !== true);
+    for (const { change_id } of missing) outcomes.delete(change_id);
+    const reply_to = { workflow_id: workflowInfo().workflowId };
+    await requestManifestChanges({ room_id: roomId, changes: missing, reply_to });
+    await condition(() => missing.every(({ change_id }) => outcomes.has(change_id)), ANSWER_WITHIN);
+
+    const refused = missing.map(({ change_id }) => outcomes.get(change_id)).find((outcome) => outcome?.ok !== true);
+    if (missing.every(({ change_id }) => outcomes.get(change_id)?.ok === true)) return;
+    const error = refusal(refused);
+    if (!error.retryable || asks === MAX_ASKS) throw error;
+    if (refused !== undefined) await sleep(WAIT_AFTER_REFUSAL);
+  }
+}
+
+function refusal(outcome: ChangeOutcome | undefined): SleapRtcError {
+  if (outcome?.error === undefined) return new SleapRtcError('SERVER_ERROR', 'The room’s registry did not answer.');
+  const { code, message } = outcome.error;
+  return new SleapRtcError(isErrorCode(code) ? code : 'INTERNAL', message);
+}

@@ -1,0 +1,76 @@
+import { CancellationScope, CancelledFailure, log } from '@temporalio/workflow';
+import { fromFailure } from '../activities/failures.ts';
+import type { JobInput, JobModel, JobStatus, TrainingSpec } from '../protocol/job.ts';
+import type { ManifestChange, ModelEntry } from '../protocol/manifest.ts';
+import { withGpuSession } from './gpu-session.ts';
+import { type JobReport, reportJob } from './job-report.ts';
+import type { Pod } from './pod.ts';
+import { publishToRoom } from './publish.ts';
+
+/**
+ * A training job: on one pod, every run of the job is trained and its model uploaded; then all models are published at
+ * once, so a job that fails or is cancelled before has published nothing. Afterwards, if they are still there, the
+ * researcher gets the models and the room is told.
+ *
+ * From publishing on the job can't be cancelled: it is done.
+ * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
+ */
+export async function trainingJob(input: JobInput<TrainingSpec>): Promise<JobStatus> {
+  return reportJob(input, async (report) => {
+    // Kept outside of the session: a model in S3 outlives the pod that made it, and is not trained again.
+    const uploaded = new Map<string, ModelEntry>();
+
+    return withGpuSession(input, report, async (pod) => {
+      report.enter('receiving', `sending the data to ${pod.worker}`);
+      await pod.receiveDataset({ input });
+
+      for (const [run_index, run] of input.spec.runs.entries()) {
+        if (uploaded.has(run.name)) continue;
+        report.enter('training', `training ${run.name}${ofMany(run_index, input)}`);
+        const trained = await pod.train({ input, run_index });
+        report.enter('uploading', `uploading model ${trained.model_id}`);
+        uploaded.set(run.name, await pod.uploadModel({ input, trained }));
+      }
+
+      report.enter('publishing', 'publishing in the room');
+      await publishModels(input, uploaded);
+      report.published([...uploaded].map(([run, entry]) => jobModel(run, entry)));
+
+      report.enter('returning', 'bringing the models to the researcher');
+      return bringBack(input, report, pod, [...uploaded.values()]);
+    });
+  });
+}
+
+/** Publishes all models in one request. Not cancellable: a request that is under way cannot be taken back. */
+async function publishModels({ spec, context }: JobInput, models: Map<string, ModelEntry>): Promise<void> {
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled.');
+  const changes = [...models.values()].map(
+    (model): ManifestChange => ({ type: 'publish_model', change_id: `${spec.job_id}:${model.id}`, model }),
+  );
+  await CancellationScope.nonCancellable(() => publishToRoom(context.room_id, changes));
+}
+
+/** Tells the room and brings the models back. The models are published: nothing that goes wrong here fails the job. */
+async function bringBack(input: JobInput, report: JobReport, pod: Pod, models: ModelEntry[]): Promise<string> {
+  const model_ids = models.map(({ id }) => id);
+  const [announced, returned] = await Promise.allSettled([
+    pod.announceJobComplete({ input, model_ids }),
+    pod.returnResults({ input, models }),
+  ]);
+  if (announced.status === 'rejected') log.warn('not announced', { cause: fromFailure(announced.reason).message });
+  if (returned.status === 'rejected') log.warn('not returned', { cause: fromFailure(returned.reason).message });
+  const delivered = returned.status === 'fulfilled' && returned.value.delivered;
+  const names = report.status.models.map(({ id, aliases }) => `${id} (${aliases[0]})`).join(', ');
+  return delivered ? `published ${names} and brought back` : `published ${names}; to be had from the room`;
+}
+
+/** The aliases that a publication gives: the researcher's own, and the one of the type's newest model. */
+function jobModel(run: string, { id, alias, model_type }: ModelEntry): JobModel {
+  const latest = `latest-${model_type}`;
+  return { id, model_type, aliases: alias === null ? [latest] : [alias, latest], run };
+}
+
+function ofMany(index: number, { spec }: JobInput<TrainingSpec>): string {
+  return spec.runs.length === 1 ? '' : ` (${index + 1} of ${spec.runs.length})`;
+}
