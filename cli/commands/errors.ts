@@ -1,0 +1,25 @@
+import { errorKind } from '../../protocol/errors.ts';
+import { BaseCommand } from '../base-command.ts';
+import { ERROR_CODES } from '../lib/output/error-codes.ts';
+import { table } from '../lib/output/table.ts';
+
+/** `sleap-rtc errors` */
+export default class ErrorTable extends BaseCommand {
+  static override summary = 'List every error code with the exit code of a command that ends with it, and the remedy.';
+  static override baseFlags = {};
+
+  async run(): Promise<object> {
+    await this.parse(ErrorTable);
+    const errors = ERROR_CODES.map((code) => {
+      const { exitCode, retryable, remedy } = errorKind(code);
+      return { code, exit_code: exitCode, retryable, remedy };
+    });
+    this.log(
+      table(
+        ['CODE', 'EXIT', 'RETRIED', 'REMEDY'],
+        errors.map((error) => [error.code, error.exit_code, error.retryable ? 'yes' : 'no', error.remedy]),
+      ),
+    );
+    return { errors };
+  }
+}

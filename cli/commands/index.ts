@@ -1,0 +1,37 @@
+import type { Command } from '@oclif/core';
+import Config from './config.ts';
+import ErrorTable from './errors.ts';
+import JobsAttach from './jobs/attach.ts';
+import JobsCancel from './jobs/cancel.ts';
+import JobsList from './jobs/list.ts';
+import JobsShow from './jobs/show.ts';
+import ModelsDownload from './models/download.ts';
+import ModelsList from './models/list.ts';
+import ModelsShow from './models/show.ts';
+import RoomsCreate from './rooms/create.ts';
+import RoomsInvite from './rooms/invite.ts';
+import RoomsJoin from './rooms/join.ts';
+import RoomsOpen from './rooms/open.ts';
+import RoomsShow from './rooms/show.ts';
+import Train from './train.ts';
+import WorkersList from './workers/list.ts';
+
+/** Every command by its oclif id. Modules that take long to load are imported inside the commands that use them. */
+export const COMMANDS: Record<string, Command.Class> = {
+  config: Config,
+  errors: ErrorTable,
+  'jobs:attach': JobsAttach,
+  'jobs:cancel': JobsCancel,
+  'jobs:list': JobsList,
+  'jobs:show': JobsShow,
+  'models:download': ModelsDownload,
+  'models:list': ModelsList,
+  'models:show': ModelsShow,
+  'rooms:create': RoomsCreate,
+  'rooms:invite': RoomsInvite,
+  'rooms:join': RoomsJoin,
+  'rooms:open': RoomsOpen,
+  'rooms:show': RoomsShow,
+  train: Train,
+  'workers:list': WorkersList,
+};

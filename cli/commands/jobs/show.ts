@@ -1,0 +1,30 @@
+import { Args } from '@oclif/core';
+import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { fields } from '../../lib/output/table.ts';
+import { when } from '../../lib/output/words.ts';
+
+/** `sleap-rtc jobs show ID` */
+export default class JobsShow extends BaseCommand {
+  static override summary = 'Show how a job stands, or how it ended.';
+  static override args = { job: Args.string({ required: true, description: "the job's id" }) };
+  static override flags = { ...connectionFlags };
+
+  async run(): Promise<object> {
+    const { args, flags } = await this.parse(JobsShow);
+    const { status, temporal_ui_url } = await (await this.roomApi(flags)).job(args.job);
+    this.log(
+      fields([
+        ['Job', `${status.job_id} (${status.kind} of ${status.name})`],
+        ['Phase', status.phase],
+        ['Doing', status.error === null ? status.detail : undefined],
+        ['Error', status.error === null ? undefined : `${status.error.message} [${status.error.code}]`],
+        ['Remedy', status.error?.remedy],
+        ['Worker', status.worker],
+        ...status.models.map((model) => ['Model', `${model.id} (${model.aliases.join(', ')})`] as const),
+        ['Submitted', `${when(status.submitted_at)} by ${status.user_id}`],
+        ['History', temporal_ui_url],
+      ]),
+    );
+    return { job: status, temporal_ui_url };
+  }
+}

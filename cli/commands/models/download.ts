@@ -1,0 +1,41 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { downloadModel } from '../../lib/job/download-model.ts';
+import { findModel } from '../../lib/job/find-model.ts';
+import { checkOutputFolder, placeFolder } from '../../lib/job/place-folder.ts';
+import { bytes, count } from '../../lib/output/words.ts';
+
+/** `sleap-rtc models download REF` */
+export default class ModelsDownload extends BaseCommand {
+  static override summary = "Fetch a model's folder from the room's storage.";
+  static override description =
+    'Every file is checked against its SHA-256. A download that was broken off goes on where it was.';
+  static override args = {
+    model: Args.string({ required: true, description: 'id, alias, or the beginning of an id' }),
+  };
+  static override flags = {
+    ...connectionFlags,
+    output: Flags.string({
+      char: 'o',
+      default: 'models',
+      helpValue: 'FOLDER',
+      description: 'where the model folder goes',
+    }),
+  };
+
+  async run(): Promise<object> {
+    const { args, flags } = await this.parse(ModelsDownload);
+    const api = await this.roomApi(flags);
+    await checkOutputFolder(flags.output);
+    const model = findModel(await api.manifest(), args.model);
+    const partial = join(flags.output, `.sleap-rtc-${model.id}.partial`);
+    const files = await downloadModel(api, model.id, partial);
+    const path = await placeFolder(partial, flags.output, `${model.model_type}-${model.id}`);
+    await rm(partial, { recursive: true, force: true });
+    const size = files.reduce((sum, file) => sum + file.size_bytes, 0);
+    this.log(`Model ${model.id} (${model.model_type}): ${count(files.length, 'file')}, ${bytes(size)}, in ${path}`);
+    return { model: model.id, path, files };
+  }
+}

@@ -1,0 +1,26 @@
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { RoomApi } from '../../lib/api/api-client.ts';
+import { SignIn } from '../../lib/api/sign-in.ts';
+import { count } from '../../lib/output/words.ts';
+import { rememberRoom } from '../../lib/settings/config-file.ts';
+import { parseInvite } from '../../lib/settings/invite.ts';
+
+/** `sleap-rtc rooms join INVITE` */
+export default class RoomsJoin extends BaseCommand {
+  static override summary = 'Join a room by its invite; it becomes the current room of this machine.';
+  static override examples = ["<%= config.bin %> rooms join 'https://sleap-rtc.example.org/#room=lab-mice&token=…'"];
+  static override args = {
+    invite: Args.string({ required: true, description: 'the link that `rooms create` or `rooms invite` printed' }),
+  };
+  static override baseFlags = {};
+
+  async run(): Promise<object> {
+    const { args } = await this.parse(RoomsJoin);
+    const invite = parseInvite(args.invite);
+    const room = await new RoomApi(invite, new SignIn(invite.server, this.folder)).room();
+    await rememberRoom(this.folder, invite);
+    this.log(`Joined ${room.room_id} on ${invite.server}: ${count(room.workers, 'worker')} there.`);
+    return { ...room, server: invite.server };
+  }
+}

@@ -1,0 +1,26 @@
+import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { fields } from '../../lib/output/table.ts';
+import { when } from '../../lib/output/words.ts';
+
+/** `sleap-rtc rooms show` */
+export default class RoomsShow extends BaseCommand {
+  static override summary = 'Show the current room: how long it is open, and who is there.';
+  static override flags = { ...connectionFlags };
+
+  async run(): Promise<object> {
+    const { flags } = await this.parse(RoomsShow);
+    const api = await this.roomApi(flags);
+    const room = await api.room();
+    this.log(
+      fields([
+        ['Room', room.room_id],
+        ['Server', api.connection.server],
+        ['Created', when(room.created_at)],
+        ['Open until', when(room.expires_at)],
+        ['Workers', room.workers],
+        ['Peers', room.peers],
+      ]),
+    );
+    return { ...room, server: api.connection.server };
+  }
+}

@@ -1,0 +1,98 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand, connectionFlags } from '../base-command.ts';
+import { onInterruptFlag, requirementFlags, requirementsOf, waitFlag } from '../lib/job/job-flags.ts';
+import { trainingSummary } from '../lib/output/training-summary.ts';
+
+/** `sleap-rtc train LABELS` */
+export default class Train extends BaseCommand {
+  static override summary = 'Train models on a GPU of the room, and bring them back.';
+  static override description = [
+    'Checks labels and configs, sends them straight to a worker over WebRTC, shows progress, and puts each finished model into its own folder below --output. The model is published to the room as well.',
+    'Ctrl-C asks whether to detach, to cancel or to go on. Without a terminal it cancels while the data is not across, and detaches afterwards (see --on-interrupt).',
+  ].join('\n\n');
+  static override examples = [
+    '<%= config.bin %> train labels.pkg.slp --config single_instance.yaml',
+    '<%= config.bin %> train labels.pkg.slp --config centroid.yaml --config centered_instance.yaml --alias flies-v2',
+    '<%= config.bin %> train labels.slp.training_job.zip --wait 30 --json',
+  ];
+  static override args = {
+    labels: Args.string({
+      required: true,
+      description: 'labels with their images (.pkg.slp), or a *.training_job.zip',
+    }),
+  };
+  static override flags = {
+    ...connectionFlags,
+    config: Flags.string({
+      char: 'c',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'FILE',
+      description: 'sleap-nn config (.yaml); several for several models',
+    }),
+    'val-labels': Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'FILE',
+      description: 'labels to validate on',
+    }),
+    output: Flags.string({
+      char: 'o',
+      default: 'models',
+      helpValue: 'FOLDER',
+      description: 'where the model folders go',
+    }),
+    alias: Flags.string({
+      helpValue: 'NAME',
+      description: 'name for the model in the room; with several models, NAME-<model type>',
+    }),
+    notes: Flags.string({ default: '', helpValue: 'TEXT', description: 'remark kept with the model' }),
+    'tag-model': Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'TAG',
+      description: 'label kept with the model',
+    }),
+    again: Flags.boolean({ description: 'train once more what the room has already a model of' }),
+    ...requirementFlags,
+    wait: waitFlag,
+    detach: Flags.boolean({ description: 'leave once the data is across; the job goes on' }),
+    'on-interrupt': onInterruptFlag,
+  };
+
+  async run(): Promise<object> {
+    const { args, flags } = await this.parse(Train);
+    const api = await this.roomApi(flags);
+    // WebRTC is loaded only where it is needed: it costs every other command's start-up.
+    const [{ runTraining }, { createDisplay }] = await Promise.all([
+      import('../lib/job/run-training.ts'),
+      import('../lib/output/display.ts'),
+    ]);
+    const display = createDisplay();
+    try {
+      const outcome = await runTraining(
+        api,
+        {
+          inputs: { labels: args.labels, configs: flags.config ?? [], valLabels: flags['val-labels'] ?? [] },
+          options: {
+            alias: flags.alias,
+            notes: flags.notes,
+            tags: flags['tag-model'] ?? [],
+            again: flags.again,
+            requirements: requirementsOf(flags),
+          },
+          output: flags.output,
+          waitMs: flags.wait === undefined ? undefined : flags.wait * 60_000,
+          detach: flags.detach,
+          onInterrupt: flags['on-interrupt'],
+        },
+        display,
+      );
+      display[Symbol.dispose]();
+      this.log(trainingSummary(args.labels, outcome));
+      return outcome;
+    } finally {
+      display[Symbol.dispose]();
+    }
+  }
+}

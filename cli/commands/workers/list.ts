@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { requirementFlags, requirementsOf } from '../../lib/job/job-flags.ts';
+import { filtersOf } from '../../lib/job/worker-wait.ts';
+import { table } from '../../lib/output/table.ts';
+import { when } from '../../lib/output/words.ts';
+
+/** `sleap-rtc workers list` */
+export default class WorkersList extends BaseCommand {
+  static override summary = 'List the workers of the room: GPU, memory, status, models at hand.';
+  static override flags = { ...connectionFlags, ...requirementFlags };
+
+  async run(): Promise<object> {
+    const { flags } = await this.parse(WorkersList);
+    const api = await this.roomApi(flags);
+    const { SignalingClient } = await import('../../../transport/index.ts');
+    const signaling = await SignalingClient.connect({
+      serverUrl: api.connection.server,
+      roomId: api.connection.room,
+      token: api.connection.token,
+      idToken: () => api.signIn.idToken(),
+      peerId: `cli-${randomUUID().slice(0, 13)}`,
+      role: 'client',
+      metadata: { tags: [], properties: {} },
+    });
+    try {
+      const found = await signaling.discoverPeers(filtersOf(requirementsOf(flags)));
+      const peers = found.filter(({ peer_id }) => flags.worker === undefined || flags.worker === peer_id);
+      const workers = peers.map(({ peer_id, metadata: { tags, properties }, connected_at }) => {
+        return { name: peer_id, tags, connected_at, ...properties };
+      });
+      if (workers.length === 0) this.log(`No such worker is in the room ${api.connection.room}.`);
+      else {
+        const row = (worker: Record<string, unknown>): unknown[] => [
+          worker.name,
+          worker.status,
+          worker.gpu_model,
+          worker.gpu_memory_mb,
+          listed(worker.models),
+          listed(worker.tags),
+          when(String(worker.connected_at)),
+        ];
+        this.log(table(['WORKER', 'STATUS', 'GPU', 'MEMORY MB', 'MODELS', 'TAGS', 'SINCE'], workers.map(row)));
+      }
+      return { workers };
+    } finally {
+      await signaling.close();
+    }
+  }
+}
+
+function listed(value: unknown): string | undefined {
+  return Array.isArray(value) && value.length > 0 ? value.join(', ') : undefined;
+}

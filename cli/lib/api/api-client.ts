@@ -1,0 +1,106 @@
+import type { ZodType } from 'zod';
+import {
+  CreateRoomReply,
+  JobListReply,
+  JobReply,
+  ModelFilesReply,
+  ROOM_TOKEN_HEADER,
+  RoomReply,
+} from '../../../protocol/api.ts';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { JobSpec } from '../../../protocol/job.ts';
+import { Manifest } from '../../../protocol/manifest.ts';
+import type { Connection } from '../settings/settings.ts';
+import { type ApiRequest, callApi } from './http.ts';
+import type { SignIn } from './sign-in.ts';
+
+type RoomRequest<T> = Pick<ApiRequest<T>, 'method' | 'reply' | 'repeatable' | 'body' | 'extraMs' | 'signal'>;
+
+/** Makes a room. Not repeated when the answer is lost: a second room would be left over. */
+export function createRoom(server: string, signIn: SignIn, roomId?: string): Promise<CreateRoomReply> {
+  return authorized(signIn, {
+    method: 'POST',
+    url: `${server}/api/rooms`,
+    reply: CreateRoomReply,
+    body: roomId === undefined ? {} : { room_id: roomId },
+    repeatable: false,
+  });
+}
+
+/** The HTTP API of one room. Every method throws SleapRtcError with the server's code. */
+export class RoomApi {
+  readonly connection: Connection;
+  readonly signIn: SignIn;
+
+  constructor(connection: Connection, signIn: SignIn) {
+    this.connection = connection;
+    this.signIn = signIn;
+  }
+
+  /** The room itself; also the way to try a token. */
+  room(): Promise<RoomReply> {
+    return this.#call('', { method: 'GET', reply: RoomReply, repeatable: true });
+  }
+
+  /** Opens an expired room again. */
+  open(): Promise<RoomReply> {
+    return this.#call('/open', { method: 'POST', reply: RoomReply, body: {}, repeatable: true });
+  }
+
+  manifest(): Promise<Manifest> {
+    return this.#call('/manifest', { method: 'GET', reply: Manifest, repeatable: true });
+  }
+
+  /** A model's files with short-lived URLs. */
+  modelFiles(modelId: string): Promise<ModelFilesReply> {
+    return this.#call(`/models/${modelId}/files`, { method: 'GET', reply: ModelFilesReply, repeatable: true });
+  }
+
+  /** Submits a job. The job id makes it safe to repeat: the same job is answered. */
+  submitJob(spec: JobSpec, signal?: AbortSignal): Promise<JobReply> {
+    return this.#call('/jobs', { method: 'POST', reply: JobReply, body: spec, repeatable: true, signal });
+  }
+
+  jobs(): Promise<JobListReply> {
+    return this.#call('/jobs', { method: 'GET', reply: JobListReply, repeatable: true });
+  }
+
+  /** @param waitMs how long the server may hold the answer back until the job ends */
+  job(jobId: string, options: { waitMs?: number; signal?: AbortSignal } = {}): Promise<JobReply> {
+    const { waitMs, signal } = options;
+    const query = waitMs === undefined ? '' : `?wait_ms=${waitMs}`;
+    return this.#call(`/jobs/${jobId}${query}`, {
+      method: 'GET',
+      reply: JobReply,
+      repeatable: true,
+      extraMs: waitMs,
+      signal,
+    });
+  }
+
+  cancelJob(jobId: string): Promise<JobReply> {
+    return this.#call(`/jobs/${jobId}/cancel`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
+  }
+
+  #call<T>(path: string, request: RoomRequest<T>): Promise<T> {
+    const { server, room, token } = this.connection;
+    return authorized(this.signIn, {
+      ...request,
+      url: `${server}/api/rooms/${room}${path}`,
+      headers: { [ROOM_TOKEN_HEADER]: token },
+    });
+  }
+}
+
+/** Adds the identity; signs in once more where the server no longer knows it (its user pool may have been emptied). */
+async function authorized<T>(signIn: SignIn, request: ApiRequest<T> & { reply: ZodType<T> }): Promise<T> {
+  const attempt = async (): Promise<T> =>
+    callApi({ ...request, headers: { ...request.headers, authorization: `Bearer ${await signIn.idToken()}` } });
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!(error instanceof SleapRtcError) || error.code !== 'SIGN_IN_REQUIRED') throw error;
+    await signIn.forget();
+    return attempt();
+  }
+}

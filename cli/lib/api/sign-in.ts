@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { SignInReply } from '../../../protocol/api.ts';
+import { readPrivateJson, writePrivateJson } from '../settings/private-file.ts';
+import { callApi } from './http.ts';
+
+/** A token this near its end is not used any more: a request made with it may arrive too late. */
+const MARGIN_MS = 60_000;
+
+const SignInFile = z.record(z.string(), SignInReply);
+
+/** Signs in, anonymously, and keeps the identity of each server in a file until it expires. */
+export class SignIn {
+  readonly #server: string;
+  readonly #path: string;
+  #current: SignInReply | undefined;
+  #pending: Promise<SignInReply> | undefined;
+
+  /** @param folder the configuration folder */
+  constructor(server: string, folder: string) {
+    this.#server = server;
+    this.#path = join(folder, 'sign-in.json');
+  }
+
+  /** A valid identity token. @throws SleapRtcError SERVER_UNREACHABLE and others of the API */
+  async idToken(): Promise<string> {
+    return (await this.identity()).id_token;
+  }
+
+  /** Who we are to the server. Several callers at once sign in once. */
+  async identity(): Promise<SignInReply> {
+    this.#current ??= (await this.#fromFile())[this.#server];
+    if (this.#current !== undefined && fresh(this.#current)) return this.#current;
+    this.#pending ??= this.#signIn().finally(() => {
+      this.#pending = undefined;
+    });
+    return this.#pending;
+  }
+
+  /** Drops an identity that the server refused, so that the next call signs in anew. */
+  async forget(): Promise<void> {
+    this.#current = undefined;
+    const { [this.#server]: _refused, ...others } = await this.#fromFile();
+    await writePrivateJson(this.#path, others);
+  }
+
+  async #signIn(): Promise<SignInReply> {
+    const reply = await callApi({
+      method: 'POST',
+      url: `${this.#server}/anonymous-signin`,
+      reply: SignInReply,
+      repeatable: true,
+    });
+    const others = Object.entries(await this.#fromFile()).filter(([, identity]) => fresh(identity));
+    await writePrivateJson(this.#path, { ...Object.fromEntries(others), [this.#server]: reply });
+    this.#current = reply;
+    return reply;
+  }
+
+  /** The file is a cache: a damaged one counts as empty. */
+  async #fromFile(): Promise<z.infer<typeof SignInFile>> {
+    const stored = SignInFile.safeParse(await readPrivateJson(this.#path).catch(() => undefined));
+    return stored.success ? stored.data : {};
+  }
+}
+
+function fresh(identity: SignInReply): boolean {
+  return Date.parse(identity.expires_at) - MARGIN_MS > Date.now();
+}

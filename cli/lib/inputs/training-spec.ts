@@ -1,0 +1,77 @@
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { FileEntry } from '../../../protocol/files.ts';
+import { type JobRequirements, TrainingSpec } from '../../../protocol/job.ts';
+import type { Manifest } from '../../../protocol/manifest.ts';
+import { datasetHash, modelId } from '../../../protocol/model-id.ts';
+import type { PreparedTraining } from './prepare-training.ts';
+
+/** What the researcher chose besides labels and configs. */
+export interface TrainingOptions {
+  jobId: string;
+  alias?: string | undefined;
+  notes: string;
+  tags: string[];
+  again: boolean;
+  requirements: JobRequirements;
+}
+
+/**
+ * Makes the job's spec, or says which option is wrong.
+ * @param entries sizes and hashes of the prepared files
+ * @throws SleapRtcError USAGE
+ */
+export function trainingSpec(
+  prepared: Pick<PreparedTraining, 'name' | 'runs'>,
+  entries: FileEntry[],
+  options: TrainingOptions,
+): TrainingSpec {
+  const parsed = TrainingSpec.safeParse({
+    kind: 'training',
+    job_id: options.jobId,
+    name: prepared.name.slice(0, 200),
+    files: entries,
+    requirements: options.requirements,
+    runs: prepared.runs.map((run) => ({
+      name: run.name,
+      config: run.config,
+      train_labels: run.trainLabels,
+      val_labels: run.valLabels,
+      model_type: run.modelType,
+    })),
+    alias: options.alias,
+    notes: options.notes,
+    tags: options.tags,
+    again: options.again ? options.jobId : undefined,
+  });
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new SleapRtcError(
+    'USAGE',
+    `${issue?.path.join('.') ?? 'The job'} is not accepted: ${issue?.message ?? 'unknown reason'}.`,
+  );
+}
+
+/**
+ * Refuses to train what the room has already, before anything is sent.
+ * @throws SleapRtcError MODEL_EXISTS naming the models
+ */
+export function refuseKnownModels(
+  prepared: Pick<PreparedTraining, 'runs'>,
+  spec: TrainingSpec,
+  manifest: Manifest,
+): void {
+  const sha256 = new Map(spec.files.map((file) => [file.path, file.sha256]));
+  const known = prepared.runs.flatMap((run) => {
+    const labels = [...run.trainLabels, ...run.valLabels].map((path) => sha256.get(path) ?? '');
+    const model = manifest.models[modelId(run.parsed, datasetHash(labels), spec.again)];
+    return model === undefined ? [] : [`${model.id} (${model.model_type}, by ${model.trained_by})`];
+  });
+  if (known.length === 0) return;
+  const what =
+    prepared.runs.length === 1
+      ? 'this config'
+      : known.length === prepared.runs.length
+        ? 'these configs'
+        : 'one of these configs';
+  throw new SleapRtcError('MODEL_EXISTS', `The room already has a model of ${what} and data: ${known.join(', ')}.`);
+}

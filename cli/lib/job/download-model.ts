@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+import { EXIT, SleapRtcError } from '../../../protocol/errors.ts';
+import { type FileEntry, FileList } from '../../../protocol/files.ts';
+import type { TransferProgress } from '../../../protocol/peer-messages.ts';
+import type { RoomApi } from '../api/api-client.ts';
+import { networkReason, pause } from '../api/http.ts';
+
+/** Times that a model is tried; each goes on with the files that are still missing, with fresh URLs. */
+const TRIES = 4;
+const PAUSE_MS = 1_000;
+
+/** A download in progress. */
+export interface DownloadOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: TransferProgress) => void) | undefined;
+}
+
+/**
+ * Fetches a published model's files from S3 into a folder, through short-lived URLs of the API, and checks each against its
+ * SHA-256. Files that are there and right already are kept.
+ * @returns the files
+ * @throws SleapRtcError MODEL_NOT_FOUND, INTEGRITY, STORAGE_UNREACHABLE, DISK_FULL
+ */
+export async function downloadModel(
+  api: RoomApi,
+  modelId: string,
+  folder: string,
+  options: DownloadOptions = {},
+): Promise<FileEntry[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fetchMissing(api, modelId, folder, options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      const cured =
+        error instanceof SleapRtcError && (error.exitCode === EXIT.unreachable || error.code === 'INTEGRITY');
+      if (!cured || attempt === TRIES) throw error;
+      await pause(PAUSE_MS * attempt, options.signal);
+    }
+  }
+}
+
+async function fetchMissing(
+  api: RoomApi,
+  modelId: string,
+  folder: string,
+  options: DownloadOptions,
+): Promise<FileEntry[]> {
+  const { files } = await api.modelFiles(modelId);
+  if (!FileList.safeParse(files).success) {
+    throw new SleapRtcError('PATH_UNSAFE', `The model ${modelId} has file names that are not safe to write.`);
+  }
+  const total = files.reduce((sum, file) => sum + file.size_bytes, 0);
+  const started = Date.now();
+  let done = 0;
+  const count = (bytes: number): void => {
+    done += bytes;
+    const seconds = (Date.now() - started) / 1000;
+    options.onProgress?.({ bytes: done, total_bytes: total, bytes_per_s: seconds > 0 ? done / seconds : 0 });
+  };
+  for (const file of files) {
+    const target = join(folder, file.path);
+    if (await isWhole(target, file)) {
+      count(file.size_bytes);
+      continue;
+    }
+    const before = done;
+    try {
+      await fetchFile(file, target, count, options.signal);
+    } catch (error) {
+      done = before;
+      throw error;
+    }
+  }
+  return files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 }));
+}
+
+async function fetchFile(
+  file: FileEntry & { url: string },
+  target: string,
+  count: (bytes: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  const partial = `${target}.partial`;
+  const hash = createHash('sha256');
+  let size = 0;
+  const check = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      size += chunk.length;
+      // More than was promised is not worth writing.
+      if (size > file.size_bytes) return done(integrity(file.path));
+      hash.update(chunk);
+      count(chunk.length);
+      done(null, chunk);
+    },
+  });
+  const body = await openUrl(file, signal);
+  try {
+    await pipeline(body, check, createWriteStream(partial), signal === undefined ? {} : { signal });
+  } catch (error) {
+    throw downloadError(error, file.path);
+  }
+  if (size !== file.size_bytes || hash.digest('hex') !== file.sha256) throw integrity(file.path);
+  await rename(partial, target);
+}
+
+async function openUrl(file: FileEntry & { url: string }, signal: AbortSignal | undefined): Promise<Readable> {
+  let response: Response;
+  try {
+    response = await fetch(file.url, signal === undefined ? {} : { signal });
+  } catch (error) {
+    throw downloadError(error, file.path);
+  }
+  if (!response.ok || response.body === null) {
+    throw new SleapRtcError('STORAGE_UNREACHABLE', `The storage answered ${response.status} for ${file.path}.`);
+  }
+  return Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
+}
+
+function downloadError(error: unknown, path: string): unknown {
+  if (error instanceof SleapRtcError) return error;
+  if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
+    return new SleapRtcError('DISK_FULL', `The disk filled up while ${path} was fetched.`, { cause: error });
+  }
+  return new SleapRtcError('STORAGE_UNREACHABLE', `${path} could not be fetched: ${networkReason(error)}.`, {
+    cause: error,
+  });
+}
+
+function integrity(path: string): SleapRtcError {
+  return new SleapRtcError('INTEGRITY', `${path} did not arrive as it was published.`);
+}
+
+async function isWhole(path: string, file: FileEntry): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined || found.size !== file.size_bytes) return false;
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex') === file.sha256;
+}

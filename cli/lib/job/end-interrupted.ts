@@ -1,0 +1,97 @@
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import { isFinal } from '../../../protocol/job.ts';
+import type { RoomApi } from '../api/api-client.ts';
+import { pause } from '../api/http.ts';
+import type { Display } from '../output/display.ts';
+import type { JobProgress } from '../output/job-progress.ts';
+import { askInterruptChoice, Interrupted, type InterruptWatch, watchInterrupts } from './interrupts.ts';
+
+/** How long a cancelled job's end is waited for, in ms; a trainer has a grace period to stop in. */
+const CANCEL_MS = 20_000;
+const CANCEL_POLL_MS = 5_000;
+
+/** What `--on-interrupt` says; undefined: ask on a terminal, else by how far the data has come. */
+export type OnInterrupt = 'ask' | 'detach' | 'cancel' | undefined;
+
+/** Watches interrupts during a job, asking or deciding as `--on-interrupt` says. */
+export function whenInterrupted(
+  onInterrupt: OnInterrupt,
+  display: Display,
+  jobId: string,
+  state: () => { submitted: boolean; dataIsAcross: boolean },
+): InterruptWatch {
+  return watchInterrupts(async (somebodyMayAnswer) => {
+    const { submitted, dataIsAcross } = state();
+    if (!submitted) return 'cancel';
+    if (onInterrupt === 'detach' || onInterrupt === 'cancel') return onInterrupt;
+    if (!somebodyMayAnswer || !process.stdin.isTTY || !process.stderr.isTTY) return dataIsAcross ? 'detach' : 'cancel';
+    display.pause();
+    try {
+      return await askInterruptChoice(jobId, dataIsAcross);
+    } finally {
+      display.resume();
+    }
+  });
+}
+
+/**
+ * Carries out what the researcher chose when they interrupted.
+ * @returns the error to end with: INTERRUPTED, JOB_CANCELLED, or what was thrown where that was no interrupt
+ */
+export async function endInterrupted(
+  thrown: unknown,
+  job: { api: RoomApi; jobId: string; submitted: boolean; dataIsAcross: boolean; progress: JobProgress },
+): Promise<unknown> {
+  if (!(thrown instanceof Interrupted)) return thrown;
+  const { api, jobId, submitted, dataIsAcross, progress } = job;
+  if (!submitted) {
+    return new SleapRtcError('INTERRUPTED', 'Interrupted before anything was submitted.', { remedy: 'Run it again.' });
+  }
+  if (thrown.choice === 'detach') {
+    return new SleapRtcError(
+      'INTERRUPTED',
+      `Detached from job ${jobId}, which ${dataIsAcross ? 'goes on' : 'waits for its data'}.`,
+      {
+        remedy: `Follow it again with \`sleap-rtc jobs attach ${jobId}\`, or stop it with \`sleap-rtc jobs cancel ${jobId}\`.`,
+      },
+    );
+  }
+  progress.note(`Cancelling job ${jobId}…`);
+  return cancelAndWait(api, jobId);
+}
+
+/** Cancels a job and waits a little for its end. @returns the error that tells how it went */
+async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError> {
+  try {
+    let { status } = await api.cancelJob(jobId);
+    for (const end = Date.now() + CANCEL_MS; !isFinal(status.phase) && Date.now() < end; ) {
+      ({ status } = await api.job(jobId, { waitMs: CANCEL_POLL_MS }));
+      if (!isFinal(status.phase)) await pause(100);
+    }
+    if (status.phase === 'cancelled')
+      return new SleapRtcError('JOB_CANCELLED', `Job ${jobId} is cancelled, as you asked.`);
+    if (isFinal(status.phase)) {
+      return new SleapRtcError(
+        'INTERRUPTED',
+        `Job ${jobId} had ended (${status.phase}) before it could be cancelled.`,
+        {
+          remedy: `See \`sleap-rtc jobs show ${jobId}\`.`,
+        },
+      );
+    }
+    return new SleapRtcError(
+      'JOB_CANCELLED',
+      `Job ${jobId} has been told to stop; its worker has not confirmed it yet.`,
+    );
+  } catch (error) {
+    if (error instanceof SleapRtcError && error.code === 'JOB_NOT_FOUND') {
+      return new SleapRtcError('INTERRUPTED', 'Interrupted before the server had the job.', {
+        remedy: 'Run it again.',
+      });
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    return new SleapRtcError('INTERRUPTED', `Job ${jobId} could not be cancelled: ${why}`, {
+      remedy: `Try again with \`sleap-rtc jobs cancel ${jobId}\`.`,
+    });
+  }
+}

@@ -1,0 +1,185 @@
+import { randomUUID } from 'node:crypto';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { JobRequirements, JobStatus } from '../../../protocol/job.ts';
+import { SignalingClient, type SourceFile } from '../../../transport/index.ts';
+import type { RoomApi } from '../api/api-client.ts';
+import type { JobProgress } from '../output/job-progress.ts';
+import { JobPeer } from './job-peer.ts';
+import { watchJob } from './watch-job.ts';
+import { reasonToWait } from './worker-wait.ts';
+
+/** How long results that are on their way are waited for once the job has ended, in ms; then S3 has them. */
+const SETTLE_MS = 30_000;
+
+/** A job to follow to its end. */
+export interface FollowOptions {
+  api: RoomApi;
+  jobId: string;
+  /** The dataset, where this process can serve it. */
+  sources: SourceFile[] | undefined;
+  requirements: JobRequirements;
+  resultsFolder: string;
+  progress: JobProgress;
+  /** How long the job may wait for a worker, in ms; undefined: for ever. */
+  waitMs?: number | undefined;
+  /** Leave when the dataset is across. */
+  leaveWhenSent: boolean;
+  signal: AbortSignal;
+}
+
+/** How following ended: `left` where the job goes on by itself. */
+export interface Followed {
+  status: JobStatus;
+  left: boolean;
+  /** Whether the results came over WebRTC, whole. */
+  received: boolean;
+}
+
+/** The researcher's presence in the room on behalf of one job: shows what workers say, serves the data, receives the results. */
+export class JobFollower implements AsyncDisposable {
+  readonly #options: FollowOptions;
+  readonly #signaling: SignalingClient;
+  readonly #peer: JobPeer;
+  readonly #sent = new AbortController();
+  readonly #offs: (() => void)[];
+
+  private constructor(options: FollowOptions, signaling: SignalingClient) {
+    this.#options = options;
+    this.#signaling = signaling;
+    const { progress } = options;
+    this.#peer = new JobPeer({
+      signaling,
+      jobId: options.jobId,
+      sources: options.sources,
+      worker: options.requirements.worker,
+      resultsFolder: options.resultsFolder,
+      onProgress: (transfer) => progress.transfer(transfer),
+      onSent: (bytes, seconds) => {
+        progress.transferred('Sent', bytes, seconds);
+        this.#sent.abort(new Sent());
+      },
+      onReceived: (bytes, seconds) => progress.transferred('Received', bytes, seconds),
+      onTrouble: (sentence) => progress.note(`The transfer was broken off and is tried again: ${sentence}`),
+      signal: options.signal,
+    });
+    this.#offs = [
+      signaling.on('peer_message', ({ from_peer_id, payload }) => {
+        if (payload.type !== 'progress' || payload.job_id !== options.jobId || payload.worker !== from_peer_id) return;
+        progress.message(payload);
+      }),
+      signaling.on('disconnected', () => {
+        progress.trouble('The connection to the server is lost. Connecting again; the job is not lost.');
+      }),
+      signaling.on('connected', () => progress.trouble(undefined)),
+    ];
+  }
+
+  /** Enters the room. @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED and such */
+  static async enter(options: FollowOptions): Promise<JobFollower> {
+    const { api, jobId, signal } = options;
+    const signaling = await SignalingClient.connect({
+      serverUrl: api.connection.server,
+      roomId: api.connection.room,
+      token: api.connection.token,
+      idToken: () => api.signIn.idToken(),
+      // Two terminals may follow one job.
+      peerId: `cli-${jobId}-${randomUUID().slice(0, 8)}`,
+      role: 'client',
+      // Workers look for the job's data where `job_id` stands, so only who can serve it may say so.
+      metadata: { tags: [], properties: options.sources === undefined ? {} : { job_id: jobId } },
+      signal,
+    });
+    return new JobFollower(options, signaling);
+  }
+
+  /** True once a worker has the whole dataset. */
+  get datasetIsAcross(): boolean {
+    const phase = this.#options.progress.phase;
+    return this.#peer.datasetIsAcross || (phase !== undefined && phase !== 'queued' && phase !== 'receiving');
+  }
+
+  /**
+   * Follows the submitted job.
+   * @throws SleapRtcError NO_WORKER where it waited too long (it is cancelled then); the signal's reason
+   */
+  async follow(): Promise<Followed> {
+    const { api, jobId, progress, leaveWhenSent } = this.#options;
+    const limit = new AbortController();
+    const signal = AbortSignal.any([this.#options.signal, limit.signal, ...(leaveWhenSent ? [this.#sent.signal] : [])]);
+    const timer = this.#startWaitLimit(limit);
+    try {
+      const status = await watchJob(api, jobId, {
+        onStatus: (current) => {
+          progress.status(current);
+          void this.#onStatus(current, signal);
+        },
+        onTrouble: (sentence) => progress.trouble(sentence),
+        signal,
+      });
+      const received = status.phase === 'done' && (await this.#peer.settle(SETTLE_MS));
+      return { status, left: false, received };
+    } catch (error) {
+      if (error instanceof WaitedOut) throw await this.#giveUpWaiting();
+      if (error instanceof Sent) return { status: (await api.job(jobId)).status, left: true, received: false };
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const off of this.#offs) off();
+    try {
+      await this.#peer[Symbol.asyncDispose]();
+    } finally {
+      await this.#signaling.close();
+    }
+  }
+
+  async #onStatus(status: JobStatus, signal: AbortSignal): Promise<void> {
+    const { progress, sources, jobId } = this.#options;
+    try {
+      if (status.phase === 'queued') {
+        const reason = await this.#reasonToWait(signal);
+        if (reason !== undefined) progress.note(`${reason}; waiting${this.#limitInWords()}.`);
+      } else if (sources === undefined && status.phase !== 'receiving') {
+        // The data is across, so the worker may now find us to bring the results.
+        await this.#signaling.updateMetadata({ tags: [], properties: { job_id: jobId } });
+      }
+    } catch {
+      // Only words depend on this; a lost connection is told by its own event.
+    }
+  }
+
+  #reasonToWait(signal: AbortSignal): Promise<string | undefined> {
+    const { api, requirements } = this.#options;
+    return reasonToWait(this.#signaling, api.connection.room, requirements, signal);
+  }
+
+  #limitInWords(): string {
+    const { waitMs } = this.#options;
+    return waitMs === undefined ? '' : ` (for ${Number((waitMs / 60_000).toPrecision(2))} min at most)`;
+  }
+
+  #startWaitLimit(limit: AbortController): NodeJS.Timeout | undefined {
+    const { waitMs, progress } = this.#options;
+    const onTime = (): void => {
+      if (progress.phase === undefined || progress.phase === 'queued') limit.abort(new WaitedOut());
+    };
+    return waitMs === undefined ? undefined : setTimeout(onTime, waitMs);
+  }
+
+  async #giveUpWaiting(): Promise<SleapRtcError> {
+    const { api, jobId, signal } = this.#options;
+    const reason = await this.#reasonToWait(signal).catch(() => undefined);
+    await api.cancelJob(jobId);
+    const sentence = `${reason ?? 'No worker took the job'}; the time of --wait is over, and the job is cancelled.`;
+    return new SleapRtcError('NO_WORKER', sentence);
+  }
+}
+
+/** Ends the wait for a worker; never leaves this file. */
+class WaitedOut extends Error {}
+
+/** The dataset is across; never leaves this file. */
+class Sent extends Error {}

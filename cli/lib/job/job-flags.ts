@@ -1,0 +1,50 @@
+import { Errors, Flags } from '@oclif/core';
+import type { JobRequirements } from '../../../protocol/job.ts';
+
+const group = { helpGroup: 'WORKER' };
+
+/** Which worker a job may run on. */
+export const requirementFlags = {
+  worker: Flags.string({ ...group, helpValue: 'NAME', description: 'only on this worker' }),
+  'min-gpu-memory': Flags.integer({ ...group, helpValue: 'MB', min: 0, description: 'only with so much GPU memory' }),
+  tag: Flags.string({
+    ...group,
+    multiple: true,
+    multipleNonGreedy: true,
+    helpValue: 'TAG',
+    description: 'only on workers with this tag',
+  }),
+};
+
+/** What the flags ask of a worker. */
+export function requirementsOf(flags: {
+  worker?: string | undefined;
+  'min-gpu-memory'?: number | undefined;
+  tag?: string[] | undefined;
+}): JobRequirements {
+  return {
+    ...(flags.worker === undefined ? {} : { worker: flags.worker }),
+    ...(flags['min-gpu-memory'] === undefined ? {} : { min_gpu_memory_mb: flags['min-gpu-memory'] }),
+    ...(flags.tag === undefined || flags.tag.length === 0 ? {} : { tags: flags.tag }),
+  };
+}
+
+/** `--wait MINUTES`; fractions are welcome. */
+export const waitFlag = Flags.custom<number>({
+  ...group,
+  helpValue: 'MINUTES',
+  description: 'wait so long for a worker at most, then cancel the job; without it, as long as it takes',
+  parse: (text) => {
+    const minutes = Number(text);
+    if (text.trim() !== '' && Number.isFinite(minutes) && minutes >= 0 && minutes <= 100_000)
+      return Promise.resolve(minutes);
+    return Promise.reject(new Errors.CLIError(`--wait takes a number of minutes, not “${text}”.`));
+  },
+})();
+
+/** `--on-interrupt`; see `end-interrupted.ts`. */
+export const onInterruptFlag = Flags.custom<'ask' | 'detach' | 'cancel'>({
+  options: ['ask', 'detach', 'cancel'],
+  description:
+    'what Ctrl-C does with the job [default: ask on a terminal; else cancel before the data is across, detach after]',
+})();

@@ -1,0 +1,123 @@
+import { mkdir } from 'node:fs/promises';
+import { SleapRtcError, toSleapRtcError } from '../../../protocol/errors.ts';
+import type { TransferProgress } from '../../../protocol/peer-messages.ts';
+import {
+  acceptPeers,
+  type PeerConnection,
+  receiveFiles,
+  type SignalingClient,
+  type SourceFile,
+  sendFiles,
+} from '../../../transport/index.ts';
+
+/** Most that a worker may send back, in bytes: models have megabytes, predictions of long videos some gigabytes. */
+const MAX_RESULT_BYTES = 256 * 2 ** 30;
+
+/** What the researcher's side of a job does over WebRTC. */
+export interface JobPeerOptions {
+  signaling: SignalingClient;
+  jobId: string;
+  /** The dataset; undefined where this process cannot serve it (`jobs attach` elsewhere). */
+  sources: SourceFile[] | undefined;
+  /** Only this worker is served, where the job asked for one. */
+  worker?: string | undefined;
+  /** Where results are received; made when they come. */
+  resultsFolder: string;
+  onProgress: (progress: TransferProgress) => void;
+  onSent: (bytes: number, seconds: number) => void;
+  onReceived: (bytes: number, seconds: number) => void;
+  onTrouble: (sentence: string) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Serves a job's dataset and receives its results, from when it is made until it is disposed. Answers only offers for its own
+ * job that come from a worker, by the server's word.
+ */
+export class JobPeer implements AsyncDisposable {
+  readonly #options: JobPeerOptions;
+  readonly #accepting: AsyncDisposable;
+  readonly #received = Promise.withResolvers<void>();
+  #datasetIsAcross = false;
+  #receiving = 0;
+  #hasResults = false;
+
+  constructor(options: JobPeerOptions) {
+    this.#options = options;
+    this.#accepting = acceptPeers(options.signaling, (connection) => this.#serve(connection), {
+      accept: ({ purpose }) =>
+        purpose.job_id === options.jobId &&
+        (purpose.kind === 'results' || (purpose.kind === 'dataset' && options.sources !== undefined)),
+    });
+  }
+
+  /** True once a worker has said that it has the whole dataset. */
+  get datasetIsAcross(): boolean {
+    return this.#datasetIsAcross;
+  }
+
+  /** True once all results lie in the folder, checked. */
+  get hasResults(): boolean {
+    return this.#hasResults;
+  }
+
+  /** Waits for results that are on their way, but not for more than the given time. @returns whether they are here */
+  async settle(ms: number): Promise<boolean> {
+    if (this.#hasResults || this.#receiving === 0) return this.#hasResults;
+    const { pause } = await import('../api/http.ts');
+    await Promise.race([this.#received.promise, pause(ms, this.#options.signal)]);
+    return this.#hasResults;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#accepting[Symbol.asyncDispose]();
+  }
+
+  async #serve(connection: PeerConnection): Promise<void> {
+    try {
+      await this.#refuseStrangers(connection.remotePeerId);
+      if (connection.purpose.kind === 'dataset') await this.#send(connection);
+      else await this.#receive(connection);
+    } catch (thrown) {
+      const error = toSleapRtcError(thrown);
+      if (!this.#options.signal.aborted) this.#options.onTrouble(`${error.message} [${error.code}]`);
+    }
+  }
+
+  /** The server says who is a worker; a peer's own word does not count. */
+  async #refuseStrangers(peerId: string): Promise<void> {
+    const { signaling, worker, signal } = this.#options;
+    const workers = await signaling.discoverPeers({ role: 'worker' }, { signal });
+    const allowed = workers.some((peer) => peer.peer_id === peerId) && (worker === undefined || worker === peerId);
+    if (!allowed) throw new SleapRtcError('NOT_ALLOWED', `${peerId} is no worker of this job and was sent away.`);
+  }
+
+  async #send(connection: PeerConnection): Promise<void> {
+    const { sources = [], onProgress, onSent, signal } = this.#options;
+    const started = Date.now();
+    const channel = await connection.acceptChannel({ signal });
+    await sendFiles(channel, sources, { signal, onProgress });
+    this.#datasetIsAcross = true;
+    onSent(totalBytes(sources.map(({ entry }) => entry)), (Date.now() - started) / 1000);
+  }
+
+  async #receive(connection: PeerConnection): Promise<void> {
+    const { resultsFolder, onProgress, onReceived, signal } = this.#options;
+    this.#receiving += 1;
+    try {
+      const started = Date.now();
+      const channel = await connection.acceptChannel({ signal });
+      await mkdir(resultsFolder, { recursive: true });
+      const files = await receiveFiles(channel, resultsFolder, { maxTotalBytes: MAX_RESULT_BYTES, signal, onProgress });
+      this.#hasResults = true;
+      onReceived(totalBytes(files), (Date.now() - started) / 1000);
+    } finally {
+      this.#receiving -= 1;
+      if (this.#hasResults || this.#receiving === 0) this.#received.resolve();
+    }
+  }
+}
+
+function totalBytes(files: { size_bytes: number }[]): number {
+  return files.reduce((sum, file) => sum + file.size_bytes, 0);
+}

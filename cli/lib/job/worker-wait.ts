@@ -1,0 +1,39 @@
+import type { PeerFilters } from '../../../protocol/filters.ts';
+import type { JobRequirements } from '../../../protocol/job.ts';
+import type { PeerInfo } from '../../../protocol/signaling.ts';
+import type { SignalingClient } from '../../../transport/index.ts';
+import { count } from '../output/words.ts';
+
+/** Why a job waits, from looking at who is in the room; undefined where a worker is free to take it. */
+export async function reasonToWait(
+  signaling: Pick<SignalingClient, 'discoverPeers'>,
+  room: string,
+  requirements: JobRequirements,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const workers = await signaling.discoverPeers({ role: 'worker' }, { signal });
+  if (workers.length === 0) return `No worker is in the room ${room}`;
+  const fitting = (await signaling.discoverPeers(filtersOf(requirements), { signal })).filter(
+    ({ peer_id }) => requirements.worker === undefined || requirements.worker === peer_id,
+  );
+  if (fitting.length === 0) {
+    return requirements.worker === undefined
+      ? `None of the ${count(workers.length, 'worker')} in the room ${room} has what the job asks for`
+      : `The worker ${requirements.worker} is not in the room ${room}`;
+  }
+  if (fitting.some(isFree)) return undefined;
+  return fitting.length === 1 ? `The worker ${fitting[0]?.peer_id} is busy` : `All ${fitting.length} workers are busy`;
+}
+
+/** The workers that a job may run on. */
+export function filtersOf({ tags, min_gpu_memory_mb: memory }: JobRequirements): PeerFilters {
+  return {
+    role: 'worker',
+    ...(tags === undefined || tags.length === 0 ? {} : { tags }),
+    ...(memory === undefined ? {} : { properties: { gpu_memory_mb: { $gte: memory } } }),
+  };
+}
+
+function isFree({ metadata }: PeerInfo): boolean {
+  return metadata.properties.status === 'available';
+}

@@ -1,0 +1,176 @@
+import type { JobPhase, JobStatus } from '../../../protocol/job.ts';
+import { isFinal } from '../../../protocol/job.ts';
+import type { EpochProgress, ProgressMessage, TransferProgress } from '../../../protocol/peer-messages.ts';
+import type { Display } from './display.ts';
+import { bytes, duration, loss, rate } from './words.ts';
+
+/** Widest bar on a terminal, in characters. */
+const BAR_WIDTH = 24;
+
+/** What each phase is called while it goes on. */
+const DOING: Record<JobPhase, string> = {
+  queued: 'Waiting for a worker',
+  receiving: 'Sending the data',
+  training: 'Training',
+  predicting: 'Predicting',
+  uploading: 'Storing the model',
+  publishing: 'Publishing to the room',
+  returning: 'Bringing the results back',
+  done: 'Done',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+};
+
+/**
+ * Tells a job's story from what is heard of it: the worker's live messages, the API's status, our own transfers. A phase and an
+ * epoch are told once; a terminal also gets live lines.
+ */
+export class JobProgress {
+  readonly #display: Display;
+  #phase: JobPhase | undefined;
+  #worker: string | null = null;
+  #detail = '';
+  #transfer: TransferProgress | undefined;
+  #epoch: EpochProgress | undefined;
+  #frames: ProgressMessage['frames'];
+  #trouble: string | undefined;
+  #said = new Set<string>();
+  readonly #entered = new Map<JobPhase, number>();
+
+  constructor(display: Display) {
+    this.#display = display;
+    display.show(() => this.#liveLines());
+  }
+
+  /** The phase as far as it is known. */
+  get phase(): JobPhase | undefined {
+    return this.#phase;
+  }
+
+  /** Seconds spent in each phase so far. */
+  seconds(now = Date.now()): Partial<Record<JobPhase, number>> {
+    const entries = [...this.#entered.entries()];
+    return Object.fromEntries(
+      entries
+        .filter(([phase]) => !isFinal(phase))
+        .map(([phase, start]) => {
+          const end = entries.find(([, other]) => other > start)?.[1] ?? now;
+          return [phase, Math.round((end - start) / 100) / 10];
+        }),
+    );
+  }
+
+  /** A line that stays, said once. */
+  note(line: string): void {
+    if (this.#said.has(line)) return;
+    this.#said.add(line);
+    this.#display.say(line);
+  }
+
+  /** The API's word: it may lag behind the worker's. */
+  status(status: JobStatus): void {
+    this.#took(status.worker);
+    // A worker's message of the next phase may have come first; a new wait for a worker is a step back that is true.
+    if (this.#isNews(status.phase) || status.phase === 'queued') this.#enter(status.phase, status.detail);
+    else if (status.phase === this.#phase) this.#detail = status.detail;
+  }
+
+  /** A worker's live message. */
+  message(message: ProgressMessage): void {
+    this.#took(message.worker);
+    this.#enter(message.phase, message.detail ?? '');
+    if (message.frames !== undefined) this.#frames = message.frames;
+    if (message.epoch !== undefined) this.#onEpoch(message.epoch);
+  }
+
+  /** Bytes that went through our own channel. */
+  transfer(progress: TransferProgress): void {
+    this.#transfer = progress;
+  }
+
+  /** A transfer of ours has ended. */
+  transferred(what: 'Sent' | 'Received', totalBytes: number, seconds: number): void {
+    const speed = seconds > 0 ? ` (${rate(totalBytes / seconds)})` : '';
+    this.#display.say(`${what} ${bytes(totalBytes)} in ${duration(seconds)}${speed}.`);
+    this.#transfer = undefined;
+  }
+
+  /** Something is away and waited for; undefined when it is back. */
+  trouble(sentence: string | undefined): void {
+    if (sentence === this.#trouble) return;
+    if (sentence === undefined) this.#display.say('Back again.');
+    else this.#display.say(sentence);
+    this.#trouble = sentence;
+  }
+
+  #took(worker: string | null): void {
+    if (worker === null || worker === this.#worker) return;
+    this.#display.say(
+      this.#worker === null ? `Worker ${worker} has the job.` : `Worker ${worker} goes on with the job.`,
+    );
+    this.#worker = worker;
+  }
+
+  #isNews(phase: JobPhase): boolean {
+    const order = Object.keys(DOING);
+    return this.#phase === undefined || order.indexOf(phase) > order.indexOf(this.#phase);
+  }
+
+  #enter(phase: JobPhase, detail: string): void {
+    this.#detail = detail;
+    if (phase === this.#phase) return;
+    if (phase === 'queued' && this.#phase !== undefined) this.#worker = null;
+    this.#phase = phase;
+    this.#entered.set(phase, Date.now());
+    this.#transfer = undefined;
+    if (!isFinal(phase)) this.#display.say(`${DOING[phase]}…`);
+  }
+
+  #onEpoch(epoch: EpochProgress): void {
+    this.#epoch = epoch;
+    if (epoch.epoch === 0) return;
+    // On a terminal the live line shows it; only the last epoch of a run is worth keeping.
+    if (!this.#display.live || epoch.epoch === epoch.max_epochs) this.note(epochLine(epoch));
+  }
+
+  #liveLines(): string[] {
+    if (this.#phase === undefined || isFinal(this.#phase)) return [];
+    const detail = this.#detail === '' ? '' : `: ${this.#detail}`;
+    const start = this.#entered.get(this.#phase) ?? Date.now();
+    const lines = [`${DOING[this.#phase]}${detail}  ${duration((Date.now() - start) / 1000)}`];
+    if (this.#transfer !== undefined) lines.push(transferLine(this.#transfer));
+    if (this.#phase === 'training' && this.#epoch !== undefined) {
+      lines.push(`${bar(this.#epoch.epoch, this.#epoch.max_epochs)} ${epochLine(this.#epoch)}`);
+    }
+    if (this.#phase === 'predicting' && this.#frames) {
+      const { frames, total_frames, frames_per_s } = this.#frames;
+      const speed = frames_per_s === null ? '' : `  ${frames_per_s.toFixed(1)} frames/s`;
+      lines.push(`${bar(frames, total_frames)} ${frames}/${total_frames ?? '?'} frames${speed}`);
+    }
+    if (this.#trouble !== undefined) lines.push(this.#trouble);
+    return lines;
+  }
+}
+
+function epochLine(epoch: EpochProgress): string {
+  const run = epoch.run_count > 1 ? `${epoch.run} (${epoch.run_index + 1}/${epoch.run_count})` : epoch.run;
+  return [
+    `${run}: epoch ${epoch.epoch}/${epoch.max_epochs ?? '?'}`,
+    epoch.train_loss === null ? '' : `train loss ${loss(epoch.train_loss)}`,
+    epoch.val_loss === null ? '' : `val loss ${loss(epoch.val_loss)}`,
+    epoch.seconds_left === null ? '' : `${duration(epoch.seconds_left)} left`,
+  ]
+    .filter((part) => part !== '')
+    .join('  ');
+}
+
+function transferLine({ bytes: done, total_bytes: total, bytes_per_s: speed }: TransferProgress): string {
+  const left = speed > 0 ? `  ${duration((total - done) / speed)} left` : '';
+  return `${bar(done, total)} ${bytes(done)} of ${bytes(total)}  ${rate(speed)}${left}`;
+}
+
+function bar(done: number, total: number | null): string {
+  const part = total === null || total === 0 ? 0 : Math.min(1, done / total);
+  const filled = Math.round(part * BAR_WIDTH);
+  return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`;
+}

@@ -1,0 +1,56 @@
+import { EXIT, SleapRtcError, toSleapRtcError } from '../../../protocol/errors.ts';
+
+/**
+ * Tells the researcher what went wrong: one sentence with the code, one with the remedy, on stderr; with `--json` one object on
+ * stdout instead.
+ * @returns the exit code
+ */
+export function reportError(thrown: unknown, argv: readonly string[]): number {
+  const exit = requestedExit(thrown);
+  if (exit !== undefined) return exit;
+  const error = usageError(thrown) ?? toSleapRtcError(thrown);
+  if (wantsJson(argv)) {
+    process.stdout.write(`${JSON.stringify({ ok: false, error: errorBody(error) })}\n`);
+  } else {
+    process.stderr.write(`Error: ${error.message} [${error.code}]\n${error.remedy}\n`);
+  }
+  if (process.env.SLEAP_RTC_DEBUG && thrown instanceof Error) process.stderr.write(`${thrown.stack}\n`);
+  return error.exitCode;
+}
+
+/** An error as `--json` shows it. */
+export function errorBody(error: SleapRtcError): { code: string; message: string; remedy: string } {
+  return { code: error.code, message: error.message, remedy: error.remedy };
+}
+
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end < 0 ? argv : argv.slice(0, end)).includes('--json');
+}
+
+/** oclif ends some commands (`--help`) by throwing. */
+function requestedExit(thrown: unknown): number | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown) || thrown.code !== 'EEXIT') return undefined;
+  const { oclif } = thrown as { oclif?: { exit?: number } };
+  return oclif?.exit ?? EXIT.ok;
+}
+
+/** What oclif says of a wrong command line, with our code and as one sentence. */
+function usageError(thrown: unknown): SleapRtcError | undefined {
+  if (!(thrown instanceof Error) || !('oclif' in thrown)) return undefined;
+  const lines = thrown.message
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !/^(See more help|Note:|Alternatively|Parsing --)/.test(line));
+  const message = lines
+    .join(' ')
+    .replaceAll(/ {2,}/g, ', ')
+    .replace(/^command (.+) not found$/, (_, id: string) => {
+      return `There is no command “${id.replaceAll(':', ' ')}”`;
+    });
+  const known = message.startsWith('There is no command');
+  return new SleapRtcError('USAGE', `${message.replace(/\.$/, '')}.`, {
+    cause: thrown,
+    ...(known ? { remedy: 'See `sleap-rtc --help`.' } : {}),
+  });
+}

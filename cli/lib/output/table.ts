@@ -1,0 +1,25 @@
+/** Lays rows out in columns of equal width, headings first; cells of undefined or null show as `–`. */
+export function table(headings: readonly string[], rows: readonly (readonly unknown[])[]): string {
+  const lines = [
+    headings,
+    ...rows.map((row) => row.map((cell) => (cell === undefined || cell === null ? '–' : String(cell)))),
+  ];
+  const widths = headings.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** Lays out names and values as a list. */
+export function fields(entries: readonly (readonly [string, unknown])[]): string {
+  const width = Math.max(...entries.map(([name]) => name.length)) + 1;
+  return entries
+    .filter(([, value]) => value !== undefined && value !== null && value !== '')
+    .map(([name, value]) => `${`${name}:`.padEnd(width)}  ${String(value)}`)
+    .join('\n');
+}

@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import envPaths from 'env-paths';
+import { z } from 'zod';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { Invite } from './invite.ts';
+import { readPrivateJson, writePrivateJson } from './private-file.ts';
+
+/** Current server and room, and the tokens of every room joined so far, keyed by `roomKey`. */
+const ConfigFile = z.looseObject({
+  server: z.string().optional(),
+  room: z.string().optional(),
+  tokens: z.record(z.string(), z.string()).default({}),
+});
+export type ConfigFile = z.infer<typeof ConfigFile>;
+
+/** The folder of `config.json` and `sign-in.json`: SLEAP_RTC_CONFIG_DIR, else where the system keeps settings. */
+export function configFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const chosen = env.SLEAP_RTC_CONFIG_DIR;
+  return chosen === undefined || chosen === '' ? envPaths('sleap-rtc', { suffix: '' }).config : chosen;
+}
+
+/** Under which key a room's token is kept: two servers may have rooms of one name. */
+export function roomKey(server: string, room: string): string {
+  return `${server}#${room}`;
+}
+
+/** Reads `config.json` of a folder; an absent one is empty. @throws SleapRtcError USAGE */
+export async function readConfigFile(folder: string): Promise<ConfigFile> {
+  const path = join(folder, 'config.json');
+  const parsed = ConfigFile.safeParse((await readPrivateJson(path)) ?? {});
+  if (parsed.success) return parsed.data;
+  throw new SleapRtcError('USAGE', `The file ${path} is wrong at “${parsed.error.issues[0]?.path.join('.') ?? ''}”.`);
+}
+
+/** Makes a room the current one and keeps its token. */
+export async function rememberRoom(folder: string, { server, room, token }: Invite): Promise<void> {
+  const file = await readConfigFile(folder);
+  await writePrivateJson(join(folder, 'config.json'), {
+    ...file,
+    server,
+    room,
+    tokens: { ...file.tokens, [roomKey(server, room)]: token },
+  });
+}

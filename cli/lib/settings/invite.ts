@@ -1,0 +1,37 @@
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import { RoomId } from '../../../protocol/ids.ts';
+import { serverUrl } from './server-url.ts';
+
+/** What lets someone into a room. */
+export interface Invite {
+  server: string;
+  room: string;
+  token: string;
+}
+
+/**
+ * An invite as one URL: `https://server/#room=lab-mice&token=…`. Room and token stand in the fragment, which browsers do not
+ * send, so neither reaches the server's or a proxy's log when the link is opened.
+ */
+export function formatInvite(invite: Invite): string {
+  const fragment = new URLSearchParams({ room: invite.room, token: invite.token });
+  return `${invite.server}/#${fragment.toString()}`;
+}
+
+/**
+ * Reads what `formatInvite` wrote; spaces and line breaks that mail programs put around or into it do no harm.
+ * @throws SleapRtcError USAGE without repeating the text, since it may hold a token
+ */
+export function parseInvite(text: string): Invite {
+  const link = text.replaceAll(/\s+/g, '');
+  const hash = link.indexOf('#');
+  const fields = new URLSearchParams(hash < 0 ? '' : link.slice(hash + 1));
+  const room = RoomId.safeParse(fields.get('room'));
+  const token = fields.get('token') ?? '';
+  if (hash <= 0 || !room.success || token === '' || token.length > 256) {
+    throw new SleapRtcError('USAGE', 'That is not an invite.', {
+      remedy: 'Paste the whole link that `sleap-rtc rooms create` or `rooms invite` printed, in quotes.',
+    });
+  }
+  return { server: serverUrl(link.slice(0, hash)), room: room.data, token };
+}

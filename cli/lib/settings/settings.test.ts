@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { TestHome } from '../../testing/run-cli.ts';
+import { readConfigFile, rememberRoom, roomKey } from './config-file.ts';
+import { formatInvite, parseInvite } from './invite.ts';
+import { serverUrl } from './server-url.ts';
+import { needRoom, resolveSettings } from './settings.ts';
+
+const SERVER = 'https://lab.example.org';
+const file = {
+  server: SERVER,
+  room: 'file-room',
+  tokens: { [roomKey(SERVER, 'file-room')]: 'file-token', [roomKey(SERVER, 'other-room')]: 'other-token' },
+};
+
+describe('settings', () => {
+  const resolve = (flags: object, env: NodeJS.ProcessEnv) =>
+    resolveSettings({ flags, env, file, filePath: '/config.json' });
+
+  it('takes a flag before the environment before the file, and says which it was', () => {
+    const env = { SLEAP_RTC_ROOM: 'env-room', SLEAP_RTC_SERVER: '' };
+    assert.deepEqual(resolve({ room: 'flag-room' }, env).room, { value: 'flag-room', source: '--room' });
+    assert.deepEqual(resolve({}, env).room, { value: 'env-room', source: 'SLEAP_RTC_ROOM' });
+    assert.deepEqual(resolve({}, {}).room, { value: 'file-room', source: '/config.json' });
+    assert.deepEqual(resolve({}, env).server, { value: SERVER, source: '/config.json' });
+  });
+
+  it('finds the token of whichever joined room is named, and never sends one room’s token to another', () => {
+    assert.equal(resolve({ room: 'other-room' }, {}).token.value, 'other-token');
+    assert.equal(resolve({ room: 'third-room' }, {}).token.value, undefined);
+    assert.equal(resolve({ server: 'https://elsewhere.org', room: 'file-room' }, {}).token.value, undefined);
+    assert.throws(() => needRoom(resolve({ room: 'third-room' }, {})), { code: 'USAGE', message: /third-room/ });
+  });
+
+  it('does not use the remembered room on another server', () => {
+    assert.equal(resolve({ server: 'https://elsewhere.org' }, {}).room.value, undefined);
+  });
+
+  it('names the source of a room name that cannot be one', () => {
+    assert.throws(() => resolve({}, { SLEAP_RTC_ROOM: 'No Room' }), { code: 'USAGE', message: /SLEAP_RTC_ROOM/ });
+  });
+
+  it('brings a server’s address to one form and refuses what is none', () => {
+    assert.equal(serverUrl('lab.example.org/'), SERVER);
+    assert.equal(serverUrl('http://127.0.0.1:8080/sleap/'), 'http://127.0.0.1:8080/sleap');
+    for (const bad of ['ftp://x', 'http://user:pw@x', 'http://', ''])
+      assert.throws(() => serverUrl(bad), { code: 'USAGE' });
+  });
+
+  it('an invite comes through mail unharmed, and its token stays out of server logs', () => {
+    const invite = { server: SERVER, room: 'lab-mice', token: 'a+b/c=&#é' };
+    const link = formatInvite(invite);
+    assert.deepEqual(parseInvite(`  ${link.slice(0, 30)}\n ${link.slice(30)}\n`), invite);
+    assert.ok(!new URL(link).href.split('#')[0]?.includes('lab-mice'));
+    for (const bad of [
+      '',
+      'hello',
+      SERVER,
+      `${SERVER}/#room=lab-mice`,
+      '#room=lab-mice&token=secret',
+      `${SERVER}/#room=NO&token=secret`,
+    ]) {
+      assert.throws(
+        () => parseInvite(bad),
+        (error: Error) => !error.message.includes('secret'),
+      );
+    }
+  });
+
+  it('keeps tokens readable by their owner only, also where the file was open before', async () => {
+    const home = await TestHome.make();
+    try {
+      const folder = home.path('config');
+      await mkdir(folder);
+      await writeFile(home.path('config', 'config.json'), '{"future": 1}', { mode: 0o644 });
+      await rememberRoom(folder, { server: SERVER, room: 'lab-mice', token: 't' });
+      assert.equal((await stat(home.path('config', 'config.json'))).mode & 0o777, 0o600);
+      const stored = await readConfigFile(folder);
+      assert.equal(stored.tokens[roomKey(SERVER, 'lab-mice')], 't');
+      assert.equal(stored.future, 1);
+      await writeFile(home.path('config', 'config.json'), '{"token": "secret",');
+      await assert.rejects(readConfigFile(folder), (error: Error) => !error.message.includes('secret'));
+    } finally {
+      await home[Symbol.asyncDispose]();
+    }
+  });
+});
