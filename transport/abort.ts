@@ -8,6 +8,7 @@ export async function within<Value>(
 ): Promise<Value> {
   const { signal, timeoutMs, onTimeout } = limits;
   signal?.throwIfAborted();
+  if (signal === undefined && timeoutMs === undefined) return promise;
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
   const limit = new Promise<never>((_, reject) => {

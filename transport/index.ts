@@ -1,8 +1,9 @@
 /** The public interface of transport/: a peer connection over signaling, and the transfer of files on it. */
-export { acceptPeers } from './accept-peers.ts';
-export { connectPeer } from './connect-peer.ts';
+export { type AcceptPeersOptions, acceptPeers } from './accept-peers.ts';
+export { type ConnectPeerOptions, connectPeer } from './connect-peer.ts';
 export type { DataChannel, PeerConnection } from './connection.ts';
 export { describeFiles, type SourceFile } from './file-transfer/describe-files.ts';
+export { missingFiles } from './file-transfer/destination.ts';
 export { type ReceiveOptions, receiveFiles } from './file-transfer/receive-files.ts';
-export { sendFiles } from './file-transfer/send-files.ts';
+export { type SendOptions, sendFiles } from './file-transfer/send-files.ts';
 export { SignalingClient, type SignalingClientOptions, type SignalingEvents } from './signaling-client.ts';

@@ -116,7 +116,7 @@ export class NegotiatedConnection implements PeerConnection {
   }
 
   async acceptChannel(options: { signal?: AbortSignal } = {}): Promise<DataChannel> {
-    const next = await within(this.#incoming[Symbol.asyncIterator]().next(), options);
+    const next = await this.#incoming.next(options);
     if (next.done === true) throw this.#peerGone('the connection is closed');
     return next.value;
   }

@@ -1,0 +1,122 @@
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { FileEntry } from '../../protocol/files.ts';
+import { blockCount, blockLength, hashBlock } from './blocks.ts';
+import { BLOCK_ATTEMPTS, HASHES_PER_REQUEST } from './limits.ts';
+import { PartialFile } from './partial-file.ts';
+import type { Piece } from './pieces.ts';
+
+const HASH_BYTES = 32;
+
+/** A block that was asked for, as far as it has arrived. */
+interface WantedBlock {
+  data: Buffer;
+  filled: number;
+  attempt: number;
+}
+
+/** One offered file at the receiver: its promised hashes, the blocks on their way, and what is on disk. */
+export class IncomingFile implements AsyncDisposable {
+  readonly entry: FileEntry;
+  readonly #partial: PartialFile;
+  readonly #hashes: Buffer;
+  #hashesKnown = 0;
+  #next = 0;
+  readonly #wanted = new Map<number, WantedBlock>();
+
+  private constructor(entry: FileEntry, partial: PartialFile) {
+    this.entry = entry;
+    this.#partial = partial;
+    // A file of one block is its own block hash, which saves asking.
+    const single = this.#blocks === 1;
+    this.#hashes = single ? Buffer.from(entry.sha256, 'hex') : Buffer.alloc(this.#blocks * HASH_BYTES);
+    this.#hashesKnown = single ? 1 : 0;
+  }
+
+  /** Opens what an earlier attempt left of the file. The caller disposes it. */
+  static async open(root: string, entry: FileEntry): Promise<IncomingFile> {
+    return new IncomingFile(entry, await PartialFile.open(root, entry));
+  }
+
+  /** The hashes to ask for next, if any are missing. */
+  get missingHashes(): { first: number; count: number } | undefined {
+    const count = Math.min(HASHES_PER_REQUEST, this.#blocks - this.#hashesKnown);
+    return count === 0 ? undefined : { first: this.#hashesKnown, count };
+  }
+
+  /** Whether every block has been recovered or asked for. */
+  get isAskedFor(): boolean {
+    return this.#next === this.#blocks;
+  }
+
+  get isComplete(): boolean {
+    return this.#partial.isComplete;
+  }
+
+  /** Takes the hashes that were asked for. @throws SleapRtcError MESSAGE_INVALID */
+  takeHashes({ block, data }: Piece): void {
+    const asked = this.missingHashes;
+    if (asked?.first !== block || data.byteLength !== asked.count * HASH_BYTES) throw notAskedFor(this.entry.path);
+    this.#hashes.set(data, block * HASH_BYTES);
+    this.#hashesKnown += asked.count;
+  }
+
+  /**
+   * Looks at the next block: either it is here from an earlier attempt (its bytes are counted), or it is to be asked for.
+   * To be called only when all hashes are known.
+   */
+  async advance(): Promise<{ want: number } | { hadBytes: number }> {
+    const block = this.#next;
+    this.#next += 1;
+    const length = blockLength(this.entry.size_bytes, block);
+    if (await this.#partial.recover(block, this.#hashOf(block))) return { hadBytes: length };
+    this.#wanted.set(block, { data: Buffer.allocUnsafe(length), filled: 0, attempt: 1 });
+    return { want: block };
+  }
+
+  /**
+   * Takes a piece of a block that was asked for.
+   * @returns what came of it: more is to come; the block is whole and on disk; or it was corrupt and must be asked for again
+   * @throws SleapRtcError MESSAGE_INVALID for data that was not asked for, INTEGRITY after too many corrupt arrivals
+   */
+  async takeData({ block, offset, data }: Piece): Promise<'more' | 'done' | 'again'> {
+    const wanted = this.#wanted.get(block);
+    if (wanted === undefined || offset !== wanted.filled || offset + data.byteLength > wanted.data.length) {
+      throw notAskedFor(this.entry.path);
+    }
+    wanted.data.set(data, offset);
+    wanted.filled += data.byteLength;
+    if (wanted.filled < wanted.data.length) return 'more';
+    if (hashBlock(wanted.data).equals(this.#hashOf(block))) {
+      this.#wanted.delete(block);
+      await this.#partial.write(block, wanted.data);
+      return 'done';
+    }
+    if (wanted.attempt >= BLOCK_ATTEMPTS) {
+      throw new SleapRtcError('INTEGRITY', `A block of ${this.entry.path} arrived corrupt ${BLOCK_ATTEMPTS} times.`);
+    }
+    wanted.filled = 0;
+    wanted.attempt += 1;
+    return 'again';
+  }
+
+  /** Moves the complete file to its name. @throws SleapRtcError INTEGRITY */
+  async finish(): Promise<void> {
+    await this.#partial.finish();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#partial[Symbol.asyncDispose]();
+  }
+
+  get #blocks(): number {
+    return blockCount(this.entry.size_bytes);
+  }
+
+  #hashOf(block: number): Uint8Array {
+    return this.#hashes.subarray(block * HASH_BYTES, (block + 1) * HASH_BYTES);
+  }
+}
+
+function notAskedFor(path: string): SleapRtcError {
+  return new SleapRtcError('MESSAGE_INVALID', `The sender sent data of ${path} that was not asked for.`);
+}

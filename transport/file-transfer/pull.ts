@@ -1,0 +1,131 @@
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { FileEntry } from '../../protocol/files.ts';
+import { appendBlock, type BlockRange, blockLength } from './blocks.ts';
+import type { Conversation } from './conversation.ts';
+import { IncomingFile } from './incoming-file.ts';
+import { WINDOW_BLOCKS } from './limits.ts';
+import { parseMessage, SenderMessage } from './messages.ts';
+import { decodePiece, type Piece } from './pieces.ts';
+import type { ProgressMeter } from './progress-meter.ts';
+
+/** A file whose blocks are being asked for. */
+interface Asking {
+  index: number;
+  file: IncomingFile;
+  /** Hashes are on their way. */
+  hashesAsked: boolean;
+}
+
+/**
+ * The receiver's loop: keeps a window of blocks asked for, across the bounds of files, takes what arrives, and finishes each
+ * file as its last block comes.
+ */
+export class Pull implements AsyncDisposable {
+  readonly #conversation: Conversation;
+  readonly #root: string;
+  readonly #missing: { index: number; entry: FileEntry }[];
+  readonly #meter: ProgressMeter;
+  /** Files with blocks on their way, by their index in the offer. */
+  readonly #open = new Map<number, IncomingFile>();
+  #asking: Asking | undefined;
+  #started = 0;
+  #onTheWay = 0;
+
+  constructor(
+    conversation: Conversation,
+    root: string,
+    missing: { index: number; entry: FileEntry }[],
+    meter: ProgressMeter,
+  ) {
+    this.#conversation = conversation;
+    this.#root = root;
+    this.#missing = missing;
+    this.#meter = meter;
+  }
+
+  /** Resolves when all files have their names. */
+  async run(): Promise<void> {
+    for (;;) {
+      await this.#ask();
+      if (this.#open.size === 0) return;
+      const message = await this.#conversation.next();
+      if (typeof message !== 'string') await this.#take(decodePiece(message));
+      else parseMessage(SenderMessage, message);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const file of this.#open.values()) await file[Symbol.asyncDispose]();
+  }
+
+  /** Asks for blocks until the window is full, all is asked for, or a file's hashes must come first. */
+  async #ask(): Promise<void> {
+    while (this.#onTheWay < WINDOW_BLOCKS) {
+      this.#asking ??= await this.#openNext();
+      if (this.#asking === undefined) return;
+      const { index, file } = this.#asking;
+      const hashes = file.missingHashes;
+      if (hashes !== undefined) {
+        if (!this.#asking.hashesAsked) await this.#conversation.say({ type: 'hashes', file: index, ...hashes });
+        this.#asking.hashesAsked = true;
+        return;
+      }
+      await this.#askForBlocks(index, file);
+      if (!file.isAskedFor) return;
+      this.#asking = undefined;
+      if (file.isComplete) await this.#finish(index, file);
+    }
+  }
+
+  async #openNext(): Promise<Asking | undefined> {
+    const next = this.#missing[this.#started];
+    if (next === undefined) return undefined;
+    this.#started += 1;
+    const file = await IncomingFile.open(this.#root, next.entry);
+    this.#open.set(next.index, file);
+    return { index: next.index, file, hashesAsked: false };
+  }
+
+  async #askForBlocks(index: number, file: IncomingFile): Promise<void> {
+    const ranges: BlockRange[] = [];
+    while (this.#onTheWay < WINDOW_BLOCKS && !file.isAskedFor) {
+      const found = await file.advance();
+      if ('want' in found) {
+        appendBlock(ranges, found.want);
+        this.#onTheWay += 1;
+      } else {
+        this.#meter.had(found.hadBytes);
+        await this.#conversation.sayBusy();
+      }
+    }
+    for (const range of ranges) await this.#want(index, range);
+  }
+
+  async #want(file: number, range: BlockRange): Promise<void> {
+    await this.#conversation.say({ type: 'want', file, ...range, had_bytes: this.#meter.hadBytes });
+  }
+
+  async #take(piece: Piece): Promise<void> {
+    const file = this.#open.get(piece.file);
+    if (file === undefined) throw new SleapRtcError('MESSAGE_INVALID', 'The sender sent data that was not asked for.');
+    if (piece.kind === 'hashes') {
+      file.takeHashes(piece);
+      if (this.#asking !== undefined) this.#asking.hashesAsked = false;
+      return;
+    }
+    const outcome = await file.takeData(piece);
+    this.#meter.moved(piece.data.byteLength);
+    if (outcome === 'again') {
+      this.#meter.moved(-blockLength(file.entry.size_bytes, piece.block));
+      await this.#want(piece.file, { first: piece.block, count: 1 });
+    }
+    if (outcome !== 'done') return;
+    this.#onTheWay -= 1;
+    if (file.isComplete) await this.#finish(piece.file, file);
+  }
+
+  async #finish(index: number, file: IncomingFile): Promise<void> {
+    await file.finish();
+    this.#open.delete(index);
+  }
+}

@@ -1,0 +1,50 @@
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { DataChannel } from '../connection.ts';
+import { MessageQueue } from '../message-queue.ts';
+
+type Message = string | Uint8Array;
+
+/** One end of a channel in memory. `tamper` sees what this end sends and may change it; `cut` ends both as if the peer died. */
+export interface TestChannel extends DataChannel {
+  tamper: (message: Message) => Message;
+  readonly sent: Message[];
+  cut(): void;
+}
+
+/** Two ends of a channel in memory, for tests of what is said on channels. */
+export function channelPair(): [TestChannel, TestChannel] {
+  const queues = [new MessageQueue<Message>(), new MessageQueue<Message>()] as const;
+  const ending = Promise.withResolvers<void>();
+  let over: SleapRtcError | undefined;
+  function end(error?: SleapRtcError): void {
+    over ??= error ?? new SleapRtcError('PEER_GONE', 'The channel is closed.');
+    for (const queue of queues) queue.end(error);
+    ending.resolve();
+  }
+  function side(incoming: MessageQueue<Message>, outgoing: MessageQueue<Message>): TestChannel {
+    const channel: TestChannel = {
+      label: 'test',
+      messages: incoming,
+      sent: [],
+      tamper: (message) => message,
+      async send(message, options) {
+        options?.signal?.throwIfAborted();
+        if (over !== undefined) throw over;
+        const sent = typeof message === 'string' ? message : Buffer.from(message);
+        channel.sent.push(sent);
+        outgoing.push(channel.tamper(sent));
+        // As on a real channel, the other side gets to run before long.
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+      closed: ending.promise,
+      close: () => {
+        end();
+        return ending.promise;
+      },
+      cut: () => end(new SleapRtcError('PEER_GONE', 'The peer died.')),
+    };
+    return channel;
+  }
+  const [a, b] = queues;
+  return [side(a, b), side(b, a)];
+}
