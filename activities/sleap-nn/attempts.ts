@@ -1,0 +1,93 @@
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+
+const AttemptRecord = z.object({
+  number: z.int().min(1),
+  /** The attempt whose checkpoint this one went on from; null for one that began at epoch 0. */
+  resumed_from: z.int().nullable(),
+  started_at: z.iso.datetime(),
+  /** Set when sleap-nn has ended well. */
+  finished_at: z.iso.datetime().nullable(),
+});
+type AttemptRecord = z.infer<typeof AttemptRecord>;
+
+/** One start of sleap-nn for a run, in a folder of its own that no other attempt writes to. */
+export interface Attempt extends AttemptRecord {
+  folder: string;
+  /** The run folder that sleap-nn makes: `best.ckpt`, `last.ckpt`, logs and labels. */
+  runFolder: string;
+}
+
+const RECORD = 'attempt.json';
+
+/** The attempts that a run's work folder holds, oldest first. One whose record was never written counts for nothing. */
+export async function listAttempts(work: string, run: string): Promise<Attempt[]> {
+  const names = await readdir(work).catch(() => []);
+  const attempts = await Promise.all(names.map((name) => readAttempt(join(work, name), run)));
+  return attempts.filter((attempt) => attempt !== undefined).sort((a, b) => a.number - b.number);
+}
+
+/** Makes the folder of the next attempt and writes its record. */
+export async function newAttempt(work: string, run: string, resumedFrom: Attempt | undefined): Promise<Attempt> {
+  await mkdir(work, { recursive: true });
+  const numbers = (await readdir(work)).map((name) => Number(/^attempt-(\d+)$/.exec(name)?.[1] ?? 0));
+  const number = Math.max(0, ...numbers) + 1;
+  const folder = join(work, `attempt-${number}`);
+  await mkdir(folder);
+  const attempt: Attempt = {
+    number,
+    resumed_from: resumedFrom?.number ?? null,
+    started_at: new Date().toISOString(),
+    finished_at: null,
+    folder,
+    runFolder: join(folder, run),
+  };
+  await writeAttempt(attempt);
+  return attempt;
+}
+
+/** Notes that an attempt's sleap-nn ended well. */
+export async function finishAttempt(attempt: Attempt): Promise<Attempt> {
+  const finished = { ...attempt, finished_at: new Date().toISOString() };
+  await writeAttempt(finished);
+  return finished;
+}
+
+/** The attempts that a finished one builds on, oldest first, itself last. */
+export function lineage(attempts: readonly Attempt[], last: Attempt): Attempt[] {
+  const chain = [last];
+  for (let at = last; at.resumed_from !== null; ) {
+    const earlier = attempts.find(({ number }) => number === at.resumed_from);
+    if (earlier === undefined || chain.includes(earlier)) break;
+    chain.unshift(earlier);
+    at = earlier;
+  }
+  return chain;
+}
+
+/** How long an attempt ran, in seconds; for one that was killed, until its last checkpoint. */
+export async function attemptSeconds(attempt: Attempt): Promise<number> {
+  const end =
+    attempt.finished_at === null
+      ? await stat(join(attempt.runFolder, 'last.ckpt')).then(
+          ({ mtimeMs }) => mtimeMs,
+          () => undefined,
+        )
+      : Date.parse(attempt.finished_at);
+  return end === undefined ? 0 : Math.max(0, (end - Date.parse(attempt.started_at)) / 1000);
+}
+
+async function readAttempt(folder: string, run: string): Promise<Attempt | undefined> {
+  try {
+    const record = AttemptRecord.parse(JSON.parse(await readFile(join(folder, RECORD), 'utf8')));
+    return { ...record, folder, runFolder: join(folder, run) };
+  } catch {
+    return undefined;
+  }
+}
+
+async function writeAttempt({ folder, runFolder: _, ...record }: Attempt): Promise<void> {
+  await writeFileAtomic(join(folder, RECORD), JSON.stringify(record));
+}

@@ -1,0 +1,23 @@
+import type { Logger } from 'pino';
+import type { ProgressMessage } from '../../protocol/peer-messages.ts';
+import { createTrain } from './train.ts';
+import type { WarmTrainer } from './trainer-process.ts';
+
+export type { TrainedModel } from './trained-model.ts';
+export { WarmTrainer } from './trainer-process.ts';
+
+export interface SleapNnDeps {
+  /** The pod's folder, below which every job has its own. */
+  workDir: string;
+  /** A Python with sleap-nn installed. */
+  python: string;
+  /** Makes a start quick where a spare process is at hand. */
+  warmTrainer?: WarmTrainer | undefined;
+  publishProgress: (progress: Omit<ProgressMessage, 'type' | 'worker' | 'at'>) => void;
+  logger: Logger;
+}
+
+/** The activities that run sleap-nn. */
+export function createSleapNnActivities(deps: SleapNnDeps) {
+  return { train: createTrain(deps) };
+}

@@ -1,0 +1,93 @@
+import type { EpochProgress, ProgressMessage } from '../../protocol/peer-messages.ts';
+import { EpochClock } from './epoch-clock.ts';
+import type { TrainingEvent } from './zmq-bridge.ts';
+
+/** Progress goes to everyone in the room: not more often than this, in milliseconds, and always at turning points. */
+const MIN_INTERVAL_MS = 250;
+/** Within an epoch, a step count is told this often, in milliseconds. */
+const STEP_INTERVAL_MS = 1_000;
+
+type Publish = (progress: Omit<ProgressMessage, 'type' | 'worker' | 'at'>) => void;
+
+/** Follows one run's events, and tells people what they mean. */
+export class TrainProgress {
+  /** True once sleap-nn has said that training ended. */
+  sawTrainEnd = false;
+  /** The newest word, as heartbeats carry it. */
+  latest: { detail: string; epoch: EpochProgress };
+  readonly #jobId: string;
+  readonly #publish: Publish;
+  readonly #clock: EpochClock;
+  #publishedAtMs = 0;
+
+  constructor(options: {
+    jobId: string;
+    run: string;
+    runIndex: number;
+    runCount: number;
+    maxEpochs: number;
+    /** Epochs that an earlier attempt did. */
+    epochsDone: number;
+    publish: Publish;
+  }) {
+    this.#jobId = options.jobId;
+    this.#publish = options.publish;
+    this.#clock = new EpochClock(options.maxEpochs);
+    this.latest = {
+      detail: '',
+      epoch: {
+        run: options.run,
+        run_index: options.runIndex,
+        run_count: options.runCount,
+        epoch: options.epochsDone,
+        max_epochs: options.maxEpochs,
+        train_loss: null,
+        val_loss: null,
+        seconds_left: null,
+      },
+    };
+  }
+
+  /** Says what is being done, e.g. `loading sleap-nn`. */
+  say(detail: string): void {
+    this.#update({ detail }, 0);
+  }
+
+  /** Takes an event of sleap-nn. */
+  onEvent({ event, epoch, batch, logs }: TrainingEvent): void {
+    switch (event) {
+      case 'train_begin':
+        this.say('training');
+        break;
+      case 'epoch_begin':
+        this.#clock.begin();
+        break;
+      case 'batch_end':
+        this.#update({ detail: `epoch ${(epoch ?? 0) + 1}, step ${(batch ?? 0) + 1}` }, STEP_INTERVAL_MS);
+        break;
+      case 'epoch_end': {
+        const done = (epoch ?? this.latest.epoch.epoch) + 1;
+        const seconds_left = this.#clock.end(done);
+        // sleap-nn's train/loss comes an epoch late; the last batch's loss stands in for the first.
+        const train_loss = logs?.['train/loss'] ?? logs?.loss ?? null;
+        const val_loss = logs?.['val/loss'] ?? null;
+        this.#update(
+          { detail: 'training', epoch: { epoch: done, train_loss, val_loss, seconds_left } },
+          MIN_INTERVAL_MS,
+        );
+        break;
+      }
+      case 'train_end':
+        this.sawTrainEnd = true;
+        this.#update({ detail: 'evaluating the model', epoch: { seconds_left: null } }, 0);
+        break;
+    }
+  }
+
+  #update(change: { detail: string; epoch?: Partial<EpochProgress> }, minIntervalMs: number): void {
+    this.latest = { detail: change.detail, epoch: { ...this.latest.epoch, ...change.epoch } };
+    if (Date.now() - this.#publishedAtMs < minIntervalMs) return;
+    this.#publishedAtMs = Date.now();
+    this.#publish({ job_id: this.#jobId, phase: 'training', ...this.latest });
+  }
+}

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { execa } from 'execa';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { ensureTools, type Tools } from '../../stack/index.ts';
+import { processesGone } from '../../stack/testing/processes-gone.ts';
+import { createSleapNnActivities, type TrainedModel } from './index.ts';
+import { fliesConfig, fliesJob, testDeps, textOf } from './testing/flies-job.ts';
+
+describe('training with the real sleap-nn', function () {
+  this.timeout(180_000);
+  let tools: Tools;
+  let workDir: string;
+  let labels: string;
+
+  before(async function () {
+    this.timeout(900_000);
+    tools = await ensureTools({ parts: ['sleap-nn', 'samples'] });
+    labels = join(tools.sampleDataDir, 'minimal_instance.pkg.slp');
+  });
+  beforeEach(async () => {
+    workDir = await mkdtemp(join(tmpdir(), 'sleap-rtc-train-'));
+  });
+  afterEach(() => rm(workDir, { recursive: true, force: true }));
+
+  /** Runs the activity; `env` can cancel it. */
+  async function train(input: Awaited<ReturnType<typeof fliesJob>>, env = new MockActivityEnvironment()) {
+    const { deps, published } = testDeps(workDir, tools.python);
+    const activities = createSleapNnActivities(deps);
+    const trained = await env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
+      input,
+      run_index: 0,
+    });
+    return { trained: trained as TrainedModel, published };
+  }
+
+  async function failure(input: Awaited<ReturnType<typeof fliesJob>>): Promise<SleapRtcError> {
+    const error = await train(input).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    assert.ok(error instanceof SleapRtcError, String(error));
+    return error;
+  }
+
+  it('ends with a model folder that sleap-nn predicts with, tells its progress, and is not done twice', async () => {
+    const input = await fliesJob(workDir, { labels });
+    const { trained, published } = await train(input);
+    assert.equal(trained.model_type, 'centroid');
+    assert.equal(trained.epochs, 2);
+    assert.equal(trained.stopped_early, false);
+    assert.ok(trained.final_loss !== null && trained.final_loss > 0);
+    assert.match(trained.model_id, /^[0-9a-f]{8}$/);
+    const names = trained.files.map(({ path }) => path);
+    for (const name of [
+      'best.ckpt',
+      'initial_config.yaml',
+      'training_config.yaml',
+      'training_log.csv',
+      'labels_gt.train.0.slp',
+    ]) {
+      assert.ok(names.includes(name), `${name} in ${names.join(' ')}`);
+    }
+    assert.ok(
+      names.includes('training_config.json') && names.includes('initial_config.json') && !names.includes('last.ckpt'),
+    );
+
+    const folder = join(workDir, 'jobs', 'trainjob1', 'models', 'flies.n=1');
+    for (const name of names.filter((name) => /\.(yaml|json|csv)$/.test(name))) {
+      assert.doesNotMatch(await readFile(join(folder, name), 'utf8'), new RegExp(`${workDir}|\\.\\./work`), name);
+    }
+    const config = JSON.parse(await readFile(join(folder, 'training_config.json'), 'utf8'));
+    assert.deepEqual(config.data_config.train_labels_path, ['minimal_instance.pkg.slp']);
+
+    const epochs = published.flatMap(({ epoch }) => (epoch ? [epoch] : []));
+    assert.equal(epochs.at(-1)?.epoch, 2);
+    assert.equal(epochs.at(-1)?.max_epochs, 2);
+    assert.ok(published.some(({ detail }) => detail === 'loading sleap-nn'));
+    assert.match(await textOf(join(workDir, 'jobs', 'trainjob1', 'logs', 'flies.n=1.log')), /Finished training/);
+
+    const again = await train(input);
+    assert.deepEqual(again.trained, trained);
+    assert.equal(again.published.length, 0, 'nothing was run');
+
+    const clip = join(tools.sampleDataDir, 'centered_pair_small.mp4');
+    const out = join(workDir, 'out.slp');
+    const predict = [
+      '-m',
+      'sleap_nn.cli',
+      'predict',
+      '-i',
+      clip,
+      '-m',
+      folder,
+      '-o',
+      out,
+      '--frames',
+      '0-3',
+      '--device',
+      'cpu',
+    ];
+    const { exitCode, stderr } = await execa(tools.python, predict, { reject: false });
+    assert.equal(exitCode, 0, stderr);
+  });
+
+  it('names the key that sleap-nn refuses', async () => {
+    const error = await failure(await fliesJob(workDir, { labels, config: fliesConfig({ max_epoch: 3 }) }));
+    assert.equal(error.code, 'CONFIG_REFUSED');
+    assert.match(error.message, /trainer_config\.max_epoch/);
+  });
+
+  it('says which labels are corrupt', async () => {
+    const input = await fliesJob(workDir, { labels });
+    await truncate(join(workDir, 'jobs', 'trainjob1', 'dataset', 'minimal_instance.pkg.slp'), 20_000);
+    const error = await failure(input);
+    assert.equal(error.code, 'LABELS_CORRUPT');
+    assert.match(error.message, /minimal_instance\.pkg\.slp/);
+  });
+
+  it('cancelled, leaves no process; tried again, goes on from its last checkpoint', async () => {
+    const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
+    const env = new MockActivityEnvironment();
+    let pids: number[] = [];
+    env.on('heartbeat', (latest: { epoch: { epoch: number } } | undefined) => {
+      if ((latest?.epoch.epoch ?? 0) < 2 || pids.length > 0) return;
+      void processesIn(workDir).then((found) => {
+        pids = found;
+        env.cancel();
+      });
+    });
+    await assert.rejects(train(input, env), (error: Error) => error.name === 'CancelledFailure');
+    assert.ok(pids.length > 0, 'sleap-nn was running');
+    await processesGone(pids);
+
+    const dataset = join(workDir, 'jobs', 'trainjob1', 'dataset');
+    await writeFile(
+      join(dataset, 'centroid.yaml'),
+      JSON.stringify(fliesConfig({ max_epochs: 400, early_stopping: { patience: 0, min_delta: 1 } })),
+    );
+    const { trained } = await train(input);
+    const work = join(workDir, 'jobs', 'trainjob1', 'work', 'run-0');
+    const second = JSON.parse(await readFile(join(work, 'attempt-2', 'attempt.json'), 'utf8'));
+    assert.equal(second.resumed_from, 1);
+    assert.ok(trained.epochs > 2 && trained.stopped_early);
+    const log = await readFile(join(workDir, 'jobs', 'trainjob1', 'models', 'flies.n=1', 'training_log.csv'), 'utf8');
+    assert.equal(log.trim().split('\n').length, trained.epochs + 1, 'the log has every epoch once');
+  });
+});
+
+/** Python processes whose environment or working directory lies in the folder. */
+async function processesIn(folder: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => ((await readlinkOrEmpty(`/proc/${pid}/cwd`)).startsWith(folder) ? [Number(pid)] : [])),
+  );
+  return found.flat();
+}
+
+async function readlinkOrEmpty(path: string): Promise<string> {
+  const { readlink } = await import('node:fs/promises');
+  return readlink(path).catch(() => '');
+}

@@ -1,0 +1,202 @@
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { Context } from '@temporalio/activity';
+import writeFileAtomic from 'write-file-atomic';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
+import { datasetHash, modelId } from '../../protocol/model-id.ts';
+import { type Attempt, attemptSeconds, finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
+import { collectModel } from './collect-model.ts';
+import type { SleapNnDeps } from './index.ts';
+import { judgeRun } from './judge-run.ts';
+import { beginLog, readLogTail } from './log-file.ts';
+import { findResumePoint, type ResumePoint } from './resume-point.ts';
+import { type RunFolders, runFolders } from './run-folders.ts';
+import { TrainProgress } from './train-progress.ts';
+import { StoredTrainedModel, type TrainedModel } from './trained-model.ts';
+import { type RunningSleapNn, startSleapNn } from './trainer-process.ts';
+import { type CheckedConfig, checkTrainingConfig } from './training-config.ts';
+import { bestValLoss, readTrainingLog } from './training-log.ts';
+import { ZmqBridge } from './zmq-bridge.ts';
+
+/** sleap-nn ends within 2 s of SIGTERM; what has not by then is killed. */
+const TERMINATE_GRACE_MS = 8_000;
+/** Well within the workflow's heartbeat timeout, so that a missed one says something. */
+const HEARTBEAT_MS = 1_000;
+
+interface Run {
+  input: JobInput<TrainingSpec>;
+  index: number;
+  spec: TrainingRun;
+  folders: RunFolders;
+  checked: CheckedConfig;
+}
+
+/**
+ * Trains one run of a job with sleap-nn. Done again, it finds its finished run; after a break it goes on from its own last
+ * checkpoint on this pod. Cancelled, it ends sleap-nn before it returns.
+ * @throws SleapRtcError CONFIG_INVALID, CONFIG_REFUSED, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL, TRAINING_FAILED; POD_LOST
+ *   (retryable) where sleap-nn was ended from outside
+ */
+export function createTrain(deps: SleapNnDeps) {
+  /** Runs under way in this process, by work folder: an attempt that Temporal has given up on must end before the next begins. */
+  const underWay = new Map<string, RunningSleapNn>();
+
+  return async function train(args: { input: JobInput<TrainingSpec>; run_index: number }): Promise<TrainedModel> {
+    const context = Context.current();
+    const { spec } = args.input;
+    const run = spec.runs[args.run_index];
+    if (run === undefined) throw new SleapRtcError('INTERNAL', `The job has no run ${args.run_index}.`);
+    const folders = runFolders(deps.workDir, spec.job_id, run.name, args.run_index);
+    const logger = deps.logger.child({ job: spec.job_id, run: run.name });
+
+    let progress: TrainProgress | undefined;
+    const heartbeat = setInterval(() => context.heartbeat(progress?.latest), HEARTBEAT_MS);
+    try {
+      await underWay.get(folders.work)?.terminate(0);
+      const done = await readResult(folders);
+      if (done !== undefined) return done;
+
+      const text = await readFile(join(folders.dataset, run.config), 'utf8');
+      const checked = checkTrainingConfig(text, run.config);
+      const job: Run = { input: args.input, index: args.run_index, spec: run, folders, checked };
+      const attempts = await listAttempts(folders.work, run.name);
+      let finished = attempts.findLast((attempt) => attempt.finished_at !== null);
+      if (finished === undefined) {
+        const resume = await findResumePoint(attempts, {
+          python: deps.python,
+          logger,
+          signal: context.cancellationSignal,
+        });
+        progress = new TrainProgress({
+          jobId: spec.job_id,
+          run: run.name,
+          runIndex: args.run_index,
+          runCount: spec.runs.length,
+          maxEpochs: checked.maxEpochs,
+          epochsDone: resume?.epochsDone ?? 0,
+          publish: deps.publishProgress,
+        });
+        // All epochs done, killed while evaluating: sleap-nn cannot resume that, and the model is complete.
+        if (resume !== undefined && resume.epochsDone >= checked.maxEpochs)
+          finished = await finishAttempt(resume.attempt);
+        else finished = await runAttempt(job, resume, progress);
+      }
+      progress?.say('collecting the model');
+      return await finish(job, finished);
+    } finally {
+      clearInterval(heartbeat);
+    }
+  };
+
+  async function runAttempt(run: Run, resume: ResumePoint | undefined, progress: TrainProgress): Promise<Attempt> {
+    const context = Context.current();
+    const { folders, spec } = run;
+    const attempt = await newAttempt(folders.work, spec.name, resume?.attempt);
+    const tmpDir = join(attempt.folder, 'tmp');
+    await mkdir(tmpDir);
+    const bridge = await ZmqBridge.open((event) => progress.onEvent(event));
+    try {
+      const config = join(attempt.folder, 'config.yaml');
+      const fromDataset = (path: string) => relative(folders.dataset, path);
+      await writeFileAtomic(
+        config,
+        run.checked.forPod({
+          trainLabels: spec.train_labels,
+          valLabels: spec.val_labels,
+          ckptDir: fromDataset(attempt.folder),
+          runName: spec.name,
+          publishPort: bridge.publishPort,
+          controllerPort: bridge.controllerPort,
+          resumeFrom: resume ? fromDataset(resume.checkpoint) : null,
+        }),
+      );
+      const goesOn = resume ? `, going on after epoch ${resume.epochsDone}` : '';
+      const logStart = await beginLog(
+        folders.log,
+        `--- ${attempt.started_at} sleap-nn train, attempt ${attempt.number}${goesOn}`,
+      );
+      progress.say(resume ? `loading sleap-nn to go on after epoch ${resume.epochsDone}` : 'loading sleap-nn');
+      const sleapNn = await startSleapNn({
+        python: deps.python,
+        spare: deps.warmTrainer,
+        argv: ['train', fromDataset(config)],
+        cwd: folders.dataset,
+        logFile: folders.log,
+        tmpDir,
+      });
+      underWay.set(folders.work, sleapNn);
+      const exit = await untilExit(sleapNn, context.cancellationSignal);
+      underWay.delete(folders.work);
+      if (context.cancellationSignal.aborted) await context.cancelled;
+
+      const log = await readTrainingLog(join(attempt.runFolder, 'training_log.csv'));
+      const error = judgeRun({
+        exit,
+        sawTrainEnd: progress.sawTrainEnd,
+        epochsDone: (log.epochs.at(-1)?.epoch ?? -1) + 1,
+        maxEpochs: run.checked.maxEpochs,
+        hasBestCheckpoint: await stat(join(attempt.runFolder, 'best.ckpt')).then(Boolean, () => false),
+        logTail: await readLogTail(folders.log, logStart),
+        labels: [...spec.train_labels, ...spec.val_labels],
+      });
+      if (error !== undefined) throw error;
+      return await finishAttempt(attempt);
+    } finally {
+      await bridge[Symbol.asyncDispose]();
+      await rm(tmpDir, { recursive: true, force: true });
+    }
+  }
+
+  async function finish(run: Run, finished: Attempt): Promise<TrainedModel> {
+    const { folders, spec, checked, input } = run;
+    const attempts = lineage(await listAttempts(folders.work, spec.name), finished);
+    const { files, log } = await collectModel(attempts, folders.model);
+    const seconds = await Promise.all(attempts.map(attemptSeconds));
+    const labels = new Set([...spec.train_labels, ...spec.val_labels]);
+    const dataset_hash = datasetHash(
+      input.spec.files.filter(({ path }) => labels.has(path)).map(({ sha256 }) => sha256),
+    );
+    const epochs = (log.epochs.at(-1)?.epoch ?? -1) + 1;
+    const trained: TrainedModel = {
+      run: spec.name,
+      run_index: run.index,
+      model_id: modelId(checked.config, dataset_hash, input.spec.again),
+      model_type: checked.modelType,
+      dataset_hash,
+      epochs,
+      final_loss: bestValLoss(log),
+      training_duration_sec: Math.round(seconds.reduce((sum, s) => sum + s, 0) * 10) / 10,
+      trained_at: finished.finished_at ?? new Date().toISOString(),
+      stopped_early: epochs < checked.maxEpochs,
+      files,
+    };
+    await writeFileAtomic(folders.result, JSON.stringify(trained));
+    return trained;
+  }
+}
+
+/** Waits for sleap-nn's end; an abort ends it, and what it leaves is waited for all the same. */
+async function untilExit(sleapNn: RunningSleapNn, signal: AbortSignal) {
+  const onAbort = () => void sleapNn.terminate(TERMINATE_GRACE_MS);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await sleapNn.exited;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The result of an earlier attempt, where its model folder is still whole. */
+async function readResult(folders: RunFolders): Promise<TrainedModel | undefined> {
+  try {
+    const trained = StoredTrainedModel.parse(JSON.parse(await readFile(folders.result, 'utf8')));
+    for (const file of trained.files) {
+      if ((await stat(join(folders.model, file.path))).size !== file.size_bytes) return undefined;
+    }
+    return trained;
+  } catch {
+    return undefined;
+  }
+}
