@@ -73,8 +73,8 @@ export interface Child extends AsyncDisposable {
 
 /** Starts a program that ends with this process, however this process ends. */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  options.signal?.throwIfAborted();
   await mkdir(dirname(options.logFile), { recursive: true });
+  options.signal?.throwIfAborted();
   const log = createWriteStream(options.logFile, { flags: 'a' });
   const subprocess = execa('/bin/sh', ['-c', GUARD, options.name, options.command, ...(options.args ?? [])], {
     detached: true, // a group of its own: a Ctrl-C at the terminal reaches only the owner, which then stops in order

@@ -4,8 +4,8 @@ import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { CreateRoomReply } from '../../protocol/api.ts';
 import { Manifest } from '../../protocol/manifest.ts';
-import { ensureTools } from '../setup.ts';
-import { startStack } from '../stack.ts';
+import { ensureTools, type Tools } from '../setup.ts';
+import { type Stack, startStack } from '../stack.ts';
 import { type Cli, cliWith } from './run-cli.ts';
 
 /** What the quickstart made; the JSON line of `./quickstart --json`. */
@@ -46,45 +46,64 @@ export async function quickstart({ keep, say, signal }: QuickstartOptions): Prom
   const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-quickstart-'));
   try {
     say('2/4 Starting Temporal, S3, DynamoDB, Cognito and the signaling server on this machine (about 5 s)');
-    await using stack = await startStack({ dir, tools, signal });
-    const anyone = { SLEAP_RTC_SERVER: stack.serverUrl, SLEAP_RTC_CONFIG_DIR: join(dir, 'cli') };
-    const room = CreateRoomReply.parse(await cliWith(anyone, signal).run('rooms', 'create'));
-    await stack.startGpuWorker({ room: room.room_id, token: room.token, name: 'worker-1' });
-    const setupSeconds = secondsSince(started);
-
-    say(`3/4 Training a model of two flies in room ${room.room_id}, on worker-1 (about half a minute)`);
-    const member = { ...anyone, SLEAP_RTC_ROOM: room.room_id, SLEAP_RTC_TOKEN: room.token };
-    const cli = cliWith(member, signal);
-    const output = join(OUTPUT, room.room_id);
-    const labels = join(tools.sampleDataDir, 'minimal_instance.pkg.slp');
-    const submitted = performance.now();
-    const models = join(output, 'models');
-    const job = TrainOutput.parse(await cli.run('train', labels, '--config', CONFIG, '--alias', 'flies', '-o', models));
-    const jobSeconds = secondsSince(submitted);
-
-    say('4/4 What the room has now');
-    const manifest = await copyManifest(cli, output);
-    const [model] = job.models;
-    if (model === undefined || manifest.content.models[model.id] === undefined) {
-      throw new Error('the trained model is not in the room’s manifest');
+    const stack = await startStack({ dir, tools, signal });
+    try {
+      return await runMainJob({ stack, tools, dir, setupFrom: started }, { keep, say, signal });
+    } finally {
+      await stack.stop();
     }
-    tell(say, { manifest: manifest.content, job, path: model.path });
-    if (keep) await keepRunning(say, member, signal);
-    return {
-      room: room.room_id,
-      job: job.job_id,
-      model: model.id,
-      alias: manifest.content.models[model.id]?.alias ?? '',
-      manifest: manifest.path,
-      seconds: { setup: setupSeconds, job: jobSeconds },
-    };
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
 }
 
+interface Running {
+  stack: Stack;
+  tools: Tools;
+  dir: string;
+  /** When the set-up began, on the clock of `performance.now()`. */
+  setupFrom: number;
+}
+
+async function runMainJob(
+  { stack, tools, dir, setupFrom }: Running,
+  { keep, say, signal }: QuickstartOptions,
+): Promise<QuickstartResult> {
+  const anyone = { SLEAP_RTC_SERVER: stack.serverUrl, SLEAP_RTC_CONFIG_DIR: join(dir, 'cli') };
+  const room = CreateRoomReply.parse(await cliWith(anyone, signal).run('rooms', 'create'));
+  await stack.startGpuWorker({ room: room.room_id, token: room.token, name: 'worker-1' });
+  const setupSeconds = secondsSince(setupFrom);
+
+  say(`3/4 Training a model of two flies in room ${room.room_id}, on worker-1 (about half a minute)`);
+  const member = { ...anyone, SLEAP_RTC_ROOM: room.room_id, SLEAP_RTC_TOKEN: room.token };
+  const cli = cliWith(member, signal);
+  const output = join(OUTPUT, room.room_id);
+  const labels = join(tools.sampleDataDir, 'minimal_instance.pkg.slp');
+  const submitted = performance.now();
+  const models = join(output, 'models');
+  const job = TrainOutput.parse(await cli.run('train', labels, '--config', CONFIG, '--alias', 'flies', '-o', models));
+  const jobSeconds = secondsSince(submitted);
+
+  say('4/4 What the room has now');
+  const manifest = await copyManifest(cli, output);
+  const [model] = job.models;
+  if (model === undefined || manifest.content.models[model.id] === undefined) {
+    throw new Error('the trained model is not in the room’s manifest');
+  }
+  tell(say, { manifest: manifest.content, job, path: model.path });
+  if (keep) await keepRunning(say, member, signal);
+  return {
+    room: room.room_id,
+    job: job.job_id,
+    model: model.id,
+    alias: manifest.content.models[model.id]?.alias ?? '',
+    manifest: manifest.path,
+    seconds: { setup: setupSeconds, job: jobSeconds },
+  };
+}
+
 async function copyManifest(cli: Cli, folder: string): Promise<{ path: string; content: Manifest }> {
-  const content = Manifest.parse(await cli.run('models', 'list'));
+  const { ok: _ok, ...content } = Manifest.parse(await cli.run('models', 'list'));
   await mkdir(folder, { recursive: true });
   const path = join(folder, 'manifest.json');
   await writeFile(path, `${JSON.stringify(content, undefined, 2)}\n`);

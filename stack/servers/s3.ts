@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { freePort } from '../ports.ts';
@@ -34,52 +34,60 @@ export async function startS3(
   const configFile = join(options.dir, 's3.json');
   await writeFile(configFile, JSON.stringify(adminIdentity(credentials)), { mode: 0o600 });
 
-  const { child, health: endpoint } = await startServer('s3', options, async () => {
-    const port = await freePort();
-    const url = `http://127.0.0.1:${port}`;
+  const { child, health } = await startServer('s3', options, async () => {
+    const ports = await choosePorts();
+    const endpoint = `http://127.0.0.1:${ports['s3.port']}`;
     return {
       command: options.weed,
-      args: await miniArguments(dataDir, configFile, port, options.buckets),
+      args: [
+        '-logtostderr=true',
+        'mini',
+        `-dir=${dataDir}`,
+        '-ip=127.0.0.1',
+        '-ip.bind=127.0.0.1',
+        ...Object.entries(ports).map(([name, port]) => `-${name}=${port}`),
+        `-s3.config=${configFile}`,
+        `-bucket=${options.buckets.join(',')}`,
+        '-s3.port.iceberg=0',
+        '-s3.port.lance=0',
+        '-s3.autoCreateBucket=false', // as AWS: a misspelt bucket is an error
+        '-webdav=false',
+        '-admin.ui=false', // the admin server opens its port all the same
+        '-master.telemetry=false',
+      ],
       cwd: dataDir, // it looks for its own configuration files in the working directory first
-      healthy: (signal) => bucketsAnswer(url, credentials, options.buckets, signal),
+      healthy: async (signal) => {
+        await bucketsAnswer(endpoint, credentials, options.buckets, signal);
+        return { endpoint, ports };
+      },
     };
   });
-  const stop = (): Promise<void> => child.stop();
+  const stop = async (): Promise<void> => {
+    await child.stop();
+    await removeSockets(Object.values(health.ports));
+  };
+  const { endpoint } = health;
   return { endpoint, region: REGION, ...credentials, pid: child.pid, stop, [Symbol.asyncDispose]: stop };
 }
 
-async function miniArguments(
-  dataDir: string,
-  configFile: string,
-  port: number,
-  buckets: readonly string[],
-): Promise<string[]> {
-  const args = [
-    '-logtostderr=true',
-    'mini',
-    `-dir=${dataDir}`,
-    '-ip=127.0.0.1',
-    '-ip.bind=127.0.0.1',
-    `-s3.port=${port}`,
-  ];
-  // Each gRPC port would default to its HTTP port + 10000, which nobody has found to be free.
-  for (const part of ['s3.port.grpc', 'master.port', 'master.port.grpc', 'volume.port', 'volume.port.grpc']) {
-    args.push(`-${part}=${await freePort()}`);
+/** By SeaweedFS's names. Each gRPC port would default to its HTTP port + 10000, which nobody has found to be free. */
+async function choosePorts(): Promise<Record<string, number>> {
+  const ports: Record<string, number> = {};
+  for (const part of ['s3', 'master', 'volume', 'filer', 'admin']) {
+    ports[`${part}.port`] = await freePort();
+    ports[`${part}.port.grpc`] = await freePort();
   }
-  for (const part of ['filer.port', 'filer.port.grpc', 'admin.port', 'admin.port.grpc']) {
-    args.push(`-${part}=${await freePort()}`);
-  }
-  return [
-    ...args,
-    `-s3.config=${configFile}`,
-    `-bucket=${buckets.join(',')}`,
-    '-s3.port.iceberg=0',
-    '-s3.port.lance=0',
-    '-s3.autoCreateBucket=false', // as AWS: a misspelt bucket is an error
-    '-webdav=false',
-    '-admin.ui=false', // the admin server opens its port all the same
-    '-master.telemetry=false',
-  ];
+  return ports;
+}
+
+/** SeaweedFS leaves the Unix sockets that it makes beside its ports, always in /tmp. */
+async function removeSockets(ports: number[]): Promise<void> {
+  const files = ports.flatMap((port) =>
+    ['s3', 'filer', 's3-grpc', 'master-grpc', 'volume-grpc', 'filer-grpc', 'admin-grpc'].map(
+      (part) => `/tmp/seaweedfs-${part}-${port}.sock`,
+    ),
+  );
+  await Promise.all(files.map((file) => rm(file, { force: true })));
 }
 
 interface Credentials {
@@ -92,13 +100,13 @@ function adminIdentity({ accessKeyId, secretAccessKey }: Credentials): object {
   return { identities: [{ name: 'stack', credentials, actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'] }] };
 }
 
-/** The endpoint once all buckets answer to these keys, which only our own server knows. */
+/** Resolves if all buckets answer to these keys, which only our own server knows. */
 async function bucketsAnswer(
   endpoint: string,
   credentials: Credentials,
   buckets: readonly string[],
   abortSignal: AbortSignal,
-): Promise<string> {
+): Promise<void> {
   const client = new S3Client({
     endpoint,
     region: REGION,
@@ -108,7 +116,6 @@ async function bucketsAnswer(
   });
   try {
     for (const bucket of buckets) await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal });
-    return endpoint;
   } finally {
     client.destroy();
   }

@@ -1,16 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SEARCH_ATTRIBUTES } from '../../protocol/queues.ts';
 import { freePort } from '../ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
-
-/** Search attributes that the workflows set, so that the Temporal UI can be searched by room, user and phase. */
-export const SEARCH_ATTRIBUTES = {
-  SleapRoom: 'Keyword',
-  SleapKind: 'Keyword',
-  SleapUser: 'Keyword',
-  SleapModelType: 'KeywordList',
-  SleapPhase: 'Keyword',
-} as const;
 
 /**
  * The dev server's defaults suit a demonstration: a timer or retry takes a second, a trivial workflow 50–100 ms. With these

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { findOnPath } from '../find-on-path.ts';
@@ -27,28 +27,14 @@ export async function startTurn(options: ServerOptions): Promise<TurnServer | un
   if (turnserver === undefined) return undefined;
   const dataDir = join(options.dir, 'turn');
   await mkdir(dataDir, { recursive: true });
+  const configFile = join(dataDir, 'turnserver.conf');
   const secret = randomBytes(24).toString('base64url');
   const { child, health: port } = await startServer('turn', options, async () => {
     const listeningPort = await freePort();
+    await writeFile(configFile, configuration(listeningPort, secret, dataDir), { mode: 0o600 });
     return {
       command: turnserver,
-      args: [
-        '-n', // no configuration file of the machine's
-        '--listening-ip=127.0.0.1',
-        '--relay-ip=127.0.0.1',
-        `--listening-port=${listeningPort}`,
-        `--realm=${REALM}`,
-        '--use-auth-secret',
-        `--static-auth-secret=${secret}`,
-        '--no-tls',
-        '--no-dtls',
-        '--no-cli',
-        '--fingerprint',
-        '--log-file=stdout',
-        `--userdb=${join(dataDir, 'turndb')}`,
-        `--pidfile=${join(dataDir, 'turn.pid')}`,
-        '--allow-loopback-peers', // both peers are on this machine
-      ],
+      args: ['-c', configFile],
       healthy: async () => ((await accepts(listeningPort)) ? listeningPort : undefined),
     };
   });
@@ -63,6 +49,27 @@ export async function startTurn(options: ServerOptions): Promise<TurnServer | un
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** In a file rather than arguments, which every user of the machine can see. */
+function configuration(port: number, secret: string, dataDir: string): string {
+  return [
+    'listening-ip=127.0.0.1',
+    'relay-ip=127.0.0.1',
+    `listening-port=${port}`,
+    `realm=${REALM}`,
+    'use-auth-secret',
+    `static-auth-secret=${secret}`,
+    'no-tls',
+    'no-dtls',
+    'no-cli',
+    'fingerprint',
+    'log-file=stdout',
+    `userdb=${join(dataDir, 'turndb')}`,
+    `pidfile=${join(dataDir, 'turn.pid')}`,
+    'allow-loopback-peers', // both peers are on this machine
+    '',
+  ].join('\n');
 }
 
 function accepts(port: number): Promise<boolean> {

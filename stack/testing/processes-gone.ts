@@ -1,0 +1,20 @@
+import { execa } from 'execa';
+
+const GONE_WITHIN_MS = 15_000;
+const POLL_MS = 50;
+
+/** Resolves when none of the processes runs any more (a zombie does not); throws with those that go on. */
+export async function processesGone(pids: readonly number[]): Promise<void> {
+  const until = Date.now() + GONE_WITHIN_MS;
+  let running = [...pids];
+  while (running.length > 0) {
+    running = (await Promise.all(running.map(async (pid) => ((await isRunning(pid)) ? [pid] : [])))).flat();
+    if (running.length > 0 && Date.now() > until) throw new Error(`still running: ${running.join(', ')}`);
+    if (running.length > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS)); // nobody tells of another's child
+  }
+}
+
+async function isRunning(pid: number): Promise<boolean> {
+  const { stdout } = await execa('ps', ['-o', 'stat=', '-p', String(pid)], { reject: false });
+  return stdout.trim() !== '' && !stdout.trim().startsWith('Z');
+}
