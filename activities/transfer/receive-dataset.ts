@@ -23,20 +23,24 @@ export function createReceiveDataset({ signaling, workDir, publishProgress }: Tr
       const peer = await waitForResearcher(signaling, job_id, signal, () =>
         publishProgress({ job_id, phase: 'receiving', detail: 'waiting for the researcher’s computer' }),
       );
-      await using connection = await connectPeer(signaling, {
+      const connection = await connectPeer(signaling, {
         peerId: peer.peer_id,
         purpose: { job_id, kind: 'dataset' },
         signal,
       });
-      const channel = await connection.openChannel('dataset', { signal });
-      await receiveFiles(channel, folder, {
-        expected: files,
-        signal,
-        onProgress: (transfer) => {
-          context.heartbeat(transfer);
-          publishProgress({ job_id, phase: 'receiving', transfer });
-        },
-      });
+      try {
+        const channel = await connection.openChannel('dataset', { signal });
+        await receiveFiles(channel, folder, {
+          expected: files,
+          signal,
+          onProgress: (transfer) => {
+            context.heartbeat(transfer);
+            publishProgress({ job_id, phase: 'receiving', transfer });
+          },
+        });
+      } finally {
+        await connection.close();
+      }
     } finally {
       clearInterval(beat);
     }

@@ -22,20 +22,24 @@ export function createReturnResults({ signaling, workDir, publishProgress }: Tra
       if (peer === undefined) return { delivered: false };
       const folder = join(workDir, 'jobs', job_id, kind === 'training' ? 'models' : 'results');
       const sources = await describeFiles(await filesBelow(folder), { signal });
-      await using connection = await connectPeer(signaling, {
+      const connection = await connectPeer(signaling, {
         peerId: peer.peer_id,
         purpose: { job_id, kind: 'results' },
         signal,
       });
-      const channel = await connection.openChannel('results', { signal });
-      await sendFiles(channel, sources, {
-        signal,
-        onProgress: (transfer) => {
-          context.heartbeat(transfer);
-          publishProgress({ job_id, phase: 'returning', transfer });
-        },
-      });
-      return { delivered: true };
+      try {
+        const channel = await connection.openChannel('results', { signal });
+        await sendFiles(channel, sources, {
+          signal,
+          onProgress: (transfer) => {
+            context.heartbeat(transfer);
+            publishProgress({ job_id, phase: 'returning', transfer });
+          },
+        });
+        return { delivered: true };
+      } finally {
+        await connection.close();
+      }
     } finally {
       clearInterval(beat);
     }

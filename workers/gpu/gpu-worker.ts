@@ -34,50 +34,69 @@ export async function startGpuWorker(
   config: GpuWorkerConfig,
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): Promise<void> {
-  const { room, name, workDir, tags, bucket } = config;
+  const ends: (() => unknown)[] = [];
+  try {
+    await runUntilAborted(config, { logger, signal }, (end) => ends.push(end));
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
+
+/** @param onEnd takes what has to be ended, in the order of its making */
+async function runUntilAborted(
+  config: GpuWorkerConfig,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+  onEnd: (end: () => unknown) => void,
+): Promise<void> {
+  const { room, name, workDir, tags, bucket, python } = config;
   await mkdir(join(workDir, 'jobs'), { recursive: true });
   const slot = new GpuSlot();
   const capabilities = await detectCapabilities();
-  const modelsDir = join(workDir, 'models');
-  const cachedModels = () => modelsInCache(modelsDir);
+  const cachedModels = () => modelsInCache(join(workDir, 'models'));
+  const self = { slot, capabilities, tags, cachedModels };
 
-  const idToken = workerIdentity(config.serverUrl, signal);
-  const metadata = await workerMetadata({ slot, capabilities, tags, cachedModels });
-  await using signaling = await SignalingClient.connect({
+  const signaling = await SignalingClient.connect({
     serverUrl: config.serverUrl,
     roomId: room,
     token: config.token,
-    idToken,
+    idToken: workerIdentity(config.serverUrl, signal),
     peerId: name,
     role: 'worker',
-    metadata,
+    metadata: await workerMetadata(self),
     signal,
     logger,
   });
-  using presence = new Presence({ signaling, slot, name, capabilities, tags, cachedModels, logger });
+  onEnd(() => signaling.close());
+  const presence = new Presence({ ...self, signaling, name, logger });
+  onEnd(() => presence[Symbol.dispose]());
   const s3 = new S3Client({ forcePathStyle: config.s3PathStyle });
-  using manifest = new ManifestWatch({ s3, bucket, room, logger });
+  onEnd(() => s3.destroy());
+  const manifest = new ManifestWatch({ s3, bucket, room, logger });
+  onEnd(() => manifest[Symbol.dispose]());
   await manifest.start(signal);
 
   const connection = await NativeConnection.connect({ address: config.temporal.address });
+  onEnd(() => connection.close());
   const client = new Client({ connection, namespace: config.temporal.namespace });
-  const warmTrainer = config.warmTrainer ? new WarmTrainer({ python: config.python, logger }) : undefined;
+  const warmTrainer = config.warmTrainer ? new WarmTrainer({ python, logger }) : undefined;
+  onEnd(() => warmTrainer?.dispose());
   const pod = podQueue(room, name, randomBytes(4).toString('hex'));
   const { publishProgress } = presence;
-  const session = createSessionActivities({
-    slot,
-    client,
-    worker: name,
-    podQueue: pod,
-    onSessionEnded: (jobId) => rm(join(workDir, 'jobs', jobId), { recursive: true, force: true }),
-  });
-  const { endGpuSession, ...onSessionQueue } = wrapActivities(session);
-  const onPodQueue = wrapActivities({
+  const { endGpuSession, ...onSessionQueue } = wrapActivities(
+    createSessionActivities({
+      slot,
+      client,
+      worker: name,
+      podQueue: pod,
+      onSessionEnded: (jobId) => rm(join(workDir, 'jobs', jobId), { recursive: true, force: true }),
+    }),
+  );
+  const onPodQueue = {
     endGpuSession,
-    ...createTransferActivities({ signaling, worker: name, workDir, publishProgress }),
-    ...createSleapNnActivities({ workDir, python: config.python, warmTrainer, publishProgress, logger }),
-    ...createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger }),
-  });
+    ...wrapActivities(createTransferActivities({ signaling, worker: name, workDir, publishProgress })),
+    ...wrapActivities(createSleapNnActivities({ workDir, python, warmTrainer, publishProgress, logger })),
+    ...wrapActivities(createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger })),
+  };
 
   const shared = { connection, namespace: config.temporal.namespace, shutdownForceTime: SHUTDOWN_FORCE_MS };
   const sessionQueues = [roomSessionQueue(room), workerSessionQueue(room, name)];
@@ -92,19 +111,13 @@ export async function startGpuWorker(
       Worker.create({ ...shared, taskQueue, activities: onSessionQueue, tuner: sessionTuner(slot) }),
     ),
   ]);
-  try {
-    const running = Promise.all(workers.map((worker) => worker.run()));
-    warmTrainer?.ensureSpare();
-    logger.info({ event: 'ready', pod_queue: pod, ...capabilities });
-    await Promise.race([running, aborted(signal)]);
-    slot.drain();
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-    await running;
-  } finally {
-    await warmTrainer?.dispose();
-    await connection.close();
-    s3.destroy();
-  }
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  warmTrainer?.ensureSpare();
+  logger.info({ event: 'ready', pod_queue: pod, ...capabilities });
+  await Promise.race([running, aborted(signal)]);
+  slot.drain();
+  for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  await running;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

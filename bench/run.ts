@@ -1,0 +1,53 @@
+/** `npm run -s bench -- NAME [--json] [--runs N]`: runs one benchmark and prints its rows. */
+import { cpus, loadavg, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { benchmarkJob } from './job.ts';
+
+/** One line of output; every value is a number, a string or null. */
+export type Row = { name: string } & Record<string, number | string | null>;
+
+/** What a benchmark is given: how often to repeat, and where rows go as they come. */
+export interface BenchmarkContext {
+  runs: number;
+  row: (row: Row) => void;
+  /** For people who wait. */
+  say: (line: string) => void;
+}
+
+const benchmarks: Record<string, (context: BenchmarkContext) => Promise<Row>> = { job: benchmarkJob };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, runs: { type: 'string', default: '5' } },
+});
+const benchmark = benchmarks[positionals[0] ?? ''];
+if (benchmark === undefined) {
+  process.stderr.write(`Which one? ${Object.keys(benchmarks).join(', ')}\n`);
+  process.exitCode = 2;
+} else {
+  const rows: Row[] = [];
+  const print = (row: Row) => {
+    rows.push(row);
+    if (values.json) process.stdout.write(`${JSON.stringify(row)}\n`);
+  };
+  const summary = await benchmark({
+    runs: Number(values.runs),
+    row: print,
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
+  print(machine());
+  print({ ...summary, name: 'summary' });
+  // biome-ignore lint/suspicious/noConsole: a table for people is what console.table is for
+  if (!values.json) console.table(rows);
+}
+
+function machine(): Row {
+  return {
+    name: 'machine',
+    node: process.version,
+    cpus: cpus().length,
+    cpu: cpus()[0]?.model ?? '',
+    memory_gb: Math.round(totalmem() / 1e9),
+    load_1min: Math.round((loadavg()[0] ?? 0) * 100) / 100,
+  };
+}
