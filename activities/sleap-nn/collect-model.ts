@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { isMap, parseDocument } from 'yaml';
 import type { FileEntry } from '../../protocol/files.ts';
+import { describeFile } from '../files/describe-file.ts';
+import { linkOrCopy } from '../files/link-or-copy.ts';
 import type { Attempt } from './attempts.ts';
 import { bestValLoss, mergeTrainingLogs, readTrainingLog, type TrainingLog } from './training-log.ts';
 
@@ -80,18 +79,10 @@ async function renderConfig(from: string, to: string): Promise<void> {
   await writeFile(to.replace(/\.yaml$/, '.json'), `${JSON.stringify(document.toJS(), null, 2)}\n`);
 }
 
-/** The plain files of a folder, sorted by name, with sizes and SHA-256s. */
+/** The files of a flat folder, sorted by name, with sizes and SHA-256s. */
 export async function describeFolder(folder: string): Promise<FileEntry[]> {
   const names = (await readdir(folder)).sort();
   const files: FileEntry[] = [];
-  for (const path of names) {
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(join(folder, path)), hash);
-    files.push({ path, size_bytes: (await stat(join(folder, path))).size, sha256: hash.digest('hex') });
-  }
+  for (const name of names) files.push(await describeFile(join(folder, name), name));
   return files;
-}
-
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  await link(from, to).catch(() => copyFile(from, to)); // not every disk has hard links
 }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { execa } from 'execa';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { ensureTools, type Tools } from '../../stack/index.ts';
 import { processesGone } from '../../stack/testing/processes-gone.ts';
+import { activityEnvironment } from '../testing/activity-environment.ts';
 import { createSleapNnActivities, type TrainedModel } from './index.ts';
 import { fliesConfig, fliesJob, testDeps, textOf } from './testing/flies-job.ts';
 
@@ -27,7 +27,7 @@ describe('training with the real sleap-nn', function () {
   afterEach(() => rm(workDir, { recursive: true, force: true }));
 
   /** Runs the activity; `env` can cancel it. */
-  async function train(input: Awaited<ReturnType<typeof fliesJob>>, env = new MockActivityEnvironment()) {
+  async function train(input: Awaited<ReturnType<typeof fliesJob>>, env = activityEnvironment()) {
     const { deps, published } = testDeps(workDir, tools.python);
     const activities = createSleapNnActivities(deps);
     const trained = await env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
@@ -122,7 +122,7 @@ describe('training with the real sleap-nn', function () {
 
   it('cancelled, leaves no process; tried again, goes on from its last checkpoint', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
-    const env = new MockActivityEnvironment();
+    const env = activityEnvironment();
     let pids: number[] = [];
     env.on('heartbeat', (latest: { epoch: { epoch: number } } | undefined) => {
       if ((latest?.epoch.epoch ?? 0) < 2 || pids.length > 0) return;

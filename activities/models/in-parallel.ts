@@ -1,0 +1,28 @@
+/**
+ * Does something with each item, at most `limit` at once. The first failure stops new ones from beginning, aborts those
+ * under way, and is thrown when they have ended.
+ */
+export async function inParallel<T>(
+  items: readonly T[],
+  options: { limit: number; signal?: AbortSignal },
+  work: (item: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failed = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
+  const left = [...items];
+  let failure: { error: unknown } | undefined;
+  const lane = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) {
+      if (signal.aborted) return;
+      try {
+        await work(item, signal);
+      } catch (error) {
+        failure ??= { error };
+        failed.abort();
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(options.limit, items.length) }, lane));
+  if (failure !== undefined) throw failure.error;
+  options.signal?.throwIfAborted();
+}

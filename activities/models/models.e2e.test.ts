@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { pino } from 'pino';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { JobInput, TrainingSpec } from '../../protocol/job.ts';
+import { ModelEntry } from '../../protocol/manifest.ts';
+import { describeFolder } from '../sleap-nn/collect-model.ts';
+import type { TrainedModel } from '../sleap-nn/trained-model.ts';
+import { activityEnvironment } from '../testing/activity-environment.ts';
+import { createModelActivities } from './index.ts';
+import { ModelCache } from './model-cache.ts';
+import { s3ForTests } from './testing/s3-for-tests.ts';
+
+const ROOM = 'lab-flies';
+
+describe('models in S3', function () {
+  this.timeout(60_000);
+  let s3: S3Client;
+  let bucket: string;
+  let stop: (() => Promise<void>) | undefined;
+  let workDir: string;
+  let number = 0;
+
+  before(async function () {
+    this.timeout(600_000);
+    ({ s3, bucket, stop } = await s3ForTests());
+  });
+  after(() => stop?.());
+  beforeEach(async () => {
+    workDir = await mkdtemp(join(tmpdir(), 'sleap-rtc-models-'));
+    number += 1;
+  });
+  afterEach(() => rm(workDir, { recursive: true, force: true }));
+
+  /** A model folder as `train` leaves it, under an id of its own. */
+  async function trainedModel(
+    jobId: string,
+    content = 'weights',
+  ): Promise<{ input: JobInput<TrainingSpec>; trained: TrainedModel }> {
+    const folder = join(workDir, 'jobs', jobId, 'models', 'centroid');
+    await mkdir(folder, { recursive: true });
+    await mkdir(join(workDir, 'jobs', jobId, 'logs'), { recursive: true });
+    await writeFile(join(folder, 'best.ckpt'), content);
+    await writeFile(join(folder, 'training_config.json'), '{}');
+    await writeFile(join(workDir, 'jobs', jobId, 'logs', 'centroid.log'), 'epoch 1\n');
+    const run = {
+      name: 'centroid',
+      config: 'c.yaml',
+      train_labels: ['l.slp'],
+      val_labels: [],
+      model_type: 'centroid' as const,
+    };
+    return {
+      input: {
+        spec: {
+          kind: 'training',
+          job_id: jobId,
+          name: 'flies',
+          files: [],
+          requirements: {},
+          runs: [run],
+          alias: 'flies',
+          notes: 'a note',
+          tags: ['fly'],
+        },
+        context: { room_id: ROOM, user_id: 'her', submitted_at: new Date().toISOString() },
+      },
+      trained: {
+        run: 'centroid',
+        run_index: 0,
+        model_id: number.toString(16).padStart(8, '0'),
+        model_type: 'centroid',
+        dataset_hash: 'd7f3a1b2',
+        epochs: 2,
+        final_loss: 0.5,
+        training_duration_sec: 3,
+        trained_at: new Date().toISOString(),
+        stopped_early: false,
+        files: await describeFolder(folder),
+      },
+    };
+  }
+
+  const activities = (dir = workDir) =>
+    createModelActivities({
+      s3,
+      bucket,
+      workDir: dir,
+      worker: 'gpu-1',
+      publishProgress: () => {},
+      logger: pino({ level: 'silent' }),
+    });
+
+  async function upload(args: Awaited<ReturnType<typeof trainedModel>>) {
+    const { uploadModel } = activities();
+    return activityEnvironment().run((a: typeof args) => uploadModel(a), args);
+  }
+
+  async function keys(prefix: string): Promise<string[]> {
+    const reply = await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }));
+    return (reply.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length)).sort();
+  }
+
+  it('publishes the seed’s layout and an entry with every field of its schema', async () => {
+    const args = await trainedModel('uploadjob1');
+    const entry = ModelEntry.parse(await upload(args));
+    const id = args.trained.model_id;
+    assert.deepEqual(await keys(`${ROOM}/models/${id}/`), ['best.ckpt', 'files.json', 'training_config.json']);
+    assert.deepEqual(await keys(`${ROOM}/jobs/uploadjob1/`), ['logs/centroid.log']);
+    assert.equal(entry.checkpoint_path, `s3://${bucket}/${ROOM}/models/${id}/best.ckpt`);
+    assert.equal(entry.size_bytes, 9);
+    assert.equal(entry.alias, 'flies');
+    assert.deepEqual(entry.available_on_workers, ['gpu-1']);
+    assert.equal(
+      await new ModelCache({ s3, bucket, workDir }).has(id),
+      true,
+      'and is in the cache of the worker that trained it',
+    );
+  });
+
+  it('done again, finishes what was begun, and is the same', async () => {
+    const args = await trainedModel('uploadjob2');
+    const first = await upload(args);
+    assert.deepEqual(await upload(args), first);
+  });
+
+  it('never mixes two jobs’ files under one model id', async () => {
+    const first = await trainedModel('uploadjob3', 'first');
+    const second = await trainedModel('uploadjob4', 'second');
+    await upload(first);
+    await assert.rejects(
+      upload(second),
+      (error: unknown) => error instanceof SleapRtcError && error.code === 'MODEL_EXISTS',
+    );
+    const key = `${ROOM}/models/${first.trained.model_id}/best.ckpt`;
+    const reply = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    assert.equal(await reply.Body?.transformToString(), 'first');
+  });
+
+  it('of two jobs that upload the same model at once, one publishes it and the other is told', async () => {
+    const both = [await trainedModel('uploadjob5', 'five'), await trainedModel('uploadjob6', 'six')];
+    const results = await Promise.allSettled(both.map(upload));
+    const won = results.findIndex(({ status }) => status === 'fulfilled');
+    const codes = results.flatMap((r) => (r.status === 'rejected' ? [(r.reason as SleapRtcError).code] : []));
+    assert.ok(codes.length === 1 && ['MODEL_EXISTS', 'TRANSFER_FAILED'].includes(codes[0] ?? ''), codes.join());
+    const other = join(workDir, 'other');
+    const folder = await new ModelCache({ s3, bucket, workDir: other }).ensure(both[0]?.trained.model_id ?? '', ROOM, {
+      signal: AbortSignal.timeout(10_000),
+    });
+    assert.equal(await readFile(join(folder, 'best.ckpt'), 'utf8'), won === 0 ? 'five' : 'six');
+  });
+
+  it('brings a model to another worker once, however many ask', async () => {
+    const args = await trainedModel('uploadjob7');
+    await upload(args);
+    const cache = new ModelCache({ s3, bucket, workDir: join(workDir, 'other') });
+    const signal = AbortSignal.timeout(10_000);
+    const folders = await Promise.all(
+      Array.from({ length: 5 }, () => cache.ensure(args.trained.model_id, ROOM, { signal })),
+    );
+    assert.equal(new Set(folders).size, 1);
+    assert.deepEqual(await readdir(join(workDir, 'other', 'models')), [args.trained.model_id]);
+    assert.deepEqual((await readdir(folders[0] ?? '')).sort(), ['best.ckpt', 'files.json', 'training_config.json']);
+  });
+
+  it('a caller that gives up does not take the download from the others', async () => {
+    const args = await trainedModel('uploadjob8');
+    await upload(args);
+    const cache = new ModelCache({ s3, bucket, workDir: join(workDir, 'other') });
+    const impatient = new AbortController();
+    const first = cache.ensure(args.trained.model_id, ROOM, { signal: impatient.signal });
+    const second = cache.ensure(args.trained.model_id, ROOM, { signal: AbortSignal.timeout(10_000) });
+    impatient.abort();
+    await assert.rejects(first, { name: 'AbortError' });
+    await second;
+  });
+
+  it('never lets a damaged model in', async () => {
+    const args = await trainedModel('uploadjob9');
+    await upload(args);
+    const key = `${ROOM}/models/${args.trained.model_id}/best.ckpt`;
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: 'WEIGHTS' }));
+    const other = join(workDir, 'other');
+    const cache = new ModelCache({ s3, bucket, workDir: other });
+    await assert.rejects(
+      cache.ensure(args.trained.model_id, ROOM, { signal: AbortSignal.timeout(10_000) }),
+      (error: unknown) => error instanceof SleapRtcError && error.code === 'INTEGRITY',
+    );
+    assert.deepEqual(await readdir(join(other, 'models')), []);
+  });
+
+  it('says which model the room lacks', async () => {
+    const cache = new ModelCache({ s3, bucket, workDir });
+    await assert.rejects(
+      cache.ensure('ffffffff', ROOM, { signal: AbortSignal.timeout(10_000) }),
+      (error: unknown) => error instanceof SleapRtcError && error.code === 'MODEL_NOT_FOUND',
+    );
+  });
+
+  it('sends a changed file anew', async () => {
+    const args = await trainedModel('uploadjoba');
+    await upload(args);
+    await appendFile(join(workDir, 'jobs', 'uploadjoba', 'logs', 'centroid.log'), 'epoch 2\n');
+    await upload(args);
+    const reply = await s3.send(
+      new GetObjectCommand({ Bucket: bucket, Key: `${ROOM}/jobs/uploadjoba/logs/centroid.log` }),
+    );
+    assert.equal(await reply.Body?.transformToString(), 'epoch 1\nepoch 2\n');
+  });
+});
