@@ -14,10 +14,10 @@ export const MAX_INCOMING_CHANNELS = 64;
 export const MAX_ACCEPTED_PEERS = 32;
 
 /** How often each peer says that it lives, in ms. */
-export const HEARTBEAT_INTERVAL_MS = 1_000;
+export const HEARTBEAT_INTERVAL_MS = 700;
 
 /** Silence after which a peer counts as gone, in ms; with the interval of looking it is noticed within 5 s. */
-export const PEER_SILENCE_MS = 4_000;
+export const PEER_SILENCE_MS = 3_500;
 
 /** Time for one attempt to connect, in ms. A handshake that loses packets can hang; a new attempt is quicker. */
 export const CONNECT_ATTEMPT_MS = 10_000;
@@ -41,7 +41,7 @@ export const SOCKET_OPEN_MS = 5_000;
 export const REQUEST_TIMEOUT_MS = 10_000;
 
 /** How often a client asks the signaling server for a sign of life, in ms. */
-export const PING_INTERVAL_MS = 1_500;
+export const PING_INTERVAL_MS = 1_000;
 
 /** Silence after which the signaling server counts as gone, in ms. */
 export const SERVER_SILENCE_MS = 3_500;

@@ -82,9 +82,9 @@ describe('the file transfer', () => {
     await assertArrived(files);
   });
 
-  it('brings thousands of small files', async () => {
+  it('brings hundreds of small files', async () => {
     const files = await make(
-      Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`f/${i}`.padEnd(200, 'x'), i % 50])),
+      Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`f/${i}`.padEnd(200, 'x'), i % 50])),
     );
     assert.deepEqual((await transfer(files)).codes, ['ok', 'ok']);
     await assertArrived(files);

@@ -1,0 +1,62 @@
+/**
+ * One side of a transfer in a process of its own, for tests: `node transfer-child.ts ROLE SERVER PEER FOLDER`.
+ * `receive` is the worker's part (it connects), `receive-half` kills itself amid it; `send` and `idle` are the client's. Reports JSON lines on stdout.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DataChannel, PeerConnection } from '../connection.ts';
+import { acceptPeers, connectPeer, describeFiles, receiveFiles, sendFiles } from '../index.ts';
+import { join as joinRoom } from './join.ts';
+
+const [role, serverUrl, peerId, folder] = process.argv.slice(2);
+if (serverUrl === undefined || peerId === undefined || folder === undefined) throw new Error('too few arguments');
+const isReceiver = role?.startsWith('receive') === true;
+const signaling = await joinRoom(serverUrl, isReceiver ? 'worker-1' : peerId);
+
+if (isReceiver) {
+  const startedAt = performance.now();
+  const connection = await connectPeer(signaling, { peerId, purpose: { job_id: 'job00001', kind: 'dataset' } });
+  report({ connected_ms: Math.round(performance.now() - startedAt) });
+  const channel = await connection.openChannel('dataset');
+  const files = await receiveFiles(role === 'receive' ? channel : fatalChannel(channel), folder, {
+    onProgress: (progress) => report({ progress }),
+  });
+  report({ received: files.length, ms: Math.round(performance.now() - startedAt) });
+  await connection.close();
+  await signaling.close();
+} else {
+  acceptPeers(signaling, role === 'send' ? serve : (connection) => connection.closed);
+  report({ ready: true });
+}
+
+async function serve(connection: PeerConnection): Promise<void> {
+  const names = await readdir(String(folder));
+  const files = await describeFiles(names.map((path) => ({ path, absolutePath: join(String(folder), path) })));
+  const channel = await connection.acceptChannel();
+  await sendFiles(channel, files);
+  report({ sent: files.length });
+  await connection.closed;
+}
+
+/** A channel on which the process dies, as by `kill -9`, once 12 MiB have arrived. */
+function fatalChannel(channel: DataChannel): DataChannel {
+  async function* dying() {
+    let bytes = 0;
+    for await (const message of channel.messages) {
+      bytes += message.length;
+      if (bytes > 12 * 1024 * 1024) process.kill(process.pid, 'SIGKILL');
+      yield message;
+    }
+  }
+  return {
+    label: channel.label,
+    messages: dying(),
+    closed: channel.closed,
+    send: (data, options) => channel.send(data, options),
+    close: () => channel.close(),
+  };
+}
+
+function report(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
