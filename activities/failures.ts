@@ -58,9 +58,9 @@ export function isCancelled(failure: unknown): boolean {
  * A cancellation passes as it is, so that the activity counts as cancelled and not as failed, also where a library or one
  * of our errors has wrapped it.
  */
-// biome-ignore lint/suspicious/noExplicitAny: the arguments are each activity's own; they only pass through
-export function wrapActivities<T extends Record<string, (...args: any[]) => Promise<unknown>>>(activities: T): T {
-  const wrapped = Object.entries(activities).map(([name, activity]) => [
+export function wrapActivities<T extends object>(activities: T): T {
+  const entries: [string, (...args: unknown[]) => Promise<unknown>][] = Object.entries(activities);
+  const wrapped = entries.map(([name, activity]) => [
     name,
     async (...args: unknown[]) => {
       try {

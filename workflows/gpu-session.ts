@@ -18,7 +18,7 @@ import { SleapRtcError } from '../protocol/errors.ts';
 import type { JobInput, JobRequirements } from '../protocol/job.ts';
 import { roomSessionQueue, workerSessionQueue } from '../protocol/queues.ts';
 import type { JobReport } from './job-report.ts';
-import { endSession, type Pod, podOf } from './pod.ts';
+import { endSession, HEARTBEAT_WITHIN, type Pod, podOf } from './pod.ts';
 
 /** A pod's answer to `holdGpuSession`. */
 export const gpuSessionOpenedSignal = defineSignal<[GpuSessionOpened]>('gpuSessionOpened');
@@ -160,7 +160,7 @@ function hold({ spec, context }: JobInput, sessionId: string): Promise<void> {
   const { holdGpuSession } = proxyActivities<SessionActivities>({
     taskQueue: sessionQueue(context.room_id, spec.requirements),
     summary: `hold a GPU for ${spec.name}`,
-    heartbeatTimeout: '6s',
+    heartbeatTimeout: HEARTBEAT_WITHIN,
     startToCloseTimeout: '30 days',
     // A dead pod would never confirm.
     cancellationType: ActivityCancellationType.TRY_CANCEL,

@@ -16,6 +16,9 @@ export const jobStatusQuery = defineQuery<JobStatus>('jobStatus');
 
 const SleapPhase = defineSearchAttributeKey('SleapPhase', 'KEYWORD');
 
+/** Phases that are over so soon that nobody searches for them; an event of history each would be for nothing. */
+const BRIEF: ReadonlySet<JobPhase> = new Set(['uploading', 'returning']);
+
 /** The one place where a job's workflow says how it stands: to the status query, the search attribute and the Temporal UI. */
 export interface JobReport {
   readonly status: Readonly<JobStatus>;
@@ -47,11 +50,12 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     error: null,
   };
   const set = (changes: Partial<JobStatus>) => {
+    // The API starts the workflow with the attribute at `queued`.
     const phaseBefore = status.phase;
     status = { ...status, ...changes };
     setCurrentDetails(details(status));
-    // The API starts the workflow with the attribute at `queued`; only changes are worth an event.
-    if (status.phase !== phaseBefore) upsertSearchAttributes([{ key: SleapPhase, value: status.phase }]);
+    if (status.phase !== phaseBefore && !BRIEF.has(status.phase))
+      upsertSearchAttributes([{ key: SleapPhase, value: status.phase }]);
   };
   setHandler(jobStatusQuery, () => status);
   const report: JobReport = {

@@ -10,7 +10,7 @@ export interface Pod extends Omit<PodActivities, 'endGpuSession'> {
 /** A pod that lives takes its next activity within milliseconds; one that does not for this long is dead. */
 const POD_ANSWERS_WITHIN = '10s';
 /** A few missed beats of 1 s. The activity has failed this long after its process died. */
-const HEARTBEAT_WITHIN = '8s';
+export const HEARTBEAT_WITHIN = '6s';
 /** No run is known to be longer; a bound so that nothing is awaited for ever. */
 const LONGEST_RUN = '14 days';
 

@@ -1,118 +1,108 @@
+import { randomBytes } from 'node:crypto';
 import { Context } from '@temporalio/activity';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
-import type { PodActivities, SessionActivities } from '../../activities/contract.ts';
+import type { Client } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type {
+  GpuSessionOpened,
+  HoldGpuSessionInput,
+  PodActivities,
+  SessionActivities,
+} from '../../activities/contract.ts';
 import { wrapActivities } from '../../activities/failures.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { podQueue, roomSessionQueue } from '../../protocol/queues.ts';
+import { podQueue, roomSessionQueue, workerSessionQueue } from '../../protocol/queues.ts';
 import { modelEntry, trainedModel } from './job-inputs.ts';
 
-/** Activities that a test gives in place of the fake ones; `pod` lets them kill the pod, or wait. */
-type Overrides = (pod: FakePod) => Partial<PodActivities & SessionActivities>;
+type Activities = PodActivities & SessionActivities;
 
 export interface FakePodOptions {
-  room?: string;
+  room: string;
   name?: string;
-  overrides?: Overrides;
+  /** Activities to put in place of the fake ones. */
+  overrides?: (pod: FakePod) => Partial<Activities>;
+  /** Called when an activity begins, with how many of its name have begun before. */
+  onCall?: (activity: string, earlier: number) => Promise<void> | void;
 }
 
-/** A GPU worker without GPU, signaling or files: both of its queues are real, what it does is not. */
+/** A GPU worker without GPU, signaling or files: its queues are real, what it does is not. */
 export class FakePod {
   readonly name: string;
   /** Names of the activities that were begun here, in order. */
   readonly calls: string[] = [];
   /** Sessions held now. */
   readonly sessions = new Map<string, PromiseWithResolvers<void>>();
-  #died = Promise.withResolvers<never>();
-  #dead = false;
+  readonly #ownQueue: string;
+  readonly #client: Client;
   #workers: Worker[] = [];
   #running: Promise<unknown> | undefined;
 
-  private constructor(name: string) {
+  private constructor(name: string, ownQueue: string, client: Client) {
     this.name = name;
-    this.#died.promise.catch(() => {});
+    this.#ownQueue = ownQueue;
+    this.#client = client;
   }
 
-  static async start(
-    env: TestWorkflowEnvironment,
-    { room = 'lab-mice', name = 'worker-1', overrides = () => ({}) }: FakePodOptions = {},
-  ): Promise<FakePod> {
-    const pod = new FakePod(name);
-    const ownQueue = podQueue(room, name, Math.random().toString(36).slice(2));
-    const activities = { ...pod.#activities(env, ownQueue), ...overrides(pod) };
+  static async start(server: { address: string; client: Client }, options: FakePodOptions): Promise<FakePod> {
+    const { room, name = 'worker-1', overrides = () => ({}), onCall = () => {} } = options;
+    const pod = new FakePod(name, podQueue(room, name, randomBytes(4).toString('hex')), server.client);
+    const activities: Activities = { ...pod.#activities(), ...overrides(pod) };
     const recorded = Object.entries(activities).map(([activity, run]) => [
       activity,
       async (args: never) => {
+        const earlier = pod.calls.filter((call) => call === activity).length;
         pod.calls.push(activity);
+        await onCall(activity, earlier);
         return run(args);
       },
     ]);
     const { holdGpuSession, ...onPod } = wrapActivities(Object.fromEntries(recorded) as typeof activities);
+    // Two workers on one connection may not poll the same queue.
+    const connection = await NativeConnection.connect({ address: server.address });
     const create = (taskQueue: string, some: object, maxConcurrentActivityTaskExecutions: number) =>
       Worker.create({
-        connection: env.nativeConnection,
-        namespace: env.namespace ?? 'default',
+        connection,
         taskQueue,
         activities: some,
         maxConcurrentActivityTaskExecutions,
         maxHeartbeatThrottleInterval: 100,
         shutdownForceTime: 500,
       });
-    pod.#workers = [await create(roomSessionQueue(room), { holdGpuSession }, 1), await create(ownQueue, onPod, 4)];
-    pod.#running = Promise.allSettled(pod.#workers.map((worker) => worker.run()));
+    pod.#workers = [
+      await create(roomSessionQueue(room), { holdGpuSession }, 1),
+      await create(workerSessionQueue(room, name), { holdGpuSession }, 1),
+      await create(pod.#ownQueue, onPod, 4),
+    ];
+    pod.#running = Promise.allSettled(pod.#workers.map((worker) => worker.run())).then(() => connection.close());
     return pod;
   }
 
-  /** From now on nothing here beats or ends, as when the process was killed. */
-  die(): void {
-    this.#dead = true;
+  /** Heartbeats until cancelled, as a long activity does. */
+  work(): Promise<void> {
+    return beatUntil(new Promise(() => {}));
   }
 
-  /** Waits until cancelled, as a long activity does. */
-  async work(ms = Number.POSITIVE_INFINITY): Promise<void> {
-    const context = Context.current();
-    const beat = setInterval(() => this.#dead || context.heartbeat(), 50);
+  /** Holds the one slot until the session is ended. */
+  async hold({ session_id, workflow_id }: HoldGpuSessionInput): Promise<void> {
+    if (this.sessions.size > 0) throw new SleapRtcError('GPU_BUSY', 'The GPU is taken.');
+    const session = Promise.withResolvers<void>();
+    this.sessions.set(session_id, session);
     try {
-      const done = Promise.withResolvers<void>();
-      if (Number.isFinite(ms)) setTimeout(done.resolve, ms);
-      const cancelled = context.cancelled.catch((error: unknown) =>
-        this.#dead ? this.#died.promise : Promise.reject(error),
-      );
-      await Promise.race([done.promise, cancelled, this.#died.promise]);
+      const opened: GpuSessionOpened = { session_id, worker: this.name, pod_queue: this.#ownQueue };
+      await this.#client.workflow.getHandle(workflow_id).signal('gpuSessionOpened', opened);
+      await beatUntil(session.promise);
     } finally {
-      clearInterval(beat);
+      this.sessions.delete(session_id);
     }
   }
 
   async stop(): Promise<void> {
-    this.#died.reject(new Error('the test is over'));
-    for (const session of this.sessions.values()) session.reject(new Error('the test is over'));
     for (const worker of this.#workers) worker.shutdown();
     await this.#running;
   }
 
-  #activities(env: TestWorkflowEnvironment, pod_queue: string): PodActivities & SessionActivities {
+  #activities(): Activities {
     return {
-      holdGpuSession: async ({ session_id, workflow_id }) => {
-        if (this.sessions.size > 0) throw new SleapRtcError('GPU_BUSY', 'The GPU is taken.');
-        const context = Context.current();
-        const session = Promise.withResolvers<void>();
-        session.promise.catch(() => {});
-        this.sessions.set(session_id, session);
-        const beat = setInterval(() => this.#dead || context.heartbeat(), 50);
-        try {
-          await env.client.workflow
-            .getHandle(workflow_id)
-            .signal('gpuSessionOpened', { session_id, worker: this.name, pod_queue });
-          await Promise.race([
-            session.promise,
-            context.cancelled.catch((error) => (this.#dead ? this.#died.promise : Promise.reject(error))),
-          ]);
-        } finally {
-          clearInterval(beat);
-          this.sessions.delete(session_id);
-        }
-      },
+      holdGpuSession: (args) => this.hold(args),
       endGpuSession: async ({ session_id }) => this.sessions.get(session_id)?.resolve(),
       receiveDataset: async () => {},
       train: async ({ input, run_index }) => trainedModel(input, run_index),
@@ -123,5 +113,15 @@ export class FakePod {
       predict: async () => ({ frames: 50, seconds: 1 }),
       keepResults: async () => {},
     };
+  }
+}
+
+async function beatUntil(done: Promise<void>): Promise<void> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(), 50);
+  try {
+    await Promise.race([done, context.cancelled]);
+  } finally {
+    clearInterval(beat);
   }
 }

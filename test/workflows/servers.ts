@@ -1,6 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, type WorkflowBundle } from '@temporalio/worker';
 import { ensureTools } from '../../stack/index.ts';
+import { startTemporal } from '../../stack/servers/temporal.ts';
 import { bundleWorkflows } from '../../workers/control/workflow-bundle.ts';
 
 /** Temporal's number for the type (`temporal.api.enums.v1.IndexedValueType`). */
@@ -27,6 +31,29 @@ export async function timeSkippingServer(): Promise<TestWorkflowEnvironment> {
     searchAttributes: { SleapPhase: KEYWORD },
   });
   return env;
+}
+
+/** A real Temporal server, for what the other does not do as it does: heartbeats, listing, continue-as-new. */
+export interface DevServer {
+  env: TestWorkflowEnvironment;
+  stop(): Promise<void>;
+}
+
+/** Starts it with its state in a folder that goes with it. */
+export async function devServer(): Promise<DevServer> {
+  quietRuntime();
+  const { temporal } = await ensureTools({ parts: ['servers'] });
+  const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-test-'));
+  const server = await startTemporal({ dir, temporal });
+  const env = await TestWorkflowEnvironment.createFromExistingServer({ address: server.address });
+  return {
+    env,
+    async stop() {
+      await env.teardown();
+      await server.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
 }
 
 /** The SDK logs every failed activity, and failing is what tests make activities do. */

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import type { JobStatus } from '../protocol/job.ts';
+import { CONTROL_QUEUE, jobWorkflowId } from '../protocol/queues.ts';
+import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
+import { trainingInput } from '../test/workflows/job-inputs.ts';
+import { type PodProcess, startPodProcess } from '../test/workflows/pod-process.ts';
+import { type DevServer, devServer } from '../test/workflows/servers.ts';
+import type { trainingJob } from './index.ts';
+
+/** From a pod's death to the next pod at work, in milliseconds: the hold's heartbeat time-out, and some for a slow machine. */
+const SOON_MS = 15_000;
+
+describe('a GPU session whose pod goes away', function () {
+  this.timeout(60_000);
+  let server: DevServer;
+  let control: FakeControl;
+  const pods: PodProcess[] = [];
+
+  before(async () => {
+    server = await devServer();
+    control = await startFakeControl(server.env);
+  });
+  afterEach(async () => {
+    for (const pod of pods.splice(0)) await pod.kill();
+  });
+  after(async () => {
+    await control?.stop();
+    await server?.stop();
+  });
+
+  const startPod = async (options: { room: string; name: string; stallIn?: string }): Promise<PodProcess> => {
+    const pod = await startPodProcess(server.env.address, options);
+    pods.push(pod);
+    return pod;
+  };
+  const start = (room: string, modelTypes: ('centroid' | 'centered_instance')[] = ['centroid']) => {
+    const input = trainingInput({ room, modelTypes });
+    return server.env.client.workflow.start<typeof trainingJob>('trainingJob', {
+      workflowId: jobWorkflowId(room, input.spec.job_id),
+      taskQueue: CONTROL_QUEUE,
+      args: [input],
+    });
+  };
+
+  for (const activity of ['receiveDataset', 'train', 'uploadModel']) {
+    it(`is opened on another one when it is killed in ${activity}`, async () => {
+      const room = `killed-${activity.toLowerCase()}`;
+      const doomed = await startPod({ room, name: 'doomed', stallIn: activity });
+      const job = await start(room);
+      await doomed.reached(activity);
+      const survivor = await startPod({ room, name: 'survivor' });
+      const killedAt = Date.now();
+      await doomed.kill();
+      await survivor.reached('receiveDataset');
+      assert.ok(Date.now() - killedAt < SOON_MS, `took ${Date.now() - killedAt} ms`);
+      const status = await job.result();
+      assert.deepEqual([status.phase, status.worker], ['done', 'survivor']);
+      assert.equal(Object.keys(control.manifest(room).models).length, 1);
+    });
+  }
+
+  it('is not mourned for what is only a courtesy: the job is done', async () => {
+    const room = 'killed-late';
+    const doomed = await startPod({ room, name: 'doomed', stallIn: 'returnResults' });
+    const job = await start(room);
+    await doomed.reached('returnResults');
+    await doomed.kill();
+    const status = await job.result();
+    assert.equal(status.phase, 'done');
+    assert.match(status.detail, /to be had from the room/);
+    assert.equal(Object.keys(control.manifest(room).models).length, 1);
+  });
+
+  it('is opened on another one when the pod is evicted', async () => {
+    const room = 'evicted';
+    const leaving = await startPod({ room, name: 'leaving', stallIn: 'train' });
+    const job = await start(room);
+    await leaving.reached('train');
+    await startPod({ room, name: 'survivor' });
+    await leaving.evict();
+    assert.equal((await job.result()).worker, 'survivor');
+  });
+
+  it('is waited for while there is no other, and the job says so', async () => {
+    const room = 'lonely';
+    const doomed = await startPod({ room, name: 'doomed', stallIn: 'train' });
+    const job = await start(room);
+    await doomed.reached('train');
+    await doomed.kill();
+    let status: JobStatus;
+    do status = await job.query<JobStatus>('jobStatus');
+    while (status.phase !== 'queued');
+    assert.match(status.detail, /the one before went away/);
+    assert.equal(status.worker, null);
+    await job.cancel();
+    await assert.rejects(job.result());
+    assert.equal((await job.query<JobStatus>('jobStatus')).phase, 'cancelled');
+  });
+});
