@@ -25,7 +25,11 @@ export async function startTogether<T extends Record<string, Startable>>(
     }),
   );
   const started = results.filter((result) => result.status === 'fulfilled').map((result) => result.value);
-  if (!failure.signal.aborted) return Object.fromEntries(started) as T;
+  if (!failure.signal.aborted) {
+    const all: Partial<T> = {};
+    for (const [name, thing] of started) all[name] = thing;
+    return all as T;
+  }
   await Promise.all(started.map(([, thing]) => thing?.stop()));
   throw firstError;
 }

@@ -23,6 +23,8 @@ export interface Installation {
   make: (signal: AbortSignal) => Promise<void>;
   onProgress: (message: string) => void;
   signal?: AbortSignal | undefined;
+  /** How long a lock outlives a holder that was killed; default: 10 s. */
+  lockStaleMs?: number;
 }
 
 /**
@@ -58,11 +60,11 @@ async function isComplete({ dir, mustExist }: Installation): Promise<boolean> {
 }
 
 async function acquire(installation: Installation, onCompromised: () => void): Promise<() => Promise<void>> {
-  const { dir, title, onProgress, signal } = installation;
+  const { dir, title, onProgress, signal, lockStaleMs } = installation;
   for (let first = true; ; first = false) {
     signal?.throwIfAborted();
     try {
-      const release = await lock(dir, { realpath: false, stale: LOCK_STALE_MS, onCompromised });
+      const release = await lock(dir, { realpath: false, stale: lockStaleMs ?? LOCK_STALE_MS, onCompromised });
       return () => release().catch(() => {}); // already gone where it was lost
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;

@@ -20,12 +20,12 @@ export function chosenPython(): string | undefined {
 }
 
 /**
- * The absolute path of a Python that can run sleap-nn: the one of SLEAP_RTC_PYTHON, else the first suitable on the PATH.
+ * The absolute path of a Python that can run sleap-nn: the one of SLEAP_RTC_PYTHON, else the machine's default one, else any on the PATH.
  * Throws with what was found instead where there is none.
  */
 export async function findPython(signal?: AbortSignal): Promise<string> {
   const chosen = chosenPython();
-  const candidates = chosen ? [chosen] : ['python3.13', 'python3.12', 'python3.11', 'python3', 'python'];
+  const candidates = chosen ? [chosen] : ['python3', 'python', 'python3.13', 'python3.12', 'python3.11'];
   const unsuitable: string[] = [];
   for (const candidate of candidates) {
     const path = isAbsolute(candidate) ? candidate : await findOnPath(candidate);
