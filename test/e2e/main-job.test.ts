@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { Client, Connection } from '@temporalio/client';
+import type { z } from 'zod';
+import { jobWorkflowId } from '../../protocol/queues.ts';
+import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
+import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
+
+describe('the main job, on real parts', function () {
+  this.timeout(180_000);
+  let room: TestRoom;
+  let s3: S3Client;
+  let result: z.infer<typeof TrainResult>;
+  let shown: string;
+
+  before(async () => {
+    room = await createRoom();
+    const { endpoint, region, accessKeyId, secretAccessKey } = room.stack.s3;
+    s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+    await room.startWorker('worker-1');
+    const out = join(room.folder, 'models');
+    const labels = fliesLabels(room.tools);
+    const command = ['train', labels, '--config', FLIES_CONFIG, '--alias', 'flies', '-o', out, '--json'];
+    const ended = await room.cli(command);
+    shown = ended.stderr;
+    assert.equal(ended.exitCode, 0, ended.stderr + ended.stdout);
+    result = TrainResult.parse(JSON.parse(ended.stdout));
+  });
+  after(() => s3.destroy());
+
+  const model = () => {
+    const [first] = result.models;
+    assert.ok(first);
+    return first;
+  };
+
+  it('publishes the model in the room’s manifest with every field of the schema and both aliases', async () => {
+    const manifest = await room.manifest();
+    const entry = manifest.models[model().id];
+    const seed = [
+      'id',
+      'alias',
+      'model_type',
+      'trained_at',
+      'trained_by',
+      'trained_on_worker',
+      's3_path',
+      'checkpoint_path',
+    ];
+    const rest = ['size_bytes', 'available_on_workers', 'notes', 'tags', 'training'];
+    for (const field of [...seed, ...rest]) assert.ok(Object.hasOwn(entry ?? {}, field), field);
+    assert.equal(manifest.version, '1.0');
+    assert.equal(entry?.alias, 'flies');
+    assert.equal(entry?.trained_on_worker, 'worker-1');
+    assert.equal(entry?.training.epochs, 5);
+    assert.deepEqual(manifest.aliases, { flies: model().id, 'latest-centroid': model().id });
+  });
+
+  it('keeps the model in S3 under the layout’s names, and brings the same bytes to the researcher’s disk', async () => {
+    const prefix = `${room.id}/models/${model().id}/`;
+    const listed = await s3.send(new ListObjectsV2Command({ Bucket: room.stack.s3.bucket, Prefix: prefix }));
+    const names = (listed.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length));
+    const wanted = [
+      'best.ckpt',
+      'training_config.json',
+      'initial_config.json',
+      'training_config.yaml',
+      'initial_config.yaml',
+    ];
+    for (const name of [...wanted, 'training_log.csv', 'files.json']) assert.ok(names.includes(name), name);
+    for (const name of wanted) {
+      const object = await s3.send(new GetObjectCommand({ Bucket: room.stack.s3.bucket, Key: prefix + name }));
+      const stored = await object.Body?.transformToByteArray();
+      assert.equal(sha256(stored ?? ''), sha256(await readFile(join(model().path, name))), name);
+    }
+    JSON.parse(await readFile(join(model().path, 'training_config.json'), 'utf8'));
+  });
+
+  it('shows the transfer and every epoch with losses while it goes on', () => {
+    assert.match(shown, /Sent 4\d\.\d kB/);
+    for (const epoch of [1, 2, 3, 4, 5]) assert.match(shown, new RegExp(`epoch ${epoch}/5 .*val loss \\d`));
+  });
+
+  it('reads like a report in Temporal: summary, search attributes, and a short history', async () => {
+    const connection = await Connection.connect({ address: room.stack.temporalAddress });
+    try {
+      const client = new Client({ connection });
+      const handle = client.workflow.getHandle(jobWorkflowId(room.id, result.job_id));
+      const described = await handle.describe();
+      assert.equal(described.status.name, 'COMPLETED');
+      const attributes = Object.fromEntries(
+        Object.entries(described.searchAttributes).map(([name, values]) => [name, values?.[0]]),
+      );
+      assert.equal(attributes.SleapRoom, room.id);
+      assert.equal(attributes.SleapKind, 'training');
+      assert.equal(attributes.SleapModelType, 'centroid');
+      assert.equal(attributes.SleapPhase, 'done');
+      assert.ok(attributes.SleapUser);
+      const { events = [] } = await handle.fetchHistory();
+      assert.ok((events ?? []).length <= 80, `${events?.length} events`);
+      const unsummarized = (events ?? []).filter(
+        (event) => event.activityTaskScheduledEventAttributes && !event.userMetadata?.summary,
+      );
+      assert.deepEqual(unsummarized, []);
+      const history = JSON.stringify(events);
+      assert.ok(!history.includes(room.token), 'the room’s token must not reach the history');
+    } finally {
+      await connection.close();
+    }
+  });
+
+  it('leaves nothing of the job on the worker or half-made on the researcher’s disk', async () => {
+    const left = await readdir(join(room.stack.dir, 'workers/worker-1/jobs'));
+    assert.deepEqual(left, []);
+    const names = await readdir(join(model().path, '..'), { recursive: true });
+    assert.deepEqual(
+      names.filter((name) => /part|journal|tmp/.test(name)),
+      [],
+    );
+  });
+});
+
+function sha256(data: Uint8Array | string): string {
+  return createHash('sha256').update(data).digest('hex');
+}

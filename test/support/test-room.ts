@@ -1,0 +1,100 @@
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { z } from 'zod';
+import { CreateRoomReply } from '../../protocol/api.ts';
+import { Manifest } from '../../protocol/manifest.ts';
+import type { StackGpuWorker } from '../../stack/index.ts';
+import { sharedStack, type TestStack } from './shared-stack.ts';
+
+const CLI = join(import.meta.dirname, '../../cli/bin.js');
+
+/** How a command ended. */
+export interface CommandResult {
+  exitCode: number | undefined;
+  stdout: string;
+  stderr: string;
+}
+
+/** A command that runs, as a researcher would run it: a process of its own. */
+export interface RunningCommand extends Promise<CommandResult> {
+  /** Presses Ctrl-C. */
+  interrupt(): void;
+  /** Resolves when standard error has shown `text`; rejects when the command ends without. */
+  untilShown(text: RegExp): Promise<void>;
+}
+
+/** A room of a test's own, with everything a researcher in it can do. */
+export interface TestRoom extends TestStack {
+  id: string;
+  token: string;
+  /** The environment of the room's commands. */
+  env: Record<string, string>;
+  /** Below the stack's folder; for outputs. */
+  folder: string;
+  cli(args: string[], env?: Record<string, string>): RunningCommand;
+  /** Runs a command that must succeed, and returns the object it prints with `--json`. */
+  json(args: string[]): Promise<unknown>;
+  manifest(): Promise<Manifest>;
+  startWorker(name: string, env?: Record<string, string>): Promise<StackGpuWorker>;
+}
+
+/** What `train --json` prints. */
+export const TrainResult = z.looseObject({
+  ok: z.literal(true),
+  job_id: z.string(),
+  temporal_ui_url: z.string().nullable(),
+  models: z.array(z.object({ id: z.string(), aliases: z.array(z.string()), path: z.string() })),
+});
+
+/** Makes a room on the shared stack. */
+export async function createRoom(): Promise<TestRoom> {
+  const shared = await sharedStack();
+  const { stack, dir } = shared;
+  const folder = await mkdtemp(join(dir, 'room-'));
+  const server = { SLEAP_RTC_SERVER: stack.serverUrl, SLEAP_RTC_CONFIG_DIR: join(folder, 'config') };
+  const created = await runCli(['rooms', 'create', '--json'], server);
+  if (created.exitCode !== 0) throw new Error(created.stderr + created.stdout);
+  const { room_id: id, token } = CreateRoomReply.parse(JSON.parse(created.stdout));
+  const env = { ...server, SLEAP_RTC_ROOM: id, SLEAP_RTC_TOKEN: token };
+  const json = async (args: string[]): Promise<unknown> => {
+    const result = await runCli([...args, '--json'], env);
+    if (result.exitCode !== 0)
+      throw new Error(`${args.join(' ')}: ${result.exitCode}\n${result.stderr}${result.stdout}`);
+    return JSON.parse(result.stdout);
+  };
+  return {
+    ...shared,
+    id,
+    token,
+    env,
+    folder,
+    json,
+    cli: (args, more) => runCli(args, { ...env, ...more }),
+    manifest: async () => Manifest.parse(await json(['models', 'list'])),
+    startWorker: (name, more) => stack.startGpuWorker({ room: id, token, name, ...(more ? { env: more } : {}) }),
+  };
+}
+
+function runCli(args: string[], env: Record<string, string>): RunningCommand {
+  const process_ = execa(process.execPath, [CLI, ...args], { env, reject: false, stdin: 'ignore' });
+  let shown = '';
+  const waiting = new Set<() => void>();
+  process_.stderr.on('data', (chunk: Buffer) => {
+    shown += chunk.toString();
+    for (const check of waiting) check();
+  });
+  const result = process_.then(({ exitCode, stdout, stderr }): CommandResult => ({ exitCode, stdout, stderr }));
+  const untilShown = (text: RegExp): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const check = () => {
+        if (!text.test(shown)) return;
+        waiting.delete(check);
+        resolve();
+      };
+      waiting.add(check);
+      check();
+      void result.then(() => reject(new Error(`ended without showing ${text}:\n${shown}`)));
+    });
+  return Object.assign(result, { interrupt: () => void process_.kill('SIGINT'), untilShown });
+}
