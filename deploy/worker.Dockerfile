@@ -1,0 +1,54 @@
+# The GPU worker: `docker build -f deploy/worker.Dockerfile .`; without a GPU (profile cpu): --build-arg BASE_IMAGE=node:22…
+# --build-arg REQUIREMENTS=sleap-nn.txt. The driver comes from the host (NVIDIA Container Toolkit), every other CUDA library
+# from PyTorch's own wheels, so the `base` flavour of the CUDA image is enough. Its first minor version, since the image refuses
+# drivers older than itself, and PyTorch's CUDA 13.x runs on any driver of 13 (580 and later).
+ARG NODE_IMAGE=node:22.23.3-bookworm-slim@sha256:43ac6c60b8f89723f746e8a92ce91abd5017e627ce1ddfe4238355d3a30b772c
+ARG BASE_IMAGE=nvidia/cuda:13.0.2-base-ubuntu24.04
+
+FROM ${NODE_IMAGE} AS node
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --no-audit --no-fund && npm cache clean --force
+
+FROM ${BASE_IMAGE}
+# OpenCV and Skia, which sleap-nn imports, are linked to these; their versions are the distribution's.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      ca-certificates python3 python3-venv tini libegl1 libgl1 libglib2.0-0 libsm6 libxext6 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 10001 --create-home --shell /usr/sbin/nologin sleap \
+ && install -d -o sleap -g sleap /var/lib/sleap-rtc
+
+# The same locks and installer as the quickstart's; by far the largest layer, and the one that changes least.
+ARG REQUIREMENTS=sleap-nn-gpu.txt
+COPY stack/requirements/tools.txt stack/requirements/${REQUIREMENTS} /tmp/requirements/
+RUN python3 -m venv /tmp/tools \
+ && /tmp/tools/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: -r /tmp/requirements/tools.txt \
+ && python3 -m venv --without-pip /opt/sleap-nn \
+ && /tmp/tools/bin/uv pip sync --no-cache --python /opt/sleap-nn/bin/python --require-hashes --compile-bytecode \
+      "/tmp/requirements/${REQUIREMENTS}" \
+ && rm -rf /tmp/tools /tmp/requirements \
+ && /opt/sleap-nn/bin/python -c 'import sleap_nn, cv2, skia'
+
+COPY --from=node /usr/local/bin/node /usr/local/bin/node
+WORKDIR /app
+COPY --from=node /app/node_modules ./node_modules
+COPY package.json ./
+COPY protocol ./protocol
+COPY transport ./transport
+COPY workflows ./workflows
+COPY activities ./activities
+COPY workers ./workers
+COPY deploy/checks ./deploy/checks
+ENV NODE_ENV=production \
+    HOME=/var/lib/sleap-rtc \
+    SLEAP_RTC_WORKER_DIR=/var/lib/sleap-rtc \
+    SLEAP_RTC_SLEAP_NN_PYTHON=/opt/sleap-nn/bin/python
+USER 10001
+VOLUME /var/lib/sleap-rtc
+# A GPU that fell off the bus; a process that ended ends the container anyway.
+HEALTHCHECK --interval=60s --timeout=20s --retries=3 CMD ["nvidia-smi", "-L"]
+# tini reaps what sleap-nn's subprocesses leave behind.
+ENTRYPOINT ["tini", "--"]
+CMD ["node", "--disable-warning=ExperimentalWarning", "workers/gpu/main.ts"]

