@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { iceServersFor, TURN_LIFETIME_MS } from './ice-servers.ts';
+
+const now = new Date('2026-01-01T00:00:00Z');
+
+describe('ICE servers', () => {
+  it('gives each user TURN credentials that coturn can check and that end', () => {
+    const [stun, turn] = iceServersFor(
+      'user-1',
+      { stunUrls: ['stun:a'], turnUrls: ['turn:a', 'turns:a'], turnSecret: 'secret' },
+      now,
+    );
+    assert.deepEqual(stun, { urls: ['stun:a'] });
+    assert.deepEqual(turn?.urls, ['turn:a', 'turns:a']);
+    assert.equal(turn?.username, `${(now.getTime() + TURN_LIFETIME_MS) / 1000}:user-1`);
+    assert.equal(
+      turn?.credential,
+      createHmac('sha1', 'secret')
+        .update(turn?.username ?? '')
+        .digest('base64'),
+    );
+  });
+
+  it('names no server where none is configured', () => {
+    assert.deepEqual(iceServersFor('user-1', { stunUrls: [], turnUrls: [], turnSecret: null }, now), []);
+  });
+});

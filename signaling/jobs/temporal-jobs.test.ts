@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import pino from 'pino';
+import type { JobContext, TrainingSpec } from '../../protocol/job.ts';
+import { CONTROL_QUEUE } from '../../protocol/queues.ts';
+import { startTestServers, type TestServers } from '../testing/test-servers.ts';
+import type { Jobs } from './jobs.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
+import { Temporal } from './temporal.ts';
+import { createTemporalJobs } from './temporal-jobs.ts';
+
+const logger = pino({ level: 'silent' });
+let jobsMade = 0;
+
+function spec(name: string): TrainingSpec {
+  jobsMade += 1;
+  return {
+    kind: 'training',
+    job_id: `job${String(jobsMade).padStart(8, '0')}`,
+    name,
+    files: [{ path: 'a.pkg.slp', size_bytes: 10, sha256: 'a'.repeat(64) }],
+    requirements: {},
+    runs: [{ name: 'centroid', config: 'a.yaml', train_labels: ['a.pkg.slp'], val_labels: [], model_type: 'centroid' }],
+    notes: '',
+    tags: [],
+  };
+}
+
+function context(room_id: string): JobContext {
+  return { room_id, user_id: 'user-1', submitted_at: new Date().toISOString() };
+}
+
+describe('jobs on a real Temporal server', () => {
+  let servers: TestServers;
+  let temporal: Temporal;
+  let jobs: Jobs;
+  let connection: NativeConnection;
+  let workflowBundle: Awaited<ReturnType<typeof bundleWorkflowCode>>;
+
+  before(async function () {
+    this.timeout(120_000);
+    Runtime.install({ logger: new DefaultLogger('ERROR') });
+    servers = await startTestServers(['temporal']);
+    const config = servers.config.temporal;
+    temporal = new Temporal(config);
+    jobs = createTemporalJobs(temporal, config);
+    connection = await NativeConnection.connect({ address: config.address });
+    workflowBundle = await bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('../testing/test-workflows.ts', import.meta.url)),
+      logger: new DefaultLogger('ERROR'),
+    });
+  });
+  after(async () => {
+    await connection?.close();
+    await temporal?.close();
+    await servers?.[Symbol.asyncDispose]();
+  });
+
+  /** Runs a control worker while `body` runs. */
+  async function withWorker<T>(body: () => Promise<T>): Promise<T> {
+    const worker = await Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle });
+    return worker.runUntil(body);
+  }
+
+  it('starts a job once, however often it is submitted, and refuses another job under its id', async () => {
+    const job = spec('done');
+    const first = context('room-once');
+    const status = await jobs.start(job, first);
+    assert.equal(status.phase, 'queued');
+    const again = await jobs.start(job, { ...first, submitted_at: new Date(0).toISOString() });
+    assert.equal(again.submitted_at, status.submitted_at, 'the second submit found the first');
+    await assert.rejects(jobs.start({ ...job, name: 'other' }, first), { code: 'USAGE' });
+    await withWorker(() => jobs.status('room-once', job.job_id, { waitMs: 10_000 }));
+    assert.equal((await jobs.start(job, first)).phase, 'done', 'also after it has ended');
+    assert.equal((await jobs.list('room-once')).length, 1);
+  });
+
+  it('describes a job to the Temporal UI, and links to it', async () => {
+    const job = spec('waits');
+    await jobs.start(job, context('room-ui'));
+    const described = await temporal.client.workflow.getHandle(`job:room-ui:${job.job_id}`).describe();
+    assert.equal(await described.staticSummary(), 'train centroid on waits in room-ui');
+    assert.match((await described.staticDetails()) ?? '', /user: `user-1`/);
+    assert.deepEqual(
+      { ...described.searchAttributes, BuildIds: undefined },
+      {
+        SleapRoom: ['room-ui'],
+        SleapKind: ['training'],
+        SleapUser: ['user-1'],
+        SleapModelType: ['centroid'],
+        SleapPhase: ['queued'],
+        BuildIds: undefined,
+      },
+    );
+    assert.equal(
+      jobs.uiUrl('room-ui', job.job_id),
+      `${servers.config.temporal.uiUrl}/namespaces/default/workflows/job%3Aroom-ui%3A${job.job_id}`,
+    );
+  });
+
+  it('waits for the end of a job, and tells its models', async () => {
+    const job = spec('done');
+    await jobs.start(job, context('room-wait'));
+    const waiting = jobs.status('room-wait', job.job_id, { waitMs: 20_000 });
+    const status = await withWorker(() => waiting);
+    assert.equal(status.phase, 'done');
+    assert.deepEqual(
+      status.models.map(({ id }) => id),
+      ['a3f5e8c9'],
+    );
+  });
+
+  it('asks a running job how it stands, and ends the wait when the asker goes', async () => {
+    const job = spec('waits');
+    await jobs.start(job, context('room-running'));
+    const gone = new AbortController();
+    await withWorker(async () => {
+      const waiting = jobs.status('room-running', job.job_id, { waitMs: 30_000, signal: gone.signal });
+      gone.abort();
+      assert.equal((await waiting).detail, 'epoch 1');
+      const shortWait = await jobs.status('room-running', job.job_id, { waitMs: 50 });
+      assert.equal(shortWait.phase, 'training');
+    });
+    assert.ok((await jobs.runningRooms()).includes('room-running'));
+    const withoutWorker = await jobs.status('room-running', job.job_id);
+    assert.partialDeepStrictEqual(withoutWorker, { phase: 'queued', name: 'waits', user_id: 'user-1' });
+  });
+
+  it('tells why a job failed in the researcher’s words, also in the list', async () => {
+    const job = spec('fails');
+    await jobs.start(job, context('room-fail'));
+    const status = await withWorker(() => jobs.status('room-fail', job.job_id, { waitMs: 20_000 }));
+    const error = {
+      code: 'GPU_OUT_OF_MEMORY',
+      message: 'The GPU ran out of memory.',
+      remedy: 'Lower the batch size.',
+    };
+    assert.partialDeepStrictEqual(status, { phase: 'failed', worker: 'w1', error });
+    assert.partialDeepStrictEqual(await jobs.list('room-fail'), [{ phase: 'failed', error }]);
+  });
+
+  it('cancels a job, and leaves one that has ended as it is', async () => {
+    const job = spec('waits');
+    await jobs.start(job, context('room-cancel'));
+    await withWorker(async () => {
+      await jobs.cancel('room-cancel', job.job_id);
+      const status = await jobs.status('room-cancel', job.job_id, { waitMs: 10_000 });
+      assert.partialDeepStrictEqual(status, { phase: 'cancelled', error: { code: 'JOB_CANCELLED' } });
+      assert.equal((await jobs.cancel('room-cancel', job.job_id)).phase, 'cancelled');
+    });
+  });
+
+  it('lists the newest first, and nothing of another room', async () => {
+    const [older, newer] = [spec('waits'), spec('waits')];
+    await jobs.start(older, { ...context('room-list'), submitted_at: '2026-01-01T00:00:00.000Z' });
+    await jobs.start(newer, { ...context('room-list'), submitted_at: '2026-01-02T00:00:00.000Z' });
+    assert.deepEqual(
+      (await jobs.list('room-list')).map(({ job_id }) => job_id),
+      [newer.job_id, older.job_id],
+    );
+    assert.deepEqual(await jobs.list('room-empty'), []);
+    await assert.rejects(jobs.status('room-empty', newer.job_id), { code: 'JOB_NOT_FOUND' });
+    await assert.rejects(jobs.cancel('room-empty', newer.job_id), { code: 'JOB_NOT_FOUND' });
+  });
+
+  it('adds search attributes to a server that lacks them', async () => {
+    const { operator } = temporal;
+    await temporal.call(() =>
+      operator.removeSearchAttributes({ namespace: 'default', searchAttributes: ['SleapKind'] }),
+    );
+    const { signal } = new AbortController();
+    await ensureSearchAttributes(temporal, { namespace: 'default', logger, signal });
+    const { customAttributes } = await operator.listSearchAttributes({ namespace: 'default' });
+    assert.ok(customAttributes.SleapKind);
+  });
+});
+
+describe('jobs without Temporal', () => {
+  it('say so within seconds', async () => {
+    const temporal = new Temporal({ address: '127.0.0.1:1', namespace: 'default' });
+    const jobs = createTemporalJobs(temporal, { namespace: 'default', uiUrl: null });
+    const startedAt = performance.now();
+    const unreachable = { code: 'TEMPORAL_UNREACHABLE' };
+    await Promise.all([
+      assert.rejects(jobs.start(spec('done'), context('room-a')), unreachable),
+      assert.rejects(jobs.status('room-a', 'job00000001'), unreachable),
+      assert.rejects(jobs.list('room-a'), unreachable),
+      assert.rejects(jobs.cancel('room-a', 'job00000001'), unreachable),
+    ]);
+    assert.ok(performance.now() - startedAt < 5000);
+    assert.equal(jobs.uiUrl('room-a', 'job00000001'), null);
+    await temporal.close();
+  });
+});

@@ -1,0 +1,31 @@
+/** Stand-ins for the job workflows: they end, fail or wait as the job's name tells them. */
+import { ApplicationFailure, condition, defineQuery, setHandler } from '@temporalio/workflow';
+import type { JobInput, JobStatus } from '../../protocol/job.ts';
+
+/** A job whose name is `done`, `fails` or `waits`. */
+export async function trainingJob({ spec, context }: JobInput): Promise<JobStatus> {
+  const status: JobStatus = {
+    job_id: spec.job_id,
+    kind: spec.kind,
+    name: spec.name,
+    user_id: context.user_id,
+    phase: 'training',
+    detail: 'epoch 1',
+    worker: 'w1',
+    models: [],
+    submitted_at: context.submitted_at,
+    error: null,
+  };
+  setHandler(defineQuery<JobStatus>('jobStatus'), () => status);
+  if (spec.name === 'waits') await condition(() => false);
+  if (spec.name === 'fails') {
+    throw ApplicationFailure.create({
+      type: 'GPU_OUT_OF_MEMORY',
+      message: 'The GPU ran out of memory.',
+      nonRetryable: true,
+      details: ['Lower the batch size.'],
+    });
+  }
+  const model = { id: 'a3f5e8c9', model_type: 'centroid' as const, aliases: ['latest-centroid'], run: 'centroid' };
+  return { ...status, phase: 'done', detail: 'published', models: [model] };
+}
