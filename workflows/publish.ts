@@ -8,9 +8,9 @@ import { CONTROL_QUEUE } from '../protocol/queues.ts';
 export const manifestChangesAppliedSignal = defineSignal<[ChangeOutcome[]]>('manifestChangesApplied');
 
 /** A write takes well under a second; after this long an answer was lost, or storage is away. */
-const ANSWER_WITHIN = '60s';
+const ANSWER_WITHIN = '20s';
 /** Asking again is harmless: the registry knows the changes by their ids. Storage may be away for some minutes. */
-const MAX_ASKS = 20;
+const MAX_ASKS = 40;
 const WAIT_AFTER_REFUSAL = '15s';
 
 /**

@@ -1,5 +1,5 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
+import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import type { ControlActivities } from '../../activities/contract.ts';
 import { wrapActivities } from '../../activities/failures.ts';
 import { mergeChanges } from '../../activities/registry/merge-changes.ts';
@@ -20,7 +20,13 @@ export interface FakeControl {
 /** Starts it; `overrides` gets the activities, to put others in their place. */
 export async function startFakeControl(
   env: TestWorkflowEnvironment,
-  overrides: (activities: ControlActivities) => Partial<ControlActivities> = () => ({}),
+  {
+    overrides = () => ({}),
+    bundle = workflowBundle(),
+  }: {
+    overrides?: (activities: ControlActivities) => Partial<ControlActivities>;
+    bundle?: Promise<WorkflowBundle>;
+  } = {},
 ): Promise<FakeControl> {
   const manifests = new Map<string, Manifest>();
   const manifest = (room: string) => manifests.get(room) ?? emptyManifest(room, new Date());
@@ -38,7 +44,7 @@ export async function startFakeControl(
     connection: env.nativeConnection,
     namespace: env.namespace ?? 'default',
     taskQueue: CONTROL_QUEUE,
-    workflowBundle: await workflowBundle(),
+    workflowBundle: await bundle,
     activities: wrapActivities({ ...activities, ...overrides(activities) }),
   });
   const running = worker.run();

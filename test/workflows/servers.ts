@@ -39,6 +39,16 @@ export interface DevServer {
   stop(): Promise<void>;
 }
 
+/** One that wants workflows to continue as new after this many events, so that a test need not make thousands. */
+export async function devServerWithShortHistories(events: number): Promise<TestWorkflowEnvironment> {
+  quietRuntime();
+  const { temporal: path } = await ensureTools({ parts: ['servers'] });
+  const extraArgs = ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${events}`];
+  return TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: 'existing-path', path }, extraArgs, log: { format: 'json', level: 'never' } },
+  });
+}
+
 /** Starts it with its state in a folder that goes with it. */
 export async function devServer(): Promise<DevServer> {
   quietRuntime();
