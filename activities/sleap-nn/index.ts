@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
+import { createPredict } from './predict.ts';
 import { createTrain } from './train.ts';
 import type { WarmTrainer } from './trainer-process.ts';
 
@@ -19,5 +20,5 @@ export interface SleapNnDeps {
 
 /** The activities that run sleap-nn. */
 export function createSleapNnActivities(deps: SleapNnDeps) {
-  return { train: createTrain(deps) };
+  return { train: createTrain(deps), predict: createPredict(deps) };
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { ensureTools, type Tools } from '../../stack/index.ts';
@@ -120,6 +121,24 @@ describe('training with the real sleap-nn', function () {
     assert.match(error.message, /minimal_instance\.pkg\.slp/);
   });
 
+  it('the worker killed with -9, leaves no sleap-nn', async () => {
+    const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400, save_ckpt: true }) });
+    const dataset = join(workDir, 'jobs', input.spec.job_id, 'dataset');
+    const config = fliesConfig({ max_epochs: 400, save_ckpt: true });
+    config.data_config = { train_labels_path: [basename(labels)], validation_fraction: 0.1 };
+    await writeFile(join(dataset, 'direct.yaml'), JSON.stringify(config));
+    const waiter = fileURLToPath(new URL('testing/start-and-wait.ts', import.meta.url));
+    const worker = execa(process.execPath, [waiter, tools.python, dataset, 'train', 'direct.yaml'], { reject: false });
+    while (!(await textOf(join(dataset, 'log'))).includes('Starting training loop')) {
+      await new Promise((resolve) => setTimeout(resolve, 100)); // a file tells nobody that it grew
+    }
+    const pids = await processesIn(dataset);
+    assert.ok(pids.length > 0, 'sleap-nn was running');
+    worker.kill('SIGKILL');
+    await worker;
+    await processesGone(pids);
+  });
+
   it('cancelled, leaves no process; tried again, goes on from its last checkpoint', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
     const env = activityEnvironment();
@@ -160,6 +179,5 @@ async function processesIn(folder: string): Promise<number[]> {
 }
 
 async function readlinkOrEmpty(path: string): Promise<string> {
-  const { readlink } = await import('node:fs/promises');
   return readlink(path).catch(() => '');
 }

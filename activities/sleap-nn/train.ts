@@ -17,10 +17,9 @@ import { StoredTrainedModel, type TrainedModel } from './trained-model.ts';
 import { type RunningSleapNn, startSleapNn } from './trainer-process.ts';
 import { type CheckedConfig, checkTrainingConfig } from './training-config.ts';
 import { bestValLoss, readTrainingLog } from './training-log.ts';
+import { untilExit } from './until-exit.ts';
 import { ZmqBridge } from './zmq-bridge.ts';
 
-/** sleap-nn ends within 2 s of SIGTERM; what has not by then is killed. */
-const TERMINATE_GRACE_MS = 8_000;
 /** Well within the workflow's heartbeat timeout, so that a missed one says something. */
 const HEARTBEAT_MS = 1_000;
 
@@ -173,18 +172,6 @@ export function createTrain(deps: SleapNnDeps) {
     };
     await writeFileAtomic(folders.result, JSON.stringify(trained));
     return trained;
-  }
-}
-
-/** Waits for sleap-nn's end; an abort ends it, and what it leaves is waited for all the same. */
-async function untilExit(sleapNn: RunningSleapNn, signal: AbortSignal) {
-  const onAbort = () => void sleapNn.terminate(TERMINATE_GRACE_MS);
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await sleapNn.exited;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

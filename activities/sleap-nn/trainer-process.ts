@@ -61,11 +61,17 @@ export class WarmTrainer implements AsyncDisposable {
   #isWarm = false;
   #wanted = false;
   #disposed = false;
-  #delayMs = REBUILD_DELAY_MS;
+  readonly #rebuildDelayMs: number;
+  #delayMs: number;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param options `enabled` false (`SLEAP_RTC_WARM_TRAINER=0`) makes it keep nothing */
-  constructor(options: { python: string; enabled?: boolean; logger?: Logger }) {
+  /**
+   * @param options `enabled` false (`SLEAP_RTC_WARM_TRAINER=0`) makes it keep nothing; `rebuildDelayMs` is the first pause
+   *   before a spare that died is replaced
+   */
+  constructor(options: { python: string; enabled?: boolean; logger?: Logger; rebuildDelayMs?: number }) {
+    this.#rebuildDelayMs = options.rebuildDelayMs ?? REBUILD_DELAY_MS;
+    this.#delayMs = this.#rebuildDelayMs;
     this.#python = options.python;
     this.#enabled = options.enabled ?? true;
     this.#logger = options.logger;
@@ -74,6 +80,12 @@ export class WarmTrainer implements AsyncDisposable {
   /** True where a spare waits with its imports done. */
   get ready(): boolean {
     return this.#spare !== undefined && this.#isWarm;
+  }
+
+  /** Process groups that are kept: none or one. */
+  get pids(): number[] {
+    const pid = this.#spare?.pid;
+    return pid === undefined ? [] : [pid];
   }
 
   /**
@@ -129,7 +141,7 @@ export class WarmTrainer implements AsyncDisposable {
       () => {
         if (this.#spare !== spare) return;
         this.#isWarm = true;
-        this.#delayMs = REBUILD_DELAY_MS;
+        this.#delayMs = this.#rebuildDelayMs;
         this.#logger?.debug({ pid: spare.pid }, 'a sleap-nn process is warm');
       },
       () => undefined,

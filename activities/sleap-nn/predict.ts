@@ -1,0 +1,137 @@
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
+import { Context } from '@temporalio/activity';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
+import type { FrameProgress } from '../../protocol/peer-messages.ts';
+import type { PredictionSummary } from '../contract.ts';
+import { explainFailure } from './explain-failure.ts';
+import type { SleapNnDeps } from './index.ts';
+import type { SleapNnExit } from './launcher-process.ts';
+import { beginLog, readLogTail } from './log-file.ts';
+import { startSleapNn } from './trainer-process.ts';
+import { untilExit } from './until-exit.ts';
+
+const HEARTBEAT_MS = 1_000;
+
+/** A line of `sleap-nn predict --gui`. */
+const FrameLine = z.object({
+  n_processed: z.int().min(0),
+  n_total: z.int().min(0).nullish(),
+  rate: z.number().nullish(),
+  eta: z.number().nullish(),
+});
+
+const Summary = z.object({ frames: z.int(), seconds: z.number() });
+
+/** Reads one line of sleap-nn's stdout; undefined for what is no progress. */
+export function parseFrameLine(line: string): FrameProgress | undefined {
+  try {
+    const { n_processed, n_total, rate, eta } = FrameLine.parse(JSON.parse(line));
+    return {
+      frames: n_processed,
+      total_frames: n_total ?? null,
+      frames_per_s: rate ?? null,
+      seconds_left: eta ?? null,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The name of the predictions on a video or labels file, as SLEAP users know it. */
+export function predictionsName(input: string): string {
+  return `${basename(input)}.predictions.slp`;
+}
+
+/**
+ * Runs `sleap-nn predict` with models of the pod's cache on a file of the job's dataset, into `jobs/{job_id}/results/`.
+ * It runs in the dataset's folder, so that the predictions name the video as the researcher does and not by a path of the
+ * pod. Done again, it finds its finished predictions.
+ * @throws SleapRtcError PREDICTION_FAILED, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL; POD_LOST (retryable)
+ */
+export function createPredict(deps: SleapNnDeps) {
+  return async function predict({ input }: { input: JobInput<InferenceSpec> }): Promise<PredictionSummary> {
+    const context = Context.current();
+    const { spec } = input;
+    const job = join(deps.workDir, 'jobs', spec.job_id);
+    const work = join(job, 'work', 'predict');
+    const dataset = join(job, 'dataset');
+    const output = join(job, 'results', predictionsName(spec.input));
+    const summaryFile = join(work, 'result.json');
+    const done = await readSummary(summaryFile, output);
+    if (done !== undefined) return done;
+
+    let frames: FrameProgress | undefined;
+    const publish = (detail?: string) =>
+      deps.publishProgress({
+        job_id: spec.job_id,
+        phase: 'predicting',
+        ...(detail === undefined ? {} : { detail }),
+        ...(frames === undefined ? {} : { frames }),
+      });
+    const heartbeat = setInterval(() => context.heartbeat(frames), HEARTBEAT_MS);
+    const startedAtMs = Date.now();
+    try {
+      // sleap-nn would notice a missing folder only when all is done.
+      const tmpDir = join(work, 'tmp');
+      await rm(work, { recursive: true, force: true });
+      await mkdir(tmpDir, { recursive: true });
+      await mkdir(join(job, 'results'), { recursive: true });
+      const unfinished = join(work, 'predictions.slp');
+      const logFile = join(job, 'logs', 'predict.log');
+      const logStart = await beginLog(logFile, `--- ${new Date().toISOString()} sleap-nn predict`);
+      publish('loading sleap-nn');
+      const sleapNn = await startSleapNn({
+        python: deps.python,
+        spare: deps.warmTrainer,
+        argv: [
+          'predict',
+          ...['--data_path', spec.input],
+          ...spec.models.flatMap((id) => ['--model_paths', relative(dataset, join(deps.workDir, 'models', id))]),
+          ...['--output_path', relative(dataset, unfinished)],
+          ...(spec.frames === undefined ? [] : ['--frames', spec.frames]),
+          ...(spec.tracking ? ['--tracking'] : []),
+          '--gui',
+        ],
+        cwd: dataset,
+        logFile,
+        tmpDir,
+        onLine: (line) => {
+          frames = parseFrameLine(line) ?? frames;
+          publish();
+        },
+      });
+      const exit = await untilExit(sleapNn, context.cancellationSignal);
+      if (context.cancellationSignal.aborted) await context.cancelled;
+      const wrote = await stat(unfinished).then(Boolean, () => false);
+      const error = judgePrediction(exit, wrote, await readLogTail(logFile, logStart), spec.input);
+      if (error !== undefined) throw error;
+      await rename(unfinished, output);
+      const summary = { frames: frames?.frames ?? 0, seconds: Math.round((Date.now() - startedAtMs) / 100) / 10 };
+      await writeFileAtomic(summaryFile, JSON.stringify(summary));
+      return summary;
+    } finally {
+      clearInterval(heartbeat);
+    }
+  };
+}
+
+function judgePrediction(exit: SleapNnExit, wrote: boolean, logTail: string, input: string): SleapRtcError | undefined {
+  if (exit.signal !== null) return new SleapRtcError('POD_LOST', `sleap-nn was ended by signal ${exit.signal}.`);
+  if (exit.code !== 0) {
+    return explainFailure({ exitCode: exit.code ?? 1, logTail, inputs: [input], otherwise: 'PREDICTION_FAILED' });
+  }
+  return wrote ? undefined : new SleapRtcError('PREDICTION_FAILED', 'sleap-nn ended without writing predictions.');
+}
+
+async function readSummary(file: string, output: string): Promise<PredictionSummary | undefined> {
+  try {
+    await stat(output);
+    return Summary.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
