@@ -85,11 +85,12 @@ export default class Train extends BaseCommand {
           waitMs: flags.wait === undefined ? undefined : flags.wait * 60_000,
           detach: flags.detach,
           onInterrupt: flags['on-interrupt'],
+          configFolder: this.folder,
         },
         display,
       );
       display[Symbol.dispose]();
-      this.log(trainingSummary(args.labels, outcome));
+      this.log(trainingSummary(outcome));
       return outcome;
     } finally {
       display[Symbol.dispose]();

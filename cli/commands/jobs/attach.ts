@@ -5,15 +5,14 @@ import { trainingSummary } from '../../lib/output/training-summary.ts';
 
 /** `sleap-rtc jobs attach ID` */
 export default class JobsAttach extends BaseCommand {
-  static override summary = 'Follow a job that was detached from, and bring its models here when it ends.';
+  static override summary = 'Follow a job again, serving its data if that is still needed, and bring its models here.';
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
   static override flags = {
     ...connectionFlags,
     output: Flags.string({
       char: 'o',
-      default: 'models',
       helpValue: 'FOLDER',
-      description: 'where the model folders go',
+      description: 'where the model folders go [default: as `train` was told, else models]',
     }),
     'on-interrupt': onInterruptFlag,
   };
@@ -27,10 +26,14 @@ export default class JobsAttach extends BaseCommand {
     ]);
     const display = createDisplay();
     try {
-      const request = { jobId: args.job, output: flags.output, onInterrupt: flags['on-interrupt'] };
-      const { name, outcome } = await attachJob(api, request, display);
+      const { output, 'on-interrupt': onInterrupt } = flags;
+      const outcome = await attachJob(
+        api,
+        { jobId: args.job, output, onInterrupt, configFolder: this.folder },
+        display,
+      );
       display[Symbol.dispose]();
-      this.log(trainingSummary(name, outcome));
+      this.log(trainingSummary(outcome));
       return outcome;
     } finally {
       display[Symbol.dispose]();

@@ -13,16 +13,9 @@ export default class WorkersList extends BaseCommand {
   async run(): Promise<object> {
     const { flags } = await this.parse(WorkersList);
     const api = await this.roomApi(flags);
-    const { SignalingClient } = await import('../../../transport/index.ts');
-    const signaling = await SignalingClient.connect({
-      serverUrl: api.connection.server,
-      roomId: api.connection.room,
-      token: api.connection.token,
-      idToken: () => api.signIn.idToken(),
-      peerId: `cli-${randomUUID().slice(0, 13)}`,
-      role: 'client',
-      metadata: { tags: [], properties: {} },
-    });
+    const { enterRoom } = await import('../../lib/job/enter-room.ts');
+    const peerId = `cli-${randomUUID().slice(0, 13)}`;
+    const signaling = await enterRoom(api, { peerId, metadata: { tags: [], properties: {} } });
     try {
       const found = await signaling.discoverPeers(filtersOf(requirementsOf(flags)));
       const peers = found.filter(({ peer_id }) => flags.worker === undefined || flags.worker === peer_id);

@@ -60,10 +60,10 @@ export function refuseKnownModels(
   spec: TrainingSpec,
   manifest: Manifest,
 ): void {
-  const sha256 = new Map(spec.files.map((file) => [file.path, file.sha256]));
   const known = prepared.runs.flatMap((run) => {
-    const labels = [...run.trainLabels, ...run.valLabels].map((path) => sha256.get(path) ?? '');
-    const model = manifest.models[modelId(run.parsed, datasetHash(labels), spec.again)];
+    const labels = new Set([...run.trainLabels, ...run.valLabels]);
+    const hashes = spec.files.filter(({ path }) => labels.has(path)).map(({ sha256 }) => sha256);
+    const model = manifest.models[modelId(run.parsed, datasetHash(hashes), spec.again)];
     return model === undefined ? [] : [`${model.id} (${model.model_type}, by ${model.trained_by})`];
   });
   if (known.length === 0) return;

@@ -1,45 +1,57 @@
+import { resolve } from 'node:path';
+import { SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal } from '../../../protocol/job.ts';
+import { describeFiles, type SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
+import { type PreparedTraining, prepareTraining } from '../inputs/prepare-training.ts';
 import type { Display } from '../output/display.ts';
 import { JobProgress } from '../output/job-progress.ts';
-import { collectModels, partialFolder } from './collect-results.ts';
+import { partialFolder } from './collect-results.ts';
 import { endInterrupted, type OnInterrupt, whenInterrupted } from './end-interrupted.ts';
 import { type Followed, JobFollower } from './follow-job.ts';
+import { forgetJob, type JobRecord, recallJob } from './job-record.ts';
 import { checkOutputFolder } from './place-folder.ts';
-import { type TrainingOutcome, throwUnlessDone } from './run-training.ts';
+import { removePartial, type TrainingOutcome, trainingOutcome } from './training-outcome.ts';
 
 /** What `jobs attach` was asked to do. */
 export interface AttachRequest {
   jobId: string;
-  output: string;
+  /** Folder for the models; undefined: where `train` was told to put them, else `models`. */
+  output: string | undefined;
   onInterrupt: OnInterrupt;
+  configFolder: string;
 }
 
-/** Follows a job that somebody submitted before, to its end; one that has ended already only has its models fetched. */
+/**
+ * Follows a job that was submitted before, to its end; one that has ended already only has its models fetched. Where this
+ * machine submitted it, its data is served again if it is still needed.
+ */
 export async function attachJob(
   api: RoomApi,
-  { jobId, output, onInterrupt }: AttachRequest,
+  { jobId, output: wanted, onInterrupt, configFolder }: AttachRequest,
   display: Display,
-): Promise<{ name: string; outcome: TrainingOutcome }> {
+): Promise<TrainingOutcome> {
   const started = Date.now();
+  const { status, temporal_ui_url: temporalUiUrl } = await api.job(jobId);
+  const record = await recallJob(configFolder, jobId);
+  const output = resolve(wanted ?? record?.output ?? 'models');
   await checkOutputFolder(output);
-  const { status, temporal_ui_url } = await api.job(jobId);
   const progress = new JobProgress(display);
+  let data: Data | undefined;
   let follower: JobFollower | undefined;
-  const state = (): { submitted: boolean; dataIsAcross: boolean } => ({
-    submitted: true,
-    dataIsAcross: follower?.datasetIsAcross ?? false,
-  });
-  // Somebody who only looks on does not cancel the job by looking away.
+  const state = () => ({ submitted: true, dataIsAcross: follower?.datasetIsAcross ?? false });
+  // Who only looks on does not cancel the job by looking away.
   const interrupts = whenInterrupted(onInterrupt ?? (process.stdin.isTTY ? 'ask' : 'detach'), display, jobId, state);
   const { signal } = interrupts;
   try {
     let followed: Followed = { status, left: false, received: false };
     if (!isFinal(status.phase)) {
+      const needed = status.phase === 'queued' || status.phase === 'receiving';
+      data = needed ? await dataOf(record, signal, progress) : undefined;
       follower = await JobFollower.enter({
         api,
         jobId,
-        sources: undefined,
+        sources: data?.sources,
         requirements: {},
         resultsFolder: partialFolder(output, jobId),
         progress,
@@ -48,24 +60,41 @@ export async function attachJob(
       });
       followed = await follower.follow();
     }
-    throwUnlessDone(followed.status);
-    const { models, worker, phase, name } = followed.status;
-    const collected = await collectModels({
-      api,
-      jobId,
-      models,
-      output,
-      received: followed.received,
-      onDownload: () => progress.note('Fetching the model from the room’s storage.'),
-      onProgress: (transfer) => progress.transfer(transfer),
-      signal,
-    });
-    const seconds = { total: Math.round((Date.now() - started) / 100) / 10, ...progress.seconds() };
-    return { name, outcome: { job_id: jobId, phase, worker, models: collected, temporal_ui_url, seconds } };
+    await forgetJob(configFolder, jobId);
+    return await trainingOutcome(followed, { api, output, progress, temporalUiUrl, started, signal });
   } catch (error) {
     throw await endInterrupted(error, { api, jobId, progress, ...state() });
   } finally {
     await follower?.[Symbol.asyncDispose]();
+    await data?.prepared[Symbol.asyncDispose]();
+    await removePartial(output, jobId);
     interrupts[Symbol.dispose]();
+  }
+}
+
+interface Data {
+  prepared: PreparedTraining;
+  sources: SourceFile[];
+}
+
+/** The job's data, looked at again. The worker compares every byte with what was promised at the submit. */
+async function dataOf(
+  record: JobRecord | undefined,
+  signal: AbortSignal,
+  progress: JobProgress,
+): Promise<Data | undefined> {
+  if (record === undefined) {
+    progress.note('The job’s data is not on this machine: it is served where `train` was run.');
+    return undefined;
+  }
+  let prepared: PreparedTraining | undefined;
+  try {
+    prepared = await prepareTraining(record.inputs);
+    return { prepared, sources: await describeFiles(prepared.files, { signal }) };
+  } catch (error) {
+    await prepared?.[Symbol.asyncDispose]();
+    if (!(error instanceof SleapRtcError)) throw error;
+    progress.note(`The job’s data cannot be served from here any more: ${error.message}`);
+    return undefined;
   }
 }

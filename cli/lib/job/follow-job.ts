@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { JobRequirements, JobStatus } from '../../../protocol/job.ts';
-import { SignalingClient, type SourceFile } from '../../../transport/index.ts';
+import type { SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import type { JobProgress } from '../output/job-progress.ts';
+import { enterRoom } from './enter-room.ts';
 import { JobPeer } from './job-peer.ts';
 import { watchJob } from './watch-job.ts';
 import { reasonToWait } from './worker-wait.ts';
@@ -42,6 +43,7 @@ export class JobFollower implements AsyncDisposable {
   readonly #peer: JobPeer;
   readonly #sent = new AbortController();
   readonly #offs: (() => void)[];
+  #offersToReceive = false;
 
   private constructor(options: FollowOptions, signaling: SignalingClient) {
     this.#options = options;
@@ -68,23 +70,18 @@ export class JobFollower implements AsyncDisposable {
         progress.message(payload);
       }),
       signaling.on('disconnected', () => {
-        progress.trouble('The connection to the server is lost. Connecting again; the job is not lost.');
+        progress.trouble('signaling', 'The connection to the server is lost. Connecting again; the job is not lost.');
       }),
-      signaling.on('connected', () => progress.trouble(undefined)),
+      signaling.on('connected', () => progress.trouble('signaling', undefined)),
     ];
   }
 
   /** Enters the room. @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED and such */
   static async enter(options: FollowOptions): Promise<JobFollower> {
     const { api, jobId, signal } = options;
-    const signaling = await SignalingClient.connect({
-      serverUrl: api.connection.server,
-      roomId: api.connection.room,
-      token: api.connection.token,
-      idToken: () => api.signIn.idToken(),
+    const signaling = await enterRoom(api, {
       // Two terminals may follow one job.
       peerId: `cli-${jobId}-${randomUUID().slice(0, 8)}`,
-      role: 'client',
       // Workers look for the job's data where `job_id` stands, so only who can serve it may say so.
       metadata: { tags: [], properties: options.sources === undefined ? {} : { job_id: jobId } },
       signal,
@@ -113,7 +110,7 @@ export class JobFollower implements AsyncDisposable {
           progress.status(current);
           void this.#onStatus(current, signal);
         },
-        onTrouble: (sentence) => progress.trouble(sentence),
+        onTrouble: (sentence) => progress.trouble('api', sentence),
         signal,
       });
       const received = status.phase === 'done' && (await this.#peer.settle(SETTLE_MS));
@@ -137,18 +134,23 @@ export class JobFollower implements AsyncDisposable {
   }
 
   async #onStatus(status: JobStatus, signal: AbortSignal): Promise<void> {
-    const { progress, sources, jobId } = this.#options;
+    const { progress, sources } = this.#options;
     try {
       if (status.phase === 'queued') {
         const reason = await this.#reasonToWait(signal);
         if (reason !== undefined) progress.note(`${reason}; waiting${this.#limitInWords()}.`);
-      } else if (sources === undefined && status.phase !== 'receiving') {
-        // The data is across, so the worker may now find us to bring the results.
-        await this.#signaling.updateMetadata({ tags: [], properties: { job_id: jobId } });
       }
+      if (sources === undefined) await this.#offerToReceive(status.phase !== 'queued' && status.phase !== 'receiving');
     } catch {
       // Only words depend on this; a lost connection is told by its own event.
     }
+  }
+
+  /** Without the data, a worker may find us only while it has the data and could bring results. */
+  async #offerToReceive(can: boolean): Promise<void> {
+    if (can === this.#offersToReceive) return;
+    this.#offersToReceive = can;
+    await this.#signaling.updateMetadata({ tags: [], properties: can ? { job_id: this.#options.jobId } : {} });
   }
 
   #reasonToWait(signal: AbortSignal): Promise<string | undefined> {

@@ -33,8 +33,8 @@ export class JobProgress {
   #transfer: TransferProgress | undefined;
   #epoch: EpochProgress | undefined;
   #frames: ProgressMessage['frames'];
-  #trouble: string | undefined;
-  #said = new Set<string>();
+  readonly #troubles = new Map<string, string>();
+  readonly #said = new Set<string>();
   readonly #entered = new Map<JobPhase, number>();
 
   constructor(display: Display) {
@@ -95,12 +95,15 @@ export class JobProgress {
     this.#transfer = undefined;
   }
 
-  /** Something is away and waited for; undefined when it is back. */
-  trouble(sentence: string | undefined): void {
-    if (sentence === this.#trouble) return;
-    if (sentence === undefined) this.#display.say('Back again.');
-    else this.#display.say(sentence);
-    this.#trouble = sentence;
+  /**
+   * Something is away and waited for; undefined when it is back.
+   * @param source who noticed; a server that is away is noticed by more than one
+   */
+  trouble(source: 'api' | 'signaling', sentence: string | undefined): void {
+    if (sentence !== undefined) {
+      if (this.#troubles.size === 0) this.#display.say(sentence);
+      this.#troubles.set(source, sentence);
+    } else if (this.#troubles.delete(source) && this.#troubles.size === 0) this.#display.say('Back again.');
   }
 
   #took(worker: string | null): void {
@@ -147,7 +150,8 @@ export class JobProgress {
       const speed = frames_per_s === null ? '' : `  ${frames_per_s.toFixed(1)} frames/s`;
       lines.push(`${bar(frames, total_frames)} ${frames}/${total_frames ?? '?'} frames${speed}`);
     }
-    if (this.#trouble !== undefined) lines.push(this.#trouble);
+    const [trouble] = this.#troubles.values();
+    if (trouble !== undefined) lines.push(trouble);
     return lines;
   }
 }

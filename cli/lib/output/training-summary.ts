@@ -1,10 +1,9 @@
-import { basename } from 'node:path';
-import type { TrainingOutcome } from '../job/run-training.ts';
+import type { TrainingOutcome } from '../job/training-outcome.ts';
 import { fields } from './table.ts';
 import { duration } from './words.ts';
 
 /** What a researcher is told at the end of `train` and `jobs attach`: models, where they are, what to do next. */
-export function trainingSummary(labels: string, outcome: TrainingOutcome): string {
+export function trainingSummary(outcome: TrainingOutcome): string {
   const { models, job_id, temporal_ui_url: history } = outcome;
   if (models.length === 0) {
     return `Job ${job_id} goes on without this terminal. Follow it with:\n  sleap-rtc jobs attach ${job_id}`;
@@ -18,7 +17,7 @@ export function trainingSummary(labels: string, outcome: TrainingOutcome): strin
   );
   const reference = models.flatMap(({ aliases, id }) => aliases[0] ?? id);
   return [
-    `\nTrained on ${basename(labels)} in ${duration(outcome.seconds.total ?? 0)}.`,
+    `\nTrained on ${outcome.name} in ${duration(outcome.seconds.total ?? 0)}.`,
     ...told,
     ...(history === null ? [] : [`History: ${history}`]),
     'Next:',

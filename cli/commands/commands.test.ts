@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { isErrorCode } from '../../protocol/errors.ts';
+import { FakeServer, ROOM, TOKEN } from '../testing/fake-server.ts';
+import { FakeWorker } from '../testing/fake-worker.ts';
+import { type CliResult, deadServer, TestHome } from '../testing/run-cli.ts';
+
+describe('the other commands', function () {
+  this.timeout(60_000);
+  let home: TestHome;
+  let server: FakeServer;
+
+  beforeEach(async () => {
+    home = await TestHome.make();
+    server = await FakeServer.start();
+  });
+  afterEach(async () => {
+    await server[Symbol.asyncDispose]();
+    await home[Symbol.asyncDispose]();
+  });
+
+  async function ok(...args: string[]): Promise<CliResult> {
+    const result = await home.run(...args);
+    assert.equal(result.exitCode, 0, result.stderr);
+    return result;
+  }
+  const json = async (...args: string[]) => JSON.parse((await ok(...args, '--json')).stdout);
+
+  it('a room is made, remembered, and joined by a second researcher with its invite', async () => {
+    const made = await json('rooms', 'create', ROOM, '--server', server.url);
+    assert.equal(made.room_id, ROOM);
+    assert.match((await ok('rooms', 'show')).stdout, new RegExp(`Room: +${ROOM}\nServer: +${server.url}`));
+
+    home.env.SLEAP_RTC_CONFIG_DIR = home.path('second');
+    const outside = await home.run('rooms', 'show');
+    assert.match(outside.stderr, /No server is set.*\[USAGE\]/);
+    assert.match((await ok('rooms', 'join', made.invite)).stdout, /Joined lab-mice/);
+    assert.equal((await json('rooms', 'show')).room_id, ROOM);
+    assert.equal((await json('rooms', 'invite')).invite, made.invite);
+    await ok('rooms', 'open');
+  });
+
+  it('an invite that does not open the room is not remembered', async () => {
+    const { exitCode, stderr } = await home.run('rooms', 'join', `${server.url}/#room=${ROOM}&token=wrong-token`);
+    assert.equal(exitCode, 4);
+    assert.doesNotMatch(stderr, /wrong-token/);
+    assert.deepEqual(await readdir(home.path('config')), ['sign-in.json']);
+  });
+
+  it('signs in once for many commands, keeps the identity private, and signs in anew when the server forgot it', async () => {
+    await ok('rooms', 'create', ROOM, '--server', server.url);
+    await ok('rooms', 'show');
+    await ok('models', 'list');
+    const signIns = () => server.requests.filter((request) => request.endsWith('/anonymous-signin')).length;
+    assert.equal(signIns(), 1);
+    const path = home.path('config', 'sign-in.json');
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    const { writeFile } = await import('node:fs/promises');
+    await writeFile(path, (await readFile(path, 'utf8')).replace(/"id-\d+"/, '"of another pool"'));
+    await ok('rooms', 'show');
+    assert.equal(signIns(), 2);
+  });
+
+  it('config shows where each value came from, and no token', async () => {
+    await ok('rooms', 'create', ROOM, '--server', server.url);
+    home.env.SLEAP_RTC_TOKEN = 'env-token';
+    const { stdout } = await ok('config', '--room', 'other-room');
+    assert.match(stdout, new RegExp(`server +${server.url} +${home.path('config', 'config.json')}`));
+    assert.match(stdout, /room +other-room +--room/);
+    assert.match(stdout, /token +\(set, not shown\) +SLEAP_RTC_TOKEN/);
+    assert.doesNotMatch(stdout + (await ok('config', '--json')).stdout, new RegExp(`env-token|${TOKEN}`));
+  });
+
+  it('warns that --token can be seen by others', async () => {
+    const { stderr } = await ok('rooms', 'show', '--server', server.url, '--room', ROOM, '--token', TOKEN);
+    assert.match(stderr, /--token can be seen by others/);
+  });
+
+  it('lists workers with GPU, memory, status and tags', async () => {
+    await ok('rooms', 'create', ROOM, '--server', server.url);
+    assert.match((await ok('workers', 'list')).stdout, /No such worker/);
+    const worker = await FakeWorker.join(server);
+    try {
+      assert.match((await ok('workers', 'list')).stdout, /gpu-1 +available +Test +16000 +– +cuda/);
+      assert.equal((await json('workers', 'list', '--min-gpu-memory', '20000')).workers.length, 0);
+    } finally {
+      await worker[Symbol.asyncDispose]();
+    }
+  });
+
+  it('lists, shows and downloads models by alias, id or the beginning of an id', async () => {
+    await ok('rooms', 'create', ROOM, '--server', server.url);
+    assert.match((await ok('models', 'list')).stdout, /no models yet/);
+    await publish();
+    assert.match((await ok('models', 'list')).stdout, /a3f5e8c9 +centroid +flies, latest-centroid/);
+    assert.equal((await json('models', 'list')).aliases.flies, 'a3f5e8c9');
+    for (const reference of ['flies', 'a3f5e8c9', 'a3f5']) {
+      assert.match((await ok('models', 'show', reference)).stdout, /Model: +a3f5e8c9/);
+    }
+    const missing = await home.run('models', 'show', 'bees');
+    assert.equal(missing.exitCode, 2);
+    assert.match(missing.stderr, /no model “bees”\. \[MODEL_NOT_FOUND\]/);
+
+    const first = await json('models', 'download', 'flies', '-o', 'got');
+    assert.equal(first.path, 'got/centroid-a3f5e8c9');
+    assert.equal(await readFile(home.path(first.path, 'best.ckpt'), 'utf8'), 'weights');
+    assert.equal((await json('models', 'download', 'flies', '-o', 'got')).path, 'got/centroid-a3f5e8c9-2');
+    assert.deepEqual((await readdir(home.path('got'))).sort(), ['centroid-a3f5e8c9', 'centroid-a3f5e8c9-2']);
+  });
+
+  it('says that a job is not there', async () => {
+    await ok('rooms', 'create', ROOM, '--server', server.url);
+    assert.match((await ok('jobs', 'list')).stdout, /no jobs yet/);
+    for (const command of ['show', 'cancel', 'attach']) {
+      const { exitCode, stderr } = await home.run('jobs', command, 'abcdefgh12345678');
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /\[JOB_NOT_FOUND\]/);
+    }
+  });
+
+  it('a server that is away is told in seconds by every command', async () => {
+    const { exitCode, stderr } = await home.run('rooms', 'create', '--server', await deadServer());
+    assert.equal(exitCode, 5);
+    assert.match(stderr, /connection refused\. \[SERVER_UNREACHABLE\]/);
+  });
+
+  it('something else that answers at the address is not taken for our server', async () => {
+    const { createServer } = await import('node:http');
+    const other = createServer((_, res) => res.end('<html>Hello</html>')).listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    try {
+      const { port } = other.address() as { port: number };
+      const { exitCode, stderr } = await home.run('rooms', 'create', '--server', `http://127.0.0.1:${port}`);
+      assert.equal(exitCode, 5);
+      assert.match(stderr, /does not speak as this release/);
+    } finally {
+      other.close();
+      other.closeAllConnections();
+    }
+  });
+
+  it('errors lists every code once, with exit codes that the README explains', async () => {
+    const { errors } = await json('errors');
+    const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+    for (const { code, exit_code } of errors) {
+      assert.ok(isErrorCode(code));
+      assert.match(readme, new RegExp(`^\\| ${exit_code} +\\|`, 'm'));
+    }
+    assert.equal(new Set(errors.map(({ code }: { code: string }) => code)).size, errors.length);
+  });
+
+  it('starts fast, says its version, helps, and suggests help for what it does not know', async () => {
+    assert.match((await ok('--version')).stdout, /^sleap-rtc\/\d/);
+    assert.match((await ok('--help')).stdout, /train +Train models/);
+    assert.match((await ok('train', '--help')).stdout, /--on-interrupt/);
+    const unknown = await home.run('trian');
+    assert.equal(unknown.exitCode, 2);
+    assert.match(unknown.stderr, /no command “trian”\. \[USAGE\]/);
+  });
+
+  /** Puts a model into the room's manifest and storage. */
+  async function publish(): Promise<void> {
+    const { createHash } = await import('node:crypto');
+    const content = Buffer.from('weights');
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    server.storage.set('a3f5e8c9', [{ path: 'best.ckpt', content, sha256 }]);
+    server.manifest.models.a3f5e8c9 = {
+      id: 'a3f5e8c9',
+      alias: 'flies',
+      model_type: 'centroid',
+      trained_at: new Date().toISOString(),
+      trained_by: 'user-2',
+      trained_on_worker: 'gpu-1',
+      s3_path: 's3://x/',
+      checkpoint_path: 's3://x/best.ckpt',
+      size_bytes: 7,
+      available_on_workers: ['gpu-1'],
+      notes: '',
+      tags: [],
+      training: { dataset_hash: '12345678', epochs: 2, final_loss: 0.1, training_duration_sec: 3 },
+    };
+    Object.assign(server.manifest.aliases, { flies: 'a3f5e8c9', 'latest-centroid': 'a3f5e8c9' });
+  }
+});

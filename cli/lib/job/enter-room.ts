@@ -1,0 +1,40 @@
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { PeerMetadata } from '../../../protocol/signaling.ts';
+import { SignalingClient } from '../../../transport/index.ts';
+import type { RoomApi } from '../api/api-client.ts';
+
+/** After so many registrations in a row that came to nothing, the identity is not trusted any more and made anew. */
+const TRUSTED_ATTEMPTS = 3;
+
+/**
+ * Enters the room as a client peer.
+ * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, ROOM_EXPIRED, TOKEN_REFUSED
+ */
+export async function enterRoom(
+  api: RoomApi,
+  as: { peerId: string; metadata: PeerMetadata; signal?: AbortSignal },
+): Promise<SignalingClient> {
+  const { server, room, token } = api.connection;
+  let attempts = 0;
+  const idToken = async (): Promise<string> => {
+    attempts += 1;
+    // A server that was set up anew does not know the users of the old one.
+    if (attempts > TRUSTED_ATTEMPTS) await api.signIn.forget();
+    return api.signIn.idToken();
+  };
+  const connect = (): Promise<SignalingClient> =>
+    SignalingClient.connect({ serverUrl: server, roomId: room, token, idToken, role: 'client', ...as });
+  let signaling: SignalingClient;
+  try {
+    signaling = await connect();
+  } catch (error) {
+    if (!(error instanceof SleapRtcError) || error.code !== 'SIGN_IN_REQUIRED') throw error;
+    await api.signIn.forget();
+    signaling = await connect();
+  }
+  attempts = 0;
+  signaling.on('connected', () => {
+    attempts = 0;
+  });
+  return signaling;
+}

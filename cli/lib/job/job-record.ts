@@ -1,0 +1,58 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import type { TrainingInputs } from '../inputs/prepare-training.ts';
+import { readPrivateJson, writePrivateJson } from '../settings/private-file.ts';
+
+/** Records older than this belong to jobs that nobody comes back to. */
+const KEEP_MS = 90 * 24 * 60 * 60_000;
+
+/** What this machine remembers of a job that it submitted, so that `jobs attach` can serve its data again. */
+const JobRecord = z.object({
+  inputs: z.object({ labels: z.string(), configs: z.array(z.string()), valLabels: z.array(z.string()) }),
+  output: z.string(),
+});
+export type JobRecord = z.infer<typeof JobRecord>;
+
+/** Remembers a job, with absolute paths; forgets very old ones. */
+export async function rememberJob(
+  folder: string,
+  jobId: string,
+  inputs: TrainingInputs,
+  output: string,
+): Promise<void> {
+  const record: JobRecord = {
+    inputs: {
+      labels: resolve(inputs.labels),
+      configs: inputs.configs.map((path) => resolve(path)),
+      valLabels: inputs.valLabels.map((path) => resolve(path)),
+    },
+    output: resolve(output),
+  };
+  await forgetOld(folder);
+  await writePrivateJson(recordPath(folder, jobId), record);
+}
+
+/** What is remembered of a job; undefined where another machine submitted it, or it has ended. */
+export async function recallJob(folder: string, jobId: string): Promise<JobRecord | undefined> {
+  const record = JobRecord.safeParse(await readPrivateJson(recordPath(folder, jobId)).catch(() => undefined));
+  return record.data;
+}
+
+/** Forgets a job that has ended. */
+export async function forgetJob(folder: string, jobId: string): Promise<void> {
+  await rm(recordPath(folder, jobId), { force: true });
+}
+
+function recordPath(folder: string, jobId: string): string {
+  return join(folder, 'jobs', `${jobId}.json`);
+}
+
+async function forgetOld(folder: string): Promise<void> {
+  const names = await readdir(join(folder, 'jobs')).catch(() => []);
+  for (const name of names) {
+    const path = join(folder, 'jobs', name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > KEEP_MS) await rm(path, { force: true });
+  }
+}

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { FileEntry } from '../../protocol/files.ts';
+import type { JobModel, JobSpec } from '../../protocol/job.ts';
+import type { ProgressMessage } from '../../protocol/peer-messages.ts';
+import { EVERYONE, type Role } from '../../protocol/signaling.ts';
+import { connectPeer, describeFiles, receiveFiles, SignalingClient, sendFiles } from '../../transport/index.ts';
+import { type FakeServer, ROOM, TOKEN } from './fake-server.ts';
+
+/** A worker that does its part of the wire, and pretends to train. */
+export class FakeWorker implements AsyncDisposable {
+  readonly name: string;
+  readonly #server: FakeServer;
+  readonly #signaling: SignalingClient;
+
+  private constructor(server: FakeServer, name: string, signaling: SignalingClient) {
+    this.#server = server;
+    this.name = name;
+    this.#signaling = signaling;
+  }
+
+  static async join(server: FakeServer, name = 'gpu-1', role: Role = 'worker'): Promise<FakeWorker> {
+    const signaling = await SignalingClient.connect({
+      serverUrl: server.url,
+      roomId: ROOM,
+      token: TOKEN,
+      idToken: () => Promise.resolve('id-0'),
+      peerId: name,
+      role,
+      metadata: {
+        tags: ['cuda'],
+        properties: { status: 'available', gpu_memory_mb: 16_000, gpu_model: 'Test', models: [] },
+      },
+    });
+    return new FakeWorker(server, name, signaling);
+  }
+
+  /** Tells the room how a job goes. */
+  async progress(jobId: string, message: Partial<ProgressMessage> & Pick<ProgressMessage, 'phase'>): Promise<void> {
+    const at = new Date().toISOString();
+    await this.#signaling.sendPeerMessage(EVERYONE, {
+      type: 'progress',
+      job_id: jobId,
+      worker: this.name,
+      at,
+      ...message,
+    });
+  }
+
+  /** Finds the researcher's CLI and pulls the dataset. */
+  async receive(spec: JobSpec, folder: string, onProgress?: (bytes: number) => void): Promise<FileEntry[]> {
+    this.#server.update(spec.job_id, { phase: 'receiving', worker: this.name });
+    const connection = await this.#connect(spec.job_id, 'dataset');
+    try {
+      await mkdir(folder, { recursive: true });
+      return await receiveFiles(await connection.openChannel('dataset'), folder, {
+        expected: spec.files,
+        onProgress: ({ bytes }) => onProgress?.(bytes),
+      });
+    } finally {
+      await connection.close();
+    }
+  }
+
+  /** Tells of the epochs of a run, as sleap-nn's messages come. */
+  async epochs(jobId: string, run: string, upTo: number, max: number): Promise<void> {
+    this.#server.update(jobId, { phase: 'training' });
+    for (let epoch = 1; epoch <= upTo; epoch++) {
+      const losses = { train_loss: 0.1 / epoch, val_loss: 0.2 / epoch, seconds_left: max - epoch };
+      const progress = { run, run_index: 0, run_count: 1, epoch, max_epochs: max, ...losses };
+      await this.progress(jobId, { phase: 'training', epoch: progress });
+    }
+  }
+
+  /** Puts a finished model into the room's storage, and on this worker's disk below `folder`. */
+  async publish(jobId: string, model: JobModel, folder: string): Promise<void> {
+    const files = ['best.ckpt', 'training_config.yaml', 'sub/labels_gt.slp'].map((path) => {
+      const content = Buffer.from(`${model.id} ${path}`.repeat(5000));
+      return { path, content, sha256: createHash('sha256').update(content).digest('hex') };
+    });
+    this.#server.storage.set(model.id, files);
+    for (const { path, content } of files) {
+      const target = join(folder, model.run, path);
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, content);
+    }
+    const { models } = this.#server.jobs.get(jobId)?.status ?? { models: [] };
+    this.#server.update(jobId, { phase: 'returning', models: [...models, model] });
+  }
+
+  /** Brings the files below `folder` to the researcher. */
+  async send(jobId: string, folder: string, paths: string[]): Promise<void> {
+    const connection = await this.#connect(jobId, 'results');
+    try {
+      const files = await describeFiles(paths.map((path) => ({ path, absolutePath: join(folder, path) })));
+      await sendFiles(await connection.openChannel('results'), files);
+    } finally {
+      await connection.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#signaling.close();
+  }
+
+  async #connect(jobId: string, kind: 'dataset' | 'results') {
+    for (;;) {
+      const changed = Promise.withResolvers<void>();
+      const offs = [
+        this.#signaling.on('peer_joined', () => changed.resolve()),
+        this.#signaling.on('peer_updated', () => changed.resolve()),
+      ];
+      const peers = await this.#signaling.discoverPeers({ role: 'client', properties: { job_id: { $eq: jobId } } });
+      const peer = peers.at(-1);
+      if (peer === undefined) await changed.promise;
+      for (const off of offs) off();
+      if (peer === undefined) continue;
+      return connectPeer(this.#signaling, { peerId: peer.peer_id, purpose: { job_id: jobId, kind } });
+    }
+  }
+}
