@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import pino from 'pino';
 import type { JobContext, TrainingSpec } from '../../protocol/job.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
-import { startTestServers, type TestServers } from '../testing/test-servers.ts';
+import { type DevServer, devServer } from '../../test/workflows/servers.ts';
 import type { Jobs } from './jobs.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { Temporal } from './temporal.ts';
 import { createTemporalJobs } from './temporal-jobs.ts';
 
 const logger = pino({ level: 'silent' });
+const namespace = 'default';
 let jobsMade = 0;
 
 function spec(name: string): TrainingSpec {
@@ -32,33 +33,29 @@ function context(room_id: string): JobContext {
 }
 
 describe('jobs on a real Temporal server', () => {
-  let servers: TestServers;
+  let server: DevServer;
   let temporal: Temporal;
   let jobs: Jobs;
-  let connection: NativeConnection;
   let workflowBundle: Awaited<ReturnType<typeof bundleWorkflowCode>>;
 
   before(async function () {
     this.timeout(120_000);
-    Runtime.install({ logger: new DefaultLogger('ERROR') });
-    servers = await startTestServers(['temporal']);
-    const config = servers.config.temporal;
-    temporal = new Temporal(config);
-    jobs = createTemporalJobs(temporal, config);
-    connection = await NativeConnection.connect({ address: config.address });
+    server = await devServer();
+    temporal = new Temporal({ address: server.env.address, namespace });
+    jobs = createTemporalJobs(temporal, { namespace, uiUrl: 'http://ui.test' });
     workflowBundle = await bundleWorkflowCode({
       workflowsPath: fileURLToPath(new URL('../testing/test-workflows.ts', import.meta.url)),
       logger: new DefaultLogger('ERROR'),
     });
   });
   after(async () => {
-    await connection?.close();
     await temporal?.close();
-    await servers?.[Symbol.asyncDispose]();
+    await server?.stop();
   });
 
   /** Runs a control worker while `body` runs. */
   async function withWorker<T>(body: () => Promise<T>): Promise<T> {
+    const { nativeConnection: connection } = server.env;
     const worker = await Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle });
     return worker.runUntil(body);
   }
@@ -95,7 +92,7 @@ describe('jobs on a real Temporal server', () => {
     );
     assert.equal(
       jobs.uiUrl('room-ui', job.job_id),
-      `${servers.config.temporal.uiUrl}/namespaces/default/workflows/job%3Aroom-ui%3A${job.job_id}`,
+      `http://ui.test/namespaces/default/workflows/job%3Aroom-ui%3A${job.job_id}`,
     );
   });
 

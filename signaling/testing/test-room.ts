@@ -1,0 +1,37 @@
+import type { CreateRoomReply } from '../../protocol/api.ts';
+import type { PeerMetadata, Role } from '../../protocol/signaling.ts';
+import { makeRoom, signIn } from './api-client.ts';
+import { TestPeer } from './test-peer.ts';
+
+/** A room with its maker's credentials, for tests. */
+export interface TestRoom extends CreateRoomReply {
+  idToken: string;
+  /** Registers a peer, by default the maker's own. */
+  join(
+    peerId: string,
+    options?: { role?: Role; metadata?: PeerMetadata; idToken?: string; autoPong?: boolean },
+  ): Promise<TestPeer>;
+}
+
+/** Signs in as someone new and makes a room. */
+export async function newRoom(serverUrl: string): Promise<TestRoom> {
+  const { id_token: idToken } = await signIn(serverUrl);
+  const room = await makeRoom(serverUrl, idToken);
+  return {
+    ...room,
+    idToken,
+    join: (peer_id, { role, metadata, autoPong = true, ...other } = {}) =>
+      TestPeer.join(
+        serverUrl,
+        {
+          peer_id,
+          room_id: room.room_id,
+          token: room.token,
+          id_token: other.idToken ?? idToken,
+          ...(role === undefined ? {} : { role }),
+          ...(metadata === undefined ? {} : { metadata }),
+        },
+        { autoPong },
+      ),
+  };
+}
