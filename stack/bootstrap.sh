@@ -10,7 +10,11 @@ lock_state() {
 command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed: install it, then run this again." >&2; exit 1; }
 if [ "$(cat node_modules/.installed-lock 2>/dev/null)" != "$(lock_state)" ]; then
   echo "Installing the npm packages (about a minute) …" >&2
-  npm ci --no-fund --no-audit --loglevel=error >&2
+  if [ -f node_modules/.installed-lock ]; then
+    npm install --no-save --no-fund --no-audit --loglevel=error >&2 # only what has changed since
+  else
+    npm ci --no-fund --no-audit --loglevel=error >&2 # anew, also where an earlier one was interrupted
+  fi
   lock_state > node_modules/.installed-lock
 fi
 export PATH="$PWD/node_modules/.bin:$PATH"

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 
 /** How long a child may take to end after SIGTERM before its whole group is killed. */
-export const STOP_GRACE_MS = 10_000;
+const STOP_GRACE_MS = 10_000;
 
 /** How many of a child's last lines of output are kept in memory, for error messages. */
 const TAIL_LINES = 20;
@@ -41,6 +41,8 @@ export interface ChildOptions {
   cwd?: string;
   /** Standard output and error are appended here; the folder is made. */
   logFile: string;
+  /** True lets it write its errors and progress to this process's standard error, terminal or not, instead of the log. */
+  inheritStderr?: boolean;
   /** Called with each line of standard output. */
   onLine?: (line: string) => void;
   /** Called with each line of standard output and of standard error, in the order of arrival. */
@@ -50,7 +52,7 @@ export interface ChildOptions {
 }
 
 /** How a child ended. */
-export interface ChildExit {
+interface ChildExit {
   exitCode: number | undefined;
   signal: string | undefined;
 }
@@ -82,6 +84,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     buffer: false,
     reject: false,
     stdin: 'pipe',
+    stderr: options.inheritStderr ? 'inherit' : 'pipe',
     ...(options.env ? { env: options.env } : {}),
     ...(options.cwd ? { cwd: options.cwd } : {}),
   });
@@ -93,6 +96,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   }
   const lines: string[] = [];
   for (const stream of [subprocess.stdout, subprocess.stderr]) {
+    if (stream === null) continue;
     stream.pipe(log, { end: false });
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);

@@ -2,7 +2,7 @@ import { SleapRtcError } from '../protocol/errors.ts';
 import type { Child } from './child.ts';
 
 /** How long a server or process of the stack may take until it is ready. Cold caches on a busy machine need most of it. */
-export const READY_TIMEOUT_MS = 90_000;
+const READY_TIMEOUT_MS = 90_000;
 
 /**
  * Waits for `ready`, but no longer than the child lives, nor than `timeoutMs`.

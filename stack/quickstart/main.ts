@@ -1,6 +1,6 @@
 /** The program behind `./quickstart`. */
 import { parseArgs } from 'node:util';
-import { toSleapRtcError } from '../../protocol/errors.ts';
+import { SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
 import { quickstart } from './quickstart.ts';
 
 const { values: flags } = parseArgs({
@@ -15,13 +15,12 @@ const finish = (result: object) => flags.json && process.stdout.write(`${JSON.st
 try {
   finish({ ok: true, ...(await quickstart({ keep: flags.keep, say, signal: interrupt.signal })) });
 } catch (error) {
-  const { code, message, remedy, exitCode } = toSleapRtcError(error);
-  const interrupted = interrupt.signal.aborted;
-  say(
-    interrupted
-      ? '\nInterrupted; everything has been stopped.'
-      : `\nThe quickstart failed (${code}): ${message}\n${remedy}`,
-  );
-  finish({ ok: false, error: { code: interrupted ? 'INTERRUPTED' : code, message, remedy } });
-  process.exitCode = interrupted ? 130 : exitCode;
+  const { code, message, remedy, exitCode } = interrupt.signal.aborted
+    ? new SleapRtcError('INTERRUPTED', 'Interrupted; everything has been stopped.', {
+        remedy: 'Run ./quickstart again.',
+      })
+    : toSleapRtcError(error);
+  say(code === 'INTERRUPTED' ? `\n${message}` : `\nThe quickstart failed (${code}): ${message}\n${remedy}`);
+  finish({ ok: false, error: { code, message, remedy } });
+  process.exitCode = exitCode;
 }

@@ -70,13 +70,13 @@ async function runMainJob(
   { keep, say, signal }: QuickstartOptions,
 ): Promise<QuickstartResult> {
   const anyone = { SLEAP_RTC_SERVER: stack.serverUrl, SLEAP_RTC_CONFIG_DIR: join(dir, 'cli') };
-  const room = CreateRoomReply.parse(await cliWith(anyone, signal).run('rooms', 'create'));
+  const room = CreateRoomReply.parse(await cliWith(anyone, dir, signal).run('rooms', 'create'));
   await stack.startGpuWorker({ room: room.room_id, token: room.token, name: 'worker-1' });
   const setupSeconds = secondsSince(setupFrom);
 
   say(`3/4 Training a model of two flies in room ${room.room_id}, on worker-1 (about half a minute)`);
   const member = { ...anyone, SLEAP_RTC_ROOM: room.room_id, SLEAP_RTC_TOKEN: room.token };
-  const cli = cliWith(member, signal);
+  const cli = cliWith(member, dir, signal);
   const output = join(OUTPUT, room.room_id);
   const labels = join(tools.sampleDataDir, 'minimal_instance.pkg.slp');
   const submitted = performance.now();

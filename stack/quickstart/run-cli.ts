@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { execa } from 'execa';
-import { SleapRtcError } from '../../protocol/errors.ts';
+import { ErrorReply } from '../../protocol/api.ts';
+import { isErrorCode, SleapRtcError } from '../../protocol/errors.ts';
+import { startChild } from '../child.ts';
 
 const CLI = join(import.meta.dirname, '../../cli/bin.js');
 
@@ -13,26 +14,45 @@ export interface Cli {
   run(...args: string[]): Promise<unknown>;
 }
 
-/** @param env what the commands need: SLEAP_RTC_SERVER, SLEAP_RTC_ROOM, SLEAP_RTC_TOKEN, SLEAP_RTC_CONFIG_DIR */
-export function cliWith(env: Record<string, string>, signal: AbortSignal): Cli {
+/**
+ * @param env what the commands need: SLEAP_RTC_SERVER, SLEAP_RTC_ROOM, SLEAP_RTC_TOKEN, SLEAP_RTC_CONFIG_DIR
+ * @param dir its `logs` folder keeps what the commands print
+ */
+export function cliWith(env: Record<string, string>, dir: string, signal: AbortSignal): Cli {
   return {
     async run(...args) {
-      const result = await execa(process.execPath, [CLI, ...args, '--json'], {
+      const printed: string[] = [];
+      const child = await startChild({
+        name: `sleap-rtc ${args.join(' ')}`,
+        command: process.execPath,
+        args: ['--disable-warning=ExperimentalWarning', CLI, ...args, '--json'],
         env,
-        reject: false,
-        stdin: 'ignore',
-        stderr: 'inherit',
-        cancelSignal: signal,
-        forceKillAfterDelay: 5_000,
+        logFile: join(dir, 'logs', 'cli.log'),
+        inheritStderr: true,
+        onLine: (line) => printed.push(line),
+        signal,
       });
+      const { exitCode } = await child.exited;
       signal.throwIfAborted();
-      if (result.exitCode !== 0) {
-        throw new SleapRtcError(
-          'INTERNAL',
-          `sleap-rtc ${args.join(' ')} ended with exit code ${result.exitCode}: ${result.stdout}`,
-        );
-      }
-      return JSON.parse(result.stdout);
+      if (exitCode !== 0) throw errorOf(child.name, exitCode, printed.join('\n'));
+      return JSON.parse(printed.join('\n'));
     },
   };
+}
+
+/** The error that the command printed as JSON, unchanged; another one where it was too broken for that. */
+function errorOf(name: string, exitCode: number | undefined, printed: string): SleapRtcError {
+  const told = ErrorReply.safeParse(parseJson(printed)).data?.error;
+  if (told === undefined || !isErrorCode(told.code)) {
+    return new SleapRtcError('INTERNAL', `${name} ended with exit code ${exitCode}: ${printed}`);
+  }
+  return new SleapRtcError(told.code, told.message, { remedy: told.remedy });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
