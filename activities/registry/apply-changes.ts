@@ -93,7 +93,7 @@ export async function applyChanges(
   }
 
   function refuseAll(): ChangeOutcome[] {
-    const message = `The manifest of ${room_id} is damaged and was left as it is; the lab’s admin must restore or remove s3://${bucket}/${key}.`;
+    const message = `The manifest of ${room_id} is damaged and was left untouched; the lab’s admin must restore or remove s3://${bucket}/${key}.`;
     return changes.map(({ change_id }) => ({ change_id, ok: false, error: { code: 'SERVER_ERROR', message } }));
   }
 }

@@ -188,7 +188,7 @@ describe('mergeChanges', () => {
           assert.deepEqual(twice.manifest, once.manifest);
           assert.equal(twice.changed, false);
         }),
-        { numRuns: 1_000 },
+        { numRuns: 3_000 },
       );
     });
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import {
   type ChangeOutcome,
@@ -37,7 +38,7 @@ export function mergeChanges(manifest: Manifest, changes: readonly ManifestChang
     const refusal = refusals.get(change);
     return { change_id: change.change_id, ok: refusal === undefined, ...(refusal && { error: refusal }) };
   });
-  const changed = JSON.stringify(merged) !== JSON.stringify(manifest);
+  const changed = !isDeepStrictEqual(merged, manifest);
   if (changed) merged.updated_at = now.toISOString();
   return { manifest: merged, outcomes, changed };
 }

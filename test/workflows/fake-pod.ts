@@ -18,6 +18,8 @@ type Activities = PodActivities & SessionActivities;
 export interface FakePodOptions {
   room: string;
   name?: string;
+  /** Sessions that it takes at once; a real pod has one GPU. */
+  slots?: number;
   /** Activities to put in place of the fake ones. */
   overrides?: (pod: FakePod) => Partial<Activities>;
   /** Called when an activity begins, with how many of its name have begun before. */
@@ -31,20 +33,22 @@ export class FakePod {
   readonly calls: string[] = [];
   /** Sessions held now. */
   readonly sessions = new Map<string, PromiseWithResolvers<void>>();
+  readonly #slots: number;
   readonly #ownQueue: string;
   readonly #client: Client;
   #workers: Worker[] = [];
   #running: Promise<unknown> | undefined;
 
-  private constructor(name: string, ownQueue: string, client: Client) {
+  private constructor(name: string, slots: number, ownQueue: string, client: Client) {
     this.name = name;
+    this.#slots = slots;
     this.#ownQueue = ownQueue;
     this.#client = client;
   }
 
   static async start(server: { address: string; client: Client }, options: FakePodOptions): Promise<FakePod> {
-    const { room, name = 'worker-1', overrides = () => ({}), onCall = () => {} } = options;
-    const pod = new FakePod(name, podQueue(room, name, randomBytes(4).toString('hex')), server.client);
+    const { room, name = 'worker-1', slots = 1, overrides = () => ({}), onCall = () => {} } = options;
+    const pod = new FakePod(name, slots, podQueue(room, name, randomBytes(4).toString('hex')), server.client);
     const activities: Activities = { ...pod.#activities(), ...overrides(pod) };
     const recorded = Object.entries(activities).map(([activity, run]) => [
       activity,
@@ -68,9 +72,9 @@ export class FakePod {
         shutdownForceTime: 500,
       });
     pod.#workers = [
-      await create(roomSessionQueue(room), { holdGpuSession }, 1),
-      await create(workerSessionQueue(room, name), { holdGpuSession }, 1),
-      await create(pod.#ownQueue, onPod, 4),
+      await create(roomSessionQueue(room), { holdGpuSession }, slots),
+      await create(workerSessionQueue(room, name), { holdGpuSession }, slots),
+      await create(pod.#ownQueue, onPod, 4 * slots),
     ];
     pod.#running = Promise.allSettled(pod.#workers.map((worker) => worker.run())).then(() => connection.close());
     return pod;
@@ -78,12 +82,17 @@ export class FakePod {
 
   /** Heartbeats until cancelled, as a long activity does. */
   work(): Promise<void> {
-    return beatUntil(new Promise(() => {}));
+    return this.workUntil(new Promise(() => {}));
+  }
+
+  /** Heartbeats until `done`, or cancelled. */
+  workUntil(done: Promise<void>): Promise<void> {
+    return beatUntil(done);
   }
 
   /** Holds the one slot until the session is ended. */
   async hold({ session_id, workflow_id }: HoldGpuSessionInput): Promise<void> {
-    if (this.sessions.size > 0) throw new SleapRtcError('GPU_BUSY', 'The GPU is taken.');
+    if (this.sessions.size >= this.#slots) throw new SleapRtcError('GPU_BUSY', 'The GPU is taken.');
     const session = Promise.withResolvers<void>();
     this.sessions.set(session_id, session);
     try {

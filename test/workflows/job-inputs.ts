@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { TrainedModel } from '../../activities/sleap-nn/trained-model.ts';
-import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
+import type { InferenceSpec, JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
 import type { ModelEntry } from '../../protocol/manifest.ts';
 import type { ModelType } from '../../protocol/sleap-config.ts';
 
@@ -32,6 +32,23 @@ export function trainingInput(
       notes: '',
       tags: [],
       ...overrides.spec,
+    },
+    context: { room_id: room, user_id: 'user-123', submitted_at: '2025-11-11T10:00:00.000Z' },
+  };
+}
+
+/** An inference job with the two models of a top-down pair. */
+export function inferenceInput({ room = 'lab-mice' }: { room?: string } = {}): JobInput<InferenceSpec> {
+  return {
+    spec: {
+      kind: 'inference',
+      job_id: randomBytes(8).toString('hex'),
+      name: 'clip.mp4',
+      files: [{ path: 'clip.mp4', size_bytes: 9_000_000, sha256: 'd'.repeat(64) }],
+      requirements: {},
+      models: ['11111111', '22222222'],
+      input: 'clip.mp4',
+      tracking: false,
     },
     context: { room_id: room, user_id: 'user-123', submitted_at: '2025-11-11T10:00:00.000Z' },
   };

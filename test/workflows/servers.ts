@@ -67,7 +67,7 @@ export async function devServer(): Promise<DevServer> {
 }
 
 /** The SDK logs every failed activity, and failing is what tests make activities do. */
-function quietRuntime(): void {
+export function quietRuntime(): void {
   if (quiet) return;
   quiet = true;
   Runtime.install({ logger: new DefaultLogger('ERROR', () => {}), telemetryOptions: { logging: { filter: 'ERROR' } } });

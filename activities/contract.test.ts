@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import type { ControlActivities, PodActivities, SessionActivities } from './contract.ts';
+import type { createModelActivities } from './models/index.ts';
+import type { createRegistryActivities } from './registry/index.ts';
+import type { createSessionActivities } from './session/index.ts';
+import type { createSleapNnActivities } from './sleap-nn/index.ts';
+import type { createTransferActivities } from './transfer/index.ts';
+
+type OnPod = ReturnType<typeof createSessionActivities> &
+  ReturnType<typeof createTransferActivities> &
+  ReturnType<typeof createSleapNnActivities> &
+  ReturnType<typeof createModelActivities>;
+
+describe('the contract between workflows and activities', () => {
+  it('is kept by the factories, as the compiler sees', () => {
+    const onPod = (real: OnPod): PodActivities & SessionActivities => real;
+    const onControl = (real: ReturnType<typeof createRegistryActivities>): ControlActivities => real;
+    assert.deepEqual([typeof onPod, typeof onControl], ['function', 'function']);
+  });
+});

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { pino } from 'pino';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { emptyManifest, Manifest, type ManifestChange } from '../../protocol/manifest.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
+import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
+import { applyChanges } from './apply-changes.ts';
+import { mergeChanges } from './merge-changes.ts';
+
+const logger = pino({ level: 'silent' });
+const { signal } = new AbortController();
+
+function publication(room: string): ManifestChange & { type: 'publish_model' } {
+  const input = trainingInput({ room });
+  const model = modelEntry(input, trainedModel(input, 0), 'worker-1');
+  return { type: 'publish_model', change_id: model.id, model };
+}
+
+describe('applyChanges, on a real S3 server', function () {
+  this.timeout(60_000);
+  let server: TestS3;
+  before(async () => {
+    server = await startTestS3();
+  });
+  after(async () => server?.stop());
+
+  const read = async (room: string): Promise<string> => {
+    const key = { Bucket: server.bucket, Key: s3Layout.manifest(room) };
+    const { Body } = await server.s3.send(new GetObjectCommand(key));
+    return (await Body?.transformToString()) ?? '';
+  };
+  const put = (room: string, Body: string) =>
+    server.s3.send(new PutObjectCommand({ Bucket: server.bucket, Key: s3Layout.manifest(room), Body }));
+  const apply = (room_id: string, changes: ManifestChange[], s3: Pick<S3Client, 'send'> = server.s3) =>
+    applyChanges({ s3: s3 as S3Client, bucket: server.bucket, logger }, { room_id, changes }, signal);
+
+  /** The same client, where `before` runs ahead of each PUT, and may fail it. */
+  const hooked = (beforePut: (send: () => Promise<unknown>) => Promise<unknown>): Pick<S3Client, 'send'> => {
+    const send = (command: never, options: never) => {
+      const real = () => server.s3.send(command, options) as Promise<unknown>;
+      return (command as object) instanceof PutObjectCommand ? beforePut(real) : real();
+    };
+    return { send: send as S3Client['send'] };
+  };
+
+  it('writes a room’s first manifest, in the seed’s schema', async () => {
+    const change = publication('first');
+    const outcomes = await apply('first', [change]);
+    assert.deepEqual(outcomes, [{ change_id: change.change_id, ok: true }]);
+    const manifest = Manifest.parse(JSON.parse(await read('first')));
+    assert.equal(manifest.version, '1.0');
+    assert.equal(manifest.aliases['latest-centroid'], change.model.id);
+  });
+
+  it('never overwrites what somebody else has written meanwhile', async () => {
+    const [mine, theirs] = [publication('raced'), publication('raced')];
+    let raced = false;
+    const outcomes = await apply(
+      'raced',
+      [mine],
+      hooked(async (send) => {
+        if (!raced) {
+          raced = true;
+          const { manifest } = mergeChanges(emptyManifest('raced', new Date()), [theirs], new Date());
+          await put('raced', JSON.stringify(manifest));
+        }
+        return send();
+      }),
+    );
+    assert.equal(outcomes[0]?.ok, true);
+    const { models } = Manifest.parse(JSON.parse(await read('raced')));
+    assert.deepEqual(Object.keys(models).sort(), [mine.model.id, theirs.model.id].sort());
+  });
+
+  it('loses none of 20 writers that know nothing of each other', async () => {
+    const changes = Array.from({ length: 20 }, () => publication('crowd'));
+    const apply20 = changes.map(async (change) => {
+      for (;;) {
+        try {
+          return await apply('crowd', [change]);
+        } catch (error) {
+          // The registry never has so many competitors; Temporal would try again, as this loop does.
+          assert.ok(error instanceof SleapRtcError && error.code === 'SERVER_ERROR');
+        }
+      }
+    });
+    await Promise.all(apply20);
+    assert.equal(Object.keys(Manifest.parse(JSON.parse(await read('crowd'))).models).length, 20);
+  });
+
+  it('recognises its own write whose reply was lost', async () => {
+    const change = publication('landed');
+    let writes = 0;
+    const lossy = hooked(async (send) => {
+      writes += 1;
+      await send();
+      throw new Error('socket hang up');
+    });
+    await assert.rejects(apply('landed', [change], lossy), { code: 'STORAGE_UNREACHABLE' });
+    const before = await read('landed');
+    assert.deepEqual(await apply('landed', [change], lossy), [{ change_id: change.change_id, ok: true }]);
+    assert.equal(writes, 1);
+    assert.equal(await read('landed'), before);
+  });
+
+  for (const [what, text] of [
+    ['not JSON', '{"version":"1.0","mod'],
+    ['not a manifest', '{"version":"2.0"}'],
+    ['another room’s', JSON.stringify(emptyManifest('elsewhere', new Date()))],
+  ] as const) {
+    it(`leaves a manifest as it is that is ${what}, and says so`, async () => {
+      await put('damaged', text);
+      const [outcome] = await apply('damaged', [publication('damaged')]);
+      assert.equal(outcome?.ok, false);
+      assert.match(outcome?.error?.message ?? '', /damaged.*left untouched/);
+      assert.equal(await read('damaged'), text);
+    });
+  }
+
+  it('keeps the fields of a newer release', async () => {
+    await put('newer', JSON.stringify({ ...emptyManifest('newer', new Date()), retention: { days: 30 } }));
+    await apply('newer', [publication('newer')]);
+    assert.deepEqual(JSON.parse(await read('newer')).retention, { days: 30 });
+  });
+
+  it('says that storage is away, so that it is tried again', async () => {
+    const nowhere = new S3Client({
+      endpoint: 'http://127.0.0.1:9',
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
+      forcePathStyle: true,
+      maxAttempts: 1,
+    });
+    await assert.rejects(apply('away', [publication('away')], nowhere), { code: 'STORAGE_UNREACHABLE' });
+    nowhere.destroy();
+  });
+});

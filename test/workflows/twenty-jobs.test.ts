@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { pino } from 'pino';
+import type { ControlActivities } from '../../activities/contract.ts';
+import { createApplyManifestChanges } from '../../activities/registry/apply-changes.ts';
+import { Manifest } from '../../protocol/manifest.ts';
+import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import type { trainingJob } from '../../workflows/index.ts';
+import { type FakeControl, startFakeControl } from './fake-control.ts';
+import { FakePod } from './fake-pod.ts';
+import { modelEntry, trainingInput } from './job-inputs.ts';
+import { startTestS3, type TestS3 } from './s3.ts';
+import { type DevServer, devServer } from './servers.ts';
+
+const JOBS = 20;
+
+/** A lab where everybody's training ends in the same minute must find all of the models. */
+describe('20 jobs that publish at once, on real Temporal and S3', function () {
+  this.timeout(120_000);
+  const room = 'crowded';
+  let server: DevServer;
+  let storage: TestS3;
+  let control: FakeControl;
+  let pod: FakePod;
+  let writes = 0;
+
+  before(async () => {
+    [server, storage] = await Promise.all([devServer(), startTestS3()]);
+    const apply = createApplyManifestChanges({ ...storage, logger: pino({ level: 'silent' }) });
+    const applyManifestChanges: ControlActivities['applyManifestChanges'] = (args) => {
+      writes += 1;
+      return apply(args);
+    };
+    control = await startFakeControl(server.env, { overrides: () => ({ applyManifestChanges }) });
+
+    // All hold their uploaded model until the last one has its own.
+    const all = Promise.withResolvers<void>();
+    let uploaded = 0;
+    pod = await FakePod.start(server.env, {
+      room,
+      slots: JOBS,
+      overrides: (self) => ({
+        uploadModel: async ({ input, trained }) => {
+          uploaded += 1;
+          if (uploaded === JOBS) all.resolve();
+          await self.workUntil(all.promise);
+          return modelEntry(input, trained, self.name);
+        },
+      }),
+    });
+  });
+  after(async () => {
+    await pod?.stop();
+    await control?.stop();
+    await Promise.all([server?.stop(), storage?.stop()]);
+  });
+
+  it('lose none, and share writes', async () => {
+    const jobs = Array.from({ length: JOBS }, () => trainingInput({ room }));
+    const results = await Promise.all(
+      jobs.map((input) =>
+        server.env.client.workflow.execute<typeof trainingJob>('trainingJob', {
+          workflowId: jobWorkflowId(room, input.spec.job_id),
+          taskQueue: CONTROL_QUEUE,
+          args: [input],
+        }),
+      ),
+    );
+    const reported = results.flatMap(({ models }) => models.map(({ id }) => id));
+    const object = await storage.s3.send(
+      new GetObjectCommand({ Bucket: storage.bucket, Key: s3Layout.manifest(room) }),
+    );
+    const manifest = Manifest.parse(JSON.parse((await object.Body?.transformToString()) ?? ''));
+    assert.equal(reported.length, JOBS);
+    assert.deepEqual(Object.keys(manifest.models).sort(), reported.sort());
+    assert.ok(writes < JOBS, `${writes} writes for ${JOBS} jobs`);
+  });
+});

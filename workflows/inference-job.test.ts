@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { fromFailure } from '../activities/failures.ts';
+import { SleapRtcError } from '../protocol/errors.ts';
+import type { JobStatus } from '../protocol/job.ts';
+import { CONTROL_QUEUE, jobWorkflowId } from '../protocol/queues.ts';
+import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
+import { FakePod, type FakePodOptions } from '../test/workflows/fake-pod.ts';
+import { inferenceInput } from '../test/workflows/job-inputs.ts';
+import { timeSkippingServer } from '../test/workflows/servers.ts';
+import type { inferenceJob } from './index.ts';
+
+describe('inferenceJob', function () {
+  this.timeout(60_000);
+  let env: TestWorkflowEnvironment;
+  let control: FakeControl;
+  const pods: FakePod[] = [];
+
+  before(async () => {
+    env = await timeSkippingServer();
+    control = await startFakeControl(env);
+  });
+  afterEach(async () => {
+    for (const pod of pods.splice(0)) await pod.stop();
+  });
+  after(async () => {
+    await control?.stop();
+    await env?.teardown();
+  });
+
+  const startPod = async (options: FakePodOptions): Promise<FakePod> => {
+    const pod = await FakePod.start(env, options);
+    pods.push(pod);
+    return pod;
+  };
+  const start = (room: string) => {
+    const input = inferenceInput({ room });
+    return env.client.workflow.start<typeof inferenceJob>('inferenceJob', {
+      workflowId: jobWorkflowId(room, input.spec.job_id),
+      taskQueue: CONTROL_QUEUE,
+      args: [input],
+    });
+  };
+
+  it('gets models and data, predicts, keeps the predictions, and brings them back', async () => {
+    const pod = await startPod({ room: 'infer' });
+    const job = await start('infer');
+    const status = await job.result();
+    assert.equal(status.phase, 'done');
+    assert.match(status.detail, /brought back/);
+    assert.deepEqual(pod.calls.slice(1, 3).sort(), ['ensureModels', 'receiveDataset']);
+    assert.deepEqual(pod.calls.slice(3, 5), ['predict', 'keepResults']);
+    assert.equal(pod.sessions.size, 0);
+    assert.ok(((await job.fetchHistory()).events?.length ?? 0) <= 80);
+  });
+
+  it('does not wait for the researcher’s data where a model can’t be had', async () => {
+    const pod = await startPod({
+      room: 'no-model',
+      overrides: (self) => ({
+        ensureModels: async () => {
+          throw new SleapRtcError('MODEL_NOT_FOUND', 'The room has no model 22222222.');
+        },
+        receiveDataset: () => self.work(),
+      }),
+    });
+    const job = await start('no-model');
+    await assert.rejects(job.result(), (error: unknown) => fromFailure(error).code === 'MODEL_NOT_FOUND');
+    assert.equal((await job.query<JobStatus>('jobStatus')).phase, 'failed');
+    assert.ok(!pod.calls.includes('predict'));
+    assert.equal(pod.sessions.size, 0);
+  });
+
+  it('stays done when the researcher has left', async () => {
+    await startPod({ room: 'left', overrides: () => ({ returnResults: async () => ({ delivered: false }) }) });
+    const status = await (await start('left')).result();
+    assert.equal(status.phase, 'done');
+    assert.match(status.detail, /to be fetched/);
+  });
+
+  it('stops when cancelled while predicting', async () => {
+    const reached = Promise.withResolvers<void>();
+    const pod = await startPod({
+      room: 'cancelled',
+      overrides: (self) => ({
+        predict: async () => {
+          reached.resolve();
+          await self.work();
+          return { frames: 0, seconds: 0 };
+        },
+      }),
+    });
+    const job = await start('cancelled');
+    await reached.promise;
+    await job.cancel();
+    await assert.rejects(job.result(), (error: unknown) => fromFailure(error).code === 'JOB_CANCELLED');
+    assert.equal(pod.sessions.size, 0);
+    assert.ok(!pod.calls.includes('keepResults'));
+  });
+});

@@ -1,0 +1,60 @@
+import { CancellationScope, log } from '@temporalio/workflow';
+import { fromFailure } from '../activities/failures.ts';
+import type { InferenceSpec, JobInput, JobStatus } from '../protocol/job.ts';
+import { withGpuSession } from './gpu-session.ts';
+import { reportJob } from './job-report.ts';
+import type { Pod } from './pod.ts';
+
+/**
+ * An inference job: the pod gets the models that it lacks and the researcher's video or labels, predicts, and keeps the
+ * predictions in S3; then they are brought to the researcher, if they are still there.
+ * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
+ */
+export async function inferenceJob(input: JobInput<InferenceSpec>): Promise<JobStatus> {
+  return reportJob(input, async (report) => {
+    return withGpuSession(input, report, async (pod) => {
+      report.enter('receiving', `sending the data to ${pod.worker}`);
+      // Models come from S3 and the data from the researcher: neither waits for the other.
+      await bothOrNone(
+        () => pod.ensureModels({ input }),
+        () => pod.receiveDataset({ input }),
+      );
+
+      report.enter('predicting', `predicting on ${input.spec.input}`);
+      const { frames } = await pod.predict({ input });
+
+      report.enter('uploading', `keeping the predictions of ${frames} frames`);
+      await pod.keepResults({ input });
+
+      report.enter('returning', 'bringing the predictions to the researcher');
+      return bringBack(input, pod);
+    });
+  });
+}
+
+/** Brings the predictions back. They are kept: nothing that goes wrong here fails the job. */
+async function bringBack(input: JobInput<InferenceSpec>, pod: Pod): Promise<string> {
+  const [announced, returned] = await Promise.allSettled([
+    pod.announceJobComplete({ input, model_ids: input.spec.models }),
+    pod.returnResults({ input, models: [] }),
+  ]);
+  if (announced.status === 'rejected') log.warn('not announced', { cause: fromFailure(announced.reason).message });
+  if (returned.status === 'rejected') log.warn('not returned', { cause: fromFailure(returned.reason).message });
+  const delivered = returned.status === 'fulfilled' && returned.value.delivered;
+  return delivered ? 'predicted and brought back' : 'predicted; to be fetched from the room';
+}
+
+/** Waits for both; where one fails, the other is cancelled and waited for, so that nothing of the job is left running. */
+async function bothOrNone(...parts: (() => Promise<void>)[]): Promise<void> {
+  const scope = new CancellationScope({ cancellable: true });
+  await scope.run(async () => {
+    const running = parts.map((part) => part());
+    try {
+      await Promise.all(running);
+    } catch (failure) {
+      scope.cancel();
+      await Promise.allSettled(running);
+      throw failure;
+    }
+  });
+}
