@@ -84,6 +84,7 @@ data "aws_iam_policy_document" "worker_trust" {
 data "aws_iam_policy_document" "worker" {
   for_each = local.worker_rooms
   statement {
+    # Also lets S3 say that an object of the room is not there: 404 for those who may list it, 403 for others.
     sid       = "ListTheRoom"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this["rooms"].arn]
@@ -105,6 +106,11 @@ data "aws_iam_policy_document" "worker" {
     actions = ["s3:PutObject", "s3:AbortMultipartUpload"]
     resources = [for path in ["models/*", "datasets/*", "jobs/*"] :
     "${aws_s3_bucket.this["rooms"].arn}/${each.key}/${path}"]
+  }
+  statement {
+    sid       = "GiveUpClaims" # which keep two jobs from writing into one model
+    actions   = ["s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.this["rooms"].arn}/${each.key}/models/*/claim.json"]
   }
 }
 
