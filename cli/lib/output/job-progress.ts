@@ -7,6 +7,9 @@ import { bytes, duration, loss, rate } from './words.ts';
 /** Widest bar on a terminal, in characters. */
 const BAR_WIDTH = 24;
 
+/** A lost worker is noticed by its missing heartbeats after more than this, in ms. */
+const SILENT_MS = 3_000;
+
 /** What each phase is called while it goes on. */
 const DOING: Record<JobPhase, string> = {
   queued: 'Waiting for a worker',
@@ -29,6 +32,8 @@ export class JobProgress {
   readonly #display: Display;
   #phase: JobPhase | undefined;
   #worker: string | null = null;
+  /** When a worker last said something, in ms since 1970. */
+  #heardAt = 0;
   #detail = '';
   #transfer: TransferProgress | undefined;
   #epoch: EpochProgress | undefined;
@@ -70,13 +75,16 @@ export class JobProgress {
   /** The API's word: it may lag behind the worker's. */
   status(status: JobStatus): void {
     this.#took(status.worker);
-    // A worker's message of the next phase may have come first; a new wait for a worker is a step back that is true.
-    if (this.#isNews(status.phase) || status.phase === 'queued') this.#enter(status.phase, status.detail);
+    // A worker's message of the next phase may have come first. A new wait for a worker is a true step back, but only where
+    // the worker has fallen silent: it takes seconds to notice that one is lost.
+    const waitsAnew = status.phase === 'queued' && Date.now() - this.#heardAt > SILENT_MS;
+    if (this.#isNews(status.phase) || waitsAnew) this.#enter(status.phase, status.detail);
     else if (status.phase === this.#phase) this.#detail = status.detail;
   }
 
   /** A worker's live message. */
   message(message: ProgressMessage): void {
+    this.#heardAt = Date.now();
     this.#took(message.worker);
     this.#enter(message.phase, message.detail ?? '');
     if (message.frames !== undefined) this.#frames = message.frames;
@@ -126,7 +134,8 @@ export class JobProgress {
     this.#phase = phase;
     this.#entered.set(phase, Date.now());
     this.#transfer = undefined;
-    if (!isFinal(phase)) this.#display.say(`${DOING[phase]}…`);
+    // On a terminal the live line says it.
+    if (!isFinal(phase) && !this.#display.live) this.#display.say(`${DOING[phase]}…`);
   }
 
   #onEpoch(epoch: EpochProgress): void {
@@ -138,9 +147,11 @@ export class JobProgress {
 
   #liveLines(): string[] {
     if (this.#phase === undefined || isFinal(this.#phase)) return [];
-    const detail = this.#detail === '' ? '' : `: ${this.#detail}`;
+    const doing = DOING[this.#phase];
+    const repeats = this.#detail === '' || this.#detail.toLowerCase().startsWith(doing.toLowerCase());
+    const head = repeats ? this.#detail || doing : `${doing}: ${this.#detail}`;
     const start = this.#entered.get(this.#phase) ?? Date.now();
-    const lines = [`${DOING[this.#phase]}${detail}  ${duration((Date.now() - start) / 1000)}`];
+    const lines = [`${head[0]?.toUpperCase()}${head.slice(1)}  ${duration((Date.now() - start) / 1000)}`];
     if (this.#transfer !== undefined) lines.push(transferLine(this.#transfer));
     if (this.#phase === 'training' && this.#epoch !== undefined) {
       lines.push(`${bar(this.#epoch.epoch, this.#epoch.max_epochs)} ${epochLine(this.#epoch)}`);
