@@ -1,5 +1,6 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { SleapRtcError } from '../../protocol/errors.ts';
+import { diskFullOr } from '../files/disk-full.ts';
 
 /** Codes of the network, as Node has them, that mean: not reachable now. */
 const UNREACHABLE =
@@ -36,6 +37,5 @@ function storageError(error: unknown): unknown {
   if (status >= 500 || status === 429 || UNREACHABLE.test(code) || error.name === 'TimeoutError') {
     return new SleapRtcError('STORAGE_UNREACHABLE', `S3 did not do its part (${error.name}).`, { cause: error });
   }
-  if (code === 'ENOSPC') return new SleapRtcError('DISK_FULL', 'The worker’s disk is full.', { cause: error });
-  return error;
+  return diskFullOr(error);
 }

@@ -1,6 +1,6 @@
 /** Variables that a Python process with a GPU needs; patterns, because CUDA, NCCL and OpenMP each have dozens. */
 const PASSED =
-  /^(PATH|HOME|USER|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|CUDA_.*|NVIDIA_.*|NCCL_.*|OMP_.*|MKL_.*|OPENBLAS_.*|TORCH_.*|PYTORCH_.*|HF_HOME|HF_HUB_OFFLINE|SSL_CERT_FILE|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
+  /^(PATH|HOME|USER|LANG|LC_.*|TZ|TMPDIR|XDG_CACHE_HOME|MPLCONFIGDIR|NUMBA_.*|LD_LIBRARY_PATH|CUDA_.*|NVIDIA_.*|NCCL_.*|OMP_.*|MKL_.*|OPENBLAS_.*|TORCH_.*|PYTORCH_.*|HF_HOME|HF_HUB_OFFLINE|SSL_CERT_FILE|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
 
 /**
  * The environment that sleap-nn gets: named variables only, so that a worker's S3 keys, Temporal certificate and room

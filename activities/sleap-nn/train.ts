@@ -5,6 +5,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
 import { datasetHash, modelId } from '../../protocol/model-id.ts';
+import { diskFullOr } from '../files/disk-full.ts';
 import { type Attempt, attemptSeconds, finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
 import { collectModel } from './collect-model.ts';
 import type { SleapNnDeps } from './index.ts';
@@ -83,6 +84,8 @@ export function createTrain(deps: SleapNnDeps) {
       }
       progress?.say('collecting the model');
       return await finish(job, finished);
+    } catch (error) {
+      throw diskFullOr(error);
     } finally {
       clearInterval(heartbeat);
     }

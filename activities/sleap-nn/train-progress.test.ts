@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { TrainProgress } from './train-progress.ts';
+
+function following(epochsDone = 0) {
+  const published: {
+    detail?: string | undefined;
+    epoch?: { epoch: number; val_loss: number | null; train_loss: number | null } | undefined;
+  }[] = [];
+  const progress = new TrainProgress({
+    jobId: 'job12345',
+    run: 'centroid',
+    runIndex: 0,
+    runCount: 2,
+    maxEpochs: 3,
+    epochsDone,
+    publish: (message) => published.push(message),
+  });
+  return { progress, published };
+}
+
+describe('training progress', () => {
+  it('counts finished epochs from 1 and keeps the last losses for the heartbeat', () => {
+    const { progress } = following();
+    progress.onEvent({ event: 'epoch_begin', epoch: 0 });
+    progress.onEvent({ event: 'epoch_end', epoch: 0, logs: { 'val/loss': 0.5, loss: 0.7 } });
+    assert.equal(progress.latest.epoch.epoch, 1);
+    assert.equal(progress.latest.epoch.val_loss, 0.5);
+    assert.equal(progress.latest.epoch.train_loss, 0.7);
+    assert.equal(progress.sawTrainEnd, false);
+    progress.onEvent({ event: 'train_end' });
+    assert.equal(progress.sawTrainEnd, true);
+  });
+
+  it('does not flood the room with fast epochs, and always tells the last', () => {
+    const { progress, published } = following();
+    progress.say('loading sleap-nn');
+    for (let epoch = 0; epoch < 100; epoch += 1)
+      progress.onEvent({ event: 'epoch_end', epoch, logs: { 'val/loss': epoch } });
+    progress.onEvent({ event: 'train_end' });
+    assert.ok(published.length < 10, String(published.length));
+    assert.equal(published.at(-1)?.epoch?.epoch, 100);
+  });
+
+  it('begins where an earlier attempt ended', () => {
+    const { progress, published } = following(7);
+    progress.say('loading sleap-nn to go on after epoch 7');
+    assert.equal(published[0]?.epoch?.epoch, 7);
+  });
+});
