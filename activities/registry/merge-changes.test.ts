@@ -44,10 +44,13 @@ describe('mergeChanges', () => {
     Manifest.parse(manifest);
   });
 
-  it('leaves the manifest that it was given as it was', () => {
+  it('leaves what it was given as it was', () => {
     const before = empty();
-    merge(before, publish());
+    const publication = publish();
+    const copy = structuredClone(publication);
+    merge(before, publication, { type: 'worker_gone', change_id: 'g', worker: 'worker-gpu-01' });
     assert.deepEqual(before, empty());
+    assert.deepEqual(publication, copy);
   });
 
   it('does not let an older model take the latest alias', () => {
@@ -77,6 +80,13 @@ describe('mergeChanges', () => {
     assert.equal(again.changed, false);
     assert.equal(again.outcomes[0]?.ok, true);
     assert.deepEqual(again.manifest, later);
+  });
+
+  it('gives the alias that was asked for also to a training that ended before the one that is known', () => {
+    const newer = publish({ alias: 'mine', trained_at: '2025-11-11T11:00:00Z', trained_on_worker: 'worker-gpu-02' });
+    const { manifest } = merge(empty(), newer, publish({ alias: 'yours' }));
+    assert.deepEqual(manifest.aliases, { mine: 'a3f5e8c9', yours: 'a3f5e8c9', 'latest-centroid': 'a3f5e8c9' });
+    assert.equal(manifest.models.a3f5e8c9?.trained_on_worker, 'worker-gpu-02');
   });
 
   it('refuses an alias for a model that is not there, and touches nothing', () => {

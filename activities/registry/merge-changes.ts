@@ -52,7 +52,7 @@ type Refusal = { code: ErrorCode; message: string } | undefined;
 function applyChange(manifest: Manifest, change: ManifestChange): Refusal {
   switch (change.type) {
     case 'publish_model':
-      return publishModel(manifest, change.model);
+      return publishModel(manifest, change);
     case 'set_alias':
       return keptAlias(change.alias) ?? setAlias(manifest, change.alias, change.model_id);
     case 'remove_alias':
@@ -65,21 +65,17 @@ function applyChange(manifest: Manifest, change: ManifestChange): Refusal {
 }
 
 /**
- * Adds a model, gives it its alias, and lets `latest-<model_type>` name the newest. A publication that is in the manifest
- * already is known by its time and worker, and left alone: what was changed since must not be undone by a late repeat.
+ * Adds a model, gives it its alias, and lets `latest-<model_type>` name the newest. A publication that has been made already
+ * is known by its change id, which the entry keeps, and left alone: what was changed since must not be undone by a late repeat.
  */
-function publishModel(manifest: Manifest, model: ModelEntry): Refusal {
+function publishModel(manifest: Manifest, { change_id, model }: ManifestChange & { type: 'publish_model' }): Refusal {
   const known = manifest.models[model.id];
-  if (known !== undefined && isSamePublication(known, model)) return undefined;
+  const made = publicationsOf(known);
+  if (made.includes(change_id)) return undefined;
 
-  const outdated = known !== undefined && isNewer(known, model);
-  const entry = known === undefined ? model : mergeEntries(known, model);
-  manifest.models[model.id] = entry;
-  const { alias } = model;
-  // Somebody may have given an outdated publication's alias to another model since.
-  if (alias !== null && !KEPT_ALIASES.has(alias) && !(outdated && Object.hasOwn(manifest.aliases, alias))) {
-    manifest.aliases[alias] = model.id;
-  }
+  const entry = structuredClone(known === undefined ? model : mergeEntries(known, model));
+  manifest.models[model.id] = { ...entry, publications: [...made, change_id] };
+  if (model.alias !== null && !KEPT_ALIASES.has(model.alias)) manifest.aliases[model.alias] = model.id;
 
   const latest = latestAlias(entry.model_type);
   const current = manifest.models[manifest.aliases[latest] ?? ''];
@@ -87,8 +83,10 @@ function publishModel(manifest: Manifest, model: ModelEntry): Refusal {
   return undefined;
 }
 
-function isSamePublication(a: ModelEntry, b: ModelEntry): boolean {
-  return Date.parse(a.trained_at) === Date.parse(b.trained_at) && a.trained_on_worker === b.trained_on_worker;
+/** Ids of the changes that have published a model: one, unless the same config was trained on the same data again. */
+function publicationsOf(entry: ModelEntry | undefined): string[] {
+  const ids = entry?.publications;
+  return Array.isArray(ids) ? ids.filter((id) => typeof id === 'string') : [];
 }
 
 /** The same config and data trained twice: the newer training's entry, on the workers of both. */
