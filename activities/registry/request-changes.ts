@@ -1,6 +1,5 @@
 import type { Client } from '@temporalio/client';
 import { CONTROL_QUEUE, roomRegistryWorkflowId } from '../../protocol/queues.ts';
-import type { roomRegistry } from '../../workflows/index.ts';
 import type { RequestManifestChangesInput } from '../contract.ts';
 
 /** Hands changes to the room's registry workflow, starting it if it is not running. The answer comes as a signal. */
@@ -10,16 +9,13 @@ export function createRequestManifestChanges({ temporal }: { temporal: Client })
     changes,
     reply_to,
   }: RequestManifestChangesInput): Promise<void> {
-    await temporal.workflow.signalWithStart<typeof roomRegistry, [Omit<RequestManifestChangesInput, 'room_id'>]>(
-      'roomRegistry',
-      {
-        workflowId: roomRegistryWorkflowId(room_id),
-        taskQueue: CONTROL_QUEUE,
-        args: [{ room_id }],
-        signal: 'requestManifestChanges',
-        signalArgs: [{ changes, ...(reply_to && { reply_to }) }],
-        staticSummary: `the registry of ${room_id}`,
-      },
-    );
+    await temporal.workflow.signalWithStart('roomRegistry', {
+      workflowId: roomRegistryWorkflowId(room_id),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ room_id }],
+      signal: 'requestManifestChanges',
+      signalArgs: [{ changes, ...(reply_to && { reply_to }) }],
+      staticSummary: `the registry of ${room_id}`,
+    });
   };
 }

@@ -1,10 +1,5 @@
-/**
- * Records histories for the replay test: `node test/workflows/record-histories.ts RELEASE`, into `test/histories/RELEASE/`.
- * To be run once a release; what is there is never recorded again, since running jobs have such histories.
- */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { SleapRtcError } from '../../protocol/errors.ts';
@@ -15,85 +10,88 @@ import { inferenceInput, trainingInput } from './job-inputs.ts';
 import { startPodProcess } from './pod-process.ts';
 import { devServer } from './servers.ts';
 
-const [release] = process.argv.slice(2);
-if (release === undefined) throw new Error('usage: node test/workflows/record-histories.ts RELEASE');
-const folder = join(fileURLToPath(new URL('../histories', import.meta.url)), release);
-await mkdir(folder, { recursive: true });
-
+/** Where it was recorded is nobody's business, and replay does not look at it. */
 const MACHINE = new Set(['identity', 'stackTrace']);
-const { env, stop } = await devServer();
-const control = await startFakeControl(env);
 
-async function record(name: string, handle: WorkflowHandle): Promise<void> {
-  const history = proto.temporal.api.history.v1.History.fromObject(await handle.fetchHistory());
-  // Where it was recorded is nobody's business, and replay does not look at it.
-  const text = JSON.stringify(history, (key, value: unknown) => (MACHINE.has(key) ? undefined : value));
-  await writeFile(join(folder, `${name}.json`), `${text}\n`, { flag: 'wx' });
-}
-async function withPod(options: FakePodOptions, run: (pod: FakePod) => Promise<void>): Promise<void> {
-  const pod = await FakePod.start(env, options);
-  await run(pod);
-  await pod.stop();
-}
-function startTraining(room: string) {
-  const input = trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] });
-  const workflowId = jobWorkflowId(room, input.spec.job_id);
-  return env.client.workflow.start('trainingJob', { workflowId, taskQueue: CONTROL_QUEUE, args: [input] });
-}
-const ended = (handle: WorkflowHandle) => handle.result().catch(() => {});
+/**
+ * Records a history of each kind of end that jobs have, as `FOLDER/NAME.json`. To be done once a release; what is there is
+ * never recorded again, since running jobs have such histories.
+ */
+export async function recordHistories(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const { env, stop } = await devServer();
+  const control = await startFakeControl(env);
 
-await withPod({ room: 'done' }, async () => {
-  const job = await startTraining('done');
-  await ended(job);
-  await record('training-done', job);
-  await record('registry', env.client.workflow.getHandle(roomRegistryWorkflowId('done')));
+  async function record(name: string, handle: WorkflowHandle): Promise<void> {
+    const history = proto.temporal.api.history.v1.History.fromObject(await handle.fetchHistory());
+    const text = JSON.stringify(history, (key, value: unknown) => (MACHINE.has(key) ? undefined : value));
+    await writeFile(join(folder, `${name}.json`), `${text}\n`, { flag: 'wx' });
+  }
+  async function withPod(options: FakePodOptions, run: (pod: FakePod) => Promise<void>): Promise<void> {
+    const pod = await FakePod.start(env, options);
+    await run(pod);
+    await pod.stop();
+  }
+  function startTraining(room: string) {
+    const input = trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] });
+    const workflowId = jobWorkflowId(room, input.spec.job_id);
+    return env.client.workflow.start('trainingJob', { workflowId, taskQueue: CONTROL_QUEUE, args: [input] });
+  }
+  const ended = (handle: WorkflowHandle) => handle.result().catch(() => {});
 
-  const input = inferenceInput({ room: 'done' });
-  const workflowId = jobWorkflowId('done', input.spec.job_id);
-  const infer = await env.client.workflow.start('inferenceJob', {
-    workflowId,
-    taskQueue: CONTROL_QUEUE,
-    args: [input],
-  });
-  await ended(infer);
-  await record('inference-done', infer);
-});
-
-const refuse = async () =>
-  Promise.reject(new SleapRtcError('CONFIG_REFUSED', 'trainer_config.max_epochs must be positive.'));
-await withPod({ room: 'refused', overrides: () => ({ train: refuse }) }, async () => {
-  const job = await startTraining('refused');
-  await ended(job);
-  await record('training-refused', job);
-});
-
-const training = Promise.withResolvers<void>();
-await withPod(
-  {
-    room: 'cancelled',
-    onCall: async (activity) => {
-      if (activity !== 'train') return;
-      training.resolve();
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-    },
-  },
-  async () => {
-    const job = await startTraining('cancelled');
-    await training.promise;
-    await job.cancel();
+  await withPod({ room: 'done' }, async () => {
+    const job = await startTraining('done');
     await ended(job);
-    await record('training-cancelled', job);
-  },
-);
+    await record('training-done', job);
+    await record('registry', env.client.workflow.getHandle(roomRegistryWorkflowId('done')));
 
-const doomed = await startPodProcess(env.address, { room: 'lost', name: 'doomed', stallIn: 'uploadModel' });
-const lost = await startTraining('lost');
-await doomed.reached('uploadModel');
-await doomed.kill();
-await withPod({ room: 'lost', name: 'survivor' }, async () => {
-  await ended(lost);
-  await record('training-pod-lost', lost);
-});
+    const input = inferenceInput({ room: 'done' });
+    const workflowId = jobWorkflowId('done', input.spec.job_id);
+    const infer = await env.client.workflow.start('inferenceJob', {
+      workflowId,
+      taskQueue: CONTROL_QUEUE,
+      args: [input],
+    });
+    await ended(infer);
+    await record('inference-done', infer);
+  });
 
-await control.stop();
-await stop();
+  const refuse = async () =>
+    Promise.reject(new SleapRtcError('CONFIG_REFUSED', 'trainer_config.max_epochs must be positive.'));
+  await withPod({ room: 'refused', overrides: () => ({ train: refuse }) }, async () => {
+    const job = await startTraining('refused');
+    await ended(job);
+    await record('training-refused', job);
+  });
+
+  const training = Promise.withResolvers<void>();
+  await withPod(
+    {
+      room: 'cancelled',
+      onCall: async (activity) => {
+        if (activity !== 'train') return;
+        training.resolve();
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+      },
+    },
+    async () => {
+      const job = await startTraining('cancelled');
+      await training.promise;
+      await job.cancel();
+      await ended(job);
+      await record('training-cancelled', job);
+    },
+  );
+
+  const doomed = await startPodProcess(env.address, { room: 'lost', name: 'doomed', stallIn: 'uploadModel' });
+  const lost = await startTraining('lost');
+  await doomed.reached('uploadModel');
+  await doomed.kill();
+  await withPod({ room: 'lost', name: 'survivor' }, async () => {
+    await ended(lost);
+    await record('training-pod-lost', lost);
+  });
+
+  await control.stop();
+  await stop();
+}

@@ -4,11 +4,13 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import proto from '@temporalio/proto';
 import { Worker } from '@temporalio/worker';
+import { recordHistories } from './record-histories.ts';
 import { quietRuntime, workflowBundle } from './servers.ts';
 
 /**
  * Jobs that were started by an older release must go on under this one. Where a replay fails, keep the old path beside the
  * new one with `patched()`; do not record the history again.
+ * Once a release: `SLEAP_RTC_RECORD_HISTORIES=0.2.0 mocha test/workflows/replay.test.ts`.
  */
 describe('replay of recorded histories', function () {
   this.timeout(60_000);
@@ -20,7 +22,11 @@ describe('replay of recorded histories', function () {
   const replay = async (name: string, history: unknown): Promise<void> =>
     Worker.runReplayHistory({ workflowBundle: await workflowBundle(), replayName: name }, history);
 
-  before(quietRuntime);
+  before(async () => {
+    quietRuntime();
+    const release = process.env.SLEAP_RTC_RECORD_HISTORIES;
+    if (release !== undefined) await recordHistories(`${folder}/${release}`);
+  });
 
   it('comes to the same decisions as when they were recorded', async () => {
     let replayed = 0;

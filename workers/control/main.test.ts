@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { execa } from 'execa';
+import { SEARCH_ATTRIBUTES } from '../../protocol/queues.ts';
+import { freePort } from '../../stack/ports.ts';
+import { devServerWithShortHistories } from '../../test/workflows/servers.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+/** Starts the process; `event` resolves when it has logged an event of that name. */
+function startMain(address: string) {
+  const env = {
+    TEMPORAL_ADDRESS: address,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'x',
+    AWS_SECRET_ACCESS_KEY: 'x',
+  };
+  const child = execa(process.execPath, [MAIN], { env, reject: false });
+  const events = new Map<string, PromiseWithResolvers<void>>();
+  const entry = (name: string) => {
+    const found = events.get(name) ?? Promise.withResolvers<void>();
+    events.set(name, found);
+    return found;
+  };
+  createInterface({ input: child.stdout }).on('line', (line) => entry(String(JSON.parse(line).event)).resolve());
+  const event = (name: string): Promise<void> =>
+    Promise.race([
+      entry(name).promise,
+      child.then(({ exitCode, all, stderr }) => {
+        throw new Error(`ended with ${exitCode}: ${all ?? stderr}`);
+      }),
+    ]);
+  return { child, event };
+}
+
+describe('the control worker as a process', function () {
+  this.timeout(60_000);
+  let bare: TestWorkflowEnvironment;
+  before(async () => {
+    bare = await devServerWithShortHistories(1_000);
+  });
+  after(async () => bare?.teardown());
+
+  it('makes the search attributes of a server that nobody has prepared, and ends well on SIGTERM', async () => {
+    const { child, event } = startMain(bare.address);
+    await event('ready');
+    const { customAttributes } = await bare.connection.operatorService.listSearchAttributes({ namespace: 'default' });
+    for (const name of Object.keys(SEARCH_ATTRIBUTES)) assert.ok(name in customAttributes, name);
+    child.kill('SIGTERM');
+    assert.equal((await child).exitCode, 0);
+  });
+
+  it('waits for a server that is not up yet', async () => {
+    const { child, event } = startMain(`127.0.0.1:${await freePort()}`);
+    await event('temporal_unreachable');
+    child.kill('SIGTERM');
+    const ended = await Promise.race([child, sleep(5_000)]);
+    assert.equal(ended?.exitCode, 0);
+  });
+
+  it('names the setting that is wrong', async () => {
+    const ended = await execa(process.execPath, [MAIN], { env: { AWS_ENDPOINT_URL_S3: 'nowhere' }, reject: false });
+    assert.notEqual(ended.exitCode, 0);
+    assert.match(ended.stdout + ended.stderr, /AWS_ENDPOINT_URL_S3/);
+  });
+});
