@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { Express, Router } from 'express';
+import type { Express, RequestHandler, Router } from 'express';
 import expressWs from 'express-ws';
 import type { Logger } from 'pino';
 import type { WebSocket, WebSocketServer } from 'ws';
@@ -43,8 +43,25 @@ export function createApp(parts: {
   // First of all routes, so that no other middleware sees the made-up request behind a socket.
   withSockets.app.ws(SOCKET_PATH, (socket) => parts.serveSocket(socket));
 
-  app.use(requestLog(logger), safeHeaders, ...parts.routers, unknownPath, answerErrors(logger));
+  app.use(
+    endingConnections(server),
+    requestLog(logger),
+    safeHeaders,
+    ...parts.routers,
+    unknownPath,
+    answerErrors(logger),
+  );
   return { sockets };
+}
+
+/** A kept-alive connection whose last answer went out while the server was stopping would hold it up. */
+function endingConnections(server: Server): RequestHandler {
+  return (_req, res, next) => {
+    res.on('close', () => {
+      if (!server.listening) setImmediate(() => server.closeIdleConnections());
+    });
+    next();
+  };
 }
 
 function pathOf(url: string | undefined): string {

@@ -92,7 +92,9 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
       const info = await describe(roomId, jobId);
       if (waitMs === 0 || info.status.name !== 'RUNNING') return statusOf(info);
       await temporal.wait(() => outcomeQuietly(handleOf(roomId, jobId)), waitMs, signal);
-      return statusOf(await describe(roomId, jobId));
+      const after = await describe(roomId, jobId);
+      // Who no longer waits is not worth the time that asking the workflow may take.
+      return (signal.aborted ? statusFromRecord(after) : undefined) ?? statusOf(after);
     },
 
     async list(roomId) {

@@ -23,6 +23,8 @@ export type Wanted = readonly ('s3' | 'dynamodb' | 'cognito' | 'temporal')[];
 /** Real servers for tests, and how to reach them. */
 export interface TestServers extends AsyncDisposable {
   config: SignalingConfig;
+  /** For a process that reads its environment itself. */
+  dynamodbEndpoint: string | undefined;
   /** New clients each time; whoever asks ends them. */
   aws(): AwsClients;
   /** Ends one server, to test what happens while it is away. */
@@ -68,6 +70,7 @@ export async function startTestServers(wanted: Wanted): Promise<TestServers> {
   };
   return {
     config,
+    dynamodbEndpoint: dynamodb?.endpoint,
     aws() {
       const common = { region: 'us-east-1', maxAttempts: 2, requestHandler: { connectionTimeout: 1000 } };
       const credentials = {
