@@ -7,6 +7,8 @@ export async function within<Value>(
   limits: { signal?: AbortSignal | undefined; timeoutMs?: number; onTimeout?: () => Error },
 ): Promise<Value> {
   const { signal, timeoutMs, onTimeout } = limits;
+  // Where nobody waits for it any more, its failure is nobody's.
+  promise.catch(() => undefined);
   signal?.throwIfAborted();
   if (signal === undefined && timeoutMs === undefined) return promise;
   let timer: NodeJS.Timeout | undefined;

@@ -183,8 +183,12 @@ export class SignalingClient implements AsyncDisposable {
 
   /** Opens a socket and registers on it; resolves when the server has taken the registration. */
   async #register(): Promise<Registered> {
-    const idToken = await this.#options.idToken();
-    this.#abort.signal.throwIfAborted();
+    const limits = {
+      signal: this.#abort.signal,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+      onTimeout: () => new SleapRtcError('SERVER_UNREACHABLE', 'The signaling server did not answer in time.'),
+    };
+    const idToken = await within(this.#options.idToken(), limits);
     const registration = Promise.withResolvers<Registered>();
     let registered = false;
     const socket = new SignalingSocket(this.#options.serverUrl, {
@@ -218,11 +222,7 @@ export class SignalingClient implements AsyncDisposable {
       },
     });
     try {
-      return await within(registration.promise, {
-        signal: this.#abort.signal,
-        timeoutMs: REQUEST_TIMEOUT_MS,
-        onTimeout: () => new SleapRtcError('SERVER_UNREACHABLE', 'The signaling server did not answer in time.'),
-      });
+      return await within(registration.promise, limits);
     } catch (error) {
       socket.close();
       throw error;

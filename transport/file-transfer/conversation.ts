@@ -23,10 +23,18 @@ export class Conversation {
     await this.send(JSON.stringify(message));
   }
 
-  /** Tells the sender, from time to time, that what keeps this side is work. */
-  async sayBusy(): Promise<void> {
+  /** Until disposed, tells the sender from time to time that what keeps this side, such as checking a large file, is work. */
+  keepPatient(): Disposable {
+    const timer = setInterval(() => {
+      if (performance.now() - this.#saidAt < BUSY_INTERVAL_MS) return;
+      this.say({ type: 'busy' }).catch(() => undefined);
+    }, BUSY_INTERVAL_MS);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  }
+
+  /** @throws the signal's reason where this side was aborted */
+  throwIfAborted(): void {
     this.#signal?.throwIfAborted();
-    if (performance.now() - this.#saidAt > BUSY_INTERVAL_MS) await this.say({ type: 'busy' });
   }
 
   async send(data: string | Uint8Array): Promise<void> {

@@ -95,7 +95,7 @@ export class Pull implements AsyncDisposable {
         this.#onTheWay += 1;
       } else {
         this.#meter.had(found.hadBytes);
-        await this.#conversation.sayBusy();
+        this.#conversation.throwIfAborted();
       }
     }
     for (const range of ranges) await this.#want(index, range);

@@ -34,7 +34,8 @@ export async function receiveFiles(
   options: ReceiveOptions = {},
 ): Promise<FileEntry[]> {
   const conversation = new Conversation(channel, options.signal);
-  return conversation.run(
+  const patience = conversation.keepPatient();
+  const receiving = conversation.run(
     async () => {
       await conversation.say(HELLO);
       const files = acceptOffer(await readOffer(conversation), options);
@@ -52,6 +53,7 @@ export async function receiveFiles(
     },
     (text) => parseMessage(SenderMessage, text),
   );
+  return receiving.finally(() => patience[Symbol.dispose]());
 }
 
 async function readOffer(conversation: Conversation): Promise<FileEntry[]> {
@@ -76,7 +78,7 @@ async function lookAround(
   const missing: { index: number; entry: FileEntry }[] = [];
   let neededBytes = 0;
   for (const [index, entry] of files.entries()) {
-    await conversation.sayBusy();
+    conversation.throwIfAborted();
     if (await isFinished(await prepareParents(root, entry.path), entry)) {
       meter.had(entry.size_bytes);
       continue;
