@@ -18,6 +18,7 @@ import { iceServersFor } from './ice/ice-servers.ts';
 import { ensureSearchAttributes } from './jobs/search-attributes.ts';
 import { Temporal } from './jobs/temporal.ts';
 import { createTemporalJobs } from './jobs/temporal-jobs.ts';
+import { createJobLogReader } from './models/job-logs.ts';
 import { createS3RoomFiles } from './models/room-files.ts';
 import { PeerDirectory } from './peers/directory.ts';
 import { ProgressMemory } from './peers/last-progress.ts';
@@ -101,7 +102,13 @@ export async function startSignalingServer(
       openRoutes({ signIn: createCognitoSignIn(aws.cognito, config.cognito), ...config.limits }),
       roomRoutes({ rooms, directory, verifyIdToken, ...config.limits }),
       modelRoutes({ rooms, files: createS3RoomFiles(aws.s3, config.bucket), verifyIdToken }),
-      jobRoutes({ rooms, jobs, verifyIdToken, stopping: stopping.signal }),
+      jobRoutes({
+        rooms,
+        jobs,
+        readLogs: createJobLogReader(aws.s3, config.bucket),
+        verifyIdToken,
+        stopping: stopping.signal,
+      }),
     ],
     trustedProxies: config.limits.trustedProxies,
     logger,

@@ -46,8 +46,10 @@ describe('the API on real servers', () => {
   });
 
   const member = () => ({ idToken: room.idToken, roomToken: room.token });
-  const put = (key: string, body: string | Uint8Array) =>
-    aws.s3.send(new PutObjectCommand({ Bucket: servers.config.bucket, Key: `${room.room_id}/${key}`, Body: body }));
+  const put = (key: string, body: string) =>
+    aws.s3.send(
+      new PutObjectCommand({ Bucket: servers.config.bucket, Key: `${room.room_id}/${key}`, Body: Buffer.from(body) }),
+    );
   const ofRoom = (request: string, options: object = {}) =>
     ask(server.url, request.replace('ROOM', `/api/rooms/${room.room_id}`), { ...member(), ...options });
 
@@ -115,6 +117,16 @@ describe('the API on real servers', () => {
     assert.equal((await ofRoom(`GET ROOM/jobs/${spec.job_id}?wait_ms=100`)).status, 200);
     assert.equal((await ofRoom(`POST ROOM/jobs/${spec.job_id}/cancel`)).status, 200);
     assert.equal((await ofRoom('GET ROOM/jobs/job00000009')).code, 'JOB_NOT_FOUND');
+  });
+
+  it('shows the logs of a job, from their ends', async () => {
+    assert.equal((await ofRoom(`GET ROOM/jobs/${spec.job_id}/log`)).code, 'JOB_NOT_FOUND');
+    await put(`jobs/${spec.job_id}/logs/centroid.log`, `start${'x'.repeat(1024 * 1024)}end`);
+    await put(`jobs/${spec.job_id}/logs/empty.log`, '');
+    const url = `${server.url}/api/rooms/${room.room_id}/jobs/${spec.job_id}/log`;
+    const headers = { authorization: `Bearer ${room.idToken}`, 'x-room-token': room.token };
+    const text = await (await fetch(url, { headers })).text();
+    assert.match(text, /^==> centroid\.log <==\nx+end\n==> empty\.log <==\n$/);
   });
 
   it('answers who waits for a job when the server stops', async () => {

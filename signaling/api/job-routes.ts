@@ -6,6 +6,7 @@ import { JobId } from '../../protocol/ids.ts';
 import { JobSpec, type JobStatus } from '../../protocol/job.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import type { ReadJobLogs } from '../models/job-logs.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { inRoom, roomOf, signedIn, userOf } from './door.ts';
 
@@ -16,10 +17,11 @@ const MAX_WAIT_MS = 30_000;
 
 const StatusQuery = z.object({ wait_ms: z.coerce.number().int().min(0).max(MAX_WAIT_MS).default(0) });
 
-/** Submitting, watching and cancelling jobs. */
+/** Submitting, watching and cancelling jobs, and reading their logs. */
 export function jobRoutes(parts: {
   rooms: Pick<Rooms, 'enter' | 'touch'>;
   jobs: Jobs;
+  readLogs: ReadJobLogs;
   verifyIdToken: VerifyIdToken;
   /** Aborted when the server stops, so that nobody is kept waiting. */
   stopping: AbortSignal;
@@ -50,6 +52,10 @@ export function jobRoutes(parts: {
     const { wait_ms: waitMs } = StatusQuery.parse(req.query);
     const signal = AbortSignal.any([parts.stopping, closed(res)]);
     reply(res, await jobs.status(roomOf(res).room_id, jobIn(req), { waitMs, signal }));
+  });
+
+  router.get('/api/rooms/:room/jobs/:job/log', ...door, async (req, res) => {
+    res.type('text/plain').send(await parts.readLogs(roomOf(res).room_id, jobIn(req)));
   });
 
   router.post('/api/rooms/:room/jobs/:job/cancel', ...door, async (req, res) => {
