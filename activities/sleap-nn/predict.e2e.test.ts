@@ -20,7 +20,7 @@ print(json.dumps({"videos": [video.filename for video in labels.videos], "frames
 `;
 
 describe('predicting with the real sleap-nn', function () {
-  this.timeout(180_000);
+  this.timeout(300_000); // a minute at most on an idle machine
   let tools: Tools;
   let workDir: string;
   let trained: TrainedModel;

@@ -12,7 +12,7 @@ import { createSleapNnActivities, type TrainedModel } from './index.ts';
 import { fliesConfig, fliesJob, testDeps, textOf } from './testing/flies-job.ts';
 
 describe('training with the real sleap-nn', function () {
-  this.timeout(180_000);
+  this.timeout(300_000); // a minute at most on an idle machine
   let tools: Tools;
   let workDir: string;
   let labels: string;
