@@ -13,7 +13,13 @@ import { freePort } from '../stack/ports.ts';
 import { startServer } from '../stack/servers/start-server.ts';
 import { readConfig as readControlConfig } from '../workers/control/config.ts';
 import { readConfig as readGpuConfig } from '../workers/gpu/config.ts';
-import { containerEnvironment, readComposition, readExampleSettings, textOf } from './deploy/composition.ts';
+import {
+  containerEnvironment,
+  loadedFiles,
+  readComposition,
+  readExampleSettings,
+  textOf,
+} from './deploy/composition.ts';
 
 const composition = readComposition();
 const services = Object.entries(composition.services);
@@ -106,21 +112,27 @@ describe('docker-compose.yml', () => {
 });
 
 describe('the Dockerfiles', () => {
-  for (const file of ['deploy/server.Dockerfile', 'deploy/worker.Dockerfile']) {
+  const images = {
+    'deploy/server.Dockerfile': ['signaling/main.ts', 'workers/control/main.ts', 'workflows/index.ts'],
+    'deploy/worker.Dockerfile': ['workers/gpu/main.ts'],
+  };
+  for (const [file, entries] of Object.entries(images)) {
+    const statements = textOf(file).matchAll(/^COPY (?!--from)(.+) \S+$/gm);
+    const copied = [...statements].flatMap(([, sources]) => (sources ?? '').split(' '));
+    const within = (path: string, folders: string[]): boolean =>
+      folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
+
     it(`${file} copies only what .dockerignore lets through`, () => {
-      const allowed = textOf('.dockerignore')
-        .split('\n')
-        .flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []));
-      const copied = [...textOf(file).matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, sources]) =>
-        (sources ?? '').split(' '),
-      );
+      const lines = textOf('.dockerignore').split('\n');
+      const allowed = lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
       assert.ok(copied.length > 0);
-      for (const source of copied) {
-        assert.ok(
-          allowed.some((path) => source === path || source.startsWith(`${path}/`)),
-          `${source} is in the context`,
-        );
-      }
+      for (const source of copied) assert.ok(within(source, allowed), `${source} is in the context`);
+    });
+
+    it(`${file} copies all that its processes import`, () => {
+      const loaded = loadedFiles(entries);
+      assert.ok(loaded.size > 10);
+      for (const path of loaded) assert.ok(within(path, copied), `${path} is in the image`);
     });
   }
 });

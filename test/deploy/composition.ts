@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -48,6 +49,19 @@ export function containerEnvironment(
     if (found !== undefined) environment[name] = found;
   }
   return environment;
+}
+
+/** Every file of ours that Node loads for `entries`, by paths in the repository; what is imported as a type only is not loaded. */
+export function loadedFiles(entries: readonly string[]): Set<string> {
+  const loaded = new Set<string>();
+  const visit = (path: string): void => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    const statements = textOf(path).matchAll(/^(?:import|export)(?! type\b)[^;]*?from '(\.[^']+)';/gm);
+    for (const [, imported] of statements) visit(posix.join(posix.dirname(path), imported ?? ''));
+  };
+  for (const entry of entries) visit(entry);
+  return loaded;
 }
 
 /** The forms that our files use: `${NAME}`, `${NAME:-default}` and `${NAME:?complaint}`. */
