@@ -19,6 +19,9 @@ const IDLE_TIMEOUT_MS = 120_000;
 /** What the worker's log tells of a job. Times are milliseconds since the epoch. */
 const LogLine = z.object({ time: z.number(), event: z.string(), job: z.string().optional() });
 
+const Trained = z.object({ job_id: z.string() });
+const Submitted = z.object({ submitted_at: z.iso.datetime() });
+
 interface OurRun {
   seconds: number;
   submitToStartMs: number;
@@ -50,18 +53,21 @@ async function measure(
   const labels = join(tools.sampleDataDir, 'minimal_instance.pkg.slp');
   const signal = new AbortController().signal;
   const server = { SLEAP_RTC_SERVER: stack.serverUrl, SLEAP_RTC_CONFIG_DIR: join(dir, 'cli') };
-  const room = CreateRoomReply.parse(await cliWith(server, signal).run('rooms', 'create'));
-  const cli = cliWith({ ...server, SLEAP_RTC_ROOM: room.room_id, SLEAP_RTC_TOKEN: room.token }, signal);
+  const room = CreateRoomReply.parse(await cliWith(server, dir, signal).run('rooms', 'create'));
+  const cli = cliWith({ ...server, SLEAP_RTC_ROOM: room.room_id, SLEAP_RTC_TOKEN: room.token }, dir, signal);
   const worker = await stack.startGpuWorker({ room: room.room_id, token: room.token, name: WORKER });
   const ours: OurRun[] = [];
   const bare: number[] = [];
   for (let run = 0; run < runs; run++) {
     await untilIdle(worker.logFile, run);
     const began = Date.now();
-    await cli.run('train', labels, '--config', CONFIG, '--again', '-o', join(dir, 'out'));
-    const manifest = Manifest.parse(await cli.run('models', 'list'));
-    const seconds = (Date.parse(manifest.updated_at) - began) / 1000;
-    const submitToStartMs = await readSubmitToStart(worker.logFile, join(dir, 'logs', 'signaling.log'));
+    const { job_id } = Trained.parse(
+      await cli.run('train', labels, '--config', CONFIG, '--again', '-o', join(dir, 'out')),
+    );
+    const { updated_at } = Manifest.parse(await cli.run('models', 'list'));
+    const { submitted_at } = Submitted.parse(await cli.run('jobs', 'show', job_id));
+    const seconds = (Date.parse(updated_at) - began) / 1000;
+    const submitToStartMs = (await startOf(job_id, worker.logFile)) - Date.parse(submitted_at);
     ours.push({ seconds, submitToStartMs });
     row({ name: 'ours', run, seconds: rounded(seconds, 3), submit_to_start_ms: submitToStartMs });
     bare.push(await bareTrain(tools.python, labels, join(dir, `bare-${run}`)));
@@ -105,10 +111,10 @@ async function untilIdle(logFile: string, run: number): Promise<void> {
   }
 }
 
-async function readSubmitToStart(workerLog: string, serverLog: string): Promise<number> {
-  const submitted = (await events(serverLog, 'job_started')).at(-1);
-  const started = (await events(workerLog, 'sleap_nn_started')).at(-1);
-  return (started?.time ?? Number.NaN) - (submitted?.time ?? Number.NaN);
+/** When sleap-nn was told to start, by the worker's log; milliseconds since the epoch. */
+async function startOf(jobId: string, logFile: string): Promise<number> {
+  const started = await events(logFile, 'sleap_nn_started');
+  return started.find(({ job }) => job === jobId)?.time ?? Number.NaN;
 }
 
 async function events(logFile: string, event: string): Promise<z.infer<typeof LogLine>[]> {

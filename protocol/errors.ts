@@ -187,11 +187,24 @@ const kinds = {
   MESSAGE_TOO_LARGE: { exitCode: EXIT.internal, retryable: false, remedy: 'Send large data over WebRTC.' },
   PEER_UNKNOWN: { exitCode: EXIT.unreachable, retryable: true, remedy: 'The peer has left the room.' },
   PEER_ID_TAKEN: { exitCode: EXIT.badInput, retryable: false, remedy: 'Choose another worker name.' },
+  MANIFEST_DAMAGED: {
+    exitCode: EXIT.jobFailed,
+    retryable: false,
+    remedy: 'Nothing was overwritten: the lab’s admin can restore the room’s manifest.json from the bucket’s versions.',
+  },
+  SETUP_FAILED: {
+    exitCode: EXIT.internal,
+    retryable: false,
+    remedy: 'Correct what is named, then run it again: it goes on where it was.',
+  },
   INTERNAL: { exitCode: EXIT.internal, retryable: true, remedy: 'Please report this, with the output of --json.' },
 } as const satisfies Record<string, ErrorKind>;
 
 /** The codes an error can have. */
 export type ErrorCode = keyof typeof kinds;
+
+/** Every code, for those who list them. */
+export const ERROR_CODES: readonly ErrorCode[] = Object.keys(kinds).filter(isErrorCode);
 
 /** Looks a code up; an unknown one (from a newer release) counts as INTERNAL. */
 export function errorKind(code: string): ErrorKind {

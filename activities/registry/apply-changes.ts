@@ -93,8 +93,8 @@ export async function applyChanges(
   }
 
   function refuseAll(): ChangeOutcome[] {
-    const message = `The manifest of ${room_id} is damaged and was left untouched; the lab’s admin must restore or remove s3://${bucket}/${key}.`;
-    return changes.map(({ change_id }) => ({ change_id, ok: false, error: { code: 'SERVER_ERROR', message } }));
+    const message = `The manifest of ${room_id} at s3://${bucket}/${key} is damaged and was left untouched.`;
+    return changes.map(({ change_id }) => ({ change_id, ok: false, error: { code: 'MANIFEST_DAMAGED', message } }));
   }
 }
 

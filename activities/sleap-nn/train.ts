@@ -128,6 +128,7 @@ export function createTrain(deps: SleapNnDeps) {
         tmpDir,
       });
       underWay.set(folders.work, sleapNn);
+      deps.logger.info({ event: 'sleap_nn_started', job: run.input.spec.job_id, run: spec.name });
       const exit = await untilExit(sleapNn, context.cancellationSignal);
       underWay.delete(folders.work);
       if (context.cancellationSignal.aborted) await context.cancelled;

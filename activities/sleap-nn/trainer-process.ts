@@ -142,7 +142,7 @@ export class WarmTrainer implements AsyncDisposable {
         if (this.#spare !== spare) return;
         this.#isWarm = true;
         this.#delayMs = this.#rebuildDelayMs;
-        this.#logger?.debug({ pid: spare.pid }, 'a sleap-nn process is warm');
+        this.#logger?.info({ event: 'trainer_warm', pid: spare.pid });
       },
       () => undefined,
     );

@@ -1,6 +1,5 @@
-import { errorKind } from '../../protocol/errors.ts';
+import { ERROR_CODES, errorKind } from '../../protocol/errors.ts';
 import { BaseCommand } from '../base-command.ts';
-import { ERROR_CODES } from '../lib/output/error-codes.ts';
 import { table } from '../lib/output/table.ts';
 
 /** `sleap-rtc errors` */

@@ -40,7 +40,7 @@ export async function findPython(signal?: AbortSignal): Promise<string> {
   }
   const range = `Python ${FROM.join('.')} or newer, below ${BELOW.join('.')}`;
   throw new SleapRtcError(
-    'INTERNAL',
+    'SETUP_FAILED',
     `No suitable Python was found: sleap-nn needs ${range}${unsuitable.length > 0 ? `, but ${unsuitable.join(', ')}` : ''}.`,
     { remedy: `Install ${range}, or set SLEAP_RTC_PYTHON to the path of one.` },
   );

@@ -20,7 +20,7 @@ export async function runStep(what: string, step: Step): Promise<void> {
   const { exitCode } = await child.exited;
   step.signal?.throwIfAborted();
   if (exitCode === 0) return;
-  throw new SleapRtcError('INTERNAL', `${what}.\n${child.tail()}`.trim(), {
+  throw new SleapRtcError('SETUP_FAILED', `${what}.\n${child.tail()}`.trim(), {
     remedy: `Read ${step.logFile}; check the network and pip's configuration, then run the same command again.`,
   });
 }

@@ -10,7 +10,7 @@ import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
 
 describe('the main job, on real parts', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let room: TestRoom;
   let s3: S3Client;
   let result: z.infer<typeof TrainResult>;

@@ -76,8 +76,18 @@ export async function createRoom(): Promise<TestRoom> {
   };
 }
 
+/** A command whose test has failed would wait for its job for ever: the end of the tests is its end too. */
+const end = new AbortController();
+after(() => end.abort());
+
 function runCli(args: string[], env: Record<string, string>): RunningCommand {
-  const process_ = execa(process.execPath, [CLI, ...args], { env, reject: false, stdin: 'ignore' });
+  const process_ = execa(process.execPath, [CLI, ...args], {
+    env,
+    reject: false,
+    stdin: 'ignore',
+    cancelSignal: end.signal,
+    forceKillAfterDelay: 1_000,
+  });
   let shown = '';
   const waiting = new Set<() => void>();
   process_.stderr.on('data', (chunk: Buffer) => {

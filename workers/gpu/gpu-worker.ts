@@ -22,6 +22,8 @@ import { sessionTuner } from './slot-supplier.ts';
 
 /** Activities of one job on its pod run one after the other; a few more let a session end while one is under way. */
 const POD_ACTIVITIES = 4;
+/** Cancellation reaches an activity with its next heartbeat, so heartbeats may not be held back for long. Milliseconds. */
+const HEARTBEAT_THROTTLE_MS = 1_000;
 /** The server answers a long poll within this time, so a worker that stops waits no longer for its pollers. */
 const SHUTDOWN_FORCE_MS = 15_000;
 
@@ -98,7 +100,12 @@ async function runUntilAborted(
     ...wrapActivities(createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger })),
   };
 
-  const shared = { connection, namespace: config.temporal.namespace, shutdownForceTime: SHUTDOWN_FORCE_MS };
+  const shared = {
+    connection,
+    namespace: config.temporal.namespace,
+    shutdownForceTime: SHUTDOWN_FORCE_MS,
+    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+  };
   const sessionQueues = [roomSessionQueue(room), workerSessionQueue(room, name)];
   const workers = await Promise.all([
     Worker.create({
@@ -112,7 +119,10 @@ async function runUntilAborted(
     ),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
-  warmTrainer?.ensureSpare();
+  // While a job trains the CPU belongs to it; the next one's process is warmed up when the GPU is free.
+  const warmUp = () => slot.free && warmTrainer?.ensureSpare();
+  onEnd(slot.onChange(warmUp));
+  warmUp();
   logger.info({ event: 'ready', pod_queue: pod, ...capabilities });
   await Promise.race([running, aborted(signal)]);
   slot.drain();
