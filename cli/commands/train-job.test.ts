@@ -322,6 +322,24 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.deepEqual(await readdir(home.path('config', 'jobs')), []);
   });
 
+  it('serves the data again after jobs attach where the worker was lost while it trained', async () => {
+    const lost = await joined('gpu-lost');
+    const running = train('--detach');
+    const spec = await server.submitted();
+    await lost.receive(spec, home.path('pod-lost'));
+    assert.equal((await running).exitCode, 0);
+    await lost.epochs(spec.job_id, 'single', 1, 2);
+    const attached = home.start('jobs', 'attach', spec.job_id);
+    await saysSoon(attached, /Training/);
+    const worker = await joined();
+    await untilPublished(worker);
+    server.update(spec.job_id, { phase: 'done' });
+    const { exitCode, stderr } = await attached;
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /Worker gpu-1 goes on with the job/);
+    assert.deepEqual(await readdir(home.path('models')), ['single']);
+  });
+
   it('jobs attach looking on from another machine does not stand in the way of who has the data', async () => {
     const running = train();
     const spec = await server.submitted();

@@ -46,8 +46,8 @@ export async function attachJob(
   try {
     let followed: Followed = { status, left: false, received: false };
     if (!isFinal(status.phase)) {
-      const needed = status.phase === 'queued' || status.phase === 'receiving';
-      data = needed ? await dataOf(record, signal, progress) : undefined;
+      // Also where a worker has the data: it may be lost, and the next one asks for the data again.
+      data = await dataOf(record, signal, progress);
       follower = await JobFollower.enter({
         api,
         jobId,
@@ -67,7 +67,7 @@ export async function attachJob(
   } finally {
     await follower?.[Symbol.asyncDispose]();
     await data?.prepared[Symbol.asyncDispose]();
-    await removePartial(output, jobId);
+    if (follower !== undefined) await removePartial(output, jobId);
     interrupts[Symbol.dispose]();
   }
 }

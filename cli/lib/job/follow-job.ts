@@ -3,14 +3,18 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { JobRequirements, JobStatus } from '../../../protocol/job.ts';
 import type { SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
+import { pause } from '../api/http.ts';
 import type { JobProgress } from '../output/job-progress.ts';
 import { enterRoom } from './enter-room.ts';
 import { JobPeer } from './job-peer.ts';
 import { watchJob } from './watch-job.ts';
-import { reasonToWait } from './worker-wait.ts';
+import { reasonToWait, type WaitReason } from './worker-wait.ts';
 
 /** How long results that are on their way are waited for once the job has ended, in ms; then S3 has them. */
 const SETTLE_MS = 30_000;
+
+/** How long a worker may seem busy before it is said, in ms: one that takes this job is busy a moment before it says why. */
+const BUSY_GRACE_MS = 1_500;
 
 /** A job to follow to its end. */
 export interface FollowOptions {
@@ -137,8 +141,13 @@ export class JobFollower implements AsyncDisposable {
     const { progress, sources } = this.#options;
     try {
       if (status.phase === 'queued') {
-        const reason = await this.#reasonToWait(signal);
-        if (reason !== undefined) progress.note(`${reason}; waiting${this.#limitInWords()}.`);
+        let reason = await this.#reasonToWait(signal);
+        // It may be busy with this very job, of which the next message tells.
+        if (reason?.busy) {
+          await pause(BUSY_GRACE_MS, signal);
+          reason = progress.phase === 'queued' ? await this.#reasonToWait(signal) : undefined;
+        }
+        if (reason !== undefined) progress.note(`${reason.sentence}; waiting${this.#limitInWords()}.`);
       }
       if (sources === undefined) await this.#offerToReceive(status.phase !== 'queued' && status.phase !== 'receiving');
     } catch {
@@ -153,7 +162,7 @@ export class JobFollower implements AsyncDisposable {
     await this.#signaling.updateMetadata({ tags: [], properties: can ? { job_id: this.#options.jobId } : {} });
   }
 
-  #reasonToWait(signal: AbortSignal): Promise<string | undefined> {
+  #reasonToWait(signal: AbortSignal): Promise<WaitReason | undefined> {
     const { api, requirements } = this.#options;
     return reasonToWait(this.#signaling, api.connection.room, requirements, signal);
   }
@@ -175,7 +184,7 @@ export class JobFollower implements AsyncDisposable {
     const { api, jobId, signal } = this.#options;
     const reason = await this.#reasonToWait(signal).catch(() => undefined);
     await api.cancelJob(jobId);
-    const sentence = `${reason ?? 'No worker took the job'}; the time of --wait is over, and the job is cancelled.`;
+    const sentence = `${reason?.sentence ?? 'No worker took the job'}; the time of --wait is over, and the job is cancelled.`;
     return new SleapRtcError('NO_WORKER', sentence);
   }
 }

@@ -86,7 +86,7 @@ export async function runTraining(api: RoomApi, request: TrainingRequest, displa
   } finally {
     await follower?.[Symbol.asyncDispose]();
     await prepared?.[Symbol.asyncDispose]();
-    await removePartial(output, jobId);
+    if (follower !== undefined) await removePartial(output, jobId);
     interrupts[Symbol.dispose]();
   }
 }

@@ -4,25 +4,40 @@ import type { PeerInfo } from '../../../protocol/signaling.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
 import { count } from '../output/words.ts';
 
+/** Why a job waits. */
+export interface WaitReason {
+  sentence: string;
+  /** True where workers that could take it are there, and busy. */
+  busy: boolean;
+}
+
 /** Why a job waits, from looking at who is in the room; undefined where a worker is free to take it. */
 export async function reasonToWait(
   signaling: Pick<SignalingClient, 'discoverPeers'>,
   room: string,
   requirements: JobRequirements,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<WaitReason | undefined> {
   const workers = await signaling.discoverPeers({ role: 'worker' }, { signal });
-  if (workers.length === 0) return `No worker is in the room ${room}`;
+  if (workers.length === 0) return absent(`No worker is in the room ${room}`);
   const fitting = (await signaling.discoverPeers(filtersOf(requirements), { signal })).filter(
     ({ peer_id }) => requirements.worker === undefined || requirements.worker === peer_id,
   );
   if (fitting.length === 0) {
-    return requirements.worker === undefined
-      ? `None of the ${count(workers.length, 'worker')} in the room ${room} has what the job asks for`
-      : `The worker ${requirements.worker} is not in the room ${room}`;
+    return absent(
+      requirements.worker === undefined
+        ? `None of the ${count(workers.length, 'worker')} in the room ${room} has what the job asks for`
+        : `The worker ${requirements.worker} is not in the room ${room}`,
+    );
   }
   if (fitting.some(isFree)) return undefined;
-  return fitting.length === 1 ? `The worker ${fitting[0]?.peer_id} is busy` : `All ${fitting.length} workers are busy`;
+  const [only] = fitting;
+  const who = fitting.length === 1 ? `The worker ${only?.peer_id} is` : `All ${fitting.length} workers are`;
+  return { sentence: `${who} busy`, busy: true };
+}
+
+function absent(sentence: string): WaitReason {
+  return { sentence, busy: false };
 }
 
 /** The workers that a job may run on. */

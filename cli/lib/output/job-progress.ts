@@ -141,8 +141,12 @@ export class JobProgress {
   #onEpoch(epoch: EpochProgress): void {
     this.#epoch = epoch;
     if (epoch.epoch === 0) return;
-    // On a terminal the live line shows it; only the last epoch of a run is worth keeping.
-    if (!this.#display.live || epoch.epoch === epoch.max_epochs) this.note(epochLine(epoch));
+    // A worker may tell of an epoch more than once. On a terminal the live line shows it; only a run's last one is kept.
+    const key = `${this.#worker} ${epoch.run} ${epoch.epoch}`;
+    const worthKeeping = !this.#display.live || epoch.epoch === epoch.max_epochs;
+    if (!worthKeeping || this.#said.has(key)) return;
+    this.#said.add(key);
+    this.#display.say(epochLine(epoch));
   }
 
   #liveLines(): string[] {
