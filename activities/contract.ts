@@ -65,6 +65,8 @@ export interface PodActivities {
   predict(args: JobActivityInput<InferenceSpec>): Promise<PredictionSummary>;
   /** Copies `jobs/{job_id}/results/` to the job's folder in S3, for a researcher who has left. */
   keepResults(args: JobActivityInput<InferenceSpec>): Promise<void>;
+  /** Copies `jobs/{job_id}/logs/` there, of a job that failed. */
+  keepLogs(args: JobActivityInput): Promise<void>;
 }
 
 /** What a prediction came to. */

@@ -3,6 +3,7 @@ import { fromFailure } from '../activities/failures.ts';
 import type { InferenceSpec, JobInput, JobStatus } from '../protocol/job.ts';
 import { withGpuSession } from './gpu-session.ts';
 import { reportJob } from './job-report.ts';
+import { keepingLogs } from './keeping-logs.ts';
 import type { Pod } from './pod.ts';
 
 /**
@@ -21,7 +22,7 @@ export async function inferenceJob(input: JobInput<InferenceSpec>): Promise<JobS
       );
 
       report.enter('predicting', `predicting on ${input.spec.input}`);
-      const { frames } = await pod.predict({ input });
+      const { frames } = await keepingLogs(input, pod, () => pod.predict({ input }));
 
       report.enter('uploading', `keeping the predictions of ${frames} frames`);
       await pod.keepResults({ input });

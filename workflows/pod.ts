@@ -37,7 +37,7 @@ const STORAGE: ActivityOptions = {
   ...onPod,
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 20 },
 };
-/** Kind to have, not worth waiting for: the models are published already. */
+/** Kind to have; the job's end does not depend on it. */
 const COURTESY: ActivityOptions = {
   ...onPod,
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumAttempts: 3 },
@@ -73,6 +73,7 @@ export function podOf({ worker, pod_queue }: GpuSessionOpened): Pod {
     ensureModels: (args) => on(STORAGE, `have ${args.input.spec.models.join(', ')} on ${worker}`).ensureModels(args),
     predict: (args) => on(SLEAP_NN, `predict ${args.input.spec.input} on ${worker}`).predict(args),
     keepResults: (args) => on(STORAGE, 'keep the results in S3').keepResults(args),
+    keepLogs: (args) => on(COURTESY, 'keep the logs in S3').keepLogs(args),
   };
 }
 

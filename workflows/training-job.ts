@@ -4,6 +4,7 @@ import type { JobInput, JobModel, JobStatus, TrainingSpec } from '../protocol/jo
 import type { ManifestChange, ModelEntry } from '../protocol/manifest.ts';
 import { withGpuSession } from './gpu-session.ts';
 import { type JobReport, reportJob } from './job-report.ts';
+import { keepingLogs } from './keeping-logs.ts';
 import type { Pod } from './pod.ts';
 import { publishToRoom } from './publish.ts';
 
@@ -27,7 +28,7 @@ export async function trainingJob(input: JobInput<TrainingSpec>): Promise<JobSta
       for (const [run_index, run] of input.spec.runs.entries()) {
         if (uploaded.has(run.name)) continue;
         report.enter('training', `training ${run.name}${ofMany(run_index, input)}`);
-        const trained = await pod.train({ input, run_index });
+        const trained = await keepingLogs(input, pod, () => pod.train({ input, run_index }));
         report.enter('uploading', `uploading model ${trained.model_id}`);
         uploaded.set(run.name, await pod.uploadModel({ input, trained }));
       }

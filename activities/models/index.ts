@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import { createEnsureModels } from './ensure-models.ts';
-import { createKeepResults } from './keep-results.ts';
+import { createKeepLogs, createKeepResults } from './keep-results.ts';
 import { ModelCache } from './model-cache.ts';
 import { createUploadModel } from './upload-model.ts';
 
@@ -25,5 +25,6 @@ export function createModelActivities(deps: ModelDeps) {
     uploadModel: createUploadModel(deps, cache),
     ensureModels: createEnsureModels(deps, cache),
     keepResults: createKeepResults(deps),
+    keepLogs: createKeepLogs(deps),
   };
 }

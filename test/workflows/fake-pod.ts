@@ -121,6 +121,7 @@ export class FakePod {
       ensureModels: async () => {},
       predict: async () => ({ frames: 50, seconds: 1 }),
       keepResults: async () => {},
+      keepLogs: async () => {},
     };
   }
 }
