@@ -20,7 +20,7 @@ const IDLE_TIMEOUT_MS = 120_000;
 const LogLine = z.object({ time: z.number(), event: z.string(), job: z.string().optional() });
 
 const Trained = z.object({ job_id: z.string() });
-const Submitted = z.object({ submitted_at: z.iso.datetime() });
+const Shown = z.object({ job: z.object({ submitted_at: z.iso.datetime() }) });
 
 interface OurRun {
   seconds: number;
@@ -65,7 +65,9 @@ async function measure(
       await cli.run('train', labels, '--config', CONFIG, '--again', '-o', join(dir, 'out')),
     );
     const { updated_at } = Manifest.parse(await cli.run('models', 'list'));
-    const { submitted_at } = Submitted.parse(await cli.run('jobs', 'show', job_id));
+    const {
+      job: { submitted_at },
+    } = Shown.parse(await cli.run('jobs', 'show', job_id));
     const seconds = (Date.parse(updated_at) - began) / 1000;
     const submitToStartMs = (await startOf(job_id, worker.logFile)) - Date.parse(submitted_at);
     ours.push({ seconds, submitToStartMs });

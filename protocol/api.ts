@@ -39,6 +39,26 @@ export type JobReply = z.infer<typeof JobReply>;
 export const JobListReply = z.object({ jobs: z.array(JobStatus) });
 export type JobListReply = z.infer<typeof JobListReply>;
 
+/** `GET /api/rooms/{room}/jobs/{job}/log`: the logs of the job's sleap-nn runs, each under its name. */
+export const JobLogReply = z.object({ log: z.string() });
+export type JobLogReply = z.infer<typeof JobLogReply>;
+
+/** The losses of one sleap-nn run by epoch: three columns of the same length, epochs ascending from 1. */
+export const RunCurve = z.object({
+  run: z.string(),
+  /** 0-based place of the run in its job. */
+  run_index: z.int(),
+  max_epochs: z.int().nullable(),
+  epochs: z.array(z.int()),
+  train_loss: z.array(z.number().nullable()),
+  val_loss: z.array(z.number().nullable()),
+});
+export type RunCurve = z.infer<typeof RunCurve>;
+
+/** `GET /api/rooms/{room}/jobs/{job}/curve`: a curve a run that has finished an epoch, in the order of the runs. */
+export const CurveReply = z.object({ runs: z.array(RunCurve) });
+export type CurveReply = z.infer<typeof CurveReply>;
+
 /** `GET /api/rooms/{room}/models/{model}/files`: where each file can be had for the next minutes. */
 export const ModelFilesReply = z.object({ files: z.array(FileEntry.extend({ url: z.string() })) });
 export type ModelFilesReply = z.infer<typeof ModelFilesReply>;

@@ -4,6 +4,7 @@ import ErrorTable from './errors.ts';
 import JobsAttach from './jobs/attach.ts';
 import JobsCancel from './jobs/cancel.ts';
 import JobsList from './jobs/list.ts';
+import JobsLog from './jobs/log.ts';
 import JobsShow from './jobs/show.ts';
 import ModelsDownload from './models/download.ts';
 import ModelsList from './models/list.ts';
@@ -23,6 +24,7 @@ export const COMMANDS: Record<string, Command.Class> = {
   'jobs:attach': JobsAttach,
   'jobs:cancel': JobsCancel,
   'jobs:list': JobsList,
+  'jobs:log': JobsLog,
   'jobs:show': JobsShow,
   'models:download': ModelsDownload,
   'models:list': ModelsList,

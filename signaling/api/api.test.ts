@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pino from 'pino';
-import { JobListReply, JobReply, ModelFilesReply, RoomReply } from '../../protocol/api.ts';
+import { JobListReply, JobLogReply, JobReply, ModelFilesReply, RoomReply } from '../../protocol/api.ts';
 import type { TrainingSpec } from '../../protocol/job.ts';
 import { Manifest } from '../../protocol/manifest.ts';
 import type { AwsClients } from '../aws.ts';
@@ -125,8 +125,8 @@ describe('the API on real servers', () => {
     await put(`jobs/${spec.job_id}/logs/empty.log`, '');
     const url = `${server.url}/api/rooms/${room.room_id}/jobs/${spec.job_id}/log`;
     const headers = { authorization: `Bearer ${room.idToken}`, 'x-room-token': room.token };
-    const text = await (await fetch(url, { headers })).text();
-    assert.match(text, /^==> centroid\.log <==\nx+end\n==> empty\.log <==\n$/);
+    const { log } = JobLogReply.parse(await (await fetch(url, { headers })).json());
+    assert.match(log, /^==> centroid\.log <==\nx+end\n==> empty\.log <==\n$/);
   });
 
   it('answers who waits for a job when the server stops', async () => {

@@ -1,6 +1,6 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { JobListReply, JobReply } from '../../protocol/api.ts';
+import type { JobListReply, JobLogReply, JobReply } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
 import { JobSpec, type JobStatus } from '../../protocol/job.ts';
@@ -55,7 +55,8 @@ export function jobRoutes(parts: {
   });
 
   router.get('/api/rooms/:room/jobs/:job/log', ...door, async (req, res) => {
-    res.type('text/plain').send(await parts.readLogs(roomOf(res).room_id, jobIn(req)));
+    const log: JobLogReply = { log: await parts.readLogs(roomOf(res).room_id, jobIn(req)) };
+    res.json(log);
   });
 
   router.post('/api/rooms/:room/jobs/:job/cancel', ...door, async (req, res) => {

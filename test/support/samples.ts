@@ -1,4 +1,6 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import type { Tools } from '../../stack/index.ts';
 
 /** A centroid config that trains in seconds. */
@@ -7,4 +9,39 @@ export const FLIES_CONFIG = join(import.meta.dirname, '../../stack/quickstart/fl
 /** One labelled frame of two flies, from sleap-nn's source distribution. */
 export function fliesLabels(tools: Tools): string {
   return join(tools.sampleDataDir, 'minimal_instance.pkg.slp');
+}
+
+const PAD = `
+import sys, shutil, h5py, numpy
+shutil.copy(sys.argv[1], sys.argv[2])
+with h5py.File(sys.argv[2], 'a') as f:
+    f['padding'] = numpy.random.default_rng(0).integers(0, 256, int(sys.argv[3]), dtype='uint8')
+`;
+
+/** The flies' labels made larger by `bytes` of noise that sleap-io does not look at, so that sending them takes a while. */
+export async function paddedLabels(tools: Tools, path: string, bytes: number): Promise<string> {
+  await execa(tools.python, ['-c', PAD, fliesLabels(tools), path, String(bytes)]);
+  return path;
+}
+
+const DAMAGE = `
+import sys, shutil
+shutil.copy(sys.argv[1], sys.argv[2])
+with open(sys.argv[2], 'r+b') as f:
+    size = f.seek(0, 2)
+    f.seek(2048)
+    f.write(b'\\xff' * (size - 4096))
+`;
+
+/** The flies' labels with their inside overwritten: still an HDF5 file by its first and last bytes, and unreadable. */
+export async function damagedLabels(tools: Tools, path: string): Promise<string> {
+  await execa(tools.python, ['-c', DAMAGE, fliesLabels(tools), path]);
+  return path;
+}
+
+/** The quickstart's config with one more line in a section. */
+export async function configWith(path: string, section: string, line: string): Promise<string> {
+  const text = await readFile(FLIES_CONFIG, 'utf8');
+  await writeFile(path, text.replace(`${section}:\n`, `${section}:\n  ${line}\n`));
+  return path;
 }

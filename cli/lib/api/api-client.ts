@@ -2,6 +2,7 @@ import type { ZodType } from 'zod';
 import {
   CreateRoomReply,
   JobListReply,
+  JobLogReply,
   JobReply,
   ModelFilesReply,
   ROOM_TOKEN_HEADER,
@@ -76,6 +77,11 @@ export class RoomApi {
       extraMs: waitMs,
       signal,
     });
+  }
+
+  /** What sleap-nn wrote; there once the job has ended. */
+  jobLog(jobId: string): Promise<JobLogReply> {
+    return this.#call(`/jobs/${jobId}/log`, { method: 'GET', reply: JobLogReply, repeatable: true });
   }
 
   cancelJob(jobId: string): Promise<JobReply> {
