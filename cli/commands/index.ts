@@ -1,6 +1,7 @@
 import type { Command } from '@oclif/core';
 import Config from './config.ts';
 import ErrorTable from './errors.ts';
+import Infer from './infer.ts';
 import JobsAttach from './jobs/attach.ts';
 import JobsCancel from './jobs/cancel.ts';
 import JobsList from './jobs/list.ts';
@@ -21,6 +22,7 @@ import WorkersList from './workers/list.ts';
 export const COMMANDS: Record<string, Command.Class> = {
   config: Config,
   errors: ErrorTable,
+  infer: Infer,
   'jobs:attach': JobsAttach,
   'jobs:cancel': JobsCancel,
   'jobs:list': JobsList,

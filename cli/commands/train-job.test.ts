@@ -99,7 +99,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
       /flies, latest-single_instance/,
       /models\/single/,
       /temporal\.test/,
-      /infer -m flies/,
+      /infer VIDEO -m flies/,
     ]) {
       assert.match(stdout, line);
     }

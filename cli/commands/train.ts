@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, connectionFlags } from '../base-command.ts';
-import { onInterruptFlag, requirementFlags, requirementsOf, waitFlag } from '../lib/job/job-flags.ts';
-import { trainingSummary } from '../lib/output/training-summary.ts';
+import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib/job/job-flags.ts';
+import { outcomeSummary } from '../lib/output/outcome-summary.ts';
 
 /** `sleap-rtc train LABELS` */
 export default class Train extends BaseCommand {
@@ -55,9 +55,7 @@ export default class Train extends BaseCommand {
     }),
     again: Flags.boolean({ description: 'train once more what the room has already a model of' }),
     ...requirementFlags,
-    wait: waitFlag,
-    detach: Flags.boolean({ description: 'leave once the data is across; the job goes on' }),
-    'on-interrupt': onInterruptFlag,
+    ...runFlags,
   };
 
   async run(): Promise<object> {
@@ -70,27 +68,12 @@ export default class Train extends BaseCommand {
     ]);
     const display = createDisplay();
     try {
-      const outcome = await runTraining(
-        api,
-        {
-          inputs: { labels: args.labels, configs: flags.config ?? [], valLabels: flags['val-labels'] ?? [] },
-          options: {
-            alias: flags.alias,
-            notes: flags.notes,
-            tags: flags['tag-model'] ?? [],
-            again: flags.again,
-            requirements: requirementsOf(flags),
-          },
-          output: flags.output,
-          waitMs: flags.wait === undefined ? undefined : flags.wait * 60_000,
-          detach: flags.detach,
-          onInterrupt: flags['on-interrupt'],
-          configFolder: this.folder,
-        },
-        display,
-      );
+      const inputs = { labels: args.labels, configs: flags.config ?? [], valLabels: flags['val-labels'] ?? [] };
+      const { alias, notes, 'tag-model': tags = [], again } = flags;
+      const options = { alias, notes, tags, again, requirements: requirementsOf(flags) };
+      const outcome = await runTraining(api, { inputs, options }, runOptionsOf(flags, this.folder), display);
       display[Symbol.dispose]();
-      this.log(trainingSummary(outcome));
+      this.log(outcomeSummary(outcome));
       return outcome;
     } finally {
       display[Symbol.dispose]();

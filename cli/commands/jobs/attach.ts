@@ -1,18 +1,18 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, connectionFlags } from '../../base-command.ts';
 import { onInterruptFlag } from '../../lib/job/job-flags.ts';
-import { trainingSummary } from '../../lib/output/training-summary.ts';
+import { outcomeSummary } from '../../lib/output/outcome-summary.ts';
 
 /** `sleap-rtc jobs attach ID` */
 export default class JobsAttach extends BaseCommand {
-  static override summary = 'Follow a job again, serving its data if that is still needed, and bring its models here.';
+  static override summary = 'Follow a job again, serving its data if that is still needed, and bring its results here.';
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
   static override flags = {
     ...connectionFlags,
     output: Flags.string({
       char: 'o',
       helpValue: 'FOLDER',
-      description: 'where the model folders go [default: as `train` was told, else models]',
+      description: 'where the results go [default: as `train` or `infer` was told]',
     }),
     'on-interrupt': onInterruptFlag,
   };
@@ -33,7 +33,7 @@ export default class JobsAttach extends BaseCommand {
         display,
       );
       display[Symbol.dispose]();
-      this.log(trainingSummary(outcome));
+      this.log(outcomeSummary(outcome));
       return outcome;
     } finally {
       display[Symbol.dispose]();

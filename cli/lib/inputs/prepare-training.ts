@@ -3,6 +3,7 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { ModelType, TrainingConfig } from '../../../protocol/sleap-config.ts';
 import { type ConfigFile, readConfig } from './config-yaml.ts';
 import { checkTrainingLabels, fileSize } from './labels-file.ts';
+import type { PreparedFiles } from './prepared-files.ts';
 import { WireNames } from './wire-names.ts';
 
 /** One run of a training as it was asked for; file names are those of `files`. */
@@ -15,15 +16,9 @@ export interface PreparedRun {
   parsed: TrainingConfig;
 }
 
-/** A training whose files have all been looked at. Disposing removes what was unpacked for it. */
-export interface PreparedTraining extends AsyncDisposable {
-  /** What the job is called. */
-  name: string;
+/** A training whose files have all been looked at. */
+export interface PreparedTraining extends PreparedFiles {
   runs: PreparedRun[];
-  /** What will be sent: where it lies here, and its name on the wire. */
-  files: { absolutePath: string; path: string }[];
-  /** What the researcher should know, one sentence each. */
-  remarks: string[];
 }
 
 /** What `train` was given. */

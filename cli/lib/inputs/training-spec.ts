@@ -1,3 +1,4 @@
+import type { ZodError } from 'zod';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { FileEntry } from '../../../protocol/files.ts';
 import { type JobRequirements, TrainingSpec } from '../../../protocol/job.ts';
@@ -44,8 +45,13 @@ export function trainingSpec(
     again: options.again ? options.jobId : undefined,
   });
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new SleapRtcError(
+  throw notAccepted(parsed.error);
+}
+
+/** Which part of a spec is wrong, as the researcher's mistake. */
+export function notAccepted(error: ZodError): SleapRtcError {
+  const issue = error.issues[0];
+  return new SleapRtcError(
     'USAGE',
     `${issue?.path.join('.') ?? 'The job'} is not accepted: ${issue?.message ?? 'unknown reason'}.`,
   );

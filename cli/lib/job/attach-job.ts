@@ -3,38 +3,40 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal } from '../../../protocol/job.ts';
 import { describeFiles, type SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
-import { type PreparedTraining, prepareTraining } from '../inputs/prepare-training.ts';
+import { prepareInference } from '../inputs/prepare-inference.ts';
+import { prepareTraining } from '../inputs/prepare-training.ts';
+import type { PreparedFiles } from '../inputs/prepared-files.ts';
 import type { Display } from '../output/display.ts';
 import { JobProgress } from '../output/job-progress.ts';
-import { partialFolder } from './collect-results.ts';
 import { endInterrupted, type OnInterrupt, whenInterrupted } from './end-interrupted.ts';
 import { type Followed, JobFollower } from './follow-job.ts';
+import { type JobOutcome, jobOutcome } from './job-outcome.ts';
 import { forgetJob, type JobRecord, recallJob } from './job-record.ts';
+import { partialFolder, removePartial } from './partial-folder.ts';
 import { checkOutputFolder } from './place-folder.ts';
-import { removePartial, type TrainingOutcome, trainingOutcome } from './training-outcome.ts';
 
 /** What `jobs attach` was asked to do. */
 export interface AttachRequest {
   jobId: string;
-  /** Folder for the models; undefined: where `train` was told to put them, else `models`. */
+  /** Folder for the results; undefined: where the job's command was told to put them, else its default. */
   output: string | undefined;
   onInterrupt: OnInterrupt;
   configFolder: string;
 }
 
 /**
- * Follows a job that was submitted before, to its end; one that has ended already only has its models fetched. Where this
+ * Follows a job that was submitted before, to its end; one that has ended already only has its results fetched. Where this
  * machine submitted it, its data is served again if it is still needed.
  */
 export async function attachJob(
   api: RoomApi,
   { jobId, output: wanted, onInterrupt, configFolder }: AttachRequest,
   display: Display,
-): Promise<TrainingOutcome> {
+): Promise<JobOutcome> {
   const started = Date.now();
   const { status, temporal_ui_url: temporalUiUrl } = await api.job(jobId);
   const record = await recallJob(configFolder, jobId);
-  const output = resolve(wanted ?? record?.output ?? 'models');
+  const output = resolve(wanted ?? record?.output ?? (status.kind === 'training' ? 'models' : 'predictions'));
   await checkOutputFolder(output);
   const progress = new JobProgress(display);
   let data: Data | undefined;
@@ -61,7 +63,7 @@ export async function attachJob(
       followed = await follower.follow();
     }
     await forgetJob(configFolder, jobId);
-    return await trainingOutcome(followed, { api, output, progress, temporalUiUrl, started, signal });
+    return await jobOutcome(followed, { api, output, progress, temporalUiUrl, started, signal });
   } catch (error) {
     throw await endInterrupted(error, { api, jobId, progress, ...state() });
   } finally {
@@ -73,7 +75,7 @@ export async function attachJob(
 }
 
 interface Data {
-  prepared: PreparedTraining;
+  prepared: PreparedFiles;
   sources: SourceFile[];
 }
 
@@ -84,12 +86,12 @@ async function dataOf(
   progress: JobProgress,
 ): Promise<Data | undefined> {
   if (record === undefined) {
-    progress.note('The job’s data is not on this machine: it is served where `train` was run.');
+    progress.note('The job’s data is not on this machine: it is served where the job was submitted.');
     return undefined;
   }
-  let prepared: PreparedTraining | undefined;
+  let prepared: PreparedFiles | undefined;
   try {
-    prepared = await prepareTraining(record.inputs);
+    prepared = await (record.kind === 'training' ? prepareTraining(record.inputs) : prepareInference(record.input));
     return { prepared, sources: await describeFiles(prepared.files, { signal }) };
   } catch (error) {
     await prepared?.[Symbol.asyncDispose]();

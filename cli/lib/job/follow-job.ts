@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { JobRequirements, JobStatus } from '../../../protocol/job.ts';
+import type { JobRequirements, JobSpec, JobStatus } from '../../../protocol/job.ts';
 import type { SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { pause } from '../api/http.ts';
 import type { JobProgress } from '../output/job-progress.ts';
+import { askWorkers } from './ask-workers.ts';
 import { enterRoom } from './enter-room.ts';
 import { JobPeer } from './job-peer.ts';
 import { watchJob } from './watch-job.ts';
@@ -97,6 +98,11 @@ export class JobFollower implements AsyncDisposable {
   get datasetIsAcross(): boolean {
     const phase = this.#options.progress.phase;
     return this.#peer.datasetIsAcross || (phase !== undefined && phase !== 'queued' && phase !== 'receiving');
+  }
+
+  /** Asks the workers about the job before it is submitted. @returns what is worth telling */
+  async askWorkers(spec: JobSpec): Promise<string[]> {
+    return askWorkers(this.#signaling, spec, this.#options.signal);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { Errors, Flags } from '@oclif/core';
 import type { JobRequirements } from '../../../protocol/job.ts';
+import type { RunOptions } from './run-job.ts';
 
 const group = { helpGroup: 'WORKER' };
 
@@ -30,7 +31,7 @@ export function requirementsOf(flags: {
 }
 
 /** `--wait MINUTES`; fractions are welcome. */
-export const waitFlag = Flags.custom<number>({
+const waitFlag = Flags.custom<number>({
   ...group,
   helpValue: 'MINUTES',
   description: 'wait so long for a worker at most, then cancel the job; without it, as long as it takes',
@@ -48,3 +49,24 @@ export const onInterruptFlag = Flags.custom<'ask' | 'detach' | 'cancel'>({
   description:
     'what Ctrl-C does with the job [default: ask on a terminal; else cancel before the data is across, detach after]',
 })();
+
+/** How a job is run; see `RunOptions`. */
+export const runFlags = {
+  wait: waitFlag,
+  detach: Flags.boolean({ description: 'leave once the data is across; the job goes on' }),
+  'on-interrupt': onInterruptFlag,
+};
+
+/** What the flags say of how to run a job. */
+export function runOptionsOf(
+  flags: {
+    output: string;
+    wait?: number | undefined;
+    detach: boolean;
+    'on-interrupt'?: RunOptions['onInterrupt'];
+  },
+  configFolder: string,
+): RunOptions {
+  const { output, wait, detach, 'on-interrupt': onInterrupt } = flags;
+  return { output, waitMs: wait === undefined ? undefined : wait * 60_000, detach, onInterrupt, configFolder };
+}

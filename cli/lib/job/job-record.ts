@@ -1,36 +1,28 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import type { TrainingInputs } from '../inputs/prepare-training.ts';
 import { readPrivateJson, writePrivateJson } from '../settings/private-file.ts';
 
 /** Records older than this belong to jobs that nobody comes back to. */
 const KEEP_MS = 90 * 24 * 60 * 60_000;
 
+const Path = z.string().transform((path) => resolve(path));
+
 /** What this machine remembers of a job that it submitted, so that `jobs attach` can serve its data again. */
-const JobRecord = z.object({
-  inputs: z.object({ labels: z.string(), configs: z.array(z.string()), valLabels: z.array(z.string()) }),
-  output: z.string(),
-});
+const JobRecord = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('training'),
+    inputs: z.object({ labels: Path, configs: z.array(Path), valLabels: z.array(Path) }),
+    output: Path,
+  }),
+  z.object({ kind: z.literal('inference'), input: Path, output: Path }),
+]);
 export type JobRecord = z.infer<typeof JobRecord>;
 
 /** Remembers a job, with absolute paths; forgets very old ones. */
-export async function rememberJob(
-  folder: string,
-  jobId: string,
-  inputs: TrainingInputs,
-  output: string,
-): Promise<void> {
-  const record: JobRecord = {
-    inputs: {
-      labels: resolve(inputs.labels),
-      configs: inputs.configs.map((path) => resolve(path)),
-      valLabels: inputs.valLabels.map((path) => resolve(path)),
-    },
-    output: resolve(output),
-  };
+export async function rememberJob(folder: string, jobId: string, record: JobRecord): Promise<void> {
   await forgetOld(folder);
-  await writePrivateJson(recordPath(folder, jobId), record);
+  await writePrivateJson(recordPath(folder, jobId), JobRecord.parse(record));
 }
 
 /** What is remembered of a job; undefined where another machine submitted it, or it has ended. */

@@ -1,11 +1,19 @@
 import type { JobPhase, JobStatus } from '../../../protocol/job.ts';
 import { isFinal } from '../../../protocol/job.ts';
-import type { EpochProgress, ProgressMessage, TransferProgress } from '../../../protocol/peer-messages.ts';
+import type {
+  EpochProgress,
+  FrameProgress,
+  ProgressMessage,
+  TransferProgress,
+} from '../../../protocol/peer-messages.ts';
 import type { Display } from './display.ts';
 import { bytes, duration, loss, rate } from './words.ts';
 
 /** Widest bar on a terminal, in characters. */
 const BAR_WIDTH = 24;
+
+/** Pause between two lines of frames where there is no terminal, in ms. */
+const FRAMES_LINE_MS = 5_000;
 
 /** A lost worker is noticed by its missing heartbeats after more than this, in ms. */
 const SILENT_MS = 3_000;
@@ -37,7 +45,8 @@ export class JobProgress {
   #detail = '';
   #transfer: TransferProgress | undefined;
   #epoch: EpochProgress | undefined;
-  #frames: ProgressMessage['frames'];
+  #frames: FrameProgress | undefined;
+  #framesSaidAt = 0;
   readonly #troubles = new Map<string, string>();
   readonly #said = new Set<string>();
   readonly #entered = new Map<JobPhase, number>();
@@ -87,7 +96,7 @@ export class JobProgress {
     this.#heardAt = Date.now();
     this.#took(message.worker);
     this.#enter(message.phase, message.detail ?? '');
-    if (message.frames !== undefined) this.#frames = message.frames;
+    if (message.frames !== undefined) this.#onFrames(message.frames);
     if (message.epoch !== undefined) this.#onEpoch(message.epoch);
   }
 
@@ -149,6 +158,15 @@ export class JobProgress {
     this.#display.say(epochLine(epoch));
   }
 
+  /** Frames come by the hundred: without a terminal a line now and then is enough, and the last one. */
+  #onFrames(frames: FrameProgress): void {
+    this.#frames = frames;
+    const isLast = frames.frames === frames.total_frames;
+    if (!isLast && (this.#display.live || Date.now() - this.#framesSaidAt < FRAMES_LINE_MS)) return;
+    this.#framesSaidAt = Date.now();
+    this.note(framesLine(frames));
+  }
+
   #liveLines(): string[] {
     if (this.#phase === undefined || isFinal(this.#phase)) return [];
     const doing = DOING[this.#phase];
@@ -160,10 +178,8 @@ export class JobProgress {
     if (this.#phase === 'training' && this.#epoch !== undefined) {
       lines.push(`${bar(this.#epoch.epoch, this.#epoch.max_epochs)} ${epochLine(this.#epoch)}`);
     }
-    if (this.#phase === 'predicting' && this.#frames) {
-      const { frames, total_frames, frames_per_s } = this.#frames;
-      const speed = frames_per_s === null ? '' : `  ${frames_per_s.toFixed(1)} frames/s`;
-      lines.push(`${bar(frames, total_frames)} ${frames}/${total_frames ?? '?'} frames${speed}`);
+    if (this.#phase === 'predicting' && this.#frames !== undefined) {
+      lines.push(`${bar(this.#frames.frames, this.#frames.total_frames)} ${framesLine(this.#frames)}`);
     }
     const [trouble] = this.#troubles.values();
     if (trouble !== undefined) lines.push(trouble);
@@ -181,6 +197,12 @@ function epochLine(epoch: EpochProgress): string {
   ]
     .filter((part) => part !== '')
     .join('  ');
+}
+
+function framesLine({ frames, total_frames, frames_per_s, seconds_left }: FrameProgress): string {
+  const speed = frames_per_s === null ? '' : `  ${frames_per_s.toFixed(1)} frames/s`;
+  const left = seconds_left === null ? '' : `  ${duration(seconds_left)} left`;
+  return `${frames}/${total_frames ?? '?'} frames${speed}${left}`;
 }
 
 function transferLine({ bytes: done, total_bytes: total, bytes_per_s: speed }: TransferProgress): string {

@@ -1,68 +1,59 @@
-import { rm } from 'node:fs/promises';
 import { isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal, type JobPhase, type JobStatus } from '../../../protocol/job.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import type { JobProgress } from '../output/job-progress.ts';
-import { type CollectedModel, collectModels, partialFolder } from './collect-results.ts';
+import { type CollectedModel, collectModels } from './collect-models.ts';
+import { collectPredictions } from './collect-predictions.ts';
 import type { Followed } from './follow-job.ts';
 
-/** How a training ended for this process. */
-export interface TrainingOutcome {
+/** How a job ended for this process. */
+export interface JobOutcome {
   job_id: string;
+  kind: 'training' | 'inference';
   name: string;
   phase: JobPhase;
   worker: string | null;
-  /** Empty where this process left before the end. */
+  /** What a training made; empty where this process left before the end. */
   models: CollectedModel[];
+  /** Paths of what an inference made; empty where this process left before the end. */
+  predictions: string[];
   temporal_ui_url: string | null;
   /** Seconds in all, and in each phase. */
   seconds: Record<string, number>;
 }
 
+/** What bringing the results needs to know besides the job. */
+export interface OutcomeContext {
+  api: RoomApi;
+  output: string;
+  progress: JobProgress;
+  temporalUiUrl: string | null;
+  /** When this command began, in ms since 1970. */
+  started: number;
+  signal: AbortSignal;
+}
+
 /**
- * Brings a followed job's models to their place.
+ * Brings a followed job's results to their place.
  * @throws SleapRtcError the job's own where it failed or was cancelled
  */
-export async function trainingOutcome(
-  { status, left, received }: Followed,
-  context: {
-    api: RoomApi;
-    output: string;
-    progress: JobProgress;
-    temporalUiUrl: string | null;
-    /** When this command began, in ms since 1970. */
-    started: number;
-    signal: AbortSignal;
-  },
-): Promise<TrainingOutcome> {
-  const { api, output, progress, temporalUiUrl, started, signal } = context;
+export async function jobOutcome(followed: Followed, context: OutcomeContext): Promise<JobOutcome> {
+  const { status, left } = followed;
+  const { temporalUiUrl, started, progress } = context;
   if (!left) throwUnlessDone(status);
-  const models = left
-    ? []
-    : await collectModels({
-        api,
-        jobId: status.job_id,
-        models: status.models,
-        output,
-        received,
-        onDownload: () => progress.note('Fetching the model from the room’s storage.'),
-        onProgress: (transfer) => progress.transfer(transfer),
-        signal,
-      });
+  const models = !left && status.kind === 'training' ? await collectModels(followed, context) : [];
+  const predictions = !left && status.kind === 'inference' ? await collectPredictions(followed, context) : [];
   return {
     job_id: status.job_id,
+    kind: status.kind,
     name: status.name,
     phase: status.phase,
     worker: status.worker,
     models,
+    predictions,
     temporal_ui_url: temporalUiUrl,
     seconds: { total: Math.round((Date.now() - started) / 100) / 10, ...progress.seconds() },
   };
-}
-
-/** Removes what was received but did not become whole. */
-export async function removePartial(output: string, jobId: string): Promise<void> {
-  await rm(partialFolder(output, jobId), { recursive: true, force: true });
 }
 
 /** A job that ended in another way than success is this command's error, with the job's own code. */

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import type { ModelType } from '../../protocol/sleap-config.ts';
+import { FakeServer, ROOM, TOKEN } from '../testing/fake-server.ts';
+import { FakeWorker } from '../testing/fake-worker.ts';
+import { TestHome } from '../testing/run-cli.ts';
+
+describe('sleap-rtc infer', function () {
+  this.timeout(60_000);
+  let home: TestHome;
+  let server: FakeServer;
+
+  beforeEach(async () => {
+    home = await TestHome.make();
+    server = await FakeServer.start();
+    Object.assign(home.env, { SLEAP_RTC_SERVER: server.url, SLEAP_RTC_ROOM: ROOM, SLEAP_RTC_TOKEN: TOKEN });
+    await writeFile(home.path('clip.mp4'), 'not a real video, which nobody here minds'.repeat(1000));
+    published('a0000001', 'centroid');
+    published('a0000002', 'centered_instance');
+    published('a0000003', 'single_instance');
+  });
+  afterEach(async () => {
+    await server[Symbol.asyncDispose]();
+    await home[Symbol.asyncDispose]();
+  });
+
+  function published(id: string, model_type: ModelType): void {
+    const training = { dataset_hash: '12345678', epochs: 2, final_loss: 0.1, training_duration_sec: 3 };
+    const place = { s3_path: 's3://x/', checkpoint_path: 's3://x/best.ckpt', size_bytes: 7, available_on_workers: [] };
+    const origin = { trained_at: new Date().toISOString(), trained_by: 'user-2', trained_on_worker: 'gpu-1' };
+    server.manifest.models[id] = { id, alias: null, model_type, ...origin, ...place, notes: '', tags: [], training };
+    server.manifest.aliases[`latest-${model_type}`] = id;
+  }
+
+  it('sends the video, shows frames and rate, and brings the predictions, overwriting nothing', async () => {
+    await mkdir(home.path('preds'));
+    await writeFile(home.path('preds/clip.mp4.predictions.slp'), 'of yesterday');
+    const worker = await FakeWorker.join(server);
+    try {
+      const args = [
+        '-m',
+        'latest-centered_instance',
+        '-m',
+        'latest-centroid',
+        '-o',
+        'preds',
+        '--frames',
+        '0-9',
+        '--json',
+      ];
+      const running = home.start('infer', 'clip.mp4', ...args);
+      const spec = await server.submitted();
+      assert.ok(spec.kind === 'inference');
+      assert.deepEqual([spec.models, spec.input, spec.frames], [['a0000001', 'a0000002'], 'clip.mp4', '0-9']);
+      await worker.receive(spec, home.path('pod'));
+      assert.deepEqual(await readFile(home.path('pod/clip.mp4')), await readFile(home.path('clip.mp4')));
+      server.update(spec.job_id, { phase: 'predicting' });
+      const frames = { frames: 10, total_frames: 10, frames_per_s: 55.5, seconds_left: 0 };
+      await worker.progress(spec.job_id, { phase: 'predicting', frames });
+      await mkdir(home.path('pod/results'));
+      await writeFile(home.path('pod/results/clip.mp4.predictions.slp'), 'predictions');
+      await worker.send(spec.job_id, home.path('pod/results'), ['clip.mp4.predictions.slp']);
+      server.update(spec.job_id, { phase: 'done' });
+      const { exitCode, stdout, stderr } = await running;
+      assert.equal(exitCode, 0, stderr);
+      assert.match(stderr, /10\/10 frames +55\.5 frames\/s/);
+      assert.deepEqual(JSON.parse(stdout).predictions, ['preds/clip.mp4.predictions-2.slp']);
+      assert.equal(await readFile(home.path('preds/clip.mp4.predictions-2.slp'), 'utf8'), 'predictions');
+      assert.equal(await readFile(home.path('preds/clip.mp4.predictions.slp'), 'utf8'), 'of yesterday');
+      assert.equal((await readdir(home.path('preds'))).length, 2);
+    } finally {
+      await worker[Symbol.asyncDispose]();
+    }
+  });
+
+  const refusals: [string, string[], string, RegExp][] = [
+    ['a video that is not there', ['no.mp4', '-m', 'a0000003'], 'FILE_NOT_FOUND', /no\.mp4 does not exist/],
+    ['what is neither video nor labels', ['notes.txt', '-m', 'a0000003'], 'USAGE', /neither a video/],
+    ['an empty video', ['empty.mp4', '-m', 'a0000003'], 'USAGE', /is empty/],
+    ['no model', ['clip.mp4'], 'USAGE', /model/],
+    ['a model that the room has not got', ['clip.mp4', '-m', 'bees'], 'MODEL_NOT_FOUND', /“bees”/],
+    ['half of a top-down pair', ['clip.mp4', '-m', 'latest-centered_instance'], 'USAGE', /a centroid model has found/],
+    [
+      'models that do not go together',
+      ['clip.mp4', '-m', 'a0000001', '-m', 'a0000003'],
+      'USAGE',
+      /do not predict together/,
+    ],
+    ['frames that are none', ['clip.mp4', '-m', 'a0000003', '--frames', 'all'], 'USAGE', /frames/],
+  ];
+  for (const [what, args, code, words] of refusals) {
+    it(`refuses ${what}, and submits nothing`, async () => {
+      await writeFile(home.path('notes.txt'), 'x');
+      await writeFile(home.path('empty.mp4'), '');
+      const { exitCode, stderr } = await home.run('infer', ...args);
+      assert.equal(exitCode, 2, stderr);
+      assert.match(stderr, new RegExp(`^Error: .*\\[${code}\\]\n`));
+      assert.match(stderr, words);
+      assert.equal(server.jobs.size, 0);
+    });
+  }
+
+  it('says so where the predictions were made but did not arrive', async () => {
+    const running = home.start('infer', 'clip.mp4', '-m', 'a0000003');
+    const spec = await server.submitted();
+    server.update(spec.job_id, { phase: 'done' });
+    const { exitCode, stderr } = await running;
+    assert.equal(exitCode, 3);
+    assert.match(stderr, new RegExp(`\\[TRANSFER_FAILED\\]\n.*jobs/${spec.job_id}/results`));
+  });
+});

@@ -1,0 +1,58 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand, connectionFlags } from '../base-command.ts';
+import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib/job/job-flags.ts';
+import { outcomeSummary } from '../lib/output/outcome-summary.ts';
+
+/** `sleap-rtc infer INPUT` */
+export default class Infer extends BaseCommand {
+  static override summary = 'Predict on a video or labels with models of the room, and bring the predictions back.';
+  static override examples = [
+    '<%= config.bin %> infer clip.mp4 --model latest-single_instance --output predictions/',
+    '<%= config.bin %> infer clip.mp4 -m latest-centroid -m latest-centered_instance --frames 0-499 --tracking',
+  ];
+  static override args = {
+    input: Args.string({ required: true, description: 'a video, or labels with their images (.pkg.slp)' }),
+  };
+  static override flags = {
+    ...connectionFlags,
+    model: Flags.string({
+      char: 'm',
+      required: true,
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'MODEL',
+      description: 'id or alias; twice for a top-down pair',
+    }),
+    output: Flags.string({
+      char: 'o',
+      default: 'predictions',
+      helpValue: 'FOLDER',
+      description: 'where the predictions go',
+    }),
+    frames: Flags.string({ helpValue: '0-49', description: 'frames to predict on; without it, all' }),
+    tracking: Flags.boolean({ description: 'also tell which animal is which from frame to frame' }),
+    ...requirementFlags,
+    ...runFlags,
+  };
+
+  async run(): Promise<object> {
+    const { args, flags } = await this.parse(Infer);
+    const api = await this.roomApi(flags);
+    const [{ runInference }, { createDisplay }] = await Promise.all([
+      import('../lib/job/run-inference.ts'),
+      import('../lib/output/display.ts'),
+    ]);
+    const display = createDisplay();
+    try {
+      const { model: models, frames, tracking } = flags;
+      const options = { frames, tracking, requirements: requirementsOf(flags) };
+      const run = runOptionsOf(flags, this.folder);
+      const outcome = await runInference(api, { input: args.input, models, options }, run, display);
+      display[Symbol.dispose]();
+      this.log(outcomeSummary(outcome));
+      return outcome;
+    } finally {
+      display[Symbol.dispose]();
+    }
+  }
+}

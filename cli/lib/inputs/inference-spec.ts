@@ -1,0 +1,36 @@
+import type { FileEntry } from '../../../protocol/files.ts';
+import { InferenceSpec, type JobRequirements } from '../../../protocol/job.ts';
+import type { PreparedInference } from './prepare-inference.ts';
+import { notAccepted } from './training-spec.ts';
+
+/** What the researcher chose besides the input. */
+export interface InferenceOptions {
+  jobId: string;
+  /** Ids, resolved from aliases. */
+  models: string[];
+  /** Frames such as `0-49`; undefined: all. */
+  frames?: string | undefined;
+  tracking: boolean;
+  requirements: JobRequirements;
+}
+
+/** Makes the job's spec, or says which option is wrong. @throws SleapRtcError USAGE */
+export function inferenceSpec(
+  prepared: Pick<PreparedInference, 'name' | 'input'>,
+  entries: FileEntry[],
+  options: InferenceOptions,
+): InferenceSpec {
+  const parsed = InferenceSpec.safeParse({
+    kind: 'inference',
+    job_id: options.jobId,
+    name: prepared.name.slice(0, 200),
+    files: entries,
+    requirements: options.requirements,
+    models: options.models,
+    input: prepared.input,
+    ...(options.frames === undefined ? {} : { frames: options.frames }),
+    tracking: options.tracking,
+  });
+  if (parsed.success) return parsed.data;
+  throw notAccepted(parsed.error);
+}

@@ -1,0 +1,46 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import { TrainingRun } from '../../../protocol/job.ts';
+import { downloadModel } from './download-model.ts';
+import type { Followed } from './follow-job.ts';
+import type { OutcomeContext } from './job-outcome.ts';
+import { partialFolder } from './partial-folder.ts';
+import { placeFolder } from './place-folder.ts';
+
+/** A model on the researcher's disk. */
+export interface CollectedModel {
+  id: string;
+  model_type: string;
+  aliases: string[];
+  path: string;
+}
+
+/** Brings a finished training's models to their place below the output folder: what came over WebRTC, the rest from S3. */
+export async function collectModels(
+  { status, received }: Followed,
+  { api, output, progress, signal }: Pick<OutcomeContext, 'api' | 'output' | 'progress' | 'signal'>,
+): Promise<CollectedModel[]> {
+  const partial = partialFolder(output, status.job_id);
+  const collected: CollectedModel[] = [];
+  await mkdir(partial, { recursive: true });
+  for (const { id, model_type, aliases, run } of status.models) {
+    // The name comes from the wire and becomes a folder.
+    if (!TrainingRun.shape.name.safeParse(run).success) {
+      throw new SleapRtcError('PATH_UNSAFE', `The model ${id} has a name that is not safe to write.`);
+    }
+    let finished = join(partial, run);
+    if (!received || !(await isFolder(finished))) {
+      progress.note('Fetching the model from the room’s storage.');
+      // Apart from what WebRTC left half-made.
+      finished = join(partial, `.s3-${id}`);
+      await downloadModel(api, id, finished, { signal, onProgress: (transfer) => progress.transfer(transfer) });
+    }
+    collected.push({ id, model_type, aliases, path: await placeFolder(finished, output, run) });
+  }
+  return collected;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}

@@ -1,0 +1,40 @@
+import type { RoomApi } from '../api/api-client.ts';
+import { type InferenceOptions, inferenceSpec } from '../inputs/inference-spec.ts';
+import { prepareInference } from '../inputs/prepare-inference.ts';
+import type { Display } from '../output/display.ts';
+import { chooseModels } from './choose-models.ts';
+import type { JobOutcome } from './job-outcome.ts';
+import { type RunOptions, runJob } from './run-job.ts';
+
+/** What `infer` was asked to do. */
+export interface InferenceRequest {
+  input: string;
+  /** Ids or aliases. */
+  models: readonly string[];
+  options: Omit<InferenceOptions, 'jobId' | 'models'>;
+}
+
+/**
+ * Predicts, and brings the predictions back.
+ * @throws SleapRtcError whose exit code is the command's
+ */
+export function runInference(
+  api: RoomApi,
+  { input, models, options }: InferenceRequest,
+  run: RunOptions,
+  display: Display,
+): Promise<JobOutcome> {
+  return runJob(
+    api,
+    {
+      prepare: () => prepareInference(input),
+      spec: async (jobId, prepared, entries) => {
+        const chosen = chooseModels(await api.manifest(), models);
+        return inferenceSpec(prepared, entries, { ...options, jobId, models: chosen.map(({ id }) => id) });
+      },
+      record: { kind: 'inference', input, output: run.output },
+    },
+    run,
+    display,
+  );
+}

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { FileEntry } from '../../../protocol/files.ts';
+import type { JobSpec } from '../../../protocol/job.ts';
+import { describeFiles } from '../../../transport/index.ts';
+import type { RoomApi } from '../api/api-client.ts';
+import type { PreparedFiles } from '../inputs/prepared-files.ts';
+import type { Display } from '../output/display.ts';
+import { JobProgress } from '../output/job-progress.ts';
+import { bytes, count } from '../output/words.ts';
+import { endInterrupted, type OnInterrupt, whenInterrupted } from './end-interrupted.ts';
+import { JobFollower } from './follow-job.ts';
+import type { JobOutcome } from './job-outcome.ts';
+import { jobOutcome } from './job-outcome.ts';
+import { forgetJob, type JobRecord, rememberJob } from './job-record.ts';
+import { partialFolder, removePartial } from './partial-folder.ts';
+import { checkOutputFolder } from './place-folder.ts';
+import { whileAway } from './watch-job.ts';
+
+/** How a job is to be run, whatever it does. */
+export interface RunOptions {
+  /** Folder for what the job makes. */
+  output: string;
+  /** How long to wait for a worker, in ms; undefined: for ever. */
+  waitMs?: number | undefined;
+  /** Leave as soon as the data is across. */
+  detach: boolean;
+  onInterrupt: OnInterrupt;
+  /** Where jobs are remembered, so that they can be attached to. */
+  configFolder: string;
+}
+
+/** What a kind of job adds. */
+export interface JobPlan<Prepared extends PreparedFiles> {
+  /** Checks and collects the files. */
+  prepare: () => Promise<Prepared>;
+  /** Makes the spec, or refuses; sizes and hashes are known now. */
+  spec: (jobId: string, prepared: Prepared, entries: FileEntry[]) => Promise<JobSpec>;
+  /** What `jobs attach` needs to serve the files again. */
+  record: JobRecord;
+}
+
+/**
+ * Runs a job from its checks to its results on disk: checks everything, enters the room, submits, serves the data, follows.
+ * @throws SleapRtcError whose exit code is the command's
+ */
+export async function runJob<Prepared extends PreparedFiles>(
+  api: RoomApi,
+  plan: JobPlan<Prepared>,
+  options: RunOptions,
+  display: Display,
+): Promise<JobOutcome> {
+  const started = Date.now();
+  const jobId = randomBytes(8).toString('hex');
+  const { output, configFolder } = options;
+  const progress = new JobProgress(display);
+  let prepared: Prepared | undefined;
+  let follower: JobFollower | undefined;
+  let submitted = false;
+  const state = () => ({ submitted, dataIsAcross: follower?.datasetIsAcross ?? false });
+  const interrupts = whenInterrupted(options.onInterrupt, display, jobId, state);
+  const { signal } = interrupts;
+  try {
+    prepared = await plan.prepare();
+    await checkOutputFolder(output);
+    for (const remark of prepared.remarks) display.say(remark);
+    signal.throwIfAborted();
+    const sources = await describeFiles(prepared.files, { signal });
+    const entries = sources.map(({ entry }) => entry);
+    const spec = await plan.spec(jobId, prepared, entries);
+    const total = entries.reduce((sum, file) => sum + file.size_bytes, 0);
+    display.say(`Checked ${spec.name}: ${count(entries.length, 'file')}, ${bytes(total)}; ${work(spec)}.`);
+
+    follower = await JobFollower.enter({
+      api,
+      jobId,
+      sources,
+      requirements: spec.requirements,
+      resultsFolder: partialFolder(output, jobId),
+      progress,
+      waitMs: options.waitMs,
+      leaveWhenSent: options.detach,
+      signal,
+    });
+    for (const sentence of await follower.askWorkers(spec)) display.say(sentence);
+    await rememberJob(configFolder, jobId, plan.record);
+    signal.throwIfAborted();
+    // From here on the server may have the job, even if no answer comes.
+    submitted = true;
+    const onTrouble = (sentence: string | undefined): void => progress.trouble('api', sentence);
+    const job = await whileAway(() => api.submitJob(spec, signal), { onTrouble, signal });
+    display.say(`Job ${jobId} is submitted to ${api.connection.room}.`);
+    if (job.temporal_ui_url !== null) display.say(`Its history: ${job.temporal_ui_url}`);
+
+    const followed = await follower.follow();
+    if (!followed.left) await forgetJob(configFolder, jobId);
+    const context = { api, output, progress, temporalUiUrl: job.temporal_ui_url, started, signal };
+    return await jobOutcome(followed, context);
+  } catch (error) {
+    if (!submitted || (error instanceof SleapRtcError && error.exitCode === 2)) await forgetJob(configFolder, jobId);
+    throw await endInterrupted(error, { api, jobId, progress, ...state() });
+  } finally {
+    await follower?.[Symbol.asyncDispose]();
+    await prepared?.[Symbol.asyncDispose]();
+    if (follower !== undefined) await removePartial(output, jobId);
+    interrupts[Symbol.dispose]();
+  }
+}
+
+function work(spec: JobSpec): string {
+  if (spec.kind === 'inference') return `to predict with ${spec.models.join(' and ')}`;
+  return `to train: ${spec.runs.map(({ name }) => name).join(', ')}`;
+}

@@ -1,0 +1,42 @@
+import type { JobOutcome } from '../job/job-outcome.ts';
+import { fields } from './table.ts';
+import { duration } from './words.ts';
+
+/** What a researcher is told at the end of `train`, `infer` and `jobs attach`: what was made, where it is, what to do next. */
+export function outcomeSummary(outcome: JobOutcome): string {
+  const { job_id, kind, models, predictions, temporal_ui_url: history } = outcome;
+  if (models.length === 0 && predictions.length === 0) {
+    return `Job ${job_id} goes on without this terminal. Follow it with:\n  sleap-rtc jobs attach ${job_id}`;
+  }
+  const made = kind === 'training' ? 'Trained' : 'Predicted';
+  const tail = history === null ? [] : [`History: ${history}`];
+  return [
+    `\n${made} on ${outcome.name} in ${duration(outcome.seconds.total ?? 0)}.`,
+    ...results(outcome),
+    ...tail,
+    ...next(outcome),
+  ].join('\n');
+}
+
+function results({ models, predictions }: JobOutcome): string[] {
+  const told = models.map(({ id, model_type, aliases, path }) =>
+    fields([
+      ['Model', `${id} (${model_type})`],
+      ['Aliases', aliases.join(', ')],
+      ['Files', path],
+    ]),
+  );
+  return [...told, ...predictions.map((path) => `Predictions: ${path}`)];
+}
+
+function next({ models, predictions }: JobOutcome): string[] {
+  const [file] = predictions;
+  if (file !== undefined) return ['Next:', `  sleap ${quoted(file)}`];
+  const names = models.map(({ aliases, id }) => aliases[0] ?? id);
+  const flags = names.map((name) => `-m ${name}`).join(' ');
+  return ['Next:', `  sleap-rtc models show ${names[0]}`, `  sleap-rtc infer VIDEO ${flags} -o predictions/`];
+}
+
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
