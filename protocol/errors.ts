@@ -41,6 +41,12 @@ const kinds = {
     retryable: false,
     remedy: 'Open the labels in SLEAP, save the package again, and submit the new file.',
   },
+  VIDEO_INVALID: {
+    exitCode: EXIT.badInput,
+    retryable: false,
+    remedy:
+      'Check that it plays and was copied whole; `ffmpeg -i INPUT -c:v libx264 -pix_fmt yuv420p OUTPUT.mp4` makes one that SLEAP can read.',
+  },
   CONFIG_INVALID: {
     exitCode: EXIT.badInput,
     retryable: false,

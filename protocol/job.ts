@@ -3,6 +3,9 @@ import { FileList, RelPath } from './files.ts';
 import { Alias, JobId, ModelId, PeerId, RoomId, Tag, UserId } from './ids.ts';
 import { ModelType } from './sleap-config.ts';
 
+/** Longest path of a researcher's file, in characters; Linux's own limit. */
+const MAX_SOURCE_PATH = 4096;
+
 /** What a job needs of a worker. Nothing set: any worker of the room. */
 export const JobRequirements = z.object({
   min_gpu_memory_mb: z.int().min(0).optional(),
@@ -53,10 +56,18 @@ export const InferenceSpec = z.object({
   models: z.array(ModelId).min(1).max(2),
   /** The video or labels to predict on, of `files`. */
   input: RelPath,
-  /** Frames such as `0-49`; absent: all. */
+  /** Where the input lies on the researcher's machine: written into the predictions as text, opened by nobody else. */
+  source_path: z
+    .string()
+    .min(1)
+    .max(MAX_SOURCE_PATH)
+    .refine((path) => !/\p{Cc}/u.test(path), 'a path has no control characters')
+    .optional(),
+  /** Frames: `0-49`, or a list such as `0,10,20`; absent: all. */
   frames: z
     .string()
-    .regex(/^[0-9,-]{1,200}$/)
+    .max(200)
+    .regex(/^(\d+-\d+|\d+(,\d+)*)$/, 'frames are given as 0-49 or 0,10,20')
     .optional(),
   tracking: z.boolean().default(false),
 });

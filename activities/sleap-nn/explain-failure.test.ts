@@ -38,6 +38,13 @@ describe('explaining a failed sleap-nn', () => {
     });
   }
 
+  it('says of a video what it says of labels', async () => {
+    const logTail = await readFile(new URL('fixtures/video-damaged.log', import.meta.url), 'utf8');
+    const error = explainFailure({ exitCode: 1, logTail, inputs: ['bad.mp4'], otherwise: 'PREDICTION_FAILED' });
+    assert.equal(error.code, 'VIDEO_INVALID');
+    assert.equal(error.message, 'bad.mp4 cannot be read as a video: it reports no frames.');
+  });
+
   it('tells a GPU without memory, in the words that torch has for it', () => {
     const logTail = [
       'Traceback (most recent call last):',

@@ -67,6 +67,10 @@ const RULES: readonly Rule[] = [
     /^(hydra|omegaconf|yaml)\./.test(type)
       ? { code: 'CONFIG_REFUSED', message: 'sleap-nn cannot read the config.' }
       : undefined,
+  ({ otherwise, inputs: [input = ''] }, { frames, message }) =>
+    otherwise === 'PREDICTION_FAILED' && !input.endsWith('.slp') && isUnreadableVideo(frames, message)
+      ? { code: 'VIDEO_INVALID', message: `${input} cannot be read as a video: ${afterColon(message)}` }
+      : undefined,
   ({ inputs }, { type, frames, message }) =>
     frames.some((frame) => /sleap_io\/io\//.test(frame)) && !/^(Memory|Import|ModuleNotFound)/.test(type)
       ? { code: 'LABELS_CORRUPT', message: `${inputs.join(', ')} cannot be read as SLEAP labels: ${message}` }
@@ -81,6 +85,18 @@ const RULES: readonly Rule[] = [
         }
       : undefined,
 ];
+
+/** sleap-nn looks at one frame before it begins; a video that breaks off later shows in sleap-io. */
+function isUnreadableVideo(frames: readonly string[], message: string): boolean {
+  return (
+    message.startsWith('Could not read ') || frames.some((frame) => /sleap_io\/io\/video_reading\.py$/.test(frame))
+  );
+}
+
+/** The reason without what stands before it, e.g. `Could not read clip.mp4 with OpenCV or PyAV: it reports no frames.` */
+function afterColon(message: string): string {
+  return message.replace(/^Could not read .*?: /, '');
+}
 
 /**
  * Turns the end of a sleap-nn that failed into one sentence for the researcher. Folders of the worker's machine are left out.

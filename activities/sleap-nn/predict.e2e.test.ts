@@ -16,7 +16,12 @@ const CLIP = 'centered_pair_small.mp4';
 const READ = `
 import json, sys, sleap_io
 labels = sleap_io.load_slp(sys.argv[1], open_videos=False)
-print(json.dumps({"videos": [video.filename for video in labels.videos], "frames": len(labels)}))
+print(json.dumps({
+    "videos": [video.filename for video in labels.videos],
+    "frames": len(labels),
+    "models": labels.provenance["model_paths"],
+    "source": labels.provenance["source_file"],
+}))
 `;
 
 describe('predicting with the real sleap-nn', function () {
@@ -82,7 +87,8 @@ describe('predicting with the real sleap-nn', function () {
   }
 
   it('writes predictions that name the researcher’s video, tells frames and rate, and is not done twice', async () => {
-    const input = await job('predictjob1');
+    const source_path = '/home/ü/day 1/clip "A".mp4';
+    const input = await job('predictjob1', { source_path });
     const { summary, published } = await predict(input);
     assert.equal(summary.frames, 20);
     const last = published.flatMap(({ frames }) => (frames ? [frames] : [])).at(-1);
@@ -92,7 +98,12 @@ describe('predicting with the real sleap-nn', function () {
     const results = join(workDir, 'jobs', 'predictjob1', 'results');
     assert.deepEqual(await readdir(results), [`${CLIP}.predictions.slp`]);
     const { stdout } = await execa(tools.python, ['-c', READ, join(results, `${CLIP}.predictions.slp`)]);
-    assert.deepEqual(JSON.parse(stdout).videos, [CLIP]);
+    assert.deepEqual(JSON.parse(stdout), {
+      videos: [source_path],
+      frames: 20,
+      models: [trained.model_id],
+      source: source_path,
+    });
 
     const again = await predict(input);
     assert.deepEqual(again.summary, summary);
@@ -104,10 +115,16 @@ describe('predicting with the real sleap-nn', function () {
     await writeFile(join(workDir, 'jobs', 'predictjob2', 'dataset', CLIP), 'no video');
     await assert.rejects(predict(input), (error: unknown) => {
       assert.ok(error instanceof SleapRtcError);
-      assert.equal(error.code, 'PREDICTION_FAILED', error.message);
+      assert.equal(error.code, 'VIDEO_INVALID', error.message);
+      assert.match(error.message, /^centered_pair_small\.mp4 cannot be read as a video: /);
       assert.doesNotMatch(error.message, new RegExp(workDir));
       return true;
     });
     assert.deepEqual(await readdir(join(workDir, 'jobs', 'predictjob2', 'results')), []);
+  });
+
+  it('does not take a video without the wanted frames for predicted on', async () => {
+    const input = await job('predictjob3', { frames: '2000-2010' });
+    await assert.rejects(predict(input), { code: 'USAGE', message: `${CLIP} has none of the frames 2000-2010.` });
   });
 });

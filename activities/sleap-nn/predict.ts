@@ -12,6 +12,7 @@ import { explainFailure } from './explain-failure.ts';
 import type { SleapNnDeps } from './index.ts';
 import type { SleapNnExit } from './launcher-process.ts';
 import { beginLog, readLogTail } from './log-file.ts';
+import { nameSource } from './name-source.ts';
 import { startSleapNn } from './trainer-process.ts';
 import { untilExit } from './until-exit.ts';
 
@@ -49,9 +50,9 @@ export function predictionsName(input: string): string {
 
 /**
  * Runs `sleap-nn predict` with models of the pod's cache on a file of the job's dataset, into `jobs/{job_id}/results/`.
- * It runs in the dataset's folder, so that the predictions name the video as the researcher does and not by a path of the
- * pod. Done again, it finds its finished predictions.
- * @throws SleapRtcError PREDICTION_FAILED, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL; POD_LOST (retryable)
+ * They name the video (or labels) by the researcher's own path, where the job tells it, and never by one of the pod. Done
+ * again, it finds its finished predictions.
+ * @throws SleapRtcError PREDICTION_FAILED, VIDEO_INVALID, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL; POD_LOST (retryable)
  */
 export function createPredict(deps: SleapNnDeps) {
   return async function predict({ input }: { input: JobInput<InferenceSpec> }): Promise<PredictionSummary> {
@@ -110,6 +111,18 @@ export function createPredict(deps: SleapNnDeps) {
       const wrote = await stat(unfinished).then(Boolean, () => false);
       const error = judgePrediction(exit, wrote, await readLogTail(logFile, logStart), spec.input);
       if (error !== undefined) throw error;
+      if (spec.frames !== undefined && (frames?.frames ?? 0) === 0) {
+        throw new SleapRtcError('USAGE', `${spec.input} has none of the frames ${spec.frames}.`);
+      }
+      if (spec.source_path !== undefined) {
+        await nameSource({
+          python: deps.python,
+          predictions: unfinished,
+          input: spec.input,
+          path: spec.source_path,
+          signal: context.cancellationSignal,
+        });
+      }
       await rename(unfinished, output);
       const summary = { frames: frames?.frames ?? 0, seconds: Math.round((Date.now() - startedAtMs) / 100) / 10 };
       await writeFileAtomic(summaryFile, JSON.stringify(summary));
