@@ -4,7 +4,7 @@
  *
  * Every activity takes one object and is idempotent: doing it again finds the earlier work.
  */
-import type { InferenceSpec, JobInput, JobSpec, TrainingSpec } from '../protocol/job.ts';
+import type { InferenceSpec, JobInput, JobRequirements, JobSpec, TrainingSpec } from '../protocol/job.ts';
 import type { ChangeOutcome, ManifestChange, ModelEntry } from '../protocol/manifest.ts';
 import type { TrainedModel } from './sleap-nn/trained-model.ts';
 
@@ -18,6 +18,8 @@ export interface HoldGpuSessionInput {
   session_id: string;
   room_id: string;
   job_id: string;
+  /** A worker that does not meet these hands the session back. */
+  requirements: JobRequirements;
   /** Whom to signal. */
   workflow_id: string;
 }
@@ -59,8 +61,8 @@ export interface PodActivities {
   returnResults(args: JobActivityInput & { models: ModelEntry[] }): Promise<{ delivered: boolean }>;
   /** Tells the room's peers (`job_complete`). */
   announceJobComplete(args: JobActivityInput & { model_ids: string[] }): Promise<void>;
-  /** Sees to it that `input.spec.models` lie in the pod's cache, whole. */
-  ensureModels(args: JobActivityInput<InferenceSpec>): Promise<void>;
+  /** Sees to it that `input.spec.models` lie in the pod's cache, whole; `fetched` are those that did not. */
+  ensureModels(args: JobActivityInput<InferenceSpec>): Promise<{ fetched: string[] }>;
   /** Runs `sleap-nn predict` into `jobs/{job_id}/results/`. */
   predict(args: JobActivityInput<InferenceSpec>): Promise<PredictionSummary>;
   /** Copies `jobs/{job_id}/results/` to the job's folder in S3, for a researcher who has left. */

@@ -63,6 +63,10 @@ export type CurveReply = z.infer<typeof CurveReply>;
 export const ModelFilesReply = z.object({ files: z.array(FileEntry.extend({ url: z.string() })) });
 export type ModelFilesReply = z.infer<typeof ModelFilesReply>;
 
+/** `GET /api/rooms/{room}/jobs/{job}/results`: the same for what an inference job has predicted. */
+export const ResultFilesReply = z.object(ModelFilesReply.shape);
+export type ResultFilesReply = z.infer<typeof ResultFilesReply>;
+
 /** Body of every answer that is not 2xx. */
 export const ErrorReply = z.object({ error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }) });
 export type ErrorReply = z.infer<typeof ErrorReply>;

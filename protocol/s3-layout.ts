@@ -8,6 +8,10 @@ export const s3Layout = {
   modelFiles: (room: string, modelId: string) => `${room}/models/${modelId}/files.json`,
   /** The folder of one job: logs, metrics, results; ends with a slash. */
   job: (room: string, jobId: string) => `${room}/jobs/${jobId}/`,
+  /** The folder of what an inference job has predicted; ends with a slash. */
+  jobResults: (room: string, jobId: string) => `${room}/jobs/${jobId}/results/`,
+  /** The list of those files with sizes and SHA-256s; written last, so its presence means that they are all there. */
+  jobResultFiles: (room: string, jobId: string) => `${room}/jobs/${jobId}/results.json`,
   /** A file of a staged dataset, under its own hash. */
   dataset: (room: string, sha256: string) => `${room}/datasets/${sha256}`,
 };

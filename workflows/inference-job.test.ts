@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { fromFailure } from '../activities/failures.ts';
+import { createRequestManifestChanges } from '../activities/registry/request-changes.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { JobStatus } from '../protocol/job.ts';
-import { CONTROL_QUEUE, jobWorkflowId } from '../protocol/queues.ts';
+import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../protocol/queues.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import { FakePod, type FakePodOptions } from '../test/workflows/fake-pod.ts';
-import { inferenceInput } from '../test/workflows/job-inputs.ts';
+import { inferenceInput, modelEntry, trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
 import { timeSkippingServer } from '../test/workflows/servers.ts';
 import type { inferenceJob } from './index.ts';
+import type { RoomRegistryReport } from './room-registry.ts';
 
 describe('inferenceJob', function () {
   this.timeout(60_000);
@@ -52,6 +54,20 @@ describe('inferenceJob', function () {
     assert.deepEqual(pod.calls.slice(3, 5), ['predict', 'keepResults']);
     assert.equal(pod.sessions.size, 0);
     assert.ok(((await job.fetchHistory()).events?.length ?? 0) <= 80);
+  });
+
+  it('lets the manifest say which worker has a model now, where it had to be fetched', async () => {
+    const room = 'fetched';
+    const training = trainingInput({ room });
+    const model = modelEntry(training, trainedModel(training, 0), 'worker-0');
+    const publish = { type: 'publish_model', change_id: 'published', model } as const;
+    await createRequestManifestChanges({ temporal: env.client })({ room_id: room, changes: [publish] });
+    const pod = await startPod({ room, overrides: () => ({ ensureModels: async () => ({ fetched: [model.id] }) }) });
+    assert.equal((await (await start(room)).result()).phase, 'done');
+    const registry = env.client.workflow.getHandle(roomRegistryWorkflowId(room));
+    // The job does not wait for it.
+    while ((await registry.query<RoomRegistryReport>('registry')).changes < 2);
+    assert.deepEqual(control.manifest(room).models[model.id]?.available_on_workers, ['worker-0', pod.name]);
   });
 
   it('does not wait for the researcher’s data where a model can’t be had', async () => {

@@ -1,10 +1,12 @@
-import { CancellationScope, log } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
 import { fromFailure } from '../activities/failures.ts';
 import type { InferenceSpec, JobInput, JobStatus } from '../protocol/job.ts';
+import type { ManifestChange } from '../protocol/manifest.ts';
 import { withGpuSession } from './gpu-session.ts';
 import { reportJob } from './job-report.ts';
 import { keepingLogs } from './keeping-logs.ts';
 import type { Pod } from './pod.ts';
+import { requestChanges } from './publish.ts';
 
 /**
  * An inference job: the pod gets the models that it lacks and the researcher's video or labels, predicts, and keeps the
@@ -17,7 +19,7 @@ export async function inferenceJob(input: JobInput<InferenceSpec>): Promise<JobS
       report.enter('receiving', `sending the data to ${pod.worker}`);
       // Models come from S3 and the data from the researcher: neither waits for the other.
       await bothOrNone(
-        () => pod.ensureModels({ input }),
+        () => haveModels(input, pod),
         () => pod.receiveDataset({ input }),
       );
 
@@ -31,6 +33,24 @@ export async function inferenceJob(input: JobInput<InferenceSpec>): Promise<JobS
       return bringBack(input, pod);
     });
   });
+}
+
+/** Brings the models to the pod, and lets the manifest say that they are there. */
+async function haveModels(input: JobInput<InferenceSpec>, pod: Pod): Promise<void> {
+  const { job_id } = input.spec;
+  // A worker of an older release does not say what it fetched.
+  const { fetched = [] } = (await pod.ensureModels({ input })) ?? {};
+  if (fetched.length === 0) return;
+  const changes = fetched.map((model_id): ManifestChange => {
+    const change_id = `${job_id}:${pod.worker}:${model_id}`;
+    return { type: 'model_on_worker', change_id, model_id, worker: pod.worker };
+  });
+  try {
+    await requestChanges(input.context.room_id, changes);
+  } catch (failure) {
+    if (isCancellation(failure)) throw failure;
+    log.warn('the manifest was not told where the models are', { cause: fromFailure(failure).message });
+  }
 }
 
 /** Brings the predictions back. They are kept: nothing that goes wrong here fails the job. */

@@ -22,18 +22,11 @@ export async function publishToRoom(roomId: string, changes: ManifestChange[]): 
   setHandler(manifestChangesAppliedSignal, (applied) => {
     for (const outcome of applied) outcomes.set(outcome.change_id, outcome);
   });
-  const { requestManifestChanges } = proxyActivities<ControlActivities>({
-    taskQueue: CONTROL_QUEUE,
-    summary: `ask the registry of ${roomId} for ${changes.length === 1 ? 'a change' : `${changes.length} changes`}`,
-    startToCloseTimeout: '20s',
-    retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '20s', maximumAttempts: 20 },
-  });
 
   for (let asks = 1; ; asks += 1) {
     const missing = changes.filter(({ change_id }) => outcomes.get(change_id)?.ok !== true);
     for (const { change_id } of missing) outcomes.delete(change_id);
-    const reply_to = { workflow_id: workflowInfo().workflowId };
-    await requestManifestChanges({ room_id: roomId, changes: missing, reply_to });
+    await requestChanges(roomId, missing, { workflow_id: workflowInfo().workflowId });
     await condition(() => missing.every(({ change_id }) => outcomes.has(change_id)), ANSWER_WITHIN);
 
     const refused = missing.map(({ change_id }) => outcomes.get(change_id)).find((outcome) => outcome?.ok !== true);
@@ -42,6 +35,24 @@ export async function publishToRoom(roomId: string, changes: ManifestChange[]): 
     if (!error.retryable || asks === MAX_ASKS) throw error;
     if (refused !== undefined) await sleep(WAIT_AFTER_REFUSAL);
   }
+}
+
+/**
+ * Hands changes to the room's registry without waiting for what becomes of them.
+ * @param replyTo who gets the outcomes; nobody where it is left out
+ */
+export async function requestChanges(
+  roomId: string,
+  changes: ManifestChange[],
+  replyTo?: { workflow_id: string },
+): Promise<void> {
+  const { requestManifestChanges } = proxyActivities<ControlActivities>({
+    taskQueue: CONTROL_QUEUE,
+    summary: `ask the registry of ${roomId} for ${changes.length === 1 ? 'a change' : `${changes.length} changes`}`,
+    startToCloseTimeout: '20s',
+    retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '20s', maximumAttempts: 20 },
+  });
+  await requestManifestChanges({ room_id: roomId, changes, ...(replyTo && { reply_to: replyTo }) });
 }
 
 function refusal(outcome: ChangeOutcome | undefined): SleapRtcError {

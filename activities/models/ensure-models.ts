@@ -6,19 +6,24 @@ import { withStorageErrors } from './storage-errors.ts';
 
 /**
  * Brings the job's models from S3 into this pod's cache, where they are not there already.
+ * @returns those that were not
  * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY, STORAGE_UNREACHABLE (retryable)
  */
 export function createEnsureModels(deps: ModelDeps, cache: ModelCache) {
-  return async function ensureModels({ input }: { input: JobInput<InferenceSpec> }): Promise<void> {
+  return async function ensureModels({ input }: { input: JobInput<InferenceSpec> }): Promise<{ fetched: string[] }> {
     const { job_id, models } = input.spec;
+    const fetched: string[] = [];
     await withHeartbeats((signal) =>
       withStorageErrors(async () => {
         for (const id of models) {
-          if (!(await cache.has(id)))
-            deps.publishProgress({ job_id, phase: 'receiving', detail: `fetching model ${id}` });
+          if (await cache.has(id)) continue;
+          deps.publishProgress({ job_id, phase: 'receiving', detail: `fetching model ${id}` });
           await cache.ensure(id, input.context.room_id, { signal });
+          fetched.push(id);
+          deps.logger.info({ event: 'model_fetched', model: id, room: input.context.room_id, job: job_id });
         }
       }),
     );
+    return { fetched };
   };
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { JobInput, TrainingSpec } from '../../protocol/job.ts';
+import type { InferenceSpec, JobInput, TrainingSpec } from '../../protocol/job.ts';
 import { ModelEntry } from '../../protocol/manifest.ts';
 import { describeFolder } from '../sleap-nn/collect-model.ts';
 import type { TrainedModel } from '../sleap-nn/trained-model.ts';
@@ -81,6 +82,14 @@ describe('models in S3', function () {
         stopped_early: false,
         files: await describeFolder(folder),
       },
+    };
+  }
+
+  function inferenceJob(jobId: string, models: string[]): JobInput<InferenceSpec> {
+    const common = { job_id: jobId, name: 'clip.mp4', files: [], requirements: {} };
+    return {
+      spec: { kind: 'inference', ...common, models, input: 'clip.mp4', tracking: false },
+      context: { room_id: ROOM, user_id: 'her', submitted_at: new Date().toISOString() },
     };
   }
 
@@ -198,6 +207,34 @@ describe('models in S3', function () {
       cache.ensure('ffffffff', ROOM, { signal: AbortSignal.timeout(10_000) }),
       (error: unknown) => error instanceof SleapRtcError && error.code === 'MODEL_NOT_FOUND',
     );
+  });
+
+  it('keeps predictions for a researcher who has left, with the list that says they are whole', async () => {
+    const results = join(workDir, 'jobs', 'inferjob01', 'results');
+    await mkdir(results, { recursive: true });
+    await writeFile(join(results, 'clip.mp4.predictions.slp'), 'poses');
+    const args = { input: inferenceJob('inferjob01', []) };
+    const { keepResults } = activities();
+    await activityEnvironment().run((a: typeof args) => keepResults(a), args);
+    const prefix = `${ROOM}/jobs/inferjob01/`;
+    assert.deepEqual(await keys(prefix), ['results.json', 'results/clip.mp4.predictions.slp']);
+    const reply = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: `${prefix}results.json` }));
+    const sha256 = createHash('sha256').update('poses').digest('hex');
+    assert.deepEqual(JSON.parse((await reply.Body?.transformToString()) ?? ''), {
+      job_id: 'inferjob01',
+      files: [{ path: 'clip.mp4.predictions.slp', size_bytes: 5, sha256 }],
+    });
+  });
+
+  it('tells which models a job had to fetch, so that the room may know where they are', async () => {
+    const trained = await trainedModel('uploadjobb');
+    await upload(trained);
+    const id = trained.trained.model_id;
+    const args = { input: inferenceJob('inferjob02', [id]) };
+    const { ensureModels } = activities(join(workDir, 'other'));
+    const ensure = () => activityEnvironment().run((a: typeof args) => ensureModels(a), args);
+    assert.deepEqual(await ensure(), { fetched: [id] });
+    assert.deepEqual(await ensure(), { fetched: [] });
   });
 
   it('sends a changed file anew', async () => {

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pino from 'pino';
-import { JobListReply, JobLogReply, JobReply, ModelFilesReply, RoomReply } from '../../protocol/api.ts';
+import {
+  JobListReply,
+  JobLogReply,
+  JobReply,
+  ModelFilesReply,
+  ResultFilesReply,
+  RoomReply,
+} from '../../protocol/api.ts';
 import type { TrainingSpec } from '../../protocol/job.ts';
 import { Manifest } from '../../protocol/manifest.ts';
 import type { AwsClients } from '../aws.ts';
@@ -117,6 +124,16 @@ describe('the API on real servers', () => {
     assert.equal((await ofRoom(`GET ROOM/jobs/${spec.job_id}?wait_ms=100`)).status, 200);
     assert.equal((await ofRoom(`POST ROOM/jobs/${spec.job_id}/cancel`)).status, 200);
     assert.equal((await ofRoom('GET ROOM/jobs/job00000009')).code, 'JOB_NOT_FOUND');
+  });
+
+  it('links to the predictions of a job, once all of them are there', async () => {
+    const file = { path: 'clip.mp4.predictions.slp', size_bytes: 5, sha256: 'c'.repeat(64) };
+    await put(`jobs/${spec.job_id}/results/${file.path}`, 'poses');
+    assert.equal((await ofRoom(`GET ROOM/jobs/${spec.job_id}/results`)).code, 'JOB_NOT_FOUND');
+    await put(`jobs/${spec.job_id}/results.json`, JSON.stringify({ job_id: spec.job_id, files: [file] }));
+    const { files } = ResultFilesReply.parse((await ofRoom(`GET ROOM/jobs/${spec.job_id}/results`)).body);
+    assert.partialDeepStrictEqual(files, [file]);
+    assert.equal(await (await fetch(files[0]?.url ?? '')).text(), 'poses');
   });
 
   it('shows the logs of a job, from their ends', async () => {

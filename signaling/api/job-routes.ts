@@ -66,7 +66,8 @@ export function jobRoutes(parts: {
   return router;
 }
 
-function jobIn(req: Pick<Request, 'params'>): string {
+/** A job named in a path. An id that no job can have is unknown like any other. */
+export function jobIn(req: Pick<Request, 'params'>): string {
   const job = JobId.safeParse(req.params.job);
   if (!job.success) throw new SleapRtcError('JOB_NOT_FOUND', 'There is no job of that id.');
   return job.data;

@@ -6,8 +6,9 @@ import type { VerifyIdToken } from '../auth/identity.ts';
 import type { RoomFiles } from '../models/room-files.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { inRoom, roomOf, signedIn } from './door.ts';
+import { jobIn } from './job-routes.ts';
 
-/** The room's manifest, and links to its models' files. */
+/** What a room has in storage: its manifest, and links to the files of models and predictions. */
 export function modelRoutes(parts: {
   rooms: Pick<Rooms, 'enter'>;
   files: RoomFiles;
@@ -34,6 +35,10 @@ export function modelRoutes(parts: {
     const model = ModelId.safeParse(req.params.model);
     if (!model.success) throw new SleapRtcError('MODEL_NOT_FOUND', `The room ${room.room_id} has no such model.`);
     res.json(await parts.files.modelFiles(room.room_id, model.data));
+  });
+
+  router.get('/api/rooms/:room/jobs/:job/results', ...door, async (req, res) => {
+    res.json(await parts.files.jobResults(roomOf(res).room_id, jobIn(req)));
   });
 
   return router;

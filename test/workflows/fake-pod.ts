@@ -118,7 +118,7 @@ export class FakePod {
       uploadModel: async ({ input, trained }) => modelEntry(input, trained, this.name),
       returnResults: async () => ({ delivered: true }),
       announceJobComplete: async () => {},
-      ensureModels: async () => {},
+      ensureModels: async () => ({ fetched: [] }),
       predict: async () => ({ frames: 50, seconds: 1 }),
       keepResults: async () => {},
       keepLogs: async () => {},

@@ -5,6 +5,7 @@ import {
   JobLogReply,
   JobReply,
   ModelFilesReply,
+  ResultFilesReply,
   ROOM_TOKEN_HEADER,
   RoomReply,
 } from '../../../protocol/api.ts';
@@ -82,6 +83,11 @@ export class RoomApi {
   /** What sleap-nn wrote; there once the job has ended. */
   jobLog(jobId: string): Promise<JobLogReply> {
     return this.#call(`/jobs/${jobId}/log`, { method: 'GET', reply: JobLogReply, repeatable: true });
+  }
+
+  /** What an inference job has predicted, with short-lived URLs. */
+  jobResults(jobId: string): Promise<ResultFilesReply> {
+    return this.#call(`/jobs/${jobId}/results`, { method: 'GET', reply: ResultFilesReply, repeatable: true });
   }
 
   cancelJob(jobId: string): Promise<JobReply> {
