@@ -1,24 +1,28 @@
 import { ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
-import { isErrorCode, SleapRtcError, toSleapRtcError } from '../protocol/errors.ts';
+import { type ErrorCode, isErrorCode, SleapRtcError, toSleapRtcError } from '../protocol/errors.ts';
 
 /**
  * How our errors cross Temporal: as an ApplicationFailure whose type is the code, so that retry policies, the Temporal UI
  * and the API all read the same word. Workflow code may import this file: it touches nothing but `@temporalio/common`.
  */
 
-/** A session that found the GPU just taken asks again after this long, whatever the back-off has grown to. */
-const GPU_BUSY_RETRY_MS = 300;
+/**
+ * A session that a worker handed back asks again after this long, whatever the back-off has grown to: soon where the GPU
+ * had just been taken, seldom where the worker is not large enough and another one has to come.
+ */
+const HANDED_BACK_RETRY_MS: Partial<Record<ErrorCode, number>> = { GPU_BUSY: 300, WORKER_UNFIT: 3_000 };
 
 /** Turns anything thrown into the failure that Temporal stores; a failure of Temporal's own making is left as it is. */
 export function toApplicationFailure(error: unknown): ApplicationFailure {
   if (error instanceof ApplicationFailure) return error;
   const known = toSleapRtcError(error);
+  const nextRetryDelay = HANDED_BACK_RETRY_MS[known.code];
   return ApplicationFailure.create({
     type: known.code,
     message: known.message,
     nonRetryable: !known.retryable,
     details: [known.remedy],
-    ...(known.code === 'GPU_BUSY' ? { nextRetryDelay: GPU_BUSY_RETRY_MS } : {}),
+    ...(nextRetryDelay === undefined ? {} : { nextRetryDelay }),
     ...(known.cause instanceof Error ? { cause: known.cause } : {}),
   });
 }

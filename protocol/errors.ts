@@ -183,6 +183,7 @@ const kinds = {
     retryable: true,
     remedy: 'The worker took another job first; it is tried again.',
   },
+  WORKER_UNFIT: { exitCode: EXIT.waitedOut, retryable: true, remedy: 'Wait for a larger worker, or ask for less.' },
   JOB_CANCELLED: { exitCode: EXIT.cancelled, retryable: false, remedy: 'Submit it again if that was not meant.' },
   INTERRUPTED: {
     exitCode: EXIT.interrupted,

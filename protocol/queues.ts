@@ -3,16 +3,6 @@
 /** Workflows, and activities that need S3 and Temporal but no GPU. Polled by the control worker. */
 export const CONTROL_QUEUE = 'sleap-rtc-control';
 
-/** Sessions for any worker of a room. */
-export function roomSessionQueue(room: string): string {
-  return `gpu.${room}`;
-}
-
-/** Sessions for one worker by name (`--worker`). */
-export function workerSessionQueue(room: string, worker: string): string {
-  return `gpu.${room}.${worker}`;
-}
-
 /** A running worker process's own queue. `bootId` tells a restarted process from the one whose files are lost. */
 export function podQueue(room: string, worker: string, bootId: string): string {
   return `pod.${room}.${worker}.${bootId}`;

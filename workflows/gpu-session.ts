@@ -15,8 +15,8 @@ import {
 import type { GpuSessionOpened, SessionActivities } from '../activities/contract.ts';
 import { fromFailure } from '../activities/failures.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
-import type { JobInput, JobRequirements } from '../protocol/job.ts';
-import { roomSessionQueue, workerSessionQueue } from '../protocol/queues.ts';
+import type { JobInput } from '../protocol/job.ts';
+import { sessionQueueOf } from '../protocol/session-queues.ts';
 import type { JobReport } from './job-report.ts';
 import { endSession, HEARTBEAT_WITHIN, type Pod, podOf } from './pod.ts';
 
@@ -58,11 +58,6 @@ export async function withGpuSession<T>(input: JobInput, report: JobReport, fn: 
       await session.end();
     }
   }
-}
-
-/** Where sessions with these requirements are queued. Requirement classes (GPU memory, tags) will choose here. */
-function sessionQueue(room: string, requirements: JobRequirements): string {
-  return requirements.worker === undefined ? roomSessionQueue(room) : workerSessionQueue(room, requirements.worker);
 }
 
 function waitingFor({ spec, context }: JobInput): string {
@@ -158,7 +153,7 @@ class GpuSession {
 /** The hold itself: over when the session is ended, or the pod. */
 function hold({ spec, context }: JobInput, sessionId: string): Promise<void> {
   const { holdGpuSession } = proxyActivities<SessionActivities>({
-    taskQueue: sessionQueue(context.room_id, spec.requirements),
+    taskQueue: sessionQueueOf(context.room_id, spec.requirements),
     summary: `hold a GPU for ${spec.name}`,
     heartbeatTimeout: HEARTBEAT_WITHIN,
     startToCloseTimeout: '30 days',
@@ -178,6 +173,7 @@ function hold({ spec, context }: JobInput, sessionId: string): Promise<void> {
     session_id: sessionId,
     room_id: context.room_id,
     job_id: spec.job_id,
+    requirements: spec.requirements,
     workflow_id: workflowInfo().workflowId,
   });
 }

@@ -1,5 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
 import type { GpuSessionOpened, HoldGpuSessionInput } from '../contract.ts';
 
 /** What of the worker's GPU slot a session needs. */
@@ -11,7 +13,7 @@ export interface SessionSlot {
 export interface SessionDeps {
   slot: SessionSlot;
   client: Client;
-  worker: string;
+  worker: WorkerOffer;
   podQueue: string;
   /** Called when a session has ended, however it ended; frees what the job left on the pod. */
   onSessionEnded: (jobId: string) => Promise<void>;
@@ -23,15 +25,18 @@ const HEARTBEAT_MS = 1_000;
 /**
  * Holds the pod's GPU for one job until `endGpuSession`, cancellation or the pod's end, and tells the workflow which
  * queue is this pod's own. This is the creation activity of the Session in Temporal's Go SDK.
- * @throws SleapRtcError GPU_BUSY where the slot was just taken by a session of another queue
+ * @throws SleapRtcError GPU_BUSY where the slot was just taken by a session of another queue, WORKER_UNFIT where the job asks
+ *   for more than its queue's class says and than this worker has
  */
 export function createHoldGpuSession({ slot, client, worker, podQueue, onSessionEnded }: SessionDeps) {
   return async function holdGpuSession(input: HoldGpuSessionInput): Promise<void> {
     const context = Context.current();
+    const unmet = unmetRequirement(input.requirements, worker);
+    if (unmet !== undefined) throw new SleapRtcError('WORKER_UNFIT', unmet);
     const lease = slot.acquire(input.session_id, input.job_id);
     const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
     try {
-      const opened: GpuSessionOpened = { session_id: input.session_id, worker, pod_queue: podQueue };
+      const opened: GpuSessionOpened = { session_id: input.session_id, worker: worker.name, pod_queue: podQueue };
       await client.workflow.getHandle(input.workflow_id).signal('gpuSessionOpened', opened);
       await ended(lease.ended, context.cancelled);
     } finally {

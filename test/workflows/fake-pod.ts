@@ -10,7 +10,8 @@ import type {
 } from '../../activities/contract.ts';
 import { wrapActivities } from '../../activities/failures.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { podQueue, roomSessionQueue, workerSessionQueue } from '../../protocol/queues.ts';
+import { podQueue } from '../../protocol/queues.ts';
+import { sessionQueuesOf } from '../../protocol/session-queues.ts';
 import { modelEntry, trainedModel } from './job-inputs.ts';
 
 type Activities = PodActivities & SessionActivities;
@@ -71,9 +72,9 @@ export class FakePod {
         maxHeartbeatThrottleInterval: 100,
         shutdownForceTime: 500,
       });
+    const queues = sessionQueuesOf(room, { name, gpuMemoryMb: 0, tags: [] });
     pod.#workers = [
-      await create(roomSessionQueue(room), { holdGpuSession }, slots),
-      await create(workerSessionQueue(room, name), { holdGpuSession }, slots),
+      ...(await Promise.all(queues.map((queue) => create(queue, { holdGpuSession }, slots)))),
       await create(pod.#ownQueue, onPod, 4 * slots),
     ];
     pod.#running = Promise.allSettled(pod.#workers.map((worker) => worker.run())).then(() => connection.close());

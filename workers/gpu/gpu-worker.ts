@@ -10,7 +10,8 @@ import { createModelActivities } from '../../activities/models/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
 import { createTransferActivities } from '../../activities/transfer/index.ts';
-import { podQueue, roomSessionQueue, workerSessionQueue } from '../../protocol/queues.ts';
+import { podQueue } from '../../protocol/queues.ts';
+import { sessionQueuesOf } from '../../protocol/session-queues.ts';
 import { SignalingClient } from '../../transport/index.ts';
 import { detectCapabilities } from './capabilities.ts';
 import type { GpuWorkerConfig } from './config.ts';
@@ -55,7 +56,8 @@ async function runUntilAborted(
   const slot = new GpuSlot();
   const capabilities = await detectCapabilities();
   const cachedModels = () => modelsInCache(join(workDir, 'models'));
-  const self = { slot, capabilities, tags, cachedModels };
+  const offer = { name, gpuMemoryMb: capabilities.gpuMemoryMb, tags };
+  const self = { slot, offer, gpuModel: capabilities.gpuModel, cachedModels };
 
   const signaling = await SignalingClient.connect({
     serverUrl: config.serverUrl,
@@ -69,7 +71,7 @@ async function runUntilAborted(
     logger,
   });
   onEnd(() => signaling.close());
-  const presence = new Presence({ ...self, signaling, name, logger });
+  const presence = new Presence({ ...self, signaling, logger });
   onEnd(() => presence[Symbol.dispose]());
   const s3 = new S3Client({ forcePathStyle: config.s3PathStyle });
   onEnd(() => s3.destroy());
@@ -88,7 +90,7 @@ async function runUntilAborted(
     createSessionActivities({
       slot,
       client,
-      worker: name,
+      worker: offer,
       podQueue: pod,
       onSessionEnded: (jobId) => rm(join(workDir, 'jobs', jobId), { recursive: true, force: true }),
     }),
@@ -106,7 +108,6 @@ async function runUntilAborted(
     shutdownForceTime: SHUTDOWN_FORCE_MS,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
   };
-  const sessionQueues = [roomSessionQueue(room), workerSessionQueue(room, name)];
   const workers = await Promise.all([
     Worker.create({
       ...shared,
@@ -114,7 +115,7 @@ async function runUntilAborted(
       activities: onPodQueue,
       maxConcurrentActivityTaskExecutions: POD_ACTIVITIES,
     }),
-    ...sessionQueues.map((taskQueue) =>
+    ...sessionQueuesOf(room, offer).map((taskQueue) =>
       Worker.create({ ...shared, taskQueue, activities: onSessionQueue, tuner: sessionTuner(slot) }),
     ),
   ]);

@@ -1,33 +1,31 @@
 import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { ModelId } from '../../protocol/ids.ts';
-import type { JobRequirements } from '../../protocol/job.ts';
 import type { PeerPayload, ProgressMessage } from '../../protocol/peer-messages.ts';
+import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
 import { EVERYONE, type PeerMetadata } from '../../protocol/signaling.ts';
 import type { SignalingClient } from '../../transport/index.ts';
-import type { Capabilities } from './capabilities.ts';
 import type { GpuSlot } from './gpu-slot.ts';
 
 interface PresenceOptions {
   signaling: SignalingClient;
   slot: GpuSlot;
-  name: string;
-  capabilities: Capabilities;
-  tags: string[];
+  offer: WorkerOffer;
+  gpuModel: string;
   cachedModels: () => Promise<string[]>;
   logger: Logger;
 }
 
 /** What a worker tells its room of itself; `status` and `job_id` follow the GPU slot. */
 export async function workerMetadata(
-  options: Pick<PresenceOptions, 'slot' | 'capabilities' | 'tags' | 'cachedModels'>,
+  options: Pick<PresenceOptions, 'slot' | 'offer' | 'gpuModel' | 'cachedModels'>,
 ): Promise<PeerMetadata> {
-  const { slot, capabilities, tags, cachedModels } = options;
+  const { slot, offer, gpuModel, cachedModels } = options;
   return {
-    tags: ['training-worker', 'inference-worker', ...tags],
+    tags: ['training-worker', 'inference-worker', ...offer.tags],
     properties: {
-      gpu_model: capabilities.gpuModel,
-      gpu_memory_mb: capabilities.gpuMemoryMb,
+      gpu_model: gpuModel,
+      gpu_memory_mb: offer.gpuMemoryMb,
       status: slot.free ? 'available' : 'busy',
       job_id: slot.jobId ?? null,
       models: await cachedModels(),
@@ -67,8 +65,8 @@ export class Presence implements Disposable {
 
   /** Sends live progress to the room. Losing one loses nothing but smoothness, so failures are not retried. */
   readonly publishProgress = (progress: Omit<ProgressMessage, 'type' | 'worker' | 'at'>): void => {
-    const { name } = this.#options;
-    this.#send(EVERYONE, { type: 'progress', worker: name, at: new Date().toISOString(), ...progress });
+    const { offer } = this.#options;
+    this.#send(EVERYONE, { type: 'progress', worker: offer.name, at: new Date().toISOString(), ...progress });
   };
 
   [Symbol.dispose](): void {
@@ -82,29 +80,16 @@ export class Presence implements Disposable {
   }
 
   async #answer(sender: string, payload: PeerPayload): Promise<void> {
-    const { cachedModels, slot } = this.#options;
+    const { cachedModels, slot, offer } = this.#options;
     if (payload.type === 'registry_query') {
       const cached = new Set(await cachedModels());
       const has_models = Object.fromEntries(payload.model_ids.map((id) => [id, cached.has(id)]));
       this.#send(sender, { type: 'registry_response', has_models });
     } else if (payload.type === 'job_request') {
-      const reason = refusal(payload.requirements, this.#options);
+      const reason = unmetRequirement(payload.requirements, offer);
       const accepted = reason === undefined;
       const now = slot.free ? 'The worker is free.' : 'The worker is busy; the job will wait for its turn.';
       this.#send(sender, { type: 'job_response', job_id: payload.job_id, accepted, reason: reason ?? now });
     }
   }
-}
-
-/** Why this worker can't ever take such a job; undefined where it can. */
-function refusal(
-  needs: JobRequirements,
-  { name, capabilities, tags }: Pick<PresenceOptions, 'name' | 'capabilities' | 'tags'>,
-): string | undefined {
-  if (needs.worker !== undefined && needs.worker !== name) return `This is ${name}.`;
-  if ((needs.min_gpu_memory_mb ?? 0) > capabilities.gpuMemoryMb) {
-    return `The GPU has ${capabilities.gpuMemoryMb} MB.`;
-  }
-  const missing = needs.tags?.find((tag) => !tags.includes(tag));
-  return missing === undefined ? undefined : `The worker has no tag ${missing}.`;
 }
