@@ -4,6 +4,7 @@ import ErrorTable from './errors.ts';
 import Infer from './infer.ts';
 import JobsAttach from './jobs/attach.ts';
 import JobsCancel from './jobs/cancel.ts';
+import JobsGet from './jobs/get.ts';
 import JobsList from './jobs/list.ts';
 import JobsLog from './jobs/log.ts';
 import JobsShow from './jobs/show.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: Record<string, Command.Class> = {
   infer: Infer,
   'jobs:attach': JobsAttach,
   'jobs:cancel': JobsCancel,
+  'jobs:get': JobsGet,
   'jobs:list': JobsList,
   'jobs:log': JobsLog,
   'jobs:show': JobsShow,

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import type { ModelType } from '../../protocol/sleap-config.ts';
 import { FakeServer, ROOM, TOKEN } from '../testing/fake-server.ts';
 import { FakeWorker } from '../testing/fake-worker.ts';
+import { mp4 } from '../testing/fixtures.ts';
 import { TestHome } from '../testing/run-cli.ts';
 
 describe('sleap-rtc infer', function () {
@@ -14,7 +16,7 @@ describe('sleap-rtc infer', function () {
     home = await TestHome.make();
     server = await FakeServer.start();
     Object.assign(home.env, { SLEAP_RTC_SERVER: server.url, SLEAP_RTC_ROOM: ROOM, SLEAP_RTC_TOKEN: TOKEN });
-    await writeFile(home.path('clip.mp4'), 'not a real video, which nobody here minds'.repeat(1000));
+    await writeFile(home.path('clip.mp4'), mp4());
     published('a0000001', 'centroid');
     published('a0000002', 'centered_instance');
     published('a0000003', 'single_instance');
@@ -52,6 +54,7 @@ describe('sleap-rtc infer', function () {
       const spec = await server.submitted();
       assert.ok(spec.kind === 'inference');
       assert.deepEqual([spec.models, spec.input, spec.frames], [['a0000001', 'a0000002'], 'clip.mp4', '0-9']);
+      assert.equal(spec.source_path, await realpath(home.path('clip.mp4')), 'the predictions shall name it so');
       await worker.receive(spec, home.path('pod'));
       assert.deepEqual(await readFile(home.path('pod/clip.mp4')), await readFile(home.path('clip.mp4')));
       server.update(spec.job_id, { phase: 'predicting' });
@@ -75,8 +78,8 @@ describe('sleap-rtc infer', function () {
 
   const refusals: [string, string[], string, RegExp][] = [
     ['a video that is not there', ['no.mp4', '-m', 'a0000003'], 'FILE_NOT_FOUND', /no\.mp4 does not exist/],
-    ['what is neither video nor labels', ['notes.txt', '-m', 'a0000003'], 'USAGE', /neither a video/],
-    ['an empty video', ['empty.mp4', '-m', 'a0000003'], 'USAGE', /is empty/],
+    ['what is neither video nor labels', ['notes.txt', '-m', 'a0000003'], 'VIDEO_INVALID', /neither a video/],
+    ['an empty video', ['empty.mp4', '-m', 'a0000003'], 'VIDEO_INVALID', /is empty/],
     ['no model', ['clip.mp4'], 'USAGE', /model/],
     ['a model that the room has not got', ['clip.mp4', '-m', 'bees'], 'MODEL_NOT_FOUND', /“bees”/],
     ['half of a top-down pair', ['clip.mp4', '-m', 'latest-centered_instance'], 'USAGE', /a centroid model has found/],
@@ -100,12 +103,58 @@ describe('sleap-rtc infer', function () {
     });
   }
 
-  it('says so where the predictions were made but did not arrive', async () => {
-    const running = home.start('infer', 'clip.mp4', '-m', 'a0000003');
+  /** Predictions of a job that ended while nobody was there to receive them. */
+  function kept(jobId: string): void {
+    const content = Buffer.from('predictions');
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    server.storage.set(jobId, [{ path: 'clip.mp4.predictions.slp', content, sha256 }]);
+    server.update(jobId, { phase: 'done' });
+  }
+
+  it('fetches the predictions from the storage where they cannot come over WebRTC', async () => {
+    const running = home.start('infer', 'clip.mp4', '-m', 'latest-centroid', '-o', 'preds');
     const spec = await server.submitted();
-    server.update(spec.job_id, { phase: 'done' });
+    kept(spec.job_id);
     const { exitCode, stderr } = await running;
-    assert.equal(exitCode, 3);
-    assert.match(stderr, new RegExp(`\\[TRANSFER_FAILED\\]\n.*jobs/${spec.job_id}/results`));
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /latest-centroid alone finds where the animals are/);
+    assert.match(stderr, /Fetching the predictions from the room’s storage/);
+    assert.equal(await readFile(home.path('preds/clip.mp4.predictions.slp'), 'utf8'), 'predictions');
+    assert.deepEqual(await readdir(home.path('preds')), ['clip.mp4.predictions.slp']);
   });
+
+  it('`jobs get` fetches them later, and says where there is nothing to fetch yet', async () => {
+    const running = home.start('infer', 'clip.mp4', '-m', 'a0000003', '--on-interrupt', 'detach');
+    const spec = await server.submitted();
+    running.kill('SIGINT');
+    assert.equal((await running).exitCode, 130);
+
+    const early = await home.run('jobs', 'get', spec.job_id);
+    assert.equal(early.exitCode, 2, early.stderr);
+    assert.match(early.stderr, /has not ended yet.*\n.*jobs attach/);
+
+    kept(spec.job_id);
+    const { exitCode, stdout } = await home.run('jobs', 'get', spec.job_id, '-o', 'later', '--json');
+    assert.equal(exitCode, 0, stdout);
+    assert.deepEqual(JSON.parse(stdout).predictions, ['later/clip.mp4.predictions.slp']);
+    assert.deepEqual(await readdir(home.path('later')), ['clip.mp4.predictions.slp']);
+  });
+
+  for (const [has, says] of [
+    [true, /gpu-1 has the model at hand/],
+    [false, /No worker has the model at hand/],
+  ] as const) {
+    it(`tells that the worker ${has ? 'has the model' : 'will fetch the model'}`, async () => {
+      const worker = await FakeWorker.join(server);
+      try {
+        worker.answer(has);
+        const running = home.start('infer', 'clip.mp4', '-m', 'a0000003', '--on-interrupt', 'cancel');
+        await server.submitted();
+        running.kill('SIGINT');
+        assert.match((await running).stderr, says);
+      } finally {
+        await worker[Symbol.asyncDispose]();
+      }
+    });
+  }
 });

@@ -10,7 +10,7 @@ import { FakeRoom } from './fake-room.ts';
 export const ROOM = 'lab-mice';
 export const TOKEN = 'room-token-of-the-test';
 
-/** A file of a published model, as the storage would have it. */
+/** A file of a published model or of predictions, as the storage would have it. */
 export interface StoredFile {
   path: string;
   content: Buffer;
@@ -24,6 +24,7 @@ export interface StoredFile {
 export class FakeServer implements AsyncDisposable {
   readonly room = new FakeRoom();
   readonly manifest: Manifest = emptyManifest(ROOM, new Date());
+  /** By model, and by job for what it has predicted. */
   readonly storage = new Map<string, StoredFile[]>();
   readonly jobs = new Map<string, { spec: JobSpec; status: JobStatus }>();
   /** Requests as `METHOD path`, in order. */
@@ -148,7 +149,9 @@ export class FakeServer implements AsyncDisposable {
     if (rest === '/jobs' && req.method === 'POST') return this.#submit(JobSpec.parse(JSON.parse(await text(req))));
     if (rest === '/jobs') return { jobs: [...this.jobs.values()].map(({ status }) => status) };
     const [, model] = /^\/models\/([^/]+)\/files$/.exec(rest) ?? [];
-    if (model !== undefined) return this.#modelFiles(model);
+    if (model !== undefined) return this.#links(model, 'MODEL_NOT_FOUND');
+    const [, inferred] = /^\/jobs\/([^/]+)\/results$/.exec(rest) ?? [];
+    if (inferred !== undefined) return this.#links(inferred, 'JOB_NOT_FOUND');
     const [, jobId = '', cancel] = /^\/jobs\/([^/]+)(\/cancel)?$/.exec(rest) ?? [];
     return cancel === undefined ? this.#job(jobId, Number(url.searchParams.get('wait_ms'))) : this.#cancel(jobId);
   }
@@ -193,20 +196,20 @@ export class FakeServer implements AsyncDisposable {
     return job.status;
   }
 
-  #modelFiles(modelId: string): unknown {
-    const files = this.storage.get(modelId);
-    if (files === undefined) throw new SleapRtcError('MODEL_NOT_FOUND', `The room has no model ${modelId}.`);
+  #links(id: string, none: 'MODEL_NOT_FOUND' | 'JOB_NOT_FOUND'): unknown {
+    const files = this.storage.get(id);
+    if (files === undefined) throw new SleapRtcError(none, `The room has no files of ${id}.`);
     return {
       files: files.map(({ path, content, sha256 }) => {
-        const url = `${this.url}/storage/${modelId}/${path}`;
+        const url = `${this.url}/storage/${id}/${path}`;
         return { path, size_bytes: content.length, sha256, url };
       }),
     };
   }
 
   #stored(pathname: string): Buffer {
-    const [, , modelId = '', ...path] = pathname.split('/');
-    const file = this.storage.get(modelId)?.find((candidate) => candidate.path === path.join('/'));
+    const [, , id = '', ...path] = pathname.split('/');
+    const file = this.storage.get(id)?.find((candidate) => candidate.path === path.join('/'));
     if (file === undefined) throw new SleapRtcError('MODEL_NOT_FOUND', 'no such object');
     return this.damage(file.content);
   }

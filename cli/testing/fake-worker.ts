@@ -36,6 +36,20 @@ export class FakeWorker implements AsyncDisposable {
     return new FakeWorker(server, name, signaling);
   }
 
+  /** Answers who asks before a submit: the job is welcome, and the models are at hand or not. */
+  answer(hasModels: boolean): void {
+    this.#signaling.on('peer_message', ({ from_peer_id, payload }) => {
+      if (payload.type === 'job_request') {
+        const { job_id } = payload;
+        const response = { type: 'job_response', job_id, accepted: true, reason: 'The worker is free.' } as const;
+        void this.#signaling.sendPeerMessage(from_peer_id, response);
+      } else if (payload.type === 'registry_query') {
+        const has_models = Object.fromEntries(payload.model_ids.map((id) => [id, hasModels]));
+        void this.#signaling.sendPeerMessage(from_peer_id, { type: 'registry_response', has_models });
+      }
+    });
+  }
+
   /** Tells the room how a job goes. */
   async progress(jobId: string, message: Partial<ProgressMessage> & Pick<ProgressMessage, 'phase'>): Promise<void> {
     const at = new Date().toISOString();

@@ -39,3 +39,21 @@ export async function writeLabels(path: string): Promise<string> {
   await writeFile(path, hdf5({ size: 4096, text: EMBEDDED }));
   return path;
 }
+
+/** A box of an MP4 file; `length` 0 (up to the end of the file) and 1 (64-bit length) are written as they are. */
+export function box(type: string, content: Buffer, length?: 0 | 1): Buffer {
+  const head = Buffer.alloc(length === 1 ? 16 : 8);
+  head.writeUInt32BE(length ?? 8 + content.length, 0);
+  head.write(type, 4, 'latin1');
+  if (length === 1) head.writeBigUInt64BE(BigInt(16 + content.length), 8);
+  return Buffer.concat([head, content]);
+}
+
+/** What looks like an MP4 from outside (no player would play it). */
+export function mp4(): Buffer {
+  return Buffer.concat([
+    box('ftyp', Buffer.from('isom')),
+    box('mdat', Buffer.alloc(2000, 1)),
+    box('moov', Buffer.alloc(50)),
+  ]);
+}

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, connectionFlags } from '../../base-command.ts';
-import { downloadModel } from '../../lib/job/download-model.ts';
+import { downloadModel } from '../../lib/job/download-files.ts';
 import { findModel } from '../../lib/job/find-model.ts';
 import { checkOutputFolder, placeFolder } from '../../lib/job/place-folder.ts';
 import { bytes, count } from '../../lib/output/words.ts';

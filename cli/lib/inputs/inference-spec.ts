@@ -16,7 +16,7 @@ export interface InferenceOptions {
 
 /** Makes the job's spec, or says which option is wrong. @throws SleapRtcError USAGE */
 export function inferenceSpec(
-  prepared: Pick<PreparedInference, 'name' | 'input'>,
+  prepared: Pick<PreparedInference, 'name' | 'input' | 'sourcePath'>,
   entries: FileEntry[],
   options: InferenceOptions,
 ): InferenceSpec {
@@ -28,9 +28,15 @@ export function inferenceSpec(
     requirements: options.requirements,
     models: options.models,
     input: prepared.input,
+    ...(isTellable(prepared.sourcePath) ? { source_path: prepared.sourcePath } : {}),
     ...(options.frames === undefined ? {} : { frames: options.frames }),
     tracking: options.tracking,
   });
   if (parsed.success) return parsed.data;
   throw notAccepted(parsed.error);
+}
+
+/** A path that the job cannot carry is left out: the predictions then name the file without its folder. */
+function isTellable(path: string): boolean {
+  return InferenceSpec.shape.source_path.safeParse(path).success;
 }

@@ -60,9 +60,10 @@ function worthTelling(answers: Map<string, Answer>, models: number): string[] {
   if (told.length > 0 && willing.length === 0) {
     return told.map(([name, { reason }]) => `${name} cannot take this job: ${reason ?? 'no reason given'}`);
   }
+  if (models === 0 || !willing.some(([, { hasModels }]) => hasModels !== undefined)) return [];
+  const what = `the ${models === 1 ? 'model' : count(models, 'model')}`;
   const holders = willing.filter(([, { hasModels }]) => hasModels === true).map(([name]) => name);
-  if (models === 0 || holders.length === 0) return [];
-  return [
-    `${holders.join(', ')} ${holders.length === 1 ? 'has' : 'have'} the ${models === 1 ? 'model' : count(models, 'model')} at hand.`,
-  ];
+  return holders.length === 0
+    ? [`No worker has ${what} at hand; the one that takes the job fetches what it lacks from the room’s storage.`]
+    : [`${holders.join(', ')} ${holders.length === 1 ? 'has' : 'have'} ${what} at hand.`];
 }

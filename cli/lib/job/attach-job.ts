@@ -69,7 +69,7 @@ export async function attachJob(
   } finally {
     await follower?.[Symbol.asyncDispose]();
     await data?.prepared[Symbol.asyncDispose]();
-    if (follower !== undefined) await removePartial(output, jobId);
+    await removePartial(output, jobId);
     interrupts[Symbol.dispose]();
   }
 }

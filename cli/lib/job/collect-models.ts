@@ -2,7 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { TrainingRun } from '../../../protocol/job.ts';
-import { downloadModel } from './download-model.ts';
+import { downloadModel } from './download-files.ts';
 import type { Followed } from './follow-job.ts';
 import type { OutcomeContext } from './job-outcome.ts';
 import { partialFolder } from './partial-folder.ts';

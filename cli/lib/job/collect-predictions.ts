@@ -1,29 +1,32 @@
 import { constants, copyFile, link, readdir, rm } from 'node:fs/promises';
 import { join, parse } from 'node:path';
-import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { TransferProgress } from '../../../protocol/peer-messages.ts';
+import { downloadPredictions } from './download-files.ts';
 import type { Followed } from './follow-job.ts';
 import type { OutcomeContext } from './job-outcome.ts';
 import { partialFolder } from './partial-folder.ts';
 
 /**
- * Brings a finished inference's files to their place in the output folder; nobody's files are overwritten.
+ * Brings a finished inference's files to their place in the output folder: what came over WebRTC, else from S3. Nobody's
+ * files are overwritten.
  * @returns their paths
- * @throws SleapRtcError TRANSFER_FAILED where they did not come over WebRTC
  */
 export async function collectPredictions(
   { status, received }: Followed,
-  { output }: Pick<OutcomeContext, 'output'>,
+  { api, output, progress, signal }: Pick<OutcomeContext, 'api' | 'output' | 'progress' | 'signal'>,
 ): Promise<string[]> {
+  let finished = partialFolder(output, status.job_id);
   if (!received) {
-    throw new SleapRtcError('TRANSFER_FAILED', 'The predictions were made, but did not arrive here.', {
-      remedy: `They are kept in the room’s storage under jobs/${status.job_id}/results/; or predict again.`,
-    });
+    progress.note('Fetching the predictions from the room’s storage.');
+    // Apart from what WebRTC left half-made.
+    finished = join(finished, '.s3');
+    const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
+    await downloadPredictions(api, status.job_id, finished, { signal, onProgress });
   }
-  const partial = partialFolder(output, status.job_id);
-  const entries = await readdir(partial, { withFileTypes: true });
+  const entries = await readdir(finished, { withFileTypes: true });
   const placed: string[] = [];
   for (const entry of entries) {
-    if (entry.isFile() && !entry.name.startsWith('.')) placed.push(await placeFile(join(partial, entry.name), output));
+    if (entry.isFile() && !entry.name.startsWith('.')) placed.push(await placeFile(join(finished, entry.name), output));
   }
   return placed;
 }

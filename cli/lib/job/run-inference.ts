@@ -30,6 +30,11 @@ export function runInference(
       prepare: () => prepareInference(input),
       spec: async (jobId, prepared, entries) => {
         const chosen = chooseModels(await api.manifest(), models);
+        if (chosen.length === 1 && chosen[0]?.model_type === 'centroid') {
+          display.say(
+            `${models[0]} alone finds where the animals are; for their poses add a centered_instance model with another -m.`,
+          );
+        }
         return inferenceSpec(prepared, entries, { ...options, jobId, models: chosen.map(({ id }) => id) });
       },
       record: { kind: 'inference', input, output: run.output },

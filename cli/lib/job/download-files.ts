@@ -11,7 +11,7 @@ import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { networkReason, pause } from '../api/http.ts';
 
-/** Times that a model is tried; each goes on with the files that are still missing, with fresh URLs. */
+/** Times that a list of files is tried; each goes on with the files that are still missing, with fresh URLs. */
 const TRIES = 4;
 const PAUSE_MS = 1_000;
 
@@ -22,20 +22,41 @@ export interface DownloadOptions {
 }
 
 /**
- * Fetches a published model's files from S3 into a folder, through short-lived URLs of the API, and checks each against its
- * SHA-256. Files that are there and right already are kept.
- * @returns the files
+ * Fetches a published model's files from S3 into a folder; see `downloadFiles`.
  * @throws SleapRtcError MODEL_NOT_FOUND, INTEGRITY, STORAGE_UNREACHABLE, DISK_FULL
  */
-export async function downloadModel(
+export function downloadModel(
   api: RoomApi,
   modelId: string,
   folder: string,
-  options: DownloadOptions = {},
+  options?: DownloadOptions,
 ): Promise<FileEntry[]> {
+  return downloadFiles(() => api.modelFiles(modelId), folder, options);
+}
+
+/**
+ * Fetches what an inference job has predicted from S3 into a folder; see `downloadFiles`.
+ * @throws SleapRtcError JOB_NOT_FOUND, INTEGRITY, STORAGE_UNREACHABLE, DISK_FULL
+ */
+export function downloadPredictions(
+  api: RoomApi,
+  jobId: string,
+  folder: string,
+  options?: DownloadOptions,
+): Promise<FileEntry[]> {
+  return downloadFiles(() => api.jobResults(jobId), folder, options);
+}
+
+type List = () => Promise<{ files: (FileEntry & { url: string })[] }>;
+
+/**
+ * Fetches files through short-lived URLs of the API, and checks each against its SHA-256. Files that are there and right
+ * already are kept.
+ */
+async function downloadFiles(list: List, folder: string, options: DownloadOptions = {}): Promise<FileEntry[]> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetchMissing(api, modelId, folder, options);
+      return await fetchMissing(list, folder, options);
     } catch (error) {
       options.signal?.throwIfAborted();
       const cured =
@@ -46,15 +67,10 @@ export async function downloadModel(
   }
 }
 
-async function fetchMissing(
-  api: RoomApi,
-  modelId: string,
-  folder: string,
-  options: DownloadOptions,
-): Promise<FileEntry[]> {
-  const { files } = await api.modelFiles(modelId);
+async function fetchMissing(list: List, folder: string, options: DownloadOptions): Promise<FileEntry[]> {
+  const { files } = await list();
   if (!FileList.safeParse(files).success) {
-    throw new SleapRtcError('PATH_UNSAFE', `The model ${modelId} has file names that are not safe to write.`);
+    throw new SleapRtcError('PATH_UNSAFE', 'The room’s storage names files that are not safe to write.');
   }
   const total = files.reduce((sum, file) => sum + file.size_bytes, 0);
   const started = Date.now();

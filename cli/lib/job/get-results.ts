@@ -1,0 +1,38 @@
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import { isFinal } from '../../../protocol/job.ts';
+import type { RoomApi } from '../api/api-client.ts';
+import type { Display } from '../output/display.ts';
+import { JobProgress } from '../output/job-progress.ts';
+import { type JobOutcome, jobOutcome } from './job-outcome.ts';
+import { removePartial } from './partial-folder.ts';
+import { checkOutputFolder } from './place-folder.ts';
+
+/**
+ * Fetches what a job has made from the room's storage; anyone in the room may, as often as they like.
+ * @param wanted folder for it; undefined: the default of the job's kind
+ * @throws SleapRtcError USAGE where the job has not ended yet; the job's own error where it failed
+ */
+export async function getResults(
+  api: RoomApi,
+  jobId: string,
+  wanted: string | undefined,
+  display: Display,
+): Promise<JobOutcome> {
+  const started = Date.now();
+  const { status, temporal_ui_url: temporalUiUrl } = await api.job(jobId);
+  if (!isFinal(status.phase)) {
+    throw new SleapRtcError('USAGE', `Job ${jobId} has not ended yet: ${status.phase}.`, {
+      remedy: `Follow it to its end with \`sleap-rtc jobs attach ${jobId}\`.`,
+    });
+  }
+  const output = wanted ?? (status.kind === 'training' ? 'models' : 'predictions');
+  await checkOutputFolder(output);
+  const progress = new JobProgress(display);
+  const signal = new AbortController().signal;
+  try {
+    const followed = { status, left: false, received: false };
+    return await jobOutcome(followed, { api, output, progress, temporalUiUrl, started, signal });
+  } finally {
+    await removePartial(output, jobId);
+  }
+}
