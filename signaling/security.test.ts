@@ -7,6 +7,7 @@ import { jobRoutes } from './api/job-routes.ts';
 import { modelRoutes } from './api/model-routes.ts';
 import { openRoutes } from './api/open-routes.ts';
 import { roomRoutes } from './api/room-routes.ts';
+import { curveRoutes } from './curves/curve-routes.ts';
 import { CLOSE } from './peers/limits.ts';
 import { type SignalingServer, startSignalingServer } from './server.ts';
 import { ask, type Credentials, signIn } from './testing/api-client.ts';
@@ -56,7 +57,7 @@ describe('security of the signaling server', () => {
 
   /** All routes but the two open ones; read from the routers, so that a new one cannot be forgotten here. */
   const parts = { rooms: {}, verifyIdToken: {}, directory: {}, jobs: {}, files: {}, roomsPerMinute: 1 } as never;
-  const guarded = routesOf(roomRoutes(parts), modelRoutes(parts), jobRoutes(parts));
+  const guarded = routesOf(roomRoutes(parts), modelRoutes(parts), jobRoutes(parts), curveRoutes(parts));
   const ofRooms = guarded.filter((route) => route.includes(':room'));
   const at = (route: string, roomId: string) =>
     route.replace(':room', roomId).replace(':job', 'job00000001').replace(':model', 'a3f5e8c9');

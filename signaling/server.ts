@@ -14,12 +14,17 @@ import { createCognitoSignIn } from './auth/cognito-sign-in.ts';
 import { createIdTokenVerifier } from './auth/verify-id-token.ts';
 import { type AwsClients, createAwsClients } from './aws.ts';
 import type { SignalingConfig } from './config.ts';
+import { curveRoutes } from './curves/curve-routes.ts';
+import { LossCurves } from './curves/loss-curves.ts';
+import { createCurveReader } from './curves/read-curves.ts';
 import { iceServersFor } from './ice/ice-servers.ts';
 import { ensureSearchAttributes } from './jobs/search-attributes.ts';
 import { Temporal } from './jobs/temporal.ts';
 import { createTemporalJobs } from './jobs/temporal-jobs.ts';
 import { createJobLogReader } from './models/job-logs.ts';
 import { createS3RoomFiles } from './models/room-files.ts';
+import { findPageFiles } from './page/page-files.ts';
+import { pageRoutes } from './page/page-routes.ts';
 import { PeerDirectory } from './peers/directory.ts';
 import { ProgressMemory } from './peers/last-progress.ts';
 import { CLOSE } from './peers/limits.ts';
@@ -56,6 +61,7 @@ export async function startSignalingServer(
   const logger = options.logger ?? pino({ name: 'signaling' });
   const now = options.now ?? (() => new Date());
   const stopping = new AbortController();
+  const pageFiles = await findPageFiles();
 
   const aws = options.aws ?? createAwsClients(config);
   if (config.rooms.createTable) await ensureRoomsTable(aws.dynamo, config.rooms.table, logger);
@@ -76,7 +82,16 @@ export async function startSignalingServer(
 
   const directory = new PeerDirectory({ onChange: () => backup.changed() });
   const progress = new ProgressMemory({ onChange: () => backup.changed() });
-  const backup = await startStateBackup({ directory, progress, s3: aws.s3, bucket: config.stateBucket, logger, now });
+  const curves = new LossCurves({ onChange: () => backup.changed() });
+  const backup = await startStateBackup({
+    directory,
+    progress,
+    curves,
+    s3: aws.s3,
+    bucket: config.stateBucket,
+    logger,
+    now,
+  });
 
   const keeper = startRoomKeeper({
     rooms,
@@ -88,6 +103,7 @@ export async function startSignalingServer(
   const services = {
     directory,
     progress,
+    curves,
     rooms,
     verifyIdToken,
     iceServersFor: (userId: string) => iceServersFor(userId, config.ice, now()),
@@ -109,6 +125,12 @@ export async function startSignalingServer(
         verifyIdToken,
         stopping: stopping.signal,
       }),
+      curveRoutes({
+        rooms,
+        readCurves: createCurveReader({ live: curves, jobs, s3: aws.s3, bucket: config.bucket }),
+        verifyIdToken,
+      }),
+      pageRoutes(pageFiles),
     ],
     trustedProxies: config.limits.trustedProxies,
     logger,

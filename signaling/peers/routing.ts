@@ -3,7 +3,7 @@ import { type ClientMessage, EVERYONE, type ServerMessage } from '../../protocol
 import { matchesFilters } from './filters.ts';
 import { type PeerServices, type Registered, refuseLargeMetadata } from './registration.ts';
 
-type Services = Pick<PeerServices, 'directory' | 'progress'>;
+type Services = Pick<PeerServices, 'directory' | 'progress' | 'curves'>;
 
 /**
  * Does what a registered peer asks and returns the reply to it. Relayed messages carry the sender's name from
@@ -28,7 +28,10 @@ export function route(services: Services, self: Registered, message: ClientMessa
       return { type: 'metadata_updated', request_id };
     case 'peer_message': {
       const { payload } = message;
-      if (self.role === 'worker') services.progress.observe(self.roomId, self.peerId, payload);
+      if (self.role === 'worker') {
+        services.progress.observe(self.roomId, self.peerId, payload);
+        services.curves.observe(self.roomId, payload);
+      }
       const stamped: ServerMessage = { type: 'peer_message', from_peer_id: self.peerId, payload };
       if (message.to_peer_id === EVERYONE) directory.broadcast(self.roomId, stamped, self.peerId);
       else deliver(services, self, message.to_peer_id, stamped);

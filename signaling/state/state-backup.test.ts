@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pino from 'pino';
 import type { PeerInfo } from '../../protocol/signaling.ts';
+import { LossCurves } from '../curves/loss-curves.ts';
 import { PeerDirectory } from '../peers/directory.ts';
 import { ProgressMemory } from '../peers/last-progress.ts';
 import { startTestServers, type TestServers } from '../testing/test-servers.ts';
@@ -15,6 +16,16 @@ const worker: PeerInfo = {
   user_id: 'user-1',
   metadata: { tags: ['a'], properties: { gpu_memory_mb: 8000, models: ['a3f5e8c9'] } },
   connected_at: now().toISOString(),
+};
+const epoch = {
+  run: 'centroid',
+  run_index: 0,
+  run_count: 1,
+  epoch: 1,
+  max_epochs: 5,
+  train_loss: null,
+  val_loss: 0.5,
+  seconds_left: null,
 };
 const link = { send: () => undefined, close: () => undefined, responds: async () => true };
 
@@ -30,13 +41,14 @@ describe('the state backup on real S3', () => {
   async function run() {
     const directory: PeerDirectory = new PeerDirectory({ onChange: () => backup.changed() });
     const progress = new ProgressMemory({ onChange: () => backup.changed() });
+    const curves = new LossCurves({ onChange: () => backup.changed() });
     const { s3 } = servers.aws();
     const bucket = servers.config.stateBucket;
-    const backup = await startStateBackup({ directory, progress, s3, bucket, logger, now });
-    return { directory, progress, backup, s3 };
+    const backup = await startStateBackup({ directory, progress, curves, s3, bucket, logger, now });
+    return { directory, progress, curves, backup, s3 };
   }
 
-  it('remembers peers and the last progress of running jobs over a restart', async () => {
+  it('remembers peers, and the last progress and the curves of running jobs, over a restart', async () => {
     const first = await run();
     assert.deepEqual(first.directory.peers('room-a'), []);
     await first.directory.join('room-a', worker, link);
@@ -47,6 +59,14 @@ describe('the state backup on real S3', () => {
       const at = now().toISOString();
       first.progress.observe('room-a', 'w1', { type: 'progress', job_id, worker: 'w1', at, phase });
     }
+    first.curves.observe('room-a', {
+      type: 'progress',
+      job_id: 'job00001',
+      worker: 'w1',
+      at: '',
+      phase: 'training',
+      epoch,
+    });
     await first.backup.stop();
     first.directory.leave('room-a', 'w1', link);
 
@@ -60,6 +80,7 @@ describe('the state backup on real S3', () => {
       second.progress.of('room-a').map(({ payload }) => payload.job_id),
       ['job00001'],
     );
+    assert.deepEqual(second.curves.of('room-a', 'job00001')[0]?.val_loss, [0.5]);
     await second.backup.stop();
   });
 

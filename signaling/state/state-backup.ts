@@ -1,5 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
+import type { LossCurves } from '../curves/loss-curves.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import type { ProgressMemory } from '../peers/last-progress.ts';
 import { RESTORE_GRACE_MS } from '../peers/limits.ts';
@@ -22,13 +23,14 @@ export interface StateBackup {
 export async function startStateBackup(options: {
   directory: PeerDirectory;
   progress: ProgressMemory;
+  curves: LossCurves;
   s3: S3Client;
   bucket: string | null;
   logger: Logger;
   now: () => Date;
   graceMs?: number;
 }): Promise<StateBackup> {
-  const { directory, progress, logger } = options;
+  const { directory, progress, curves, logger } = options;
   if (options.bucket === null) return { changed: () => undefined, stop: async () => undefined };
   const store = createS3StateStore(options.s3, options.bucket);
   const keeper = new StateKeeper({
@@ -39,6 +41,7 @@ export async function startStateBackup(options: {
       saved_at: options.now().toISOString(),
       peers: directory.snapshot(),
       progress: progress.snapshot(),
+      curves: curves.snapshot(),
     }),
   });
   try {
@@ -46,6 +49,7 @@ export async function startStateBackup(options: {
     if (state !== undefined) {
       directory.restore(state.peers);
       progress.restore(state.progress);
+      curves.restore(state.curves);
       logger.info({ event: 'state_restored', saved_at: state.saved_at }, 'state restored');
     }
   } catch (error) {

@@ -1,0 +1,154 @@
+/** The signaling server's HTTP API, as far as the page needs it. Server and page are one release, so replies are typed, not parsed. */
+import type {
+  CurveReply,
+  ErrorReply,
+  JobListReply,
+  JobReply,
+  ModelFilesReply,
+  ROOM_TOKEN_HEADER,
+  SignInReply,
+} from '../protocol/api.ts';
+import type { ErrorCode } from '../protocol/errors.ts';
+import type { Manifest } from '../protocol/manifest.ts';
+import type { Invite, Keep } from './invite.ts';
+
+// A browser can't run the module that declares it; its type keeps the two alike.
+const TOKEN_HEADER: typeof ROOM_TOKEN_HEADER = 'x-room-token';
+const STORED_AS = 'sleap-rtc.sign-in';
+/** A request that takes longer counts as unanswered. */
+const TIMEOUT_MS = 15_000;
+
+/** What the server answered instead, or that it did not. */
+export class ApiError extends Error {
+  readonly code: ErrorCode;
+  readonly remedy: string;
+
+  constructor({ code, message, remedy }: { code: string; message: string; remedy: string }) {
+    super(message);
+    this.code = code as ErrorCode;
+    this.remedy = remedy;
+  }
+
+  /** True where asking again with the same invite cannot help. */
+  get refused(): boolean {
+    return isRefusal(this.code);
+  }
+}
+
+/** True for the codes with which a room stays shut. */
+export function isRefusal(code: string): boolean {
+  const refusals: ErrorCode[] = ['ROOM_UNKNOWN', 'TOKEN_REFUSED', 'ROOM_EXPIRED'];
+  return refusals.some((refusal) => refusal === code);
+}
+
+/** Reads one room. Signs in by itself, as an ephemeral user who lasts as long as the tab. All methods reject with ApiError. */
+export class RoomApi {
+  readonly invite: Invite;
+  readonly #keep: Keep;
+  readonly #signal: AbortSignal;
+  #signIn: Promise<SignInReply> | undefined;
+  #idToken: string | undefined;
+  #manifestEtag: string | null = null;
+
+  /** @param options `signal` ends all requests */
+  constructor(invite: Invite, options: { keep: Keep; signal: AbortSignal }) {
+    this.invite = invite;
+    this.#keep = options.keep;
+    this.#signal = options.signal;
+  }
+
+  /** An identity token: the tab's own, until the server no longer takes it. */
+  async idToken(): Promise<string> {
+    this.#signIn ??= this.#signInOnce();
+    try {
+      this.#idToken = (await this.#signIn).id_token;
+      return this.#idToken;
+    } catch (error) {
+      this.#signIn = undefined;
+      throw error;
+    }
+  }
+
+  async #signInOnce(): Promise<SignInReply> {
+    const recalled = recallSignIn(this.#keep);
+    if (recalled !== undefined) return recalled;
+    const reply: SignInReply = await (await this.#fetch('/anonymous-signin', { method: 'POST' })).json();
+    this.#keep.setItem(STORED_AS, JSON.stringify(reply));
+    return reply;
+  }
+
+  /** Forgets an identity that the server has refused, unless it is a newer one already. */
+  signOut(refused: string): void {
+    if (refused !== this.#idToken) return;
+    this.#signIn = undefined;
+    this.#idToken = undefined;
+    this.#keep.removeItem(STORED_AS);
+  }
+
+  async jobs(): Promise<JobListReply> {
+    return (await this.#inRoom('/jobs')).json();
+  }
+
+  async job(jobId: string): Promise<JobReply> {
+    return (await this.#inRoom(`/jobs/${encodeURIComponent(jobId)}`)).json();
+  }
+
+  async curve(jobId: string): Promise<CurveReply> {
+    return (await this.#inRoom(`/jobs/${encodeURIComponent(jobId)}/curve`)).json();
+  }
+
+  /** The room's models; undefined where nothing has changed since they were last asked for. */
+  async manifest(): Promise<Manifest | undefined> {
+    const reply = await this.#inRoom(
+      '/manifest',
+      this.#manifestEtag === null ? {} : { 'if-none-match': this.#manifestEtag },
+    );
+    if (reply.status === 304) return undefined;
+    const manifest: Manifest = await reply.json();
+    this.#manifestEtag = reply.headers.get('etag');
+    return manifest;
+  }
+
+  /** Links to a model's files, which work for some minutes. */
+  async modelFiles(modelId: string): Promise<ModelFilesReply> {
+    return (await this.#inRoom(`/models/${encodeURIComponent(modelId)}/files`)).json();
+  }
+
+  async #inRoom(path: string, headers: Record<string, string> = {}): Promise<Response> {
+    const { room, token } = this.invite;
+    const ask = (idToken: string) =>
+      this.#fetch(`/api/rooms/${room}${path}`, {
+        headers: { authorization: `Bearer ${idToken}`, [TOKEN_HEADER]: token, ...headers },
+      });
+    const idToken = await this.idToken();
+    try {
+      return await ask(idToken);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 'SIGN_IN_REQUIRED') throw error;
+      this.signOut(idToken);
+      return ask(await this.idToken());
+    }
+  }
+
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const reply = await fetch(path, { ...init, signal, cache: 'no-store' }).catch(() => undefined);
+    if (reply?.ok || reply?.status === 304) return reply;
+    const body: ErrorReply | undefined = await reply?.json().catch(() => undefined);
+    throw new ApiError(body?.error ?? UNREACHABLE);
+  }
+}
+
+const UNREACHABLE = {
+  code: 'SERVER_UNREACHABLE',
+  message: 'The server cannot be reached.',
+  remedy: 'It is tried again by itself.',
+} as const;
+
+function recallSignIn(keep: Keep): SignInReply | undefined {
+  try {
+    return JSON.parse(keep.getItem(STORED_AS) ?? 'null') ?? undefined;
+  } catch {
+    return undefined;
+  }
+}

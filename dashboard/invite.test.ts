@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { forgetInvite, type Keep, keepInvite, readFields, readFragment, recallInvite } from './invite.ts';
+
+const invite = { room: 'lab-mice', token: 'a+b/c=' };
+
+function memory(): Keep {
+  const values = new Map<string, string>();
+  return {
+    getItem: (key) => values.get(key) ?? null,
+    setItem: (key, value) => void values.set(key, value),
+    removeItem: (key) => void values.delete(key),
+  };
+}
+
+describe('an invite on the page', () => {
+  it('is read from the fragment that the CLI writes', () => {
+    assert.deepEqual(readFragment(`#${new URLSearchParams(invite)}`), invite);
+  });
+
+  it('is refused where a part is missing or no room can have the name', () => {
+    for (const fragment of ['', '#', '#room=lab-mice', '#token=x', '#room=NO&token=x', '#room=../x&token=x']) {
+      assert.equal(readFragment(fragment), undefined, fragment);
+    }
+    assert.equal(readFragment(`#room=lab-mice&token=${'x'.repeat(257)}`), undefined);
+  });
+
+  it('may be typed, or pasted as a whole link into either field, broken by a mail program', () => {
+    assert.deepEqual(readFields(' lab-mice ', ' a+b/c= '), invite);
+    const link = `https://server.test/#${new URLSearchParams(invite)}`;
+    assert.deepEqual(readFields(link, ''), invite);
+    assert.deepEqual(readFields('', `${link.slice(0, 30)}\n ${link.slice(30)}`), invite);
+    assert.equal(readFields('lab mice', 'x'), undefined);
+  });
+
+  it('outlives a reload, until the room is left', () => {
+    const keep = memory();
+    keepInvite(keep, invite);
+    assert.deepEqual(recallInvite(keep), invite);
+    forgetInvite(keep);
+    assert.equal(recallInvite(keep), undefined);
+  });
+
+  it('is not believed where something else was stored', () => {
+    for (const stored of ['{', 'null', '[]', '{"room":"NO","token":"x"}', '{"room":"lab-mice"}']) {
+      assert.equal(recallInvite({ ...memory(), getItem: () => stored }), undefined, stored);
+    }
+  });
+});

@@ -1,0 +1,51 @@
+import type { RoomState } from '../room-state.ts';
+import { shownJobs, workersOf } from '../room-state.ts';
+import { count, PHASES } from '../words.ts';
+import { html, type View } from './html.ts';
+import { jobsPart } from './jobs.ts';
+import { linkPill } from './link-pill.ts';
+import { modelsPart } from './models.ts';
+import { workersPart } from './workers.ts';
+
+/** What the reader of the page can do. */
+export interface Actions {
+  leave: () => void;
+  toggleJob: (jobId: string) => void;
+  toggleFiles: (modelId: string) => void;
+}
+
+/** The whole page of a room. `now` in ms since 1970. */
+export function roomPage(state: RoomState, actions: Actions, now: number): View {
+  const jobs = shownJobs(state, now);
+  const workers = workersOf(state);
+  const running = jobs.filter(({ status }) => !PHASES[status.phase].ended && status.phase !== 'queued').length;
+  const waiting = jobs.filter(({ status }) => status.phase === 'queued').length;
+  const free = workers.filter(({ metadata }) => metadata.properties.status === 'available').length;
+  const models = Object.keys(state.manifest?.models ?? {}).length;
+  const others = [...state.peers.values()].filter(({ role }) => role === 'client').length;
+  return html`
+    <header class="top">
+      <img src="/dashboard/icon.svg" alt="" width="36" height="36" />
+      <div class="title">
+        <p>SLEAP-RTC room</p>
+        <h1>${state.room}</h1>
+      </div>
+      ${linkPill(state.link, now)}
+      <button type="button" class="quiet" onClick=${actions.leave}>Leave</button>
+    </header>
+    <main>
+      <ul class="summary" aria-label="At a glance">
+        ${tile(count(workers.length, 'worker'), workers.length === 0 ? 'none connected' : `${free} free`)}
+        ${tile(`${count(running, 'job')} running`, waiting === 0 ? 'none waiting' : `${waiting} waiting`)}
+        ${tile(count(models, 'model'), 'in this room')}
+        ${tile(count(others, 'researcher'), 'connected now')}
+      </ul>
+      <div class="columns">${jobsPart(state, jobs, actions)} ${workersPart(state, workers, jobs)}</div>
+      ${modelsPart(state, workers, actions)}
+    </main>
+  `;
+}
+
+function tile(figure: string, note: string): View {
+  return html`<li><strong>${figure}</strong> <span>${note}</span></li>`;
+}

@@ -1,0 +1,65 @@
+import type { PeerInfo } from '../../protocol/signaling.ts';
+import { nameOfModel } from '../model-names.ts';
+import type { RoomState, ShownJob } from '../room-state.ts';
+import { gpuMemory, when } from '../words.ts';
+import { html, type MaybeView, type View } from './html.ts';
+
+const STATUS: Record<string, string> = {
+  available: 'Free',
+  busy: 'Busy',
+  draining: 'Stopping',
+  reconnecting: 'Reconnecting',
+};
+/** Tags that every worker has say nothing. */
+const USUAL_TAGS = new Set(['training-worker', 'inference-worker']);
+
+/** The room's workers, what they have and what they do. */
+export function workersPart(state: RoomState, workers: readonly PeerInfo[], jobs: readonly ShownJob[]): View {
+  return html`
+    <section class="workers" aria-labelledby="workers-title">
+      <h2 id="workers-title">Workers</h2>
+      ${workers.length === 0 && html`<p class="empty">${none(state)}</p>`}
+      <ul class="cards">
+        ${workers.map((worker) => card(state, worker, jobs))}
+      </ul>
+    </section>
+  `;
+}
+
+function none(state: RoomState): string {
+  if (state.link.state !== 'live') return 'Workers are shown once the live connection is there.';
+  return 'No worker is in the room. Jobs wait until one comes.';
+}
+
+function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, jobs: readonly ShownJob[]): View {
+  const { gpu_model, gpu_memory_mb, status, job_id, models } = metadata.properties;
+  const job = jobs.find((one) => one.status.job_id === job_id);
+  const cached = Array.isArray(models) ? models : [];
+  const tags = metadata.tags.filter((tag) => !USUAL_TAGS.has(tag));
+  const gpu = [
+    typeof gpu_model === 'string' ? gpu_model : 'no GPU named',
+    typeof gpu_memory_mb === 'number' && gpu_memory_mb > 0 ? gpuMemory(gpu_memory_mb) : '',
+  ];
+  return html`
+    <li class="card worker" key=${peer_id} data-worker=${peer_id}>
+      <div class="card-head">
+        <h3>${peer_id}</h3>
+        <span class="pill" data-status=${String(status)}>${STATUS[String(status)] ?? String(status ?? 'unknown')}</span>
+      </div>
+      <p>${gpu.filter((part) => part !== '').join(' · ')}</p>
+      ${typeof job_id === 'string' && html`<p>Works on <strong>${job?.status.name ?? job_id}</strong></p>`}
+      ${chips(
+        'Models at hand',
+        cached.map((id) => nameOfModel(state.manifest, id)),
+      )} ${chips('Tags', tags)}
+      <p class="faint">here since ${when(connected_at)}</p>
+    </li>
+  `;
+}
+
+function chips(label: string, texts: readonly string[]): MaybeView {
+  if (texts.length === 0) return null;
+  return html`
+    <p class="chips"><span class="faint">${label}:</span> ${texts.map((text) => html`<span class="chip">${text}</span>`)}</p>
+  `;
+}

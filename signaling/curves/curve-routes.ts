@@ -1,0 +1,27 @@
+import { Router } from 'express';
+import type { CurveReply } from '../../protocol/api.ts';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { JobId } from '../../protocol/ids.ts';
+import { inRoom, roomOf, signedIn } from '../api/door.ts';
+import type { VerifyIdToken } from '../auth/identity.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+import type { ReadCurves } from './read-curves.ts';
+
+/** The loss curves of a room's jobs. */
+export function curveRoutes(parts: {
+  rooms: Pick<Rooms, 'enter'>;
+  readCurves: ReadCurves;
+  verifyIdToken: VerifyIdToken;
+}): Router {
+  const router = Router();
+  const door = [signedIn(parts.verifyIdToken), inRoom(parts.rooms)] as const;
+
+  router.get('/api/rooms/:room/jobs/:job/curve', ...door, async (req, res) => {
+    const job = JobId.safeParse(req.params.job);
+    if (!job.success) throw new SleapRtcError('JOB_NOT_FOUND', 'There is no job of that id.');
+    const body: CurveReply = { runs: await parts.readCurves(roomOf(res).room_id, job.data) };
+    res.json(body);
+  });
+
+  return router;
+}

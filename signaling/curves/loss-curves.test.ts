@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import type { EpochProgress, ProgressMessage } from '../../protocol/peer-messages.ts';
+import { LossCurves } from './loss-curves.ts';
+import { curveOfLog } from './training-log.ts';
+
+function progress(epoch: number | undefined, more: Partial<ProgressMessage> = {}): ProgressMessage {
+  const told: EpochProgress | undefined =
+    epoch === undefined
+      ? undefined
+      : {
+          run: 'centroid',
+          run_index: 0,
+          run_count: 1,
+          epoch,
+          max_epochs: 5,
+          train_loss: 1 / epoch,
+          val_loss: 2 / epoch,
+          seconds_left: null,
+        };
+  const at = '2026-01-01T00:00:00Z';
+  return {
+    type: 'progress',
+    job_id: 'job00001',
+    worker: 'w1',
+    at,
+    phase: 'training',
+    ...(told && { epoch: told }),
+    ...more,
+  };
+}
+
+describe('the loss curves of a room', () => {
+  it('hold every epoch that was told, for this room and this job only', () => {
+    const curves = new LossCurves();
+    for (const epoch of [1, 2, 3]) curves.observe('room-a', progress(epoch));
+    assert.deepEqual(curves.of('room-a', 'job00001')[0]?.epochs, [1, 2, 3]);
+    assert.deepEqual(curves.of('room-b', 'job00001'), []);
+    assert.deepEqual(curves.of('room-a', 'job00002'), []);
+  });
+
+  it('outlive a restart while the job runs; afterwards the model’s log has them', () => {
+    let changes = 0;
+    const curves = new LossCurves({
+      onChange: () => {
+        changes += 1;
+      },
+    });
+    for (const job_id of ['job00001', 'job00002']) curves.observe('room-a', progress(1, { job_id }));
+    curves.observe('room-a', progress(1));
+    assert.equal(changes, 2, 'what is told again need not be saved again');
+    curves.observe('room-a', { type: 'job_complete', job_id: 'job00002', worker: 'w1', model_ids: [] });
+    const restarted = new LossCurves();
+    restarted.restore(JSON.parse(JSON.stringify(curves.snapshot())));
+    assert.deepEqual(restarted.of('room-a', 'job00001'), curves.of('room-a', 'job00001'));
+    assert.deepEqual(restarted.of('room-a', 'job00002'), []);
+    assert.equal(curves.of('room-a', 'job00002').length, 1, 'until then it is shown from memory');
+  });
+
+  it('stay bounded in a room, and give up the job that is longest without news', () => {
+    const curves = new LossCurves();
+    curves.observe('other-room', progress(1));
+    for (let job = 0; job < 100; job += 1) {
+      curves.observe('room-a', progress(1, { job_id: `job1${String(job).padStart(4, '0')}` }));
+    }
+    const kept = Object.keys(curves.snapshot()['room-a'] ?? {});
+    assert.equal(kept.length, 32);
+    assert.equal(kept.at(-1), 'job10099');
+    assert.equal(curves.of('other-room', 'job00001').length, 1);
+  });
+
+  it('take no more runs of a job than a job can have', () => {
+    const curves = new LossCurves();
+    for (let run = 0; run < 40; run += 1) {
+      const { epoch } = progress(1);
+      if (epoch) curves.observe('room-a', progress(1, { epoch: { ...epoch, run: `run-${run}`, run_index: run } }));
+    }
+    assert.equal(curves.of('room-a', 'job00001').length, 16);
+  });
+
+  it('of a finished run come from its log, with epochs from 1 and gaps where sleap-nn left them', () => {
+    const log = 'epoch,learning_rate,train/loss,val/loss\n0,1e-4,,0.5\n1,1e-4,0.4,0.3\n2,1e-4,0.2,nan\n3,1e-';
+    assert.deepEqual(curveOfLog(log, { run: 'centroid', run_index: 0 }), [
+      {
+        run: 'centroid',
+        run_index: 0,
+        max_epochs: null,
+        epochs: [1, 2, 3],
+        train_loss: [null, 0.4, 0.2],
+        val_loss: [0.5, 0.3, null],
+      },
+    ]);
+    assert.deepEqual(curveOfLog('', { run: 'centroid', run_index: 0 }), []);
+  });
+});

@@ -1,0 +1,35 @@
+import { Router } from 'express';
+import type { PageFile, PageFiles } from './page-files.ts';
+
+/** Scripts, styles and connections of this server only, and the import map, known by its hash. */
+function contentSecurityPolicy({ inlineScripts }: PageFile): string {
+  return [
+    "default-src 'self'",
+    ["script-src 'self'", ...inlineScripts.map((hash) => `'sha256-${hash}'`)].join(' '),
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+/** The room's web page at `/`, and what it consists of. The page itself holds nothing of any room. */
+export function pageRoutes(files: PageFiles): Router {
+  const router = Router();
+  router.get(['/', '/dashboard/*path', '/packages/:file', '/protocol/:file'], async (req, res, next) => {
+    const file = await files.get(req.path === '/' ? '/dashboard/index.html' : req.path);
+    if (file === undefined) {
+      next();
+      return;
+    }
+    // Asked again each time, so that page and server are always of one release; unchanged files are not sent again.
+    res.set({
+      'Cache-Control': 'no-cache',
+      'Content-Security-Policy': contentSecurityPolicy(file),
+      ETag: file.etag,
+    });
+    if (req.get('if-none-match') === file.etag) res.status(304).end();
+    else res.set('Content-Type', file.type).send(file.body);
+  });
+  return router;
+}
