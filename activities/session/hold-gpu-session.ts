@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
 import type { GpuSessionOpened, HoldGpuSessionInput } from '../contract.ts';
@@ -15,6 +16,7 @@ export interface SessionDeps {
   client: Client;
   worker: WorkerOffer;
   podQueue: string;
+  logger: Logger;
   /** Called when a session has ended, however it ended; frees what the job left on the pod. */
   onSessionEnded: (jobId: string) => Promise<void>;
 }
@@ -28,12 +30,13 @@ const HEARTBEAT_MS = 1_000;
  * @throws SleapRtcError GPU_BUSY where the slot was just taken by a session of another queue, WORKER_UNFIT where the job asks
  *   for more than its queue's class says and than this worker has
  */
-export function createHoldGpuSession({ slot, client, worker, podQueue, onSessionEnded }: SessionDeps) {
+export function createHoldGpuSession({ slot, client, worker, podQueue, onSessionEnded, logger }: SessionDeps) {
   return async function holdGpuSession(input: HoldGpuSessionInput): Promise<void> {
     const context = Context.current();
     const unmet = unmetRequirement(input.requirements, worker);
     if (unmet !== undefined) throw new SleapRtcError('WORKER_UNFIT', unmet);
     const lease = slot.acquire(input.session_id, input.job_id);
+    logger.info({ event: 'session_opened', job: input.job_id, session: input.session_id });
     const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
     try {
       const opened: GpuSessionOpened = { session_id: input.session_id, worker: worker.name, pod_queue: podQueue };
@@ -42,6 +45,7 @@ export function createHoldGpuSession({ slot, client, worker, podQueue, onSession
     } finally {
       clearInterval(beat);
       await onSessionEnded(input.job_id);
+      logger.info({ event: 'session_ended', job: input.job_id, session: input.session_id });
       lease.release();
     }
   };

@@ -92,6 +92,7 @@ async function runUntilAborted(
       client,
       worker: offer,
       podQueue: pod,
+      logger,
       onSessionEnded: (jobId) => rm(join(workDir, 'jobs', jobId), { recursive: true, force: true }),
     }),
   );
