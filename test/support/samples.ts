@@ -11,6 +11,19 @@ export function fliesLabels(tools: Tools): string {
   return join(tools.sampleDataDir, 'minimal_instance.pkg.slp');
 }
 
+/** A video of two flies, 1100 frames of 384×384, 1.0 MB. */
+export function fliesVideo(tools: Tools): string {
+  return join(tools.sampleDataDir, 'centered_pair_small.mp4');
+}
+
+/** The flies' video with its pictures overwritten: an MP4 from outside, of which no frame can be read. */
+export async function damagedVideo(tools: Tools, path: string): Promise<string> {
+  const bytes = await readFile(fliesVideo(tools));
+  const pictures = bytes.indexOf('mdat') + 4;
+  await writeFile(path, bytes.fill(0xff, pictures, pictures + 700_000));
+  return path;
+}
+
 const PAD = `
 import sys, shutil, h5py, numpy
 shutil.copy(sys.argv[1], sys.argv[2])

@@ -80,7 +80,8 @@ export async function createRoom(): Promise<TestRoom> {
 const end = new AbortController();
 after(() => end.abort());
 
-function runCli(args: string[], env: Record<string, string>): RunningCommand {
+/** Runs the CLI with nothing but this environment: as somebody who is not in the room (yet). */
+export function runCli(args: string[], env: Record<string, string>): RunningCommand {
   const process_ = execa(process.execPath, [CLI, ...args], {
     env,
     reject: false,
