@@ -20,6 +20,7 @@ COPY workflows ./workflows
 COPY activities ./activities
 COPY workers ./workers
 COPY signaling ./signaling
+COPY dashboard ./dashboard
 COPY deploy/checks ./deploy/checks
 # `node`, by number, so that Kubernetes can see that it is not root.
 USER 1000

@@ -63,13 +63,13 @@ function rows(
         ${model.notes !== '' && html`<span class="notes">${model.notes}</span>`}
       </th>
       <td data-label="Type">${modelType(model.model_type)}</td>
-      <td data-label="Epochs">${training.epochs} <small>in ${duration(training.training_duration_sec)}</small></td>
-      <td data-label="Loss">${loss(training.final_loss)}</td>
+      <td class="short" data-label="Epochs">${training.epochs} <small>in ${duration(training.training_duration_sec)}</small></td>
+      <td class="short" data-label="Loss">${loss(training.final_loss)}</td>
       <td data-label="Trained">
         ${when(model.trained_at)}
         <small title=${model.trained_by}>by ${person(model.trained_by)} on ${model.trained_on_worker}</small>
       </td>
-      <td data-label="Size">${bytes(model.size_bytes)}</td>
+      <td class="short" data-label="Size">${bytes(model.size_bytes)}</td>
       <td data-label="On workers">${onWorkers(model, workers)}</td>
       <td>
         <button type="button" aria-expanded=${files !== undefined} onClick=${() => toggleFiles(model.id)}>

@@ -37,7 +37,7 @@ function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, j
   const cached = Array.isArray(models) ? models : [];
   const tags = metadata.tags.filter((tag) => !USUAL_TAGS.has(tag));
   const gpu = [
-    typeof gpu_model === 'string' ? gpu_model : 'no GPU named',
+    typeof gpu_model === 'string' ? gpuName(gpu_model) : 'no GPU named',
     typeof gpu_memory_mb === 'number' && gpu_memory_mb > 0 ? gpuMemory(gpu_memory_mb) : '',
   ];
   return html`
@@ -55,6 +55,11 @@ function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, j
       <p class="faint">here since ${when(connected_at)}</p>
     </li>
   `;
+}
+
+/** A worker without a GPU names its processor, as `none (AMD EPYC)`. */
+function gpuName(model: string): string {
+  return model.replace(/^none \((.*)\)$/, 'no GPU · $1');
 }
 
 function chips(label: string, texts: readonly string[]): MaybeView {

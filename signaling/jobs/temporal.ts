@@ -21,6 +21,7 @@ const UNAVAILABLE = 14;
 export class Temporal {
   readonly client: Client;
   readonly #connection: Connection;
+  readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(options: { address: string; namespace: string }) {
     const retry = defaultGrpcRetryOptions({ maxAttempts: CALL_ATTEMPTS });
@@ -45,7 +46,7 @@ export class Temporal {
    */
   async call<T>(run: () => Promise<T>, withinMs: number = CALL_MS): Promise<T> {
     try {
-      return await this.#connection.withDeadline(Date.now() + withinMs, run);
+      return await this.#noted(this.#connection.withDeadline(Date.now() + withinMs, run));
     } catch (error) {
       if (!isUnreachable(error)) throw error;
       throw new SleapRtcError('TEMPORAL_UNREACHABLE', 'Temporal cannot be reached.', { cause: error });
@@ -60,7 +61,7 @@ export class Temporal {
     if (signal.aborted) return;
     try {
       const bounded = () => this.#connection.withDeadline(Date.now() + withinMs, run);
-      await this.#connection.withAbortSignal(signal, bounded);
+      await this.#noted(this.#connection.withAbortSignal(signal, bounded));
     } catch (error) {
       if (isGrpcDeadlineError(error) || isGrpcCancelledError(error)) return;
       if (!isUnreachable(error)) throw error;
@@ -68,7 +69,18 @@ export class Temporal {
     }
   }
 
+  async #noted<T>(call: Promise<T>): Promise<T> {
+    this.#underWay.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#underWay.delete(call);
+    }
+  }
+
+  /** Lets calls under way end, at most `CALL_MS`, and closes. Their retries on a closed channel would end the process. */
   async close(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
     await this.#connection.close();
   }
 }

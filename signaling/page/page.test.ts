@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
@@ -89,6 +90,11 @@ describe('the page as the server serves it', () => {
       reply.resume();
       assert.equal(reply.statusCode, 404, path);
     }
+  });
+
+  it('is in the server’s image, though nothing imports it', async () => {
+    const dockerfile = new URL('../../deploy/server.Dockerfile', import.meta.url);
+    assert.match(await readFile(dockerfile, 'utf8'), /^COPY dashboard \.\/dashboard$/m);
   });
 
   it('is not sent again where it has not changed', async () => {

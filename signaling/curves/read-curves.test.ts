@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import type { JobStatus } from '../../protocol/job.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import type { AwsClients } from '../aws.ts';
+import { startTestServers, type TestServers } from '../testing/test-servers.ts';
+import { LossCurves } from './loss-curves.ts';
+import { createCurveReader } from './read-curves.ts';
+
+const JOB = 'job00000001';
+const model = (id: string, run: string) => ({ id, run, model_type: 'centroid' as const, aliases: [] });
+const status: JobStatus = {
+  job_id: JOB,
+  kind: 'training',
+  name: 'mice',
+  user_id: 'user-1',
+  phase: 'done',
+  detail: '',
+  worker: 'w1',
+  models: [model('a3f5e8c9', 'centroid'), model('b3f5e8c9', 'centered'), model('c3f5e8c9', 'without-log')],
+  submitted_at: '2026-01-01T00:00:00Z',
+  error: null,
+};
+
+describe('a job’s curves on real S3', () => {
+  let servers: TestServers;
+  let aws: AwsClients;
+
+  before(async function () {
+    this.timeout(60_000);
+    servers = await startTestServers(['s3']);
+    aws = servers.aws();
+    for (const [id, loss] of [
+      ['a3f5e8c9', 0.5],
+      ['b3f5e8c9', 0.25],
+    ] as const) {
+      const Key = `${s3Layout.model('room-a', id)}training_log.csv`;
+      const Body = `epoch,train/loss,val/loss\n0,,${loss}\n`;
+      await aws.s3.send(new PutObjectCommand({ Bucket: servers.config.bucket, Key, Body }));
+    }
+  });
+  after(async () => {
+    aws?.destroy();
+    await servers?.[Symbol.asyncDispose]();
+  });
+
+  const reader = (live: LossCurves, asked: string[] = []) =>
+    createCurveReader({
+      live,
+      jobs: {
+        status: async (roomId) => {
+          asked.push(roomId);
+          return status;
+        },
+      },
+      s3: aws.s3,
+      bucket: servers.config.bucket,
+    });
+
+  it('of a finished job are those of its models’ logs, for as long as the models are there', async () => {
+    const curves = await reader(new LossCurves())('room-a', JOB);
+    assert.deepEqual(
+      curves.map(({ run, run_index, val_loss }) => [run, run_index, val_loss]),
+      [
+        ['centroid', 0, [0.5]],
+        ['centered', 1, [0.25]],
+      ],
+    );
+    assert.deepEqual(await reader(new LossCurves())('room-b', JOB), [], 'another room’s folder is not looked into');
+  });
+
+  it('of a running job are those that its worker tells of; nobody else is asked', async () => {
+    const live = new LossCurves();
+    const epoch = { run: 'centroid', run_index: 0, run_count: 1, epoch: 2, max_epochs: 5, seconds_left: null };
+    live.observe('room-a', {
+      type: 'progress',
+      job_id: JOB,
+      worker: 'w1',
+      at: '2026-01-01T00:00:00Z',
+      phase: 'training',
+      epoch: { ...epoch, train_loss: 1, val_loss: 2 },
+    });
+    const asked: string[] = [];
+    const [curve] = await reader(live, asked)('room-a', JOB);
+    assert.deepEqual(curve?.epochs, [2]);
+    assert.deepEqual(asked, []);
+  });
+});
