@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { execa } from 'execa';
 import { parse } from 'yaml';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobSpec } from '../../protocol/job.ts';
@@ -165,7 +166,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
   it('says that no worker is in the room, waits, and goes on when one comes', async () => {
     const running = train();
     const spec = await server.submitted();
-    await saysSoon(running, /No worker is in the room lab-mice; waiting/);
+    await home.says(running, /No worker is in the room lab-mice; waiting/);
     const worker = await joined();
     await worker.receive(spec, home.path('pod', 'dataset'));
     server.update(spec.job_id, {
@@ -256,11 +257,11 @@ describe('sleap-rtc train, with a server and a worker', function () {
     const spec = await server.submitted();
     await worker.receive(spec, home.path('pod', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 1, 2);
-    await saysSoon(running, /epoch 1\/2/);
+    await home.says(running, /epoch 1\/2/);
     await server.down();
-    await saysSoon(running, /The job is not lost|the job is not lost/);
+    await home.says(running, /The job is not lost|the job is not lost/);
     await server.up();
-    await saysSoon(running, /Back again/);
+    await home.says(running, /Back again/);
     await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('pod', 'models'));
     server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await running;
@@ -294,7 +295,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
 
     await worker.epochs(spec.job_id, 'single', 1, 2);
     const attached = home.start('jobs', 'attach', spec.job_id, '-o', 'later');
-    await saysSoon(attached, /Training/);
+    await home.says(attached, /Training/);
     await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('pod', 'models'));
     await worker.send(spec.job_id, home.path('pod', 'models'), FILES);
     server.update(spec.job_id, { phase: 'done' });
@@ -307,11 +308,11 @@ describe('sleap-rtc train, with a server and a worker', function () {
   it('killed before the data is across, jobs attach serves it and brings the model where it was wanted', async () => {
     const running = train('-o', 'wanted');
     const spec = await server.submitted();
-    await saysSoon(running, /No worker/);
+    await home.says(running, /No worker/);
     running.kill('SIGKILL');
     await running;
     const attached = home.start('jobs', 'attach', spec.job_id);
-    await saysSoon(attached, /No worker/);
+    await home.says(attached, /No worker/);
     const worker = await joined();
     await untilPublished(worker);
     server.update(spec.job_id, { phase: 'done' });
@@ -330,7 +331,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.equal((await running).exitCode, 0);
     await lost.epochs(spec.job_id, 'single', 1, 2);
     const attached = home.start('jobs', 'attach', spec.job_id);
-    await saysSoon(attached, /Training/);
+    await home.says(attached, /Training/);
     const worker = await joined();
     await untilPublished(worker);
     server.update(spec.job_id, { phase: 'done' });
@@ -343,10 +344,10 @@ describe('sleap-rtc train, with a server and a worker', function () {
   it('jobs attach looking on from another machine does not stand in the way of who has the data', async () => {
     const running = train();
     const spec = await server.submitted();
-    await saysSoon(running, /No worker/);
+    await home.says(running, /No worker/);
     home.env.SLEAP_RTC_CONFIG_DIR = home.path('another-machine');
     const onlooker = home.start('jobs', 'attach', spec.job_id, '-o', 'elsewhere');
-    await saysSoon(onlooker, /data is not on this machine/);
+    await home.says(onlooker, /data is not on this machine/);
     const worker = await joined();
     await untilPublished(worker);
     server.update(spec.job_id, { phase: 'done' });
@@ -355,11 +356,59 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.deepEqual(await readdir(home.path('elsewhere')), ['single']);
   });
 
+  describe('Ctrl-C on a terminal', () => {
+    before(async function () {
+      const found = await execa('script', ['--version'], { reject: false });
+      if (found.failed || !found.stdout.includes('util-linux')) this.skip();
+    });
+
+    async function interrupted(...keys: string[]) {
+      const running = home.startOnTerminal('train', 'flies.pkg.slp', '--config', 'single.yaml');
+      const spec = await server.submitted();
+      await home.says(running, /No worker is in the room/);
+      running.stdin.write(KEY.ctrlC);
+      await home.says(running, /What shall become of the job/);
+      for (const key of keys) running.stdin.write(key);
+      return { running, spec };
+    }
+
+    it('asks, and cancels', async () => {
+      const { running, spec } = await interrupted(KEY.down, KEY.down, KEY.enter);
+      const { exitCode, stdout } = await running;
+      assert.equal(exitCode, 7, stdout);
+      assert.match(stdout, /is cancelled, as you asked/);
+      assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
+    });
+
+    it('asks, and detaches', async () => {
+      const { running, spec } = await interrupted(KEY.down, KEY.enter);
+      const { exitCode, stdout } = await running;
+      assert.equal(exitCode, 130, stdout);
+      assert.match(stdout, /waits for its data/);
+      assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'queued');
+    });
+
+    it('asks, and goes on', async () => {
+      const { running, spec } = await interrupted(KEY.enter);
+      const worker = await joined();
+      await worker.receive(spec, home.path('pod', 'dataset'));
+      await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('pod', 'models'));
+      server.update(spec.job_id, { phase: 'done' });
+      assert.equal((await running).exitCode, 0);
+    });
+
+    it('pressed again while it asks, ends at once', async () => {
+      const { running, spec } = await interrupted(KEY.ctrlC);
+      assert.equal((await running).exitCode, 130);
+      assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'queued');
+    });
+  });
+
   describe('Ctrl-C without a terminal', () => {
     it('before the data is across cancels the job, and says so', async () => {
       const running = train();
       const spec = await server.submitted();
-      await saysSoon(running, /No worker/);
+      await home.says(running, /No worker/);
       running.kill('SIGINT');
       const { exitCode, stderr } = await running;
       assert.equal(exitCode, 7, stderr);
@@ -373,7 +422,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
       const spec = await server.submitted();
       await worker.receive(spec, home.path('pod', 'dataset'));
       await worker.epochs(spec.job_id, 'single', 1, 2);
-      await saysSoon(running, /epoch 1\/2/);
+      await home.says(running, /epoch 1\/2/);
       running.kill('SIGINT');
       const { exitCode, stderr } = await running;
       assert.equal(exitCode, 130, stderr);
@@ -390,7 +439,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
       const spec = await server.submitted();
       await worker.receive(spec, home.path('pod', 'dataset'));
       await worker.epochs(spec.job_id, 'single', 1, 2);
-      await saysSoon(running, /epoch 1\/2/);
+      await home.says(running, /epoch 1\/2/);
       running.kill('SIGTERM');
       assert.equal((await running).exitCode, 7);
       assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
@@ -399,11 +448,11 @@ describe('sleap-rtc train, with a server and a worker', function () {
     it('a second time ends at once', async () => {
       const running = train();
       await server.submitted();
-      await saysSoon(running, /No worker/);
+      await home.says(running, /No worker/);
       // Nothing answers the cancellation.
       await server.down();
       running.kill('SIGINT');
-      await saysSoon(running, /Cancelling/);
+      await home.says(running, /Cancelling/);
       running.kill('SIGINT');
       const { exitCode, stderr } = await running;
       assert.equal(exitCode, 130);
@@ -413,7 +462,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     it('leaves nothing of an unpacked package behind', async () => {
       const running = train();
       await server.submitted();
-      await saysSoon(running, /No worker/);
+      await home.says(running, /No worker/);
       running.kill('SIGINT');
       await running;
       assert.deepEqual((await readdir(home.folder)).sort(), ['config', 'flies.pkg.slp', 'single.yaml']);
@@ -421,17 +470,5 @@ describe('sleap-rtc train, with a server and a worker', function () {
   });
 });
 
-/** Waits until a process has said something on stderr; fails where it ends before. */
-async function saysSoon(running: ReturnType<TestHome['start']>, words: RegExp): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let said = '';
-  running.stderr?.on('data', (data: Buffer) => {
-    said += String(data);
-    if (words.test(said)) resolve();
-  });
-  void running.then(({ stderr, exitCode }) => {
-    if (words.test(stderr)) resolve();
-    else reject(new Error(`ended with ${exitCode} before it said ${words}: ${stderr}`));
-  });
-  await promise;
-}
+/** A key as a terminal sends it. */
+const KEY = { ctrlC: '\u0003', down: '\u001b[B', enter: '\r' };

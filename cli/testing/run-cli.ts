@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { type Speaking, Transcript } from './transcript.ts';
 
 /** Shared by all runs, as on a researcher's machine; apart from `TMPDIR`, in which tests look for what was left behind. */
 const COMPILE_CACHE = join(tmpdir(), 'node-compile-cache');
@@ -26,10 +27,15 @@ export interface CliResult {
   stderr: string;
 }
 
+type Running = Speaking & { kill(signal: 'SIGKILL'): boolean };
+
 /** A researcher's machine: an empty home for settings and files, and the CLI as a real process. */
 export class TestHome implements AsyncDisposable {
   readonly folder: string;
   env: Record<string, string>;
+
+  readonly #running = new Set<Running>();
+  readonly #transcripts = new WeakMap<Running, Transcript>();
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -48,13 +54,43 @@ export class TestHome implements AsyncDisposable {
   /** Starts a command; nothing of the surrounding SLEAP_RTC_ settings reaches it. */
   start(...args: string[]) {
     const { PATH = '', HOME = '' } = process.env;
-    return execa(process.execPath, [BIN, ...args], {
-      cwd: this.folder,
-      env: { PATH, HOME, ...this.env },
-      extendEnv: false,
-      reject: false,
-      stdin: 'ignore',
-    });
+    return this.#own(
+      execa(process.execPath, [BIN, ...args], {
+        cwd: this.folder,
+        env: { PATH, HOME, ...this.env },
+        extendEnv: false,
+        reject: false,
+        stdin: 'ignore',
+      }),
+    );
+  }
+
+  /** Starts a command on a terminal of its own, made by `script` of util-linux; what is written to stdin is typed. */
+  startOnTerminal(...args: string[]) {
+    const { PATH = '', HOME = '' } = process.env;
+    const words = [process.execPath, BIN, ...args].map((word) => `'${word}'`).join(' ');
+    // Without a terminal around it, the one that `script` makes has no size.
+    const command = `stty rows 30 cols 100; exec ${words}`;
+    return this.#own(
+      execa('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+        cwd: this.folder,
+        env: { PATH, HOME, TERM: 'xterm', ...this.env },
+        extendEnv: false,
+        reject: false,
+      }),
+    );
+  }
+
+  /** Waits until a started command has said something, on stdout or stderr; it may have said it already. */
+  async says(running: Running, words: RegExp): Promise<void> {
+    await this.#transcripts.get(running)?.says(words);
+  }
+
+  #own<Process extends Running>(running: Process): Process {
+    this.#transcripts.set(running, new Transcript(running));
+    this.#running.add(running);
+    void running.finally(() => this.#running.delete(running));
+    return running;
   }
 
   /** Runs a command to its end. */
@@ -64,6 +100,9 @@ export class TestHome implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // A test that fails leaves its process running.
+    for (const running of this.#running) running.kill('SIGKILL');
+    await Promise.all(this.#running);
     await rm(this.folder, { recursive: true, force: true });
   }
 }

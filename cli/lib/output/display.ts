@@ -18,7 +18,9 @@ export interface Display extends Disposable {
 
 /** Progress goes to stderr, so that stdout holds results only. */
 export function createDisplay(stream: NodeJS.WriteStream = process.stderr): Display {
-  return stream.isTTY ? new TerminalDisplay(stream) : new PlainDisplay(stream);
+  // Some terminals (of CI systems, of `script`) have no size: nothing can be redrawn there.
+  const drawable = stream.isTTY && stream.columns > 0 && stream.rows > 0;
+  return drawable ? new TerminalDisplay(stream) : new PlainDisplay(stream);
 }
 
 /** One line an event, for logs and pipes. */

@@ -88,6 +88,16 @@ describe('job progress', () => {
     assert.deepEqual(display.said, ['away', 'Back again.']);
   });
 
+  it('adds up the time of a phase that is entered again, as with several runs', () => {
+    const progress = new JobProgress(new FakeDisplay(false));
+    const start = Date.now();
+    for (const phase of ['training', 'uploading', 'training'] as const) progress.message(message({ phase }));
+    const seconds = progress.seconds(start + 60_000);
+    assert.deepEqual(Object.keys(seconds), ['training', 'uploading']);
+    assert.ok((seconds.training ?? 0) > 59);
+    assert.equal(progress.seconds(start + 60_000).training, seconds.training);
+  });
+
   it('on a terminal draws bytes, rate, epochs and time left in place', () => {
     const display = new FakeDisplay(true);
     const progress = new JobProgress(display);

@@ -49,7 +49,10 @@ export class JobProgress {
   #framesSaidAt = 0;
   readonly #troubles = new Map<string, string>();
   readonly #said = new Set<string>();
-  readonly #entered = new Map<JobPhase, number>();
+  readonly #spentMs = new Map<JobPhase, number>();
+  /** When the phase was entered, and up to when its time is counted; in ms since 1970. */
+  #enteredAt = 0;
+  #countedTo = 0;
 
   constructor(display: Display) {
     this.#display = display;
@@ -61,17 +64,10 @@ export class JobProgress {
     return this.#phase;
   }
 
-  /** Seconds spent in each phase so far. */
+  /** Seconds spent in each phase so far; a job with several runs enters some phases more than once. */
   seconds(now = Date.now()): Partial<Record<JobPhase, number>> {
-    const entries = [...this.#entered.entries()];
-    return Object.fromEntries(
-      entries
-        .filter(([phase]) => !isFinal(phase))
-        .map(([phase, start]) => {
-          const end = entries.find(([, other]) => other > start)?.[1] ?? now;
-          return [phase, Math.round((end - start) / 100) / 10];
-        }),
-    );
+    this.#count(now);
+    return Object.fromEntries([...this.#spentMs].map(([phase, ms]) => [phase, Math.round(ms / 100) / 10]));
   }
 
   /** A line that stays, said once. */
@@ -140,11 +136,20 @@ export class JobProgress {
     this.#detail = detail;
     if (phase === this.#phase) return;
     if (phase === 'queued' && this.#phase !== undefined) this.#worker = null;
+    const now = Date.now();
+    this.#count(now);
     this.#phase = phase;
-    this.#entered.set(phase, Date.now());
+    this.#enteredAt = now;
+    this.#countedTo = now;
     this.#transfer = undefined;
     // On a terminal the live line says it.
     if (!isFinal(phase) && !this.#display.live) this.#display.say(`${DOING[phase]}…`);
+  }
+
+  #count(now: number): void {
+    if (this.#phase === undefined || isFinal(this.#phase)) return;
+    this.#spentMs.set(this.#phase, (this.#spentMs.get(this.#phase) ?? 0) + now - this.#countedTo);
+    this.#countedTo = now;
   }
 
   #onEpoch(epoch: EpochProgress): void {
@@ -172,8 +177,7 @@ export class JobProgress {
     const doing = DOING[this.#phase];
     const repeats = this.#detail === '' || this.#detail.toLowerCase().startsWith(doing.toLowerCase());
     const head = repeats ? this.#detail || doing : `${doing}: ${this.#detail}`;
-    const start = this.#entered.get(this.#phase) ?? Date.now();
-    const lines = [`${head[0]?.toUpperCase()}${head.slice(1)}  ${duration((Date.now() - start) / 1000)}`];
+    const lines = [`${head[0]?.toUpperCase()}${head.slice(1)}  ${duration((Date.now() - this.#enteredAt) / 1000)}`];
     if (this.#transfer !== undefined) lines.push(transferLine(this.#transfer));
     if (this.#phase === 'training' && this.#epoch !== undefined) {
       lines.push(`${bar(this.#epoch.epoch, this.#epoch.max_epochs)} ${epochLine(this.#epoch)}`);
