@@ -31,7 +31,7 @@ export interface LiveLinkOptions {
 export class LiveLink {
   readonly #options: LiveLinkOptions;
   /** A name of this page's own: a copied tab must not push the other one out. */
-  readonly #peerId = `dashboard-${crypto.randomUUID().slice(0, 13)}`;
+  readonly #peerId = `dashboard-${randomName()}`;
   #socket: WebSocket | undefined;
   #failures = 0;
   #heardAt = 0;
@@ -134,4 +134,10 @@ export class LiveLink {
     this.#options.onState({ state: 'lost', retryAt: Date.now() + wait });
     this.#retry = setTimeout(() => this.retryNow(), wait);
   }
+}
+
+/** Not by `randomUUID`, which browsers keep from pages without HTTPS. */
+function randomName(): string {
+  const numbers = crypto.getRandomValues(new Uint32Array(2));
+  return [...numbers].map((number) => number.toString(36)).join('');
 }

@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import { type RequestHandler, Router } from 'express';
 import type { PageFile, PageFiles } from './page-files.ts';
 
 /** Scripts, styles and connections of this server only, and the import map, known by its hash. */
@@ -16,7 +16,7 @@ function contentSecurityPolicy({ inlineScripts }: PageFile): string {
 /** The room's web page at `/`, and what it consists of. The page itself holds nothing of any room. */
 export function pageRoutes(files: PageFiles): Router {
   const router = Router();
-  router.get(['/', '/dashboard/*path', '/packages/:file', '/protocol/:file'], async (req, res, next) => {
+  const send: RequestHandler = async (req, res, next) => {
     const file = await files.get(req.path === '/' ? '/dashboard/index.html' : req.path);
     if (file === undefined) {
       next();
@@ -30,6 +30,8 @@ export function pageRoutes(files: PageFiles): Router {
     });
     if (req.get('if-none-match') === file.etag) res.status(304).end();
     else res.set('Content-Type', file.type).send(file.body);
-  });
+  };
+  // One by one, so that the log names each.
+  for (const path of ['/', '/dashboard/*path', '/packages/:file', '/protocol/:file']) router.get(path, send);
   return router;
 }

@@ -27,7 +27,14 @@ const FONTS = `<?xml version="1.0"?><fontconfig><dir prefix="relative">fonts</di
 export async function startBrowser(): Promise<BrowserContext & AsyncDisposable> {
   const { executablePath, env } = await findChromium();
   const profile = await mkdtemp(join(tmpdir(), 'sleap-rtc-browser-'));
-  const context = await chromium.launchPersistentContext(profile, { executablePath, args: QUIET, headless: true, env });
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    args: QUIET,
+    headless: true,
+    env,
+    // Without it, a machine without a language makes one up that JavaScript does not know.
+    locale: 'en-US',
+  });
   return Object.assign(context, {
     async [Symbol.asyncDispose]() {
       await context.close();
