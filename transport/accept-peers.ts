@@ -52,6 +52,7 @@ export function acceptPeers(
       remotePeerId: sender,
       purpose,
       iceServers: signaling.iceServers,
+      iceTransportPolicy: signaling.iceTransportPolicy,
       onCandidate: (candidate) => {
         signaling.relay({ type: 'candidate', target: sender, connection_id, candidate }).catch(() => undefined);
       },

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { ConnectionPurpose } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
 import type { PeerConnection } from './connection.ts';
 import type { Engine } from './engine.ts';
-import { CONNECT_ATTEMPT_MS, CONNECT_ATTEMPTS } from './limits.ts';
+import { CONNECT_ATTEMPT_MS, CONNECT_ATTEMPTS, CONNECT_PAUSE_MS } from './limits.ts';
 import { NegotiatedConnection } from './peer-connection.ts';
 import type { SignalingClient } from './signaling-client.ts';
 import { weriftEngine } from './werift-engine.ts';
@@ -21,12 +22,16 @@ export interface ConnectPeerOptions {
 }
 
 /**
- * Connects to a peer of the room, as the offerer, in up to three attempts. The caller closes the connection.
+ * Connects to a peer of the room, as the offerer: in three attempts, or more where some fail early. The caller closes the
+ * connection.
  * @throws SleapRtcError PEER_UNKNOWN where the peer is not in the room, PEER_UNREACHABLE where no attempt came through
  */
 export async function connectPeer(signaling: SignalingClient, options: ConnectPeerOptions): Promise<PeerConnection> {
+  const { signal, attemptMs = CONNECT_ATTEMPT_MS } = options;
+  const until = performance.now() + CONNECT_ATTEMPTS * attemptMs;
   let lastError: unknown;
-  for (let attempt = 1; attempt <= CONNECT_ATTEMPTS; attempt += 1) {
+  for (let attempt = 1; attempt <= CONNECT_ATTEMPTS || performance.now() < until; attempt += 1) {
+    if (attempt > 1) await delay(CONNECT_PAUSE_MS, undefined, signal === undefined ? {} : { signal });
     try {
       return await connectOnce(signaling, options);
     } catch (error) {
@@ -39,7 +44,7 @@ export async function connectPeer(signaling: SignalingClient, options: ConnectPe
   }
   throw new SleapRtcError(
     'PEER_UNREACHABLE',
-    `No connection to ${options.peerId} came about in ${CONNECT_ATTEMPTS} attempts.`,
+    `No connection to ${options.peerId} came about in ${(CONNECT_ATTEMPTS * attemptMs) / 1000} s.`,
     {
       cause: lastError,
     },
@@ -56,6 +61,7 @@ async function connectOnce(signaling: SignalingClient, options: ConnectPeerOptio
     remotePeerId: peerId,
     purpose,
     iceServers: signaling.iceServers,
+    iceTransportPolicy: signaling.iceTransportPolicy,
     onCandidate: (candidate) => {
       // A candidate before its offer would find nobody who expects it.
       void offered.promise

@@ -1,4 +1,5 @@
 import type { IceServer } from '../protocol/signaling.ts';
+import type { IceTransportPolicy } from './ice-transport-policy.ts';
 
 /** As `RTCIceCandidateInit`; null marks the end of candidates. */
 export type IceCandidate = {
@@ -51,8 +52,14 @@ export interface EngineConnection {
   close(): Promise<void>;
 }
 
+/** What a connection may use to find a path. */
+export interface EngineOptions {
+  iceServers: readonly IceServer[];
+  iceTransportPolicy: IceTransportPolicy;
+}
+
 /** A WebRTC stack. */
 export interface Engine {
   readonly name: string;
-  createConnection(options: { iceServers: readonly IceServer[] }, handlers: EngineConnectionHandlers): EngineConnection;
+  createConnection(options: EngineOptions, handlers: EngineConnectionHandlers): EngineConnection;
 }

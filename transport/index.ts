@@ -6,4 +6,5 @@ export { describeFiles, type SourceFile } from './file-transfer/describe-files.t
 export { missingFiles } from './file-transfer/destination.ts';
 export { type ReceiveOptions, receiveFiles } from './file-transfer/receive-files.ts';
 export { type SendOptions, sendFiles } from './file-transfer/send-files.ts';
+export { type IceTransportPolicy, readIceTransportPolicy } from './ice-transport-policy.ts';
 export { SignalingClient, type SignalingClientOptions, type SignalingEvents } from './signaling-client.ts';

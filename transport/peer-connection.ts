@@ -4,6 +4,7 @@ import { within } from './abort.ts';
 import type { DataChannel, PeerConnection } from './connection.ts';
 import type { Engine, EngineChannel, EngineConnection, IceCandidate } from './engine.ts';
 import { FingerprintPin } from './fingerprint.ts';
+import type { IceTransportPolicy } from './ice-transport-policy.ts';
 import {
   CHANNEL_OPEN_MS,
   GOODBYE_MS,
@@ -25,6 +26,7 @@ export interface NegotiatedPeer {
   remotePeerId: string;
   purpose: ConnectionPurpose;
   iceServers: readonly IceServer[];
+  iceTransportPolicy: IceTransportPolicy;
   /** Passes one of our candidates to the peer. */
   onCandidate: (candidate: IceCandidate) => void;
 }
@@ -56,7 +58,7 @@ export class NegotiatedConnection implements PeerConnection {
     this.ready.catch(() => undefined);
     this.closed = this.#ending.promise;
     this.#connection = engine.createConnection(
-      { iceServers: peer.iceServers },
+      { iceServers: peer.iceServers, iceTransportPolicy: peer.iceTransportPolicy },
       {
         candidate: (candidate) => peer.onCandidate(candidate),
         channel: (channel) => this.#takeChannel(channel),
@@ -189,10 +191,13 @@ export class NegotiatedConnection implements PeerConnection {
     else this.#incoming.push(this.#track(engineChannel));
   }
 
+  /** One that comes meanwhile queues behind the others: the end of candidates must not overtake any, or ICE gives up. */
   async #addEarlyCandidates(): Promise<void> {
     const early = this.#earlyCandidates ?? [];
+    for (let next = early.shift(); next !== undefined && !this.#ended; next = early.shift()) {
+      await this.#connection.addCandidate(next);
+    }
     this.#earlyCandidates = undefined;
-    for (const candidate of early) if (!this.#ended) await this.#connection.addCandidate(candidate);
   }
 
   #peerGone(why: string): SleapRtcError {

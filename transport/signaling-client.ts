@@ -5,6 +5,7 @@ import type { PeerFilters } from '../protocol/filters.ts';
 import type { PeerPayload } from '../protocol/peer-messages.ts';
 import type { ClientMessage, IceServer, PeerInfo, PeerMetadata, Role, ServerMessage } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
+import type { IceTransportPolicy } from './ice-transport-policy.ts';
 import { RECONNECT_FIRST_MS, RECONNECT_LONGEST_MS, REQUEST_TIMEOUT_MS } from './limits.ts';
 import { SignalingSocket } from './signaling-socket.ts';
 
@@ -20,6 +21,8 @@ export interface SignalingClientOptions {
   peerId: string;
   role: Role;
   metadata: PeerMetadata;
+  /** Default: `all`. */
+  iceTransportPolicy?: IceTransportPolicy;
   /** Aborting closes the client. */
   signal?: AbortSignal;
   logger?: pino.Logger;
@@ -99,6 +102,11 @@ export class SignalingClient implements AsyncDisposable {
       options.signal?.throwIfAborted();
       throw toSleapRtcError(error);
     }
+  }
+
+  /** Which paths connections of this peer may take. */
+  get iceTransportPolicy(): IceTransportPolicy {
+    return this.#options.iceTransportPolicy ?? 'all';
   }
 
   /** STUN and TURN servers as given at the last registration; their credentials expire. */

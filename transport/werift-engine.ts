@@ -14,6 +14,7 @@ import type {
   EngineChannelHandlers,
   EngineConnection,
   EngineConnectionHandlers,
+  EngineOptions,
   IceCandidate,
 } from './engine.ts';
 
@@ -38,7 +39,7 @@ const STUN_GATHER_S = 2;
 /** The WebRTC stack in pure TypeScript, which works everywhere. */
 export const weriftEngine: Engine = {
   name: 'werift',
-  createConnection: (options, handlers) => new WeriftConnection(options.iceServers, handlers),
+  createConnection: (options, handlers) => new WeriftConnection(options, handlers),
 };
 
 class WeriftConnection implements EngineConnection {
@@ -46,12 +47,13 @@ class WeriftConnection implements EngineConnection {
   readonly #handlers: EngineConnectionHandlers;
   readonly #hasStun: boolean;
 
-  constructor(iceServers: readonly IceServer[], handlers: EngineConnectionHandlers) {
+  constructor({ iceServers, iceTransportPolicy }: EngineOptions, handlers: EngineConnectionHandlers) {
     this.#handlers = handlers;
     this.#hasStun = iceServers.some((server) => server.urls.some((url) => url.startsWith('stun:')));
     const loopback = loopbackIfAlone();
     this.#peer = new RTCPeerConnection({
       iceServers: iceServers.map(toWerift),
+      iceTransportPolicy,
       iceStunGatherTimeout: STUN_GATHER_S,
       sctp: { mtu: SCTP_MTU_BYTES },
       ...(loopback && { iceAdditionalHostAddresses: loopback }),

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { PeerId, RoomId, Tag } from '../../protocol/ids.ts';
+import { type IceTransportPolicy, readIceTransportPolicy } from '../../transport/index.ts';
 
 const Environment = z.object({
   SLEAP_RTC_SERVER: z.url(),
@@ -19,7 +20,8 @@ const Environment = z.object({
   SLEAP_RTC_BUCKET: z.string().default('sleap-rtc-rooms'),
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().default('default'),
-  AWS_ENDPOINT_URL_S3: z.url().optional(),
+  // A composition passes what is not set as empty.
+  AWS_ENDPOINT_URL_S3: z.url().or(z.literal('')).optional(),
   LOG_LEVEL: z.string().default('info'),
 });
 
@@ -39,6 +41,7 @@ export interface GpuWorkerConfig {
   bucket: string;
   temporal: { address: string; namespace: string };
   s3PathStyle: boolean;
+  iceTransportPolicy: IceTransportPolicy;
   logLevel: string;
 }
 
@@ -70,7 +73,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
     warmTrainer: env.SLEAP_RTC_WARM_TRAINER,
     bucket: env.SLEAP_RTC_BUCKET,
     temporal: { address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE },
-    s3PathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined,
+    s3PathStyle: Boolean(env.AWS_ENDPOINT_URL_S3),
+    iceTransportPolicy: readIceTransportPolicy(environment),
     logLevel: env.LOG_LEVEL,
   };
 }

@@ -67,6 +67,7 @@ async function runUntilAborted(
     peerId: name,
     role: 'worker',
     metadata: await workerMetadata(self),
+    iceTransportPolicy: config.iceTransportPolicy,
     signal,
     logger,
   });

@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { PeerMetadata } from '../../../protocol/signaling.ts';
-import { SignalingClient } from '../../../transport/index.ts';
+import { readIceTransportPolicy, SignalingClient } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 
 /** After so many registrations in a row that came to nothing, the identity is not trusted any more and made anew. */
@@ -15,6 +15,7 @@ export async function enterRoom(
   as: { peerId: string; metadata: PeerMetadata; signal?: AbortSignal },
 ): Promise<SignalingClient> {
   const { server, room, token } = api.connection;
+  const iceTransportPolicy = readIceTransportPolicy(process.env);
   let attempts = 0;
   const idToken = async (): Promise<string> => {
     attempts += 1;
@@ -23,7 +24,15 @@ export async function enterRoom(
     return api.signIn.idToken();
   };
   const connect = (): Promise<SignalingClient> =>
-    SignalingClient.connect({ serverUrl: server, roomId: room, token, idToken, role: 'client', ...as });
+    SignalingClient.connect({
+      serverUrl: server,
+      roomId: room,
+      token,
+      idToken,
+      role: 'client',
+      iceTransportPolicy,
+      ...as,
+    });
   let signaling: SignalingClient;
   try {
     signaling = await connect();
