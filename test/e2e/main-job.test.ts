@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { Client, Connection } from '@temporalio/client';
 import type { z } from 'zod';
+import type { PeerPayload } from '../../protocol/peer-messages.ts';
 import { jobWorkflowId } from '../../protocol/queues.ts';
 import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
@@ -15,12 +16,15 @@ describe('the main job, on real parts', function () {
   let s3: S3Client;
   let result: z.infer<typeof TrainResult>;
   let shown: string;
+  /** What another peer of the room was told meanwhile. */
+  const heard: PeerPayload[] = [];
 
   before(async () => {
     room = await createRoom();
     const { endpoint, region, accessKeyId, secretAccessKey } = room.stack.s3;
     s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
     await room.startWorker('worker-1');
+    const neighbour = await room.enter('neighbour', (payload) => heard.push(payload));
     const out = join(room.folder, 'models');
     const labels = fliesLabels(room.tools);
     const command = ['train', labels, '--config', FLIES_CONFIG, '--alias', 'flies', '-o', out, '--json'];
@@ -28,6 +32,7 @@ describe('the main job, on real parts', function () {
     shown = ended.stderr;
     assert.equal(ended.exitCode, 0, ended.stderr + ended.stdout);
     result = TrainResult.parse(JSON.parse(ended.stdout));
+    await neighbour.close();
   });
   after(() => s3.destroy());
 
@@ -82,6 +87,15 @@ describe('the main job, on real parts', function () {
   it('shows the transfer and every epoch with losses while it goes on', () => {
     assert.match(shown, /Sent 4\d\.\d kB/);
     for (const epoch of [1, 2, 3, 4, 5]) assert.match(shown, new RegExp(`epoch ${epoch}/5 .*val loss \\d`));
+  });
+
+  it('tells everyone in the room how the job goes, and that it is complete', () => {
+    const epochs = heard.flatMap((payload) => (payload.type === 'progress' ? [payload.epoch?.epoch] : []));
+    assert.ok(epochs.includes(5));
+    const complete = heard.filter((payload) => payload.type === 'job_complete');
+    assert.deepEqual(complete, [
+      { type: 'job_complete', job_id: result.job_id, worker: 'worker-1', model_ids: [model().id] },
+    ]);
   });
 
   it('reads like a report in Temporal: summary, search attributes, and a short history', async () => {

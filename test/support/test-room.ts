@@ -2,9 +2,11 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { CreateRoomReply } from '../../protocol/api.ts';
+import { CreateRoomReply, SignInReply } from '../../protocol/api.ts';
 import { Manifest } from '../../protocol/manifest.ts';
+import type { PeerPayload } from '../../protocol/peer-messages.ts';
 import type { StackGpuWorker } from '../../stack/index.ts';
+import { SignalingClient } from '../../transport/index.ts';
 import { sharedStack, type TestStack } from './shared-stack.ts';
 
 const CLI = join(import.meta.dirname, '../../cli/bin.js');
@@ -20,6 +22,8 @@ export interface CommandResult {
 export interface RunningCommand extends Promise<CommandResult> {
   /** Presses Ctrl-C. */
   interrupt(): void;
+  /** What standard error has shown so far. */
+  shown(): string;
   /** Resolves when standard error has shown `text`; rejects when the command ends without. */
   untilShown(text: RegExp): Promise<void>;
 }
@@ -37,6 +41,8 @@ export interface TestRoom extends TestStack {
   json(args: string[]): Promise<unknown>;
   manifest(): Promise<Manifest>;
   startWorker(name: string, env?: Record<string, string>): Promise<StackGpuWorker>;
+  /** Joins the room as one more client peer, which hears what is told to everyone. */
+  enter(peerId: string, onMessage: (payload: PeerPayload) => void): Promise<SignalingClient>;
 }
 
 /** What `train --json` prints. */
@@ -72,6 +78,17 @@ export async function createRoom(): Promise<TestRoom> {
     json,
     cli: (args, more) => runCli(args, { ...env, ...more }),
     manifest: async () => Manifest.parse(await json(['models', 'list'])),
+    async enter(peerId, onMessage) {
+      const idToken = async () => {
+        const response = await fetch(`${stack.serverUrl}/anonymous-signin`, { method: 'POST' });
+        return SignInReply.parse(await response.json()).id_token;
+      };
+      const metadata = { tags: [], properties: {} };
+      const options = { serverUrl: stack.serverUrl, roomId: id, token, idToken, peerId, metadata };
+      const client = await SignalingClient.connect({ ...options, role: 'client' });
+      client.on('peer_message', ({ payload }) => onMessage(payload));
+      return client;
+    },
     startWorker: (name, more) => stack.startGpuWorker({ room: id, token, name, ...(more ? { env: more } : {}) }),
   };
 }
@@ -107,5 +124,5 @@ export function runCli(args: string[], env: Record<string, string>): RunningComm
       check();
       void result.then(() => reject(new Error(`ended without showing ${text}:\n${shown}`)));
     });
-  return Object.assign(result, { interrupt: () => void process_.kill('SIGINT'), untilShown });
+  return Object.assign(result, { interrupt: () => void process_.kill('SIGINT'), shown: () => shown, untilShown });
 }

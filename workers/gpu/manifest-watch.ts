@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { GetObjectCommand, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import { Manifest } from '../../protocol/manifest.ts';
@@ -11,11 +12,14 @@ interface ManifestWatchOptions {
   bucket: string;
   room: string;
   logger: Logger;
+  /** Time between two reads, in ms. Default: five minutes. */
+  refreshMs?: number;
 }
 
 /** The worker's copy of the room's manifest, read at start and every five minutes. */
 export class ManifestWatch implements Disposable {
   readonly #options: ManifestWatchOptions;
+  readonly #reads = new EventEmitter();
   #timer: NodeJS.Timeout | undefined;
   #manifest: Manifest | undefined;
 
@@ -31,9 +35,15 @@ export class ManifestWatch implements Disposable {
   /** Reads the manifest once and then every five minutes. A read that fails is logged and the old copy kept. */
   async start(signal: AbortSignal): Promise<void> {
     await this.refresh(signal);
-    this.#timer = setInterval(() => void this.refresh(signal), REFRESH_MS);
+    this.#timer = setInterval(() => void this.refresh(signal), this.#options.refreshMs ?? REFRESH_MS);
   }
 
+  /** Resolves after the next read, whatever came of it. */
+  async refreshed(): Promise<void> {
+    await once(this.#reads, 'read');
+  }
+
+  /** Reads the manifest now. */
   async refresh(signal: AbortSignal): Promise<void> {
     const { s3, bucket, room, logger } = this.#options;
     try {
@@ -44,6 +54,8 @@ export class ManifestWatch implements Disposable {
     } catch (error) {
       if (error instanceof NoSuchKey) logger.info({ event: 'manifest', models: 0 });
       else logger.warn({ event: 'manifest_unreadable', err: error });
+    } finally {
+      this.#reads.emit('read');
     }
   }
 

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { execa } from 'execa';
+import type { BrowserContext } from 'playwright-core';
+import { jobWorkflowId } from '../../protocol/queues.ts';
+import { startBrowser } from '../support/browser.ts';
+import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
+import { createRoom, type RunningCommand, type TestRoom } from '../support/test-room.ts';
+
+/** Set to a folder to draw the picture in the documents anew. */
+const SCREENSHOT = process.env.SLEAP_RTC_TEMPORAL_SCREENSHOT;
+const SHOWN_MS = 30_000;
+const POLL_MS = 100;
+
+describe('a job whose sleap-nn was killed, in Temporal’s own web page', function () {
+  this.timeout(300_000);
+  let room: TestRoom;
+  let browser: BrowserContext & AsyncDisposable;
+  let connection: Connection;
+  let running: RunningCommand;
+  let workflowId: string;
+  let runId: string;
+  /** The failure of the first attempt, as Temporal keeps it while the second one runs. */
+  let failure: string;
+
+  before(async () => {
+    room = await createRoom();
+    browser = await startBrowser();
+    connection = await Connection.connect({ address: room.stack.temporalAddress });
+    const worker = await room.startWorker('worker-1');
+    const config = join(room.folder, 'longer.yaml');
+    await writeFile(config, (await readFile(FLIES_CONFIG, 'utf8')).replace('max_epochs: 5', 'max_epochs: 30'));
+    const out = join(room.folder, 'models');
+    running = room.cli(['train', fliesLabels(room.tools), '--config', config, '-o', out]);
+    await running.untilShown(/epoch 2\/30/);
+    workflowId = jobWorkflowId(room.id, /Job ([a-z0-9]+) is submitted/.exec(running.shown())?.[1] ?? '');
+    await killSleapNn(worker.pid);
+    ({ runId, failure } = await secondAttempt());
+  });
+  after(async () => {
+    await browser[Symbol.asyncDispose]();
+    await connection.close();
+  });
+
+  /** Kills what the worker's launcher runs, as the kernel does when memory is short. */
+  async function killSleapNn(workerPid: number): Promise<void> {
+    const { stdout } = await execa('ps', ['-e', '-o', 'pid=,ppid=,args=']);
+    const processes = stdout.split('\n').map((line) => {
+      const [pid = '', ppid = '', ...args] = line.trim().split(/\s+/);
+      return { pid: Number(pid), ppid: Number(ppid), args: args.join(' ') };
+    });
+    const launchers = processes.filter(({ ppid, args }) => ppid === workerPid && args.includes('launcher.py'));
+    const trainers = processes.filter(({ ppid }) => launchers.some(({ pid }) => pid === ppid));
+    assert.equal(trainers.length, 1);
+    for (const { pid } of trainers) process.kill(pid, 'SIGKILL');
+  }
+
+  /** Waits until Temporal has `train` in its second attempt. */
+  async function secondAttempt(): Promise<{ runId: string; failure: string }> {
+    const handle = new Client({ connection }).workflow.getHandle(workflowId);
+    for (;;) {
+      const described = await handle.describe();
+      assert.equal(described.status.name, 'RUNNING');
+      const train = described.raw.pendingActivities?.find((pending) => pending.activityType?.name === 'train');
+      const message = train?.lastFailure?.message;
+      if ((train?.attempt ?? 0) >= 2 && message) return { runId: described.runId, failure: message };
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS)); // Temporal tells nobody of an attempt
+    }
+  }
+
+  const listed = (query: string) =>
+    `${room.stack.temporalUiUrl}/namespaces/default/workflows?query=${encodeURIComponent(query)}`;
+
+  it('can be found by room and by user', async () => {
+    const { jobs } = (await room.json(['jobs', 'list'])) as { jobs: { user_id: string }[] };
+    for (const query of [`SleapRoom="${room.id}"`, `SleapUser="${jobs[0]?.user_id}" AND SleapKind="training"`]) {
+      const page = await browser.newPage();
+      await page.goto(listed(query));
+      await page.getByText(workflowId).first().waitFor({ timeout: SHOWN_MS });
+      await page.close();
+    }
+  });
+
+  it('shows the retry, and why, in words that a researcher can read', async () => {
+    assert.match(failure, /sleap-nn/);
+    assert.doesNotMatch(failure, /Traceback|\/tmp\//);
+    const page = await browser.newPage();
+    const job = `${room.stack.temporalUiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}/${runId}`;
+    await page.goto(`${job}/pending-activities`);
+    await page.getByText(failure).first().waitFor({ timeout: SHOWN_MS });
+    if (SCREENSHOT !== undefined) await page.screenshot({ path: join(SCREENSHOT, 'temporal-retry.png') });
+    await page.goto(`${job}/history`);
+    await page.getByText('train longer (centroid) on worker-1').first().waitFor({ timeout: SHOWN_MS });
+    if (SCREENSHOT !== undefined) await page.screenshot({ path: join(SCREENSHOT, 'temporal-history.png') });
+    await page.close();
+  });
+
+  it('goes on from its checkpoint, and ends well', async () => {
+    const ended = await running;
+    assert.equal(ended.exitCode, 0, ended.stderr);
+    const [model] = Object.values((await room.manifest()).models);
+    assert.equal(model?.training.epochs, 30);
+    const log = await room.cli(['jobs', 'log', workflowId.split(':').at(-1) ?? '']);
+    assert.match(log.stdout, /attempt 2, going on after epoch \d+/);
+  });
+});
