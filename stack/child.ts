@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import { finished } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 
@@ -95,8 +96,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     throw new Error(`${options.name} could not be started: ${shortMessage ?? 'no reason given'}`);
   }
   const lines: string[] = [];
-  for (const stream of [subprocess.stdout, subprocess.stderr]) {
-    if (stream === null) continue;
+  const outputs = [subprocess.stdout, subprocess.stderr].filter((stream) => stream !== null);
+  for (const stream of outputs) {
     stream.pipe(log, { end: false });
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);
@@ -109,9 +110,12 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   subprocess.nodeChildProcess.once('exit', () => subprocess.stdin.destroy()); // the watcher ends what the child left behind
 
   let running = true;
-  const exited = subprocess.then((result): ChildExit => {
+  const exited = subprocess.then(async (result): Promise<ChildExit> => {
     running = false;
+    // What the child said last may still be on its way to the log.
+    await Promise.allSettled(outputs.map((stream) => finished(stream)));
     log.end();
+    await finished(log);
     return { exitCode: result.exitCode, signal: result.signal };
   });
   const stop = async (graceMs = STOP_GRACE_MS): Promise<void> => {

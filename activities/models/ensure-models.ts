@@ -1,5 +1,5 @@
 import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
-import { withHeartbeats } from './heartbeats.ts';
+import { withHeartbeats } from '../heartbeats.ts';
 import type { ModelDeps } from './index.ts';
 import type { ModelCache } from './model-cache.ts';
 import { withStorageErrors } from './storage-errors.ts';

@@ -5,7 +5,7 @@ import type { FileEntry } from '../../protocol/files.ts';
 import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { describeFile } from '../files/describe-file.ts';
-import { withHeartbeats } from './heartbeats.ts';
+import { withHeartbeats } from '../heartbeats.ts';
 import { inParallel } from './in-parallel.ts';
 import type { ModelDeps } from './index.ts';
 import { abortOption } from './model-files.ts';

@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Context } from '@temporalio/activity';
+import type { TransferProgress } from '../../protocol/peer-messages.ts';
 import { connectPeer, receiveFiles } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
+import { withHeartbeats } from '../heartbeats.ts';
 import { waitForResearcher } from './find-researcher.ts';
 import type { TransferDeps } from './index.ts';
 
@@ -13,36 +14,30 @@ import type { TransferDeps } from './index.ts';
  */
 export function createReceiveDataset({ signaling, workDir, publishProgress }: TransferDeps) {
   return async function receiveDataset({ input }: JobActivityInput): Promise<void> {
-    const context = Context.current();
-    const signal = context.cancellationSignal;
     const { job_id, files } = input.spec;
     const folder = join(workDir, 'jobs', job_id, 'dataset');
     await mkdir(folder, { recursive: true });
-    const beat = setInterval(() => context.heartbeat(), 1_000);
-    try {
+    let latest: TransferProgress | undefined;
+    const receive = async (signal: AbortSignal) => {
       const peer = await waitForResearcher(signaling, job_id, signal, () =>
         publishProgress({ job_id, phase: 'receiving', detail: 'waiting for the researcher’s computer' }),
       );
-      const connection = await connectPeer(signaling, {
-        peerId: peer.peer_id,
-        purpose: { job_id, kind: 'dataset' },
-        signal,
-      });
+      const purpose = { job_id, kind: 'dataset' } as const;
+      const connection = await connectPeer(signaling, { peerId: peer.peer_id, purpose, signal });
       try {
         const channel = await connection.openChannel('dataset', { signal });
         await receiveFiles(channel, folder, {
           expected: files,
           signal,
           onProgress: (transfer) => {
-            context.heartbeat(transfer);
+            latest = transfer;
             publishProgress({ job_id, phase: 'receiving', transfer });
           },
         });
       } finally {
         await connection.close();
       }
-    } finally {
-      clearInterval(beat);
-    }
+    };
+    await withHeartbeats(receive, () => latest);
   };
 }

@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { Context } from '@temporalio/activity';
+import type { TransferProgress } from '../../protocol/peer-messages.ts';
 import { connectPeer, describeFiles, sendFiles } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
+import { withHeartbeats } from '../heartbeats.ts';
 import { findResearcher } from './find-researcher.ts';
 import type { TransferDeps } from './index.ts';
 
@@ -13,26 +14,21 @@ import type { TransferDeps } from './index.ts';
  */
 export function createReturnResults({ signaling, workDir, publishProgress }: TransferDeps) {
   return async function returnResults({ input }: JobActivityInput): Promise<{ delivered: boolean }> {
-    const context = Context.current();
-    const signal = context.cancellationSignal;
     const { job_id, kind } = input.spec;
-    const beat = setInterval(() => context.heartbeat(), 1_000);
-    try {
+    let latest: TransferProgress | undefined;
+    const bringBack = async (signal: AbortSignal) => {
       const peer = await findResearcher(signaling, job_id, signal);
       if (peer === undefined) return { delivered: false };
       const folder = join(workDir, 'jobs', job_id, kind === 'training' ? 'models' : 'results');
       const sources = await describeFiles(await filesBelow(folder), { signal });
-      const connection = await connectPeer(signaling, {
-        peerId: peer.peer_id,
-        purpose: { job_id, kind: 'results' },
-        signal,
-      });
+      const purpose = { job_id, kind: 'results' } as const;
+      const connection = await connectPeer(signaling, { peerId: peer.peer_id, purpose, signal });
       try {
         const channel = await connection.openChannel('results', { signal });
         await sendFiles(channel, sources, {
           signal,
           onProgress: (transfer) => {
-            context.heartbeat(transfer);
+            latest = transfer;
             publishProgress({ job_id, phase: 'returning', transfer });
           },
         });
@@ -40,9 +36,8 @@ export function createReturnResults({ signaling, workDir, publishProgress }: Tra
       } finally {
         await connection.close();
       }
-    } finally {
-      clearInterval(beat);
-    }
+    };
+    return withHeartbeats(bringBack, () => latest);
   };
 }
 
