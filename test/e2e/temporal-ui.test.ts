@@ -89,11 +89,15 @@ describe('a job whose sleap-nn was killed, in Temporal’s own web page', functi
     const page = await browser.newPage();
     const job = `${room.stack.temporalUiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}/${runId}`;
     await page.goto(`${job}/pending-activities`);
-    await page.getByText(failure).first().waitFor({ timeout: SHOWN_MS });
-    if (SCREENSHOT !== undefined) await page.screenshot({ path: join(SCREENSHOT, 'temporal-retry.png') });
+    const reason = page.getByText(failure).first();
+    await reason.waitFor({ timeout: SHOWN_MS });
+    if (SCREENSHOT !== undefined) {
+      await page.setViewportSize({ width: 1280, height: 1150 });
+      await reason.scrollIntoViewIfNeeded();
+      await page.screenshot({ path: join(SCREENSHOT, 'temporal-retry.png') });
+    }
     await page.goto(`${job}/history`);
     await page.getByText('train longer (centroid) on worker-1').first().waitFor({ timeout: SHOWN_MS });
-    if (SCREENSHOT !== undefined) await page.screenshot({ path: join(SCREENSHOT, 'temporal-history.png') });
     await page.close();
   });
 
