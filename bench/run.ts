@@ -2,6 +2,7 @@
 import { cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchmarkJob } from './job.ts';
+import { benchmarkTransfer } from './transfer.ts';
 
 /** One line of output; every value is a number, a string or null. */
 export type Row = { name: string } & Record<string, number | string | null>;
@@ -14,7 +15,10 @@ export interface BenchmarkContext {
   say: (line: string) => void;
 }
 
-const benchmarks: Record<string, (context: BenchmarkContext) => Promise<Row>> = { job: benchmarkJob };
+const benchmarks: Record<string, (context: BenchmarkContext) => Promise<Row>> = {
+  job: benchmarkJob,
+  transfer: benchmarkTransfer,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

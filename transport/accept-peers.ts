@@ -2,15 +2,14 @@ import type { ConnectionPurpose } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
 import type { PeerConnection } from './connection.ts';
 import type { Engine } from './engine.ts';
-import { CONNECT_ATTEMPT_MS, MAX_ACCEPTED_PEERS } from './limits.ts';
+import { ANSWER_ATTEMPT_MS, MAX_ACCEPTED_PEERS } from './limits.ts';
 import { NegotiatedConnection } from './peer-connection.ts';
 import type { SignalingClient, SignalingEvents } from './signaling-client.ts';
-import { weriftEngine } from './werift-engine.ts';
 
 /** Which offers to answer, and how. */
 export interface AcceptPeersOptions {
   accept?: (offer: { sender: string; purpose: ConnectionPurpose }) => boolean;
-  /** The WebRTC stack. Default: werift. */
+  /** The WebRTC stack. Default: what the signaling client’s `webRtc` chooses. */
   engine?: Engine;
 }
 
@@ -23,17 +22,23 @@ export function acceptPeers(
   handler: (connection: PeerConnection) => Promise<void>,
   options: AcceptPeersOptions = {},
 ): AsyncDisposable {
-  const { accept = () => true, engine = weriftEngine } = options;
+  const { accept = () => true } = options;
   const connections = new Map<string, { connection: NegotiatedConnection; served: Promise<void> }>();
+  /** Peers whose last connection failed before it worked. */
+  const failed = new Set<string>();
 
   async function serve(offer: SignalingEvents['offer'], connection: NegotiatedConnection): Promise<void> {
     const { sender, connection_id } = offer;
+    let works = false;
     try {
       const sdp = await connection.answer(offer.sdp);
       const sent = signaling.relay({ type: 'answer', target: sender, connection_id, sdp });
-      await within(Promise.all([sent, connection.ready]), { timeoutMs: CONNECT_ATTEMPT_MS });
+      await within(Promise.all([sent, connection.ready]), { timeoutMs: ANSWER_ATTEMPT_MS });
+      works = true;
+      failed.delete(sender);
       await handler(connection);
     } catch (error) {
+      if (!works) failed.add(sender);
       signaling.logger?.warn(
         { peer: sender, job: offer.purpose.job_id, error: String(error) },
         'peer connection failed',
@@ -48,6 +53,7 @@ export function acceptPeers(
     const key = `${sender} ${connection_id}`;
     // A second offer of the same id is a repetition; another one with a new certificate must not replace the first.
     if (connections.has(key) || connections.size >= MAX_ACCEPTED_PEERS || !accept({ sender, purpose })) return;
+    const engine = options.engine ?? signaling.engine({ failedBefore: failed.has(sender) });
     const connection = new NegotiatedConnection(engine, {
       remotePeerId: sender,
       purpose,

@@ -8,14 +8,13 @@ import type { Engine } from './engine.ts';
 import { CONNECT_ATTEMPT_MS, CONNECT_ATTEMPTS, CONNECT_PAUSE_MS } from './limits.ts';
 import { NegotiatedConnection } from './peer-connection.ts';
 import type { SignalingClient } from './signaling-client.ts';
-import { weriftEngine } from './werift-engine.ts';
 
 /** Whom to connect to, and why. */
 export interface ConnectPeerOptions {
   peerId: string;
   purpose: ConnectionPurpose;
   signal?: AbortSignal;
-  /** The WebRTC stack. Default: werift. */
+  /** The WebRTC stack. Default: what the signaling client’s `webRtc` chooses. */
   engine?: Engine;
   /** Time for each of the attempts, in ms. Default: 10 s. */
   attemptMs?: number;
@@ -33,7 +32,8 @@ export async function connectPeer(signaling: SignalingClient, options: ConnectPe
   for (let attempt = 1; attempt <= CONNECT_ATTEMPTS || performance.now() < until; attempt += 1) {
     if (attempt > 1) await delay(CONNECT_PAUSE_MS, undefined, signal === undefined ? {} : { signal });
     try {
-      return await connectOnce(signaling, options);
+      const engine = options.engine ?? signaling.engine({ failedBefore: attempt > 1 });
+      return await connectOnce(signaling, engine, options);
     } catch (error) {
       options.signal?.throwIfAborted();
       const worthAnother = error instanceof SleapRtcError && error.code === 'PEER_UNREACHABLE';
@@ -51,8 +51,12 @@ export async function connectPeer(signaling: SignalingClient, options: ConnectPe
   );
 }
 
-async function connectOnce(signaling: SignalingClient, options: ConnectPeerOptions): Promise<PeerConnection> {
-  const { peerId, purpose, signal, engine = weriftEngine, attemptMs = CONNECT_ATTEMPT_MS } = options;
+async function connectOnce(
+  signaling: SignalingClient,
+  engine: Engine,
+  options: ConnectPeerOptions,
+): Promise<PeerConnection> {
+  const { peerId, purpose, signal, attemptMs = CONNECT_ATTEMPT_MS } = options;
   const connectionId = randomBytes(12).toString('base64url');
   const offered = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<never>();

@@ -8,3 +8,4 @@ export { type ReceiveOptions, receiveFiles } from './file-transfer/receive-files
 export { type SendOptions, sendFiles } from './file-transfer/send-files.ts';
 export { type IceTransportPolicy, readIceTransportPolicy } from './ice-transport-policy.ts';
 export { SignalingClient, type SignalingClientOptions, type SignalingEvents } from './signaling-client.ts';
+export { readWebRtcChoice, type WebRtcChoice } from './web-rtc-choice.ts';

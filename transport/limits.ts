@@ -22,6 +22,9 @@ export const PEER_SILENCE_MS = 3_500;
 /** Time for one attempt to connect, in ms. A handshake that loses packets can hang; a new attempt is quicker. */
 export const CONNECT_ATTEMPT_MS = 10_000;
 
+/** The same for who answers, in ms: shorter, so that at the next offer it knows that this one came to nothing. */
+export const ANSWER_ATTEMPT_MS = 9_000;
+
 /**
  * Attempts of full length before a peer counts as unreachable. One that fails sooner leaves its time to further ones: werift
  * gives a path through two relays up at once where the first check comes before the other side's relay lets it through.

@@ -5,9 +5,12 @@ import type { PeerFilters } from '../protocol/filters.ts';
 import type { PeerPayload } from '../protocol/peer-messages.ts';
 import type { ClientMessage, IceServer, PeerInfo, PeerMetadata, Role, ServerMessage } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
+import { type EngineChooser, loadEngines } from './choose-engine.ts';
+import type { Engine } from './engine.ts';
 import type { IceTransportPolicy } from './ice-transport-policy.ts';
 import { RECONNECT_FIRST_MS, RECONNECT_LONGEST_MS, REQUEST_TIMEOUT_MS } from './limits.ts';
 import { SignalingSocket } from './signaling-socket.ts';
+import type { WebRtcChoice } from './web-rtc-choice.ts';
 
 /** How to reach the server and who to be there. */
 export interface SignalingClientOptions {
@@ -23,6 +26,8 @@ export interface SignalingClientOptions {
   metadata: PeerMetadata;
   /** Default: `all`. */
   iceTransportPolicy?: IceTransportPolicy;
+  /** Which WebRTC stack connections of this peer use. Default: `auto`. */
+  webRtc?: WebRtcChoice;
   /** Aborting closes the client. */
   signal?: AbortSignal;
   logger?: pino.Logger;
@@ -66,6 +71,7 @@ export class SignalingClient implements AsyncDisposable {
   readonly peerId: string;
   readonly logger: pino.Logger | undefined;
   readonly #options: SignalingClientOptions;
+  readonly #chooseEngine: EngineChooser;
   readonly #abort = new AbortController();
   readonly #listeners = new Map<keyof SignalingEvents, Set<Listener>>();
   /** Requests without a reply yet; sent again after a break, so the server may see one twice. */
@@ -76,8 +82,9 @@ export class SignalingClient implements AsyncDisposable {
   #requests = 0;
   #reconnecting: Promise<void> | undefined;
 
-  private constructor(options: SignalingClientOptions) {
+  private constructor(options: SignalingClientOptions, chooseEngine: EngineChooser) {
     this.#options = options;
+    this.#chooseEngine = chooseEngine;
     this.peerId = options.peerId;
     this.logger = options.logger;
     this.#metadata = options.metadata;
@@ -86,11 +93,12 @@ export class SignalingClient implements AsyncDisposable {
   /**
    * Connects and registers. The caller closes the client.
    * @throws SleapRtcError SERVER_UNREACHABLE, or the code with which the server refused: ROOM_UNKNOWN, ROOM_EXPIRED,
-   * TOKEN_REFUSED, SIGN_IN_REQUIRED, PEER_ID_TAKEN
+   * TOKEN_REFUSED, SIGN_IN_REQUIRED, PEER_ID_TAKEN; USAGE where the WebRTC stack that is asked for can't be loaded
    */
   static async connect(options: SignalingClientOptions): Promise<SignalingClient> {
     options.signal?.throwIfAborted();
-    const client = new SignalingClient(options);
+    // Loaded now, so that a stack that is not there is told of before a job begins.
+    const client = new SignalingClient(options, await loadEngines(options.webRtc ?? 'auto'));
     const onAbort = () => void client.close();
     options.signal?.addEventListener('abort', onAbort, { once: true });
     client.#abort.signal.addEventListener('abort', () => options.signal?.removeEventListener('abort', onAbort));
@@ -112,6 +120,11 @@ export class SignalingClient implements AsyncDisposable {
   /** STUN and TURN servers as given at the last registration; their credentials expire. */
   get iceServers(): readonly IceServer[] {
     return this.#iceServers;
+  }
+
+  /** The WebRTC stack for a connection of this peer. `failedBefore`: one to the same peer has just failed. */
+  engine({ failedBefore = false } = {}): Engine {
+    return this.#chooseEngine({ iceServers: this.#iceServers, failedBefore });
   }
 
   get connected(): boolean {

@@ -7,10 +7,12 @@ import { execaNode } from 'execa';
 import { connectPeer } from './connect-peer.ts';
 import { BLOCK_BYTES } from './file-transfer/limits.ts';
 import { PARTIAL_FOLDER } from './file-transfer/partial-file.ts';
+import { enginePairings } from './testing/engine-pairings.ts';
 import { join as joinRoom } from './testing/join.ts';
 import { Owned } from './testing/owned.ts';
 import { TestRelay } from './testing/relay.ts';
 import { temporaryFolder } from './testing/temporary-folder.ts';
+import type { WebRtcChoice } from './web-rtc-choice.ts';
 
 const CHILD = fileURLToPath(new URL('./testing/transfer-child.ts', import.meta.url));
 /** `receive-half` dies when half of it has come. */
@@ -24,85 +26,89 @@ interface Report {
   progress?: { bytes: number; total_bytes: number };
 }
 
-describe('two processes', () => {
-  const owned = new Owned();
-  let relay: TestRelay;
-  let from: string;
-  let to: string;
-  let content: Buffer;
+for (const { name, offerer, answerer } of await enginePairings()) {
+  describe(`two processes, ${name}`, () => {
+    const owned = new Owned();
+    let relay: TestRelay;
+    let from: string;
+    let to: string;
+    let content: Buffer;
 
-  beforeEach(async () => {
-    relay = owned.add(await TestRelay.start());
-    from = owned.add(await temporaryFolder()).path;
-    to = owned.add(await temporaryFolder()).path;
-    content = randomBytes(SIZE);
-    await writeFile(join(from, 'labels.pkg.slp'), content);
+    beforeEach(async () => {
+      relay = owned.add(await TestRelay.start());
+      from = owned.add(await temporaryFolder()).path;
+      to = owned.add(await temporaryFolder()).path;
+      content = randomBytes(SIZE);
+      await writeFile(join(from, 'labels.pkg.slp'), content);
+    });
+    afterEach(owned.end);
+
+    function start(role: string, folder: string): Child {
+      const webRtc = role.startsWith('receive') ? offerer : answerer;
+      return owned.add(new Child({ role, serverUrl: relay.url, folder, webRtc }));
+    }
+
+    it('move a dataset over WebRTC', async () => {
+      const sender = start('send', from);
+      await sender.until((report) => report.ready === true);
+      const receiver = start('receive', to);
+      const { connected_ms } = await receiver.until((report) => report.connected_ms !== undefined);
+      assert.ok((connected_ms ?? Number.POSITIVE_INFINITY) < 2_000, `connecting took ${connected_ms} ms`);
+      await Promise.all([
+        receiver.until((report) => report.received === 1),
+        sender.until((report) => report.sent === 1),
+        receiver.exited,
+      ]);
+      assert.ok(content.equals(await readFile(join(to, 'labels.pkg.slp'))));
+    });
+
+    it('go on after the receiver was killed half-way, moving the missing blocks only', async () => {
+      const sender = start('send', from);
+      await sender.until((report) => report.ready === true);
+      const first = start('receive-half', to);
+      await first.exited;
+      assert.deepEqual(await readdir(to), [PARTIAL_FOLDER]);
+      const journal = (await readdir(join(to, PARTIAL_FOLDER))).find((name) => name.endsWith('.journal'));
+      const kept = (await stat(join(to, PARTIAL_FOLDER, String(journal)))).size / 4;
+      assert.ok(kept >= 10 && kept < 13, `${kept} blocks were kept`);
+
+      const second = start('receive', to);
+      const { progress } = await second.until((report) => report.progress !== undefined);
+      assert.ok(progress !== undefined && progress.bytes >= kept * BLOCK_BYTES, 'what was kept counts from the start');
+      await second.until((report) => report.received === 1);
+      assert.ok(content.equals(await readFile(join(to, 'labels.pkg.slp'))));
+    });
+
+    it('notice within 5 s that the other was killed, whether idle or sending', async () => {
+      const idle = start('idle', from);
+      await idle.until((report) => report.ready === true);
+      const signaling = owned.add(await joinRoom(relay.url, 'worker-1', { webRtc: offerer }));
+      const connection = owned.add(
+        await connectPeer(signaling, { peerId: 'client-1', purpose: { job_id: 'job00001', kind: 'dataset' } }),
+      );
+      const [quiet, busy] = await Promise.all([connection.openChannel('quiet'), connection.openChannel('busy')]);
+      const reading = (async () => {
+        for await (const _ of quiet.messages);
+      })();
+      const sending = (async () => {
+        for (;;) await busy.send(randomBytes(60_000));
+      })();
+      const outcomes = Promise.allSettled([reading, sending]);
+      await busy.send('one more');
+      await idle[Symbol.asyncDispose]();
+      const killedAt = performance.now();
+      const codes = (await outcomes).map((result) => result.status === 'rejected' && result.reason.code);
+      const tookMs = performance.now() - killedAt;
+      assert.deepEqual(codes, ['PEER_GONE', 'PEER_GONE']);
+      assert.ok(tookMs < 5_000, `it took ${tookMs} ms`);
+      await connection.closed;
+    });
   });
-  afterEach(owned.end);
+}
 
-  function start(role: string, folder: string): Child {
-    return owned.add(new Child(role, relay.url, folder));
-  }
-
-  it('move a dataset over WebRTC', async () => {
-    const sender = start('send', from);
-    await sender.until((report) => report.ready === true);
-    const receiver = start('receive', to);
-    const { connected_ms } = await receiver.until((report) => report.connected_ms !== undefined);
-    assert.ok((connected_ms ?? Number.POSITIVE_INFINITY) < 2_000, `connecting took ${connected_ms} ms`);
-    await Promise.all([
-      receiver.until((report) => report.received === 1),
-      sender.until((report) => report.sent === 1),
-      receiver.exited,
-    ]);
-    assert.ok(content.equals(await readFile(join(to, 'labels.pkg.slp'))));
-  });
-
-  it('go on after the receiver was killed half-way, moving the missing blocks only', async () => {
-    const sender = start('send', from);
-    await sender.until((report) => report.ready === true);
-    const first = start('receive-half', to);
-    await first.exited;
-    assert.deepEqual(await readdir(to), [PARTIAL_FOLDER]);
-    const journal = (await readdir(join(to, PARTIAL_FOLDER))).find((name) => name.endsWith('.journal'));
-    const kept = (await stat(join(to, PARTIAL_FOLDER, String(journal)))).size / 4;
-    assert.ok(kept >= 10 && kept < 13, `${kept} blocks were kept`);
-
-    const second = start('receive', to);
-    const { progress } = await second.until((report) => report.progress !== undefined);
-    assert.ok(progress !== undefined && progress.bytes >= kept * BLOCK_BYTES, 'what was kept counts from the start');
-    await second.until((report) => report.received === 1);
-    assert.ok(content.equals(await readFile(join(to, 'labels.pkg.slp'))));
-  });
-
-  it('notice within 5 s that the other was killed, whether idle or sending', async () => {
-    const idle = start('idle', from);
-    await idle.until((report) => report.ready === true);
-    const signaling = owned.add(await joinRoom(relay.url, 'worker-1'));
-    const connection = owned.add(
-      await connectPeer(signaling, { peerId: 'client-1', purpose: { job_id: 'job00001', kind: 'dataset' } }),
-    );
-    const [quiet, busy] = await Promise.all([connection.openChannel('quiet'), connection.openChannel('busy')]);
-    const reading = (async () => {
-      for await (const _ of quiet.messages);
-    })();
-    const sending = (async () => {
-      for (;;) await busy.send(randomBytes(60_000));
-    })();
-    const outcomes = Promise.allSettled([reading, sending]);
-    await busy.send('one more');
-    await idle[Symbol.asyncDispose]();
-    const killedAt = performance.now();
-    const codes = (await outcomes).map((result) => result.status === 'rejected' && result.reason.code);
-    const tookMs = performance.now() - killedAt;
-    assert.deepEqual(codes, ['PEER_GONE', 'PEER_GONE']);
-    assert.ok(tookMs < 5_000, `it took ${tookMs} ms`);
-    await connection.closed;
-  });
-});
-
-function spawn(args: string[]) {
+function spawn(args: string[], webRtc: WebRtcChoice) {
   return execaNode(CHILD, args, {
+    env: { SLEAP_RTC_WEBRTC: webRtc },
     stdin: 'ignore',
     stderr: 'inherit',
     reject: false,
@@ -117,8 +123,8 @@ class Child implements AsyncDisposable {
   readonly #reports: Report[] = [];
   #wake = Promise.withResolvers<void>();
 
-  constructor(role: string, serverUrl: string, folder: string) {
-    this.#process = spawn([role, serverUrl, 'client-1', folder]);
+  constructor(of: { role: string; serverUrl: string; folder: string; webRtc: WebRtcChoice }) {
+    this.#process = spawn([of.role, of.serverUrl, 'client-1', of.folder], of.webRtc);
     this.exited = this.#process;
     void this.#read();
   }

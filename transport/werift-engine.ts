@@ -1,5 +1,4 @@
 import type { Socket } from 'node:dgram';
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import {
   type RTCDataChannel,
   type RTCIceServer,
@@ -17,6 +16,7 @@ import type {
   EngineOptions,
   IceCandidate,
 } from './engine.ts';
+import { localAddresses, loopbackIfAlone } from './local-addresses.ts';
 
 /** SCTP packet size in bytes: with the headers of DTLS, UDP and IPv6 below the 1,280 bytes that every path carries. */
 const SCTP_MTU_BYTES = 1_191;
@@ -26,6 +26,12 @@ const SCTP_MTU_BYTES = 1_191;
  * and, since werift's cost is a packet's, several times as fast.
  */
 const LOOPBACK_SCTP_MTU_BYTES = 16_000;
+
+/**
+ * Tells the peer, at the end of our description, that we read datagrams of any size. Others may not: libdatachannel drops
+ * what is above 4 KiB, so it gets no large packets, whatever the path carries.
+ */
+const LARGE_DATAGRAMS = 'a=x-sleap-rtc-large-datagrams';
 
 /** Bytes of an SCTP packet with one data chunk that are not data (RFC 9260, 3.1 and 3.3.1). */
 const SCTP_HEADER_BYTES = 28;
@@ -46,6 +52,7 @@ class WeriftConnection implements EngineConnection {
   readonly #peer: RTCPeerConnection;
   readonly #handlers: EngineConnectionHandlers;
   readonly #hasStun: boolean;
+  #peerTakesLargeDatagrams = false;
 
   constructor({ iceServers, iceTransportPolicy }: EngineOptions, handlers: EngineConnectionHandlers) {
     this.#handlers = handlers;
@@ -56,7 +63,7 @@ class WeriftConnection implements EngineConnection {
       iceTransportPolicy,
       iceStunGatherTimeout: STUN_GATHER_S,
       sctp: { mtu: SCTP_MTU_BYTES },
-      ...(loopback && { iceAdditionalHostAddresses: loopback }),
+      ...(loopback !== undefined && { iceAdditionalHostAddresses: [loopback] }),
     });
     this.#peer.onIceCandidate.subscribe((candidate) => {
       handlers.candidate(
@@ -79,17 +86,19 @@ class WeriftConnection implements EngineConnection {
   async createOffer(): Promise<string> {
     const offer = await this.#peer.createOffer();
     this.#setLocal(offer);
-    return offer.sdp;
+    return announced(offer.sdp);
   }
 
   async acceptOffer(sdp: string): Promise<string> {
+    this.#peerTakesLargeDatagrams = sdp.includes(LARGE_DATAGRAMS);
     await this.#peer.setRemoteDescription({ type: 'offer', sdp });
     const answer = await this.#peer.createAnswer();
     this.#setLocal(answer);
-    return answer.sdp;
+    return announced(answer.sdp);
   }
 
   acceptAnswer(sdp: string): Promise<void> {
+    this.#peerTakesLargeDatagrams = sdp.includes(LARGE_DATAGRAMS);
     return this.#peer.setRemoteDescription({ type: 'answer', sdp });
   }
 
@@ -125,6 +134,7 @@ class WeriftConnection implements EngineConnection {
     const sctp = this.#peer.sctpTransport?.sctp;
     if (path === undefined || sctp === undefined) return;
     if (path.protocol instanceof StunProtocol) enlargeReceiveBuffer(path.protocol.transport.socket);
+    if (!this.#peerTakesLargeDatagrams) return;
     // A remote address that is ours and was checked to work leads to this very machine.
     if (!localAddresses().some(({ address }) => address === path.remoteCandidate.host)) return;
     // werift takes the size as an option only before it knows the path; it is read anew for each message.
@@ -181,19 +191,14 @@ function toWerift({ urls, username, credential }: IceServer): RTCIceServer {
   return { urls, ...(username !== undefined && { username }), ...(credential !== undefined && { credential }) };
 }
 
+function announced(sdp: string): string {
+  return `${sdp}${LARGE_DATAGRAMS}\r\n`;
+}
+
 function enlargeReceiveBuffer(socket: Socket): void {
   try {
     socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
   } catch {
     // Some systems refuse more than they allow in place of giving what they allow.
   }
-}
-
-/** The loopback address where a machine has no other, as in a sandbox; ICE leaves it out (RFC 8445, 5.1.1.1). */
-function loopbackIfAlone(): string[] | undefined {
-  return localAddresses().some(({ internal }) => !internal) ? undefined : ['127.0.0.1'];
-}
-
-function localAddresses(): NetworkInterfaceInfo[] {
-  return Object.values(networkInterfaces()).flatMap((list) => list ?? []);
 }

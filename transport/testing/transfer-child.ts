@@ -5,13 +5,15 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataChannel, PeerConnection } from '../connection.ts';
-import { acceptPeers, connectPeer, describeFiles, receiveFiles, sendFiles } from '../index.ts';
+import { acceptPeers, connectPeer, describeFiles, readWebRtcChoice, receiveFiles, sendFiles } from '../index.ts';
 import { join as joinRoom } from './join.ts';
 
 const [role, serverUrl, peerId, folder] = process.argv.slice(2);
 if (serverUrl === undefined || peerId === undefined || folder === undefined) throw new Error('too few arguments');
 const isReceiver = role?.startsWith('receive') === true;
-const signaling = await joinRoom(serverUrl, isReceiver ? 'worker-1' : peerId);
+const signaling = await joinRoom(serverUrl, isReceiver ? 'worker-1' : peerId, {
+  webRtc: readWebRtcChoice(process.env),
+});
 
 if (isReceiver) {
   const startedAt = performance.now();

@@ -2,7 +2,12 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { PeerId, RoomId, Tag } from '../../protocol/ids.ts';
-import { type IceTransportPolicy, readIceTransportPolicy } from '../../transport/index.ts';
+import {
+  type IceTransportPolicy,
+  readIceTransportPolicy,
+  readWebRtcChoice,
+  type WebRtcChoice,
+} from '../../transport/index.ts';
 
 const Environment = z.object({
   SLEAP_RTC_SERVER: z.url(),
@@ -42,6 +47,7 @@ export interface GpuWorkerConfig {
   temporal: { address: string; namespace: string };
   s3PathStyle: boolean;
   iceTransportPolicy: IceTransportPolicy;
+  webRtc: WebRtcChoice;
   logLevel: string;
 }
 
@@ -75,6 +81,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
     temporal: { address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE },
     s3PathStyle: Boolean(env.AWS_ENDPOINT_URL_S3),
     iceTransportPolicy: readIceTransportPolicy(environment),
+    webRtc: readWebRtcChoice(environment),
     logLevel: env.LOG_LEVEL,
   };
 }

@@ -68,6 +68,7 @@ async function runUntilAborted(
     role: 'worker',
     metadata: await workerMetadata(self),
     iceTransportPolicy: config.iceTransportPolicy,
+    webRtc: config.webRtc,
     signal,
     logger,
   });

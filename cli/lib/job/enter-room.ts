@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { PeerMetadata } from '../../../protocol/signaling.ts';
-import { readIceTransportPolicy, SignalingClient } from '../../../transport/index.ts';
+import { readIceTransportPolicy, readWebRtcChoice, SignalingClient } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 
 /** After so many registrations in a row that came to nothing, the identity is not trusted any more and made anew. */
@@ -16,6 +16,7 @@ export async function enterRoom(
 ): Promise<SignalingClient> {
   const { server, room, token } = api.connection;
   const iceTransportPolicy = readIceTransportPolicy(process.env);
+  const webRtc = readWebRtcChoice(process.env);
   let attempts = 0;
   const idToken = async (): Promise<string> => {
     attempts += 1;
@@ -31,6 +32,7 @@ export async function enterRoom(
       idToken,
       role: 'client',
       iceTransportPolicy,
+      webRtc,
       ...as,
     });
   let signaling: SignalingClient;

@@ -1,0 +1,30 @@
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { DiskSink } from './disk-sink.ts';
+import type { Implementation } from './task.ts';
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** Plain TCP with SHA-256 at the receiver: the limit of what this machine can do. */
+export const tcp: Implementation = {
+  async send({ path, ready }) {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const connected = once(server, 'connection');
+    ready((server.address() as AddressInfo).port);
+    const [socket]: Socket[] = await connected;
+    if (socket !== undefined) await pipeline(createReadStream(path, { highWaterMark: CHUNK_BYTES }), socket);
+    server.close();
+  },
+
+  async receive({ path, bytes, port, started }) {
+    const sink = await DiskSink.open(path, bytes);
+    const socket = connect({ port, host: '127.0.0.1' });
+    await once(socket, 'connect');
+    started();
+    for await (const data of socket) await sink.take(data);
+    return sink.done;
+  },
+};

@@ -1,0 +1,39 @@
+import { SleapRtcError } from '../protocol/errors.ts';
+import type { IceServer } from '../protocol/signaling.ts';
+import type { Engine } from './engine.ts';
+import { relayTransports } from './ice-urls.ts';
+import { libdatachannelEngine } from './libdatachannel-engine.ts';
+import type { WebRtcChoice } from './web-rtc-choice.ts';
+import { weriftEngine } from './werift-engine.ts';
+
+/** What `auto` goes by. */
+export interface EngineNeeds {
+  iceServers: readonly IceServer[];
+  /** Whether a connection to this peer has just failed: the other stack may succeed, since they find paths differently. */
+  failedBefore: boolean;
+}
+
+/** Gives the WebRTC stack for one connection. */
+export type EngineChooser = (needs: EngineNeeds) => Engine;
+
+/**
+ * Loads the stacks that `choice` allows. `auto` leaves libdatachannel aside where relays can be reached over TCP or TLS only,
+ * which it can't use, and after a failure.
+ * @param loadNative for tests
+ * @throws SleapRtcError USAGE where libdatachannel is asked for and can't be loaded
+ */
+export async function loadEngines(choice: WebRtcChoice, loadNative = libdatachannelEngine): Promise<EngineChooser> {
+  if (choice === 'werift') return () => weriftEngine;
+  const native = await loadNative();
+  if (choice === 'libdatachannel') {
+    if (native !== undefined) return () => native;
+    throw new SleapRtcError('USAGE', 'SLEAP_RTC_WEBRTC asks for libdatachannel, which can’t be loaded here.', {
+      remedy: 'Install with optional dependencies, or set SLEAP_RTC_WEBRTC to “auto” or “werift”.',
+    });
+  }
+  return ({ iceServers, failedBefore }) => {
+    const relays = relayTransports(iceServers);
+    if (native === undefined || failedBefore || (relays.other && !relays.udp)) return weriftEngine;
+    return native;
+  };
+}

@@ -1,0 +1,18 @@
+import { libdatachannelEngine } from '../libdatachannel-engine.ts';
+import type { WebRtcChoice } from '../web-rtc-choice.ts';
+
+/** Which stack each side of a connection uses. */
+export interface EnginePairing {
+  name: string;
+  offerer: WebRtcChoice;
+  answerer: WebRtcChoice;
+}
+
+/** Every pairing of the stacks that can be loaded here: four, or one where the native one is not there. */
+export async function enginePairings(): Promise<EnginePairing[]> {
+  const native = (await libdatachannelEngine()) !== undefined;
+  const engines: WebRtcChoice[] = native ? ['werift', 'libdatachannel'] : ['werift'];
+  return engines.flatMap((offerer) =>
+    engines.map((answerer) => ({ name: `${offerer} to ${answerer}`, offerer, answerer })),
+  );
+}
