@@ -1,3 +1,4 @@
+import { SleapRtcError } from '../protocol/errors.ts';
 import type { ConnectionPurpose } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
 import type { PeerConnection } from './connection.ts';
@@ -10,6 +11,8 @@ import { weriftEngine } from './werift-engine.ts';
 /** Which offers to answer, and how. */
 export interface AcceptPeersOptions {
   accept?: (offer: { sender: string; purpose: ConnectionPurpose }) => boolean;
+  /** Is told with PEER_NOT_PROVEN of each peer that was sent away since one side has not proven that it has the room's key. */
+  onNotProven?: (error: SleapRtcError) => void;
   /** The WebRTC stack. Default: werift. */
   engine?: Engine;
 }
@@ -17,13 +20,15 @@ export interface AcceptPeersOptions {
 /**
  * Answers offers of peers of the room until disposed. Each connection is given to `handler` once it works and is closed
  * when the handler has ended, whose errors are logged. Disposing closes the connections and waits for their handlers.
+ * @throws SleapRtcError PEER_NOT_PROVEN where this side has no room key
  */
 export function acceptPeers(
   signaling: SignalingClient,
   handler: (connection: PeerConnection) => Promise<void>,
   options: AcceptPeersOptions = {},
 ): AsyncDisposable {
-  const { accept = () => true, engine = weriftEngine } = options;
+  const { accept = () => true, engine = weriftEngine, onNotProven } = options;
+  const { roomKey } = signaling;
   const connections = new Map<string, { connection: NegotiatedConnection; served: Promise<void> }>();
 
   async function serve(offer: SignalingEvents['offer'], connection: NegotiatedConnection): Promise<void> {
@@ -38,6 +43,7 @@ export function acceptPeers(
         { peer: sender, job: offer.purpose.job_id, error: String(error) },
         'peer connection failed',
       );
+      if (error instanceof SleapRtcError && error.code === 'PEER_NOT_PROVEN') onNotProven?.(error);
     } finally {
       await connection.close();
     }
@@ -49,7 +55,11 @@ export function acceptPeers(
     // A second offer of the same id is a repetition; another one with a new certificate must not replace the first.
     if (connections.has(key) || connections.size >= MAX_ACCEPTED_PEERS || !accept({ sender, purpose })) return;
     const connection = new NegotiatedConnection(engine, {
+      localPeerId: signaling.peerId,
       remotePeerId: sender,
+      side: 'answerer',
+      connectionId: connection_id,
+      roomKey,
       purpose,
       iceServers: signaling.iceServers,
       iceTransportPolicy: signaling.iceTransportPolicy,

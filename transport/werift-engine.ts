@@ -1,6 +1,7 @@
 import type { Socket } from 'node:dgram';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import {
+  type PeerConfig,
   type RTCDataChannel,
   type RTCIceServer,
   RTCPeerConnection,
@@ -37,17 +38,26 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const STUN_GATHER_S = 2;
 
 /** The WebRTC stack in pure TypeScript, which works everywhere. */
-export const weriftEngine: Engine = {
-  name: 'werift',
-  createConnection: (options, handlers) => new WeriftConnection(options, handlers),
-};
+export const weriftEngine: Engine = createWeriftEngine();
+
+/** werift with a certificate of one's own. Without one all connections of a process share one that werift makes. */
+export function createWeriftEngine(certificate: Partial<Pick<PeerConfig, 'dtls'>> = {}): Engine {
+  return {
+    name: 'werift',
+    createConnection: (options, handlers) => new WeriftConnection(options, handlers, certificate),
+  };
+}
 
 class WeriftConnection implements EngineConnection {
   readonly #peer: RTCPeerConnection;
   readonly #handlers: EngineConnectionHandlers;
   readonly #hasStun: boolean;
 
-  constructor({ iceServers, iceTransportPolicy }: EngineOptions, handlers: EngineConnectionHandlers) {
+  constructor(
+    { iceServers, iceTransportPolicy }: EngineOptions,
+    handlers: EngineConnectionHandlers,
+    certificate: Partial<Pick<PeerConfig, 'dtls'>>,
+  ) {
     this.#handlers = handlers;
     this.#hasStun = iceServers.some((server) => server.urls.some((url) => url.startsWith('stun:')));
     const loopback = loopbackIfAlone();
@@ -56,6 +66,7 @@ class WeriftConnection implements EngineConnection {
       iceTransportPolicy,
       iceStunGatherTimeout: STUN_GATHER_S,
       sctp: { mtu: SCTP_MTU_BYTES },
+      ...certificate,
       ...(loopback && { iceAdditionalHostAddresses: loopback }),
     });
     this.#peer.onIceCandidate.subscribe((candidate) => {

@@ -14,7 +14,7 @@ export async function enterRoom(
   api: RoomApi,
   as: { peerId: string; metadata: PeerMetadata; signal?: AbortSignal },
 ): Promise<SignalingClient> {
-  const { server, room, token } = api.connection;
+  const { server, room, token, key } = api.connection;
   const iceTransportPolicy = readIceTransportPolicy(process.env);
   let attempts = 0;
   const idToken = async (): Promise<string> => {
@@ -28,6 +28,7 @@ export async function enterRoom(
       serverUrl: server,
       roomId: room,
       token,
+      roomKey: key,
       idToken,
       role: 'client',
       iceTransportPolicy,
