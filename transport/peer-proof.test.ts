@@ -90,6 +90,23 @@ describe('peers', () => {
     assert.deepEqual(attacker.opened, []);
   });
 
+  for (const type of ['offer', 'answer']) {
+    it(`do not connect where a server swaps the fingerprint in the ${type} and has no such certificate`, async () => {
+      let swaps = 0;
+      relay.intercept = (message) => {
+        if (message.type !== type || !('sdp' in message)) return message;
+        swaps += 1;
+        const sdp = message.sdp.replace(/(a=fingerprint:sha-256 )\S+/g, `$1${Array(32).fill('AA').join(':')}`);
+        return { ...message, sdp };
+      };
+      accept();
+      const connecting = connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 1_000 });
+      await assert.rejects(connecting, { code: 'PEER_UNREACHABLE' });
+      assert.ok(swaps > 0);
+      assert.equal(served, 0);
+    });
+  }
+
   it('notice an earlier proof that is sent again', async () => {
     const first = owned.add(await ManInTheMiddle.on(relay));
     await assertBothRefuse();
