@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { CreateRoomReply } from '../protocol/api.ts';
 import { Manifest } from '../protocol/manifest.ts';
-import { cliWith } from '../stack/quickstart/run-cli.ts';
+import { cliWith, MadeRoom } from '../stack/quickstart/run-cli.ts';
 import { ensureTools, type Tools } from '../stack/setup.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
 import { median, rounded } from './median.ts';
@@ -53,9 +52,13 @@ async function measure(
   const labels = join(tools.sampleDataDir, 'minimal_instance.pkg.slp');
   const signal = new AbortController().signal;
   const server = { SLEAP_RTC_SERVER: stack.serverUrl, SLEAP_RTC_CONFIG_DIR: join(dir, 'cli') };
-  const room = CreateRoomReply.parse(await cliWith(server, dir, signal).run('rooms', 'create'));
-  const cli = cliWith({ ...server, SLEAP_RTC_ROOM: room.room_id, SLEAP_RTC_TOKEN: room.token }, dir, signal);
-  const worker = await stack.startGpuWorker({ room: room.room_id, token: room.token, name: WORKER });
+  const room = MadeRoom.parse(await cliWith(server, dir, signal).run('rooms', 'create'));
+  const cli = cliWith(
+    { ...server, SLEAP_RTC_ROOM: room.room_id, SLEAP_RTC_TOKEN: room.token, SLEAP_RTC_ROOM_KEY: room.key },
+    dir,
+    signal,
+  );
+  const worker = await stack.startGpuWorker({ room: room.room_id, token: room.token, key: room.key, name: WORKER });
   const ours: OurRun[] = [];
   const bare: number[] = [];
   for (let run = 0; run < runs; run++) {

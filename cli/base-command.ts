@@ -3,7 +3,7 @@ import { Command, Flags, type Interfaces } from '@oclif/core';
 import { RoomApi } from './lib/api/api-client.ts';
 import { SignIn } from './lib/api/sign-in.ts';
 import { configFolder, readConfigFile } from './lib/settings/config-file.ts';
-import { needRoom, needServer, resolveSettings, type Settings } from './lib/settings/settings.ts';
+import { needKey, needRoom, needServer, resolveSettings, type Settings } from './lib/settings/settings.ts';
 
 /** The flags that every command has. */
 export const connectionFlags = {
@@ -48,6 +48,12 @@ export abstract class BaseCommand extends Command {
   /** The API of the room that flags, environment or file name. @throws SleapRtcError USAGE */
   protected async roomApi(flags: ConnectionFlags): Promise<RoomApi> {
     const connection = needRoom(await this.settings(flags));
+    return new RoomApi(connection, new SignIn(connection.server, this.folder));
+  }
+
+  /** The same for a job, whose data only goes to who has the room's key. @throws SleapRtcError USAGE, also without a key */
+  protected async jobApi(flags: ConnectionFlags): Promise<RoomApi> {
+    const connection = needKey(needRoom(await this.settings(flags)));
     return new RoomApi(connection, new SignIn(connection.server, this.folder));
   }
 

@@ -17,6 +17,14 @@ describe('an invite on the page', () => {
     assert.deepEqual(readFragment(`#${new URLSearchParams(invite)}`), invite);
   });
 
+  it('leaves the room’s key alone, which the page neither needs nor keeps', () => {
+    const withKey = readFragment(`#${new URLSearchParams({ ...invite, key: 'k'.repeat(43) })}`);
+    assert.deepEqual(withKey, invite);
+    const stored: string[] = [];
+    keepInvite({ ...memory(), setItem: (_, value) => void stored.push(value) }, { ...invite, ...withKey });
+    assert.ok(stored.length === 1 && !stored[0]?.includes('kkk'));
+  });
+
   it('is refused where a part is missing or no room can have the name', () => {
     for (const fragment of ['', '#', '#room=lab-mice', '#token=x', '#room=NO&token=x', '#room=../x&token=x']) {
       assert.equal(readFragment(fragment), undefined, fragment);

@@ -9,7 +9,10 @@ export interface Invite {
 const STORED_AS = 'sleap-rtc.invite';
 const LONGEST_TOKEN = 256;
 
-/** Reads `#room=…&token=…`; undefined where the fragment is no invite. */
+/**
+ * Reads `#room=…&token=…`; undefined where the fragment is no invite. A room's key in it (`&key=…`) is left alone: the page needs
+ * none, and must neither keep nor send it.
+ */
 export function readFragment(fragment: string): Invite | undefined {
   const fields = new URLSearchParams(fragment.replace(/^#/, ''));
   return invite(fields.get('room'), fields.get('token'));

@@ -131,6 +131,12 @@ const kinds = {
     retryable: true,
     remedy: 'A firewall may block the direct path: ask the lab’s admin for a TURN server.',
   },
+  PEER_NOT_PROVEN: {
+    exitCode: EXIT.notAllowed,
+    retryable: false,
+    remedy:
+      'Use the same invite on both sides: `sleap-rtc rooms join` here, its key as the worker’s SLEAP_RTC_ROOM_KEY. If they are the same, the server may be lying: tell the lab’s admin.',
+  },
   PEER_GONE: {
     exitCode: EXIT.unreachable,
     retryable: true,

@@ -69,6 +69,8 @@ export interface GpuWorkerOptions {
   room: string;
   /** The room's token. */
   token: string;
+  /** The room's key. */
+  key: string;
   /** Unique in the room. */
   name: string;
   /** Further settings, for example `SLEAP_RTC_WORKER_TAGS`. */
@@ -86,6 +88,7 @@ export function gpuWorkerSettings(
     SLEAP_RTC_SERVER: where.serverUrl,
     SLEAP_RTC_ROOM: worker.room,
     SLEAP_RTC_TOKEN: worker.token,
+    SLEAP_RTC_ROOM_KEY: worker.key,
     SLEAP_RTC_WORKER_NAME: worker.name,
     SLEAP_RTC_WORKER_DIR: where.workDir,
     SLEAP_RTC_SLEAP_NN_PYTHON: where.python,

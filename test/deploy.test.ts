@@ -31,6 +31,7 @@ const settings = readExampleSettings({
   AWS_SECRET_ACCESS_KEY: 's',
   SLEAP_RTC_ROOM: 'lab-mice-2025',
   SLEAP_RTC_TOKEN: 'room-token',
+  SLEAP_RTC_ROOM_KEY: Buffer.alloc(32, 'room key').toString('base64url'),
 });
 const ours = {
   signaling: { source: 'signaling/config.ts', read: readSignalingConfig },

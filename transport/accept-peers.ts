@@ -1,3 +1,4 @@
+import { SleapRtcError } from '../protocol/errors.ts';
 import type { ConnectionPurpose } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
 import type { PeerConnection } from './connection.ts';
@@ -9,6 +10,8 @@ import type { SignalingClient, SignalingEvents } from './signaling-client.ts';
 /** Which offers to answer, and how. */
 export interface AcceptPeersOptions {
   accept?: (offer: { sender: string; purpose: ConnectionPurpose }) => boolean;
+  /** Is told with PEER_NOT_PROVEN of each peer that was sent away since one side has not proven that it has the room's key. */
+  onNotProven?: (error: SleapRtcError) => void;
   /** The WebRTC stack. Default: what the signaling client’s `webRtc` chooses. */
   engine?: Engine;
 }
@@ -16,13 +19,15 @@ export interface AcceptPeersOptions {
 /**
  * Answers offers of peers of the room until disposed. Each connection is given to `handler` once it works and is closed
  * when the handler has ended, whose errors are logged. Disposing closes the connections and waits for their handlers.
+ * @throws SleapRtcError PEER_NOT_PROVEN where this side has no room key
  */
 export function acceptPeers(
   signaling: SignalingClient,
   handler: (connection: PeerConnection) => Promise<void>,
   options: AcceptPeersOptions = {},
 ): AsyncDisposable {
-  const { accept = () => true } = options;
+  const { accept = () => true, onNotProven } = options;
+  const { roomKey } = signaling;
   const connections = new Map<string, { connection: NegotiatedConnection; served: Promise<void> }>();
   /** Peers whose last connection failed before it worked. */
   const failed = new Set<string>();
@@ -43,6 +48,7 @@ export function acceptPeers(
         { peer: sender, job: offer.purpose.job_id, error: String(error) },
         'peer connection failed',
       );
+      if (error instanceof SleapRtcError && error.code === 'PEER_NOT_PROVEN') onNotProven?.(error);
     } finally {
       await connection.close();
     }
@@ -55,7 +61,11 @@ export function acceptPeers(
     if (connections.has(key) || connections.size >= MAX_ACCEPTED_PEERS || !accept({ sender, purpose })) return;
     const engine = options.engine ?? signaling.engine({ failedBefore: failed.has(sender) });
     const connection = new NegotiatedConnection(engine, {
+      localPeerId: signaling.peerId,
       remotePeerId: sender,
+      side: 'answerer',
+      connectionId: connection_id,
+      roomKey,
       purpose,
       iceServers: signaling.iceServers,
       iceTransportPolicy: signaling.iceTransportPolicy,

@@ -23,7 +23,8 @@ export interface ConnectPeerOptions {
 /**
  * Connects to a peer of the room, as the offerer: in three attempts, or more where some fail early. The caller closes the
  * connection.
- * @throws SleapRtcError PEER_UNKNOWN where the peer is not in the room, PEER_UNREACHABLE where no attempt came through
+ * @throws SleapRtcError PEER_UNKNOWN where the peer is not in the room, PEER_UNREACHABLE where no attempt came through,
+ * PEER_NOT_PROVEN where the two do not have the same room key, or somebody stands between them
  */
 export async function connectPeer(signaling: SignalingClient, options: ConnectPeerOptions): Promise<PeerConnection> {
   const { signal, attemptMs = CONNECT_ATTEMPT_MS } = options;
@@ -62,7 +63,11 @@ async function connectOnce(
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const connection = new NegotiatedConnection(engine, {
+    localPeerId: signaling.peerId,
     remotePeerId: peerId,
+    side: 'offerer',
+    connectionId,
+    roomKey: signaling.roomKey,
     purpose,
     iceServers: signaling.iceServers,
     iceTransportPolicy: signaling.iceTransportPolicy,

@@ -31,6 +31,12 @@ export const ANSWER_ATTEMPT_MS = 9_000;
  */
 export const CONNECT_ATTEMPTS = 3;
 
+/**
+ * Time for a connected peer to prove that it has the room's key, in ms: three messages, and some losses. Above
+ * `PEER_SILENCE_MS`, so that a peer that has died counts as gone, and only one that lives as one that cannot prove itself.
+ */
+export const PROOF_MS = 5_000;
+
 /** Pause after an attempt that failed, in ms. */
 export const CONNECT_PAUSE_MS = 150;
 

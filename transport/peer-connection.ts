@@ -1,4 +1,5 @@
 import { SleapRtcError } from '../protocol/errors.ts';
+import type { RoomKey } from '../protocol/room-key.ts';
 import type { ConnectionPurpose, IceServer } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
 import type { DataChannel, PeerConnection } from './connection.ts';
@@ -15,15 +16,23 @@ import {
 import { Liveness } from './liveness.ts';
 import { MessageQueue } from './message-queue.ts';
 import { PeerChannel } from './peer-channel.ts';
+import type { OfBoth, Side } from './peer-proof.ts';
+import { ProofExchange } from './proof-exchange.ts';
 
-/** Both sides make this channel themselves (RFC 8832's out-of-band negotiation); it carries beats and the goodbye. */
+/** Both sides make this channel themselves (RFC 8832's out-of-band negotiation); it carries proofs, beats and the goodbye. */
 const CONTROL_CHANNEL = { label: 'sleap-rtc-control', negotiatedId: 100 };
 const BEAT = 'beat';
 const BYE = 'bye';
 
 /** What is known of a connection before it is made. */
 export interface NegotiatedPeer {
+  localPeerId: string;
   remotePeerId: string;
+  /** Which of the two we are. */
+  side: Side;
+  connectionId: string;
+  /** With which the peers prove themselves before any channel can be used. */
+  roomKey: RoomKey;
   purpose: ConnectionPurpose;
   iceServers: readonly IceServer[];
   iceTransportPolicy: IceTransportPolicy;
@@ -35,12 +44,18 @@ export interface NegotiatedPeer {
 export class NegotiatedConnection implements PeerConnection {
   readonly remotePeerId: string;
   readonly purpose: ConnectionPurpose;
-  /** Resolves when channels can be used. Rejects with PEER_UNREACHABLE where the connection ends before. */
+  /**
+   * Resolves when both sides have proven themselves and channels can be used. Rejects with PEER_NOT_PROVEN where one of
+   * them has not, with PEER_UNREACHABLE where the connection ends before for another reason.
+   */
   readonly ready: Promise<void>;
   readonly closed: Promise<void>;
   readonly #connection: EngineConnection;
   readonly #control: EngineChannel;
+  readonly #localPeerId: string;
+  readonly #localPin = new FingerprintPin();
   readonly #pin = new FingerprintPin();
+  readonly #proof: ProofExchange;
   readonly #channels = new Set<PeerChannel>();
   readonly #incoming = new MessageQueue<PeerChannel>();
   readonly #connecting = Promise.withResolvers<void>();
@@ -52,8 +67,10 @@ export class NegotiatedConnection implements PeerConnection {
   #closing: Promise<void> | undefined;
 
   constructor(engine: Engine, peer: NegotiatedPeer) {
-    this.remotePeerId = peer.remotePeerId;
-    this.purpose = peer.purpose;
+    const { remotePeerId, localPeerId, purpose } = peer;
+    this.#localPeerId = localPeerId;
+    this.remotePeerId = remotePeerId;
+    this.purpose = purpose;
     this.ready = this.#connecting.promise;
     this.ready.catch(() => undefined);
     this.closed = this.#ending.promise;
@@ -73,17 +90,35 @@ export class NegotiatedConnection implements PeerConnection {
       drained: () => undefined,
       closed: () => this.#gone('it was cut off'),
     });
+    const ofBoth = <Value>(local: Value, remote: Value): OfBoth<Value> =>
+      peer.side === 'offerer' ? { offerer: local, answerer: remote } : { offerer: remote, answerer: local };
+    this.#proof = new ProofExchange({
+      roomKey: peer.roomKey,
+      side: peer.side,
+      transcript: () => ({
+        connectionId: peer.connectionId,
+        purpose,
+        peerIds: ofBoth(localPeerId, remotePeerId),
+        fingerprints: ofBoth(this.#localPin.pinned, this.#pin.pinned),
+      }),
+      send: (message) => this.#control.send(message),
+      onProven: () => this.#connecting.resolve(),
+      onRefused: () => this.#notProven(),
+    });
   }
 
   /** The description to offer. */
-  offer(): Promise<string> {
-    return this.#connection.createOffer();
+  async offer(): Promise<string> {
+    const offer = await this.#connection.createOffer();
+    this.#localPin.check(offer);
+    return offer;
   }
 
   /** Takes the peer's offer and gives the description to answer with. */
   async answer(sdp: string): Promise<string> {
     this.#pin.check(sdp);
     const answer = await this.#connection.acceptOffer(sdp);
+    this.#localPin.check(answer);
     await this.#addEarlyCandidates();
     return answer;
   }
@@ -151,14 +186,29 @@ export class NegotiatedConnection implements PeerConnection {
       beat: () => this.#control.send(BEAT),
       onSilent: () => this.#gone('nothing was heard of it any more'),
     });
-    this.#connecting.resolve();
+    this.#proof.start();
   }
 
   #heardControl(message: string | Uint8Array): void {
     this.#liveness?.heard();
-    if (message !== BYE) return;
-    this.#goodbye.resolve();
-    // Answers with our own goodbye, where it was not said yet.
+    if (message === BYE) {
+      this.#goodbye.resolve();
+      // Answers with our own goodbye, where it was not said yet.
+      void this.close();
+    } else if (message !== BEAT) {
+      this.#proof.hear(message);
+    }
+  }
+
+  /** The goodbye follows what the peer was told, so that it hears it. */
+  #notProven(): void {
+    const peers = `${this.remotePeerId} and ${this.#localPeerId}`;
+    this.#connecting.reject(
+      new SleapRtcError(
+        'PEER_NOT_PROVEN',
+        `${peers} could not prove to each other that they have the same room key, so no data was moved.`,
+      ),
+    );
     void this.close();
   }
 
@@ -170,6 +220,7 @@ export class NegotiatedConnection implements PeerConnection {
     if (this.#ended) return;
     this.#ended = true;
     this.#liveness?.[Symbol.dispose]();
+    this.#proof[Symbol.dispose]();
     for (const channel of [...this.#channels]) channel.end(error);
     this.#incoming.end(error);
     this.#goodbye.resolve();
@@ -187,7 +238,9 @@ export class NegotiatedConnection implements PeerConnection {
   }
 
   #takeChannel(engineChannel: EngineChannel): void {
-    if (this.#ended || this.#channels.size >= MAX_INCOMING_CHANNELS) engineChannel.close();
+    // An honest peer opens none before it knows that we believe it.
+    if (!this.#proof.peerIsProven) this.#proof.refuse();
+    if (!this.#proof.peerIsProven || this.#ended || this.#channels.size >= MAX_INCOMING_CHANNELS) engineChannel.close();
     else this.#incoming.push(this.#track(engineChannel));
   }
 

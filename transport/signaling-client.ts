@@ -3,6 +3,7 @@ import type { pino } from 'pino';
 import { isErrorCode, SleapRtcError, toSleapRtcError } from '../protocol/errors.ts';
 import type { PeerFilters } from '../protocol/filters.ts';
 import type { PeerPayload } from '../protocol/peer-messages.ts';
+import type { RoomKey } from '../protocol/room-key.ts';
 import type { ClientMessage, IceServer, PeerInfo, PeerMetadata, Role, ServerMessage } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
 import { type EngineChooser, loadEngines } from './choose-engine.ts';
@@ -19,6 +20,8 @@ export interface SignalingClientOptions {
   roomId: string;
   /** The room's token. */
   token: string;
+  /** The room's key, for connections to peers; it is not sent to the server. Without it there are none. */
+  roomKey?: RoomKey | undefined;
   /** Gives a valid identity token; asked again before each registration, since tokens expire. */
   idToken: () => Promise<string>;
   peerId: string;
@@ -110,6 +113,12 @@ export class SignalingClient implements AsyncDisposable {
       options.signal?.throwIfAborted();
       throw toSleapRtcError(error);
     }
+  }
+
+  /** With which the peers of a connection prove themselves to each other. @throws SleapRtcError PEER_NOT_PROVEN without one */
+  get roomKey(): RoomKey {
+    if (this.#options.roomKey !== undefined) return this.#options.roomKey;
+    throw new SleapRtcError('PEER_NOT_PROVEN', `${this.peerId} has no room key, so it can connect to nobody.`);
   }
 
   /** Which paths connections of this peer may take. */

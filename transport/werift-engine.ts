@@ -1,5 +1,6 @@
 import type { Socket } from 'node:dgram';
 import {
+  type PeerConfig,
   type RTCDataChannel,
   type RTCIceServer,
   RTCPeerConnection,
@@ -43,10 +44,15 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const STUN_GATHER_S = 2;
 
 /** The WebRTC stack in pure TypeScript, which works everywhere. */
-export const weriftEngine: Engine = {
-  name: 'werift',
-  createConnection: (options, handlers) => new WeriftConnection(options, handlers),
-};
+export const weriftEngine: Engine = createWeriftEngine();
+
+/** werift with a certificate of one's own. Without one all connections of a process share one that werift makes. */
+export function createWeriftEngine(certificate: Partial<Pick<PeerConfig, 'dtls'>> = {}): Engine {
+  return {
+    name: 'werift',
+    createConnection: (options, handlers) => new WeriftConnection(options, handlers, certificate),
+  };
+}
 
 class WeriftConnection implements EngineConnection {
   readonly #peer: RTCPeerConnection;
@@ -54,7 +60,11 @@ class WeriftConnection implements EngineConnection {
   readonly #hasStun: boolean;
   #peerTakesLargeDatagrams = false;
 
-  constructor({ iceServers, iceTransportPolicy }: EngineOptions, handlers: EngineConnectionHandlers) {
+  constructor(
+    { iceServers, iceTransportPolicy }: EngineOptions,
+    handlers: EngineConnectionHandlers,
+    certificate: Partial<Pick<PeerConfig, 'dtls'>>,
+  ) {
     this.#handlers = handlers;
     this.#hasStun = iceServers.some((server) => server.urls.some((url) => url.startsWith('stun:')));
     const loopback = loopbackIfAlone();
@@ -63,6 +73,7 @@ class WeriftConnection implements EngineConnection {
       iceTransportPolicy,
       iceStunGatherTimeout: STUN_GATHER_S,
       sctp: { mtu: SCTP_MTU_BYTES },
+      ...certificate,
       ...(loopback !== undefined && { iceAdditionalHostAddresses: [loopback] }),
     });
     this.#peer.onIceCandidate.subscribe((candidate) => {

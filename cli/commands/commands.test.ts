@@ -37,7 +37,17 @@ describe('the other commands', function () {
     assert.match((await ok('rooms', 'join', made.invite)).stdout, /Joined lab-mice/);
     assert.equal((await json('rooms', 'show')).room_id, ROOM);
     assert.equal((await json('rooms', 'invite')).invite, made.invite);
+    assert.match(made.invite, new RegExp(`&key=${made.key}$`));
+    const stored = await readFile(home.path('second', 'config.json'), 'utf8');
+    assert.ok(stored.includes(made.key));
     await ok('rooms', 'open');
+  });
+
+  it('an invite without a key is said to be for looking only', async () => {
+    const { token } = await json('rooms', 'create', ROOM, '--server', server.url);
+    home.env.SLEAP_RTC_CONFIG_DIR = home.path('second');
+    const { stdout } = await ok('rooms', 'join', `${server.url}/#room=${ROOM}&token=${token}`);
+    assert.match(stdout, /no key: you can look at the room, but run no job/);
   });
 
   it('an invite that does not open the room is not remembered', async () => {
@@ -61,14 +71,15 @@ describe('the other commands', function () {
     assert.equal(signIns(), 2);
   });
 
-  it('config shows where each value came from, and no token', async () => {
-    await ok('rooms', 'create', ROOM, '--server', server.url);
+  it('config shows where each value came from, and no token or key', async () => {
+    const { key } = await json('rooms', 'create', ROOM, '--server', server.url);
     home.env.SLEAP_RTC_TOKEN = 'env-token';
     const { stdout } = await ok('config', '--room', 'other-room');
     assert.match(stdout, new RegExp(`server +${server.url} +${home.path('config', 'config.json')}`));
     assert.match(stdout, /room +other-room +--room/);
     assert.match(stdout, /token +\(set, not shown\) +SLEAP_RTC_TOKEN/);
-    assert.doesNotMatch(stdout + (await ok('config', '--json')).stdout, new RegExp(`env-token|${TOKEN}`));
+    assert.match((await ok('config')).stdout, /room_key +\(set, not shown\) +.*config.json/);
+    assert.doesNotMatch(stdout + (await ok('config', '--json')).stdout, new RegExp(`env-token|${TOKEN}|${key}`));
   });
 
   it('warns that --token can be seen by others', async () => {

@@ -1,19 +1,21 @@
 import { join } from 'node:path';
 import { BaseCommand, connectionFlags } from '../base-command.ts';
 import { table } from '../lib/output/table.ts';
+import type { Setting } from '../lib/settings/settings.ts';
 
 /** `sleap-rtc config` */
 export default class Config extends BaseCommand {
-  static override summary = 'Show each setting and where it came from. Tokens are not shown.';
+  static override summary = 'Show each setting and where it came from. Tokens and keys are not shown.';
   static override flags = { ...connectionFlags };
 
   async run(): Promise<object> {
     const { flags } = await this.parse(Config);
-    const { server, room, token } = await this.settings(flags);
+    const { server, room, token, key } = await this.settings(flags);
     const shown = {
       server,
       room,
-      token: { ...token, value: token.value === undefined ? undefined : '(set, not shown)' },
+      token: hidden(token),
+      room_key: hidden(key),
       config_file: { value: join(this.folder, 'config.json'), source: folderSource() },
     };
     this.log(
@@ -24,6 +26,10 @@ export default class Config extends BaseCommand {
     );
     return shown;
   }
+}
+
+function hidden(setting: Setting): Setting {
+  return { ...setting, value: setting.value === undefined ? undefined : '(set, not shown)' };
 }
 
 function folderSource(): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import type { ModelType } from '../../protocol/sleap-config.ts';
-import { FakeServer, ROOM, TOKEN } from '../testing/fake-server.ts';
+import { FakeServer, ROOM, ROOM_KEY, TOKEN } from '../testing/fake-server.ts';
 import { FakeWorker } from '../testing/fake-worker.ts';
 import { mp4 } from '../testing/fixtures.ts';
 import { TestHome } from '../testing/run-cli.ts';
@@ -15,7 +15,12 @@ describe('sleap-rtc infer', function () {
   beforeEach(async () => {
     home = await TestHome.make();
     server = await FakeServer.start();
-    Object.assign(home.env, { SLEAP_RTC_SERVER: server.url, SLEAP_RTC_ROOM: ROOM, SLEAP_RTC_TOKEN: TOKEN });
+    Object.assign(home.env, {
+      SLEAP_RTC_SERVER: server.url,
+      SLEAP_RTC_ROOM: ROOM,
+      SLEAP_RTC_TOKEN: TOKEN,
+      SLEAP_RTC_ROOM_KEY: ROOM_KEY,
+    });
     await writeFile(home.path('clip.mp4'), mp4());
     published('a0000001', 'centroid');
     published('a0000002', 'centered_instance');

@@ -37,7 +37,7 @@ export default class Infer extends BaseCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(Infer);
-    const api = await this.roomApi(flags);
+    const api = await this.jobApi(flags);
     const [{ runInference }, { createDisplay }] = await Promise.all([
       import('../lib/job/run-inference.ts'),
       import('../lib/output/display.ts'),

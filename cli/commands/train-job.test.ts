@@ -7,7 +7,7 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobSpec } from '../../protocol/job.ts';
 import { datasetHash, modelId } from '../../protocol/model-id.ts';
 import { readTrainingConfig } from '../../protocol/sleap-config.ts';
-import { FakeServer, ROOM, TOKEN } from '../testing/fake-server.ts';
+import { FakeServer, ROOM, ROOM_KEY, TOKEN } from '../testing/fake-server.ts';
 import { FakeWorker } from '../testing/fake-worker.ts';
 import { configYaml, EMBEDDED, hdf5 } from '../testing/fixtures.ts';
 import { TestHome } from '../testing/run-cli.ts';
@@ -29,7 +29,12 @@ describe('sleap-rtc train, with a server and a worker', function () {
   beforeEach(async () => {
     home = await TestHome.make();
     server = await FakeServer.start();
-    Object.assign(home.env, { SLEAP_RTC_SERVER: server.url, SLEAP_RTC_ROOM: ROOM, SLEAP_RTC_TOKEN: TOKEN });
+    Object.assign(home.env, {
+      SLEAP_RTC_SERVER: server.url,
+      SLEAP_RTC_ROOM: ROOM,
+      SLEAP_RTC_TOKEN: TOKEN,
+      SLEAP_RTC_ROOM_KEY: ROOM_KEY,
+    });
     const labels = hdf5({ size: 300_000, text: EMBEDDED });
     randomBytes(290_000).copy(labels, 8192);
     await writeFile(home.path('flies.pkg.slp'), labels);
@@ -177,6 +182,23 @@ describe('sleap-rtc train, with a server and a worker', function () {
     // The job's own code decides.
     assert.equal(exitCode, 2);
     assert.match(stderr, /Error: trainer_config\.x is not a key\. \[CONFIG_REFUSED\]\nFix it\./);
+  });
+
+  it('sends nothing to a worker with another key, and says who was refused', async () => {
+    const stranger = await FakeWorker.join(server, 'gpu-1', 'worker', Buffer.alloc(32, 'other').toString('base64url'));
+    workers.push(stranger);
+    const running = train();
+    const spec = await server.submitted();
+    await assert.rejects(stranger.receive(spec, home.path('pod', 'dataset')), { code: 'PEER_NOT_PROVEN' });
+    await home.says(running, /A connection was refused: gpu-1 and cli-.* the same room key, so no data was moved/);
+    assert.ok(!(await readdir(home.path())).includes('pod'), 'nothing has come to the worker');
+    server.update(spec.job_id, {
+      phase: 'failed',
+      error: { code: 'PEER_NOT_PROVEN', message: 'No key.', remedy: 'Use the same invite.' },
+    });
+    const { exitCode, stderr } = await running;
+    assert.equal(exitCode, 4);
+    assert.doesNotMatch(stderr, /Sent /);
   });
 
   it('waits as long as --wait says, then cancels the job and exits with 6', async () => {

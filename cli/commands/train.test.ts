@@ -11,6 +11,7 @@ describe('sleap-rtc train, with input that is bad', () => {
       SLEAP_RTC_SERVER: await deadServer(),
       SLEAP_RTC_ROOM: 'lab-mice',
       SLEAP_RTC_TOKEN: 'secret-token',
+      SLEAP_RTC_ROOM_KEY: Buffer.alloc(32, 'key').toString('base64url'),
     });
     await writeLabels(home.path('good.pkg.slp'));
     await writeFile(home.path('good.yaml'), configYaml());
@@ -116,8 +117,10 @@ describe('sleap-rtc train, with input that is bad', () => {
     assert.match(stderr, /--server/);
   });
 
-  it('no server, no room, no token', async () => {
+  it('no server, no room, no token, no key', async () => {
     const args = ['good.pkg.slp', '-c', 'good.yaml'];
+    delete home.env.SLEAP_RTC_ROOM_KEY;
+    await refused(args, 2, 'USAGE', /no key for the room lab-mice/);
     delete home.env.SLEAP_RTC_TOKEN;
     await refused(args, 2, 'USAGE', /no token for the room lab-mice/);
     delete home.env.SLEAP_RTC_ROOM;

@@ -60,7 +60,7 @@ export default class Train extends BaseCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(Train);
-    const api = await this.roomApi(flags);
+    const api = await this.jobApi(flags);
     // WebRTC is loaded only where it is needed: it costs every other command's start-up.
     const [{ runTraining }, { createDisplay }] = await Promise.all([
       import('../lib/job/run-training.ts'),

@@ -9,6 +9,7 @@ import { FakeRoom } from './fake-room.ts';
 
 export const ROOM = 'lab-mice';
 export const TOKEN = 'room-token-of-the-test';
+export const ROOM_KEY = Buffer.alloc(32, 'room key of the test').toString('base64url');
 
 /** A file of a published model or of predictions, as the storage would have it. */
 export interface StoredFile {

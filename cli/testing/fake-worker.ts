@@ -6,7 +6,7 @@ import type { JobModel, JobSpec } from '../../protocol/job.ts';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import { EVERYONE, type Role } from '../../protocol/signaling.ts';
 import { connectPeer, describeFiles, receiveFiles, SignalingClient, sendFiles } from '../../transport/index.ts';
-import { type FakeServer, ROOM, TOKEN } from './fake-server.ts';
+import { type FakeServer, ROOM, ROOM_KEY, TOKEN } from './fake-server.ts';
 
 /** A worker that does its part of the wire, and pretends to train. */
 export class FakeWorker implements AsyncDisposable {
@@ -20,11 +20,17 @@ export class FakeWorker implements AsyncDisposable {
     this.#signaling = signaling;
   }
 
-  static async join(server: FakeServer, name = 'gpu-1', role: Role = 'worker'): Promise<FakeWorker> {
+  static async join(
+    server: FakeServer,
+    name = 'gpu-1',
+    role: Role = 'worker',
+    roomKey = ROOM_KEY,
+  ): Promise<FakeWorker> {
     const signaling = await SignalingClient.connect({
       serverUrl: server.url,
       roomId: ROOM,
       token: TOKEN,
+      roomKey,
       idToken: () => Promise.resolve('id-0'),
       peerId: name,
       role,

@@ -2,11 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
-import { CreateRoomReply } from '../../protocol/api.ts';
 import { Manifest } from '../../protocol/manifest.ts';
 import { ensureTools, type Tools } from '../setup.ts';
 import { type Stack, startStack } from '../stack.ts';
-import { type Cli, cliWith } from './run-cli.ts';
+import { type Cli, cliWith, MadeRoom } from './run-cli.ts';
 
 /** What the quickstart made; the JSON line of `./quickstart --json`. */
 export interface QuickstartResult {
@@ -70,12 +69,12 @@ async function runMainJob(
   { keep, say, signal }: QuickstartOptions,
 ): Promise<QuickstartResult> {
   const anyone = { SLEAP_RTC_SERVER: stack.serverUrl, SLEAP_RTC_CONFIG_DIR: join(dir, 'cli') };
-  const room = CreateRoomReply.parse(await cliWith(anyone, dir, signal).run('rooms', 'create'));
-  await stack.startGpuWorker({ room: room.room_id, token: room.token, name: 'worker-1' });
+  const room = MadeRoom.parse(await cliWith(anyone, dir, signal).run('rooms', 'create'));
+  await stack.startGpuWorker({ room: room.room_id, token: room.token, key: room.key, name: 'worker-1' });
   const setupSeconds = secondsSince(setupFrom);
 
   say(`3/4 Training a model of two flies in room ${room.room_id}, on worker-1 (about half a minute)`);
-  const member = { ...anyone, SLEAP_RTC_ROOM: room.room_id, SLEAP_RTC_TOKEN: room.token };
+  const member = { ...anyone, SLEAP_RTC_ROOM: room.room_id, SLEAP_RTC_TOKEN: room.token, SLEAP_RTC_ROOM_KEY: room.key };
   const cli = cliWith(member, dir, signal);
   const output = join(OUTPUT, room.room_id);
   const labels = join(tools.sampleDataDir, 'minimal_instance.pkg.slp');

@@ -1,9 +1,13 @@
 import { join } from 'node:path';
-import { ErrorReply } from '../../protocol/api.ts';
+import { CreateRoomReply, ErrorReply } from '../../protocol/api.ts';
 import { isErrorCode, SleapRtcError } from '../../protocol/errors.ts';
+import { RoomKey } from '../../protocol/room-key.ts';
 import { startChild } from '../child.ts';
 
 const CLI = join(import.meta.dirname, '../../cli/bin.js');
+
+/** What `rooms create` prints: the server's answer, and the key, which only the CLI knows. */
+export const MadeRoom = CreateRoomReply.extend({ key: RoomKey });
 
 /** How the quickstart runs commands: as a researcher would, each in a process of its own. */
 export interface Cli {

@@ -59,6 +59,16 @@ describe('bad input and interruptions, on real parts', function () {
     await refused(await room.cli(args, nobody), 'SERVER_UNREACHABLE', 5, /127\.0\.0\.1:9/);
   });
 
+  it('moves nothing between a researcher and a worker who have different keys, and says so in one sentence', async () => {
+    const key = Buffer.alloc(32, 'of another room').toString('base64url');
+    const ended = await room.cli(['train', labels, '--config', FLIES_CONFIG, '-o', join(room.folder, 'models')], {
+      SLEAP_RTC_ROOM_KEY: key,
+    });
+    await refused(ended, 'PEER_NOT_PROVEN', 4, /Error: .*worker-1.*the same room key, so no data was moved/);
+    assert.doesNotMatch(ended.stderr, /Sent /);
+    assert.ok(!ended.stderr.includes(key));
+  });
+
   it('says that a room has no worker, and waits as long as it may', async () => {
     const empty = await createRoom();
     const ended = await empty.cli(['train', labels, '--config', FLIES_CONFIG, '--wait', '0.05']);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { Client, Connection } from '@temporalio/client';
 import type { z } from 'zod';
@@ -23,7 +23,7 @@ describe('the main job, on real parts', function () {
     room = await createRoom();
     const { endpoint, region, accessKeyId, secretAccessKey } = room.stack.s3;
     s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
-    await room.startWorker('worker-1');
+    await room.startWorker('worker-1', { SLEAP_RTC_WARM_TRAINER: '1' });
     const neighbour = await room.enter('neighbour', (payload) => heard.push(payload));
     const out = join(room.folder, 'models');
     const labels = fliesLabels(room.tools);
@@ -121,8 +121,27 @@ describe('the main job, on real parts', function () {
       assert.deepEqual(unsummarized, []);
       const history = JSON.stringify(events);
       assert.ok(!history.includes(room.token), 'the room’s token must not reach the history');
+      assert.ok(!history.includes(room.key), 'nor the key that peers prove themselves with');
     } finally {
       await connection.close();
+    }
+  });
+
+  it('keeps the room’s key with the researcher: no log, no database and no bucket has it', async () => {
+    const found: string[] = [];
+    const searched: string[] = [];
+    for (const entry of await readdir(room.stack.dir, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      searched.push(path);
+      if ((await readFile(path)).includes(room.key)) found.push(path);
+    }
+    assert.deepEqual(found, [join(room.folder, 'config', 'config.json')]);
+    for (const log of ['signaling', 'worker-1', 'control']) {
+      assert.ok(
+        searched.some((path) => path.includes(`${sep}${log}`) && path.endsWith('.log')),
+        `the log of ${log} is among what was searched: ${searched.filter((path) => path.endsWith('.log'))}`,
+      );
     }
   });
 

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { CreateRoomReply, SignInReply } from '../../protocol/api.ts';
 import { Manifest } from '../../protocol/manifest.ts';
 import type { PeerPayload } from '../../protocol/peer-messages.ts';
+import { RoomKey } from '../../protocol/room-key.ts';
 import type { StackGpuWorker } from '../../stack/index.ts';
 import { SignalingClient } from '../../transport/index.ts';
 import { sharedStack, type TestStack } from './shared-stack.ts';
@@ -32,6 +33,8 @@ export interface RunningCommand extends Promise<CommandResult> {
 export interface TestRoom extends TestStack {
   id: string;
   token: string;
+  /** The room's key. */
+  key: RoomKey;
   /** The environment of the room's commands. */
   env: Record<string, string>;
   /** Below the stack's folder; for outputs. */
@@ -61,8 +64,8 @@ export async function createRoom(): Promise<TestRoom> {
   const server = { SLEAP_RTC_SERVER: stack.serverUrl, SLEAP_RTC_CONFIG_DIR: join(folder, 'config') };
   const created = await runCli(['rooms', 'create', '--json'], server);
   if (created.exitCode !== 0) throw new Error(created.stderr + created.stdout);
-  const { room_id: id, token } = CreateRoomReply.parse(JSON.parse(created.stdout));
-  const env = { ...server, SLEAP_RTC_ROOM: id, SLEAP_RTC_TOKEN: token };
+  const { room_id: id, token, key } = CreateRoomReply.extend({ key: RoomKey }).parse(JSON.parse(created.stdout));
+  const env = { ...server, SLEAP_RTC_ROOM: id, SLEAP_RTC_TOKEN: token, SLEAP_RTC_ROOM_KEY: key };
   const json = async (args: string[]): Promise<unknown> => {
     const result = await runCli([...args, '--json'], env);
     if (result.exitCode !== 0)
@@ -73,6 +76,7 @@ export async function createRoom(): Promise<TestRoom> {
     ...shared,
     id,
     token,
+    key,
     env,
     folder,
     json,
@@ -84,12 +88,14 @@ export async function createRoom(): Promise<TestRoom> {
         return SignInReply.parse(await response.json()).id_token;
       };
       const metadata = { tags: [], properties: {} };
-      const options = { serverUrl: stack.serverUrl, roomId: id, token, idToken, peerId, metadata };
+      const options = { serverUrl: stack.serverUrl, roomId: id, token, roomKey: key, idToken, peerId, metadata };
       const client = await SignalingClient.connect({ ...options, role: 'client' });
       client.on('peer_message', ({ payload }) => onMessage(payload));
       return client;
     },
-    startWorker: (name, more) => stack.startGpuWorker({ room: id, token, name, ...(more ? { env: more } : {}) }),
+    // Workers live to the end of the run: a dozen of them with a warm process each would fill the machine.
+    startWorker: (name, more) =>
+      stack.startGpuWorker({ room: id, token, key, name, env: { SLEAP_RTC_WARM_TRAINER: '0', ...more } }),
   };
 }
 

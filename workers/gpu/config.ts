@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { PeerId, RoomId, Tag } from '../../protocol/ids.ts';
+import { RoomKey } from '../../protocol/room-key.ts';
 import {
   type IceTransportPolicy,
   readIceTransportPolicy,
@@ -13,6 +14,7 @@ const Environment = z.object({
   SLEAP_RTC_SERVER: z.url(),
   SLEAP_RTC_ROOM: RoomId,
   SLEAP_RTC_TOKEN: z.string().min(1),
+  SLEAP_RTC_ROOM_KEY: RoomKey,
   SLEAP_RTC_WORKER_NAME: PeerId.default(() => PeerId.parse(`worker-${hostname()}`.slice(0, 63))),
   SLEAP_RTC_WORKER_DIR: z.string().min(1),
   SLEAP_RTC_WORKER_TAGS: z
@@ -30,11 +32,13 @@ const Environment = z.object({
   LOG_LEVEL: z.string().default('info'),
 });
 
-/** A GPU worker's configuration. Secrets (`token`) never reach a log. */
+/** A GPU worker's configuration. Secrets (`token`, `roomKey`) never reach a log. */
 export interface GpuWorkerConfig {
   serverUrl: string;
   room: string;
   token: string;
+  /** With which the worker and researchers prove themselves to each other; told to nobody. */
+  roomKey: RoomKey;
   name: string;
   /** The pod's folder for jobs, models and logs; a persistent volume where there is one. */
   workDir: string;
@@ -72,6 +76,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
     serverUrl: env.SLEAP_RTC_SERVER.replace(/\/$/, ''),
     room: env.SLEAP_RTC_ROOM,
     token: env.SLEAP_RTC_TOKEN,
+    roomKey: env.SLEAP_RTC_ROOM_KEY,
     name: env.SLEAP_RTC_WORKER_NAME,
     workDir: env.SLEAP_RTC_WORKER_DIR,
     tags: env.SLEAP_RTC_WORKER_TAGS,

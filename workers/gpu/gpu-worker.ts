@@ -63,6 +63,7 @@ async function runUntilAborted(
     serverUrl: config.serverUrl,
     roomId: room,
     token: config.token,
+    roomKey: config.roomKey,
     idToken: workerIdentity(config.serverUrl, signal),
     peerId: name,
     role: 'worker',

@@ -19,7 +19,7 @@ export default class JobsAttach extends BaseCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(JobsAttach);
-    const api = await this.roomApi(flags);
+    const api = await this.jobApi(flags);
     const [{ attachJob }, { createDisplay }] = await Promise.all([
       import('../../lib/job/attach-job.ts'),
       import('../../lib/output/display.ts'),

@@ -3,13 +3,15 @@ import { BaseCommand } from '../../base-command.ts';
 import { RoomApi } from '../../lib/api/api-client.ts';
 import { SignIn } from '../../lib/api/sign-in.ts';
 import { count } from '../../lib/output/words.ts';
-import { rememberRoom } from '../../lib/settings/config-file.ts';
+import { readConfigFile, rememberRoom, roomAt } from '../../lib/settings/config-file.ts';
 import { parseInvite } from '../../lib/settings/invite.ts';
 
 /** `sleap-rtc rooms join INVITE` */
 export default class RoomsJoin extends BaseCommand {
   static override summary = 'Join a room by its invite; it becomes the current room of this machine.';
-  static override examples = ["<%= config.bin %> rooms join 'https://sleap-rtc.example.org/#room=lab-mice&token=…'"];
+  static override examples = [
+    "<%= config.bin %> rooms join 'https://sleap-rtc.example.org/#room=lab-mice&token=…&key=…'",
+  ];
   static override args = {
     invite: Args.string({ required: true, description: 'the link that `rooms create` or `rooms invite` printed' }),
   };
@@ -21,6 +23,9 @@ export default class RoomsJoin extends BaseCommand {
     const room = await new RoomApi(invite, new SignIn(invite.server, this.folder)).room();
     await rememberRoom(this.folder, invite);
     this.log(`Joined ${room.room_id} on ${invite.server}: ${count(room.workers, 'worker')} there.`);
+    if ((await readConfigFile(this.folder)).keys[roomAt(invite.server, invite.room)] === undefined) {
+      this.log('The invite has no key: you can look at the room, but run no job in it from here.');
+    }
     return { ...room, server: invite.server };
   }
 }

@@ -14,7 +14,7 @@ export async function enterRoom(
   api: RoomApi,
   as: { peerId: string; metadata: PeerMetadata; signal?: AbortSignal },
 ): Promise<SignalingClient> {
-  const { server, room, token } = api.connection;
+  const { server, room, token, key } = api.connection;
   const iceTransportPolicy = readIceTransportPolicy(process.env);
   const webRtc = readWebRtcChoice(process.env);
   let attempts = 0;
@@ -29,6 +29,7 @@ export async function enterRoom(
       serverUrl: server,
       roomId: room,
       token,
+      roomKey: key,
       idToken,
       role: 'client',
       iceTransportPolicy,

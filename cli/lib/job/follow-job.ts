@@ -67,6 +67,7 @@ export class JobFollower implements AsyncDisposable {
       },
       onReceived: (bytes, seconds) => progress.transferred('Received', bytes, seconds),
       onTrouble: (sentence) => progress.note(`The transfer was broken off and is tried again: ${sentence}`),
+      onNotProven: (sentence) => progress.note(`A connection was refused: ${sentence}`),
       signal: options.signal,
     });
     this.#offs = [

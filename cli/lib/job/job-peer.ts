@@ -27,6 +27,8 @@ export interface JobPeerOptions {
   onSent: (bytes: number, seconds: number) => void;
   onReceived: (bytes: number, seconds: number) => void;
   onTrouble: (sentence: string) => void;
+  /** Somebody was sent away who has not proven to have the room's key. */
+  onNotProven: (sentence: string) => void;
   signal: AbortSignal;
 }
 
@@ -45,6 +47,7 @@ export class JobPeer implements AsyncDisposable {
   constructor(options: JobPeerOptions) {
     this.#options = options;
     this.#accepting = acceptPeers(options.signaling, (connection) => this.#serve(connection), {
+      onNotProven: ({ message }) => options.onNotProven(message),
       accept: ({ purpose }) =>
         purpose.job_id === options.jobId &&
         (purpose.kind === 'results' || (purpose.kind === 'dataset' && options.sources !== undefined)),

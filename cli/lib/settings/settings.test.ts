@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { TestHome } from '../../testing/run-cli.ts';
-import { readConfigFile, rememberRoom, roomKey } from './config-file.ts';
+import { readConfigFile, rememberRoom, roomAt } from './config-file.ts';
 import { formatInvite, parseInvite } from './invite.ts';
 import { serverUrl } from './server-url.ts';
-import { needRoom, resolveSettings } from './settings.ts';
+import { needKey, needRoom, resolveSettings } from './settings.ts';
 
 const SERVER = 'https://lab.example.org';
+const KEY = Buffer.alloc(32, 'k').toString('base64url');
+const OTHER_KEY = Buffer.alloc(32, 'o').toString('base64url');
 const file = {
   server: SERVER,
   room: 'file-room',
-  tokens: { [roomKey(SERVER, 'file-room')]: 'file-token', [roomKey(SERVER, 'other-room')]: 'other-token' },
+  tokens: { [roomAt(SERVER, 'file-room')]: 'file-token', [roomAt(SERVER, 'other-room')]: 'other-token' },
+  keys: { [roomAt(SERVER, 'file-room')]: KEY },
 };
 
 describe('settings', () => {
@@ -32,6 +35,18 @@ describe('settings', () => {
     assert.throws(() => needRoom(resolve({ room: 'third-room' }, {})), { code: 'USAGE', message: /third-room/ });
   });
 
+  it('takes a room’s key from the environment before the file, and no job runs without one', () => {
+    assert.deepEqual(resolve({}, {}).key, { value: KEY, source: '/config.json' });
+    const { key } = resolve({}, { SLEAP_RTC_ROOM_KEY: OTHER_KEY });
+    assert.deepEqual(key, { value: OTHER_KEY, source: 'SLEAP_RTC_ROOM_KEY' });
+    assert.equal(needKey(needRoom(resolve({}, {}))).key, KEY);
+    assert.throws(() => needKey(needRoom(resolve({ room: 'other-room' }, {}))), { code: 'USAGE', message: /no key/ });
+    assert.throws(
+      () => resolve({}, { SLEAP_RTC_ROOM_KEY: 'half-a-key' }),
+      (error: Error) => error.message.includes('SLEAP_RTC_ROOM_KEY') && !error.message.includes('half-a-key'),
+    );
+  });
+
   it('does not use the remembered room on another server', () => {
     assert.equal(resolve({ server: 'https://elsewhere.org' }, {}).room.value, undefined);
   });
@@ -47,11 +62,13 @@ describe('settings', () => {
       assert.throws(() => serverUrl(bad), { code: 'USAGE' });
   });
 
-  it('an invite comes through mail unharmed, and its token stays out of server logs', () => {
-    const invite = { server: SERVER, room: 'lab-mice', token: 'a+b/c=&#é' };
+  it('an invite comes through mail unharmed, and its token and key stay out of server logs', () => {
+    const invite = { server: SERVER, room: 'lab-mice', token: 'a+b/c=&#é', key: KEY };
     const link = formatInvite(invite);
     assert.deepEqual(parseInvite(`  ${link.slice(0, 30)}\n ${link.slice(30)}\n`), invite);
-    assert.ok(!new URL(link).href.split('#')[0]?.includes('lab-mice'));
+    assert.equal(new URL(link).href.split('#')[0], `${SERVER}/`);
+    const { key: _, ...keyless } = invite;
+    assert.deepEqual(parseInvite(formatInvite(keyless)), keyless);
     for (const bad of [
       '',
       'hello',
@@ -59,6 +76,7 @@ describe('settings', () => {
       `${SERVER}/#room=lab-mice`,
       '#room=lab-mice&token=secret',
       `${SERVER}/#room=NO&token=secret`,
+      `${SERVER}/#room=lab-mice&token=secret&key=secret`,
     ]) {
       assert.throws(
         () => parseInvite(bad),
@@ -73,10 +91,12 @@ describe('settings', () => {
       const folder = home.path('config');
       await mkdir(folder);
       await writeFile(home.path('config', 'config.json'), '{"future": 1}', { mode: 0o644 });
+      await rememberRoom(folder, { server: SERVER, room: 'lab-mice', token: 'old', key: KEY });
       await rememberRoom(folder, { server: SERVER, room: 'lab-mice', token: 't' });
       assert.equal((await stat(home.path('config', 'config.json'))).mode & 0o777, 0o600);
       const stored = await readConfigFile(folder);
-      assert.equal(stored.tokens[roomKey(SERVER, 'lab-mice')], 't');
+      assert.equal(stored.tokens[roomAt(SERVER, 'lab-mice')], 't');
+      assert.equal(stored.keys[roomAt(SERVER, 'lab-mice')], KEY);
       assert.equal(stored.future, 1);
       await writeFile(home.path('config', 'config.json'), '{"token": "secret",');
       await assert.rejects(readConfigFile(folder), (error: Error) => !error.message.includes('secret'));

@@ -1,6 +1,7 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { RoomId } from '../../../protocol/ids.ts';
-import { type ConfigFile, roomKey } from './config-file.ts';
+import { RoomKey } from '../../../protocol/room-key.ts';
+import { type ConfigFile, roomAt } from './config-file.ts';
 import { serverUrl } from './server-url.ts';
 
 /** One value and where it came from, e.g. `--room`, `SLEAP_RTC_ROOM`, a file's path, or `not set`. */
@@ -14,6 +15,8 @@ export interface Settings {
   server: Setting;
   room: Setting;
   token: Setting;
+  /** The room's key. There is no flag for it, as others on the machine could see it. */
+  key: Setting;
 }
 
 /** Where settings may come from. */
@@ -29,16 +32,18 @@ export interface Connection {
   server: string;
   room: string;
   token: string;
+  /** The room's key; without it the room can be looked at, but no job run. */
+  key?: RoomKey | undefined;
 }
 
 const NOT_SET: Setting = { value: undefined, source: 'not set' };
 
 /** Resolves every setting. The file's room only counts for the file's server. @throws SleapRtcError USAGE */
 export function resolveSettings({ flags, env, file, filePath }: SettingSources): Settings {
-  const pick = (name: 'server' | 'room' | 'token', fromFile: string | undefined): Setting => {
-    const variable = `SLEAP_RTC_${name.toUpperCase()}`;
+  const pick = (name: 'server' | 'room' | 'token' | 'key', fromFile: string | undefined): Setting => {
+    const variable = name === 'key' ? 'SLEAP_RTC_ROOM_KEY' : `SLEAP_RTC_${name.toUpperCase()}`;
     const candidates: [string | undefined, string][] = [
-      [flags[name], `--${name}`],
+      [name === 'key' ? undefined : flags[name], `--${name}`],
       [env[variable], variable],
       [fromFile, filePath],
     ];
@@ -53,9 +58,16 @@ export function resolveSettings({ flags, env, file, filePath }: SettingSources):
       remedy: 'A room’s name has 3 to 63 lower-case letters, digits or hyphens.',
     });
   }
-  const known =
-    server.value !== undefined && room.value !== undefined ? file.tokens[roomKey(server.value, room.value)] : undefined;
-  return { server, room, token: pick('token', known) };
+  const at = server.value !== undefined && room.value !== undefined ? roomAt(server.value, room.value) : undefined;
+  const known = <Value>(values: Record<string, Value>): Value | undefined =>
+    at === undefined ? undefined : values[at];
+  const key = pick('key', known(file.keys));
+  if (key.value !== undefined && !RoomKey.safeParse(key.value).success) {
+    throw new SleapRtcError('USAGE', `The room’s key from ${key.source} is not one.`, {
+      remedy: 'A room’s key is the part of its invite after “key=”: 43 letters, digits, hyphens or underscores.',
+    });
+  }
+  return { server, room, token: pick('token', known(file.tokens)), key };
 }
 
 /** The server's address. @throws SleapRtcError USAGE where none is set */
@@ -80,5 +92,18 @@ export function needRoom(settings: Settings): Connection {
       remedy: 'Ask a member for an invite and use `sleap-rtc rooms join INVITE`, or set SLEAP_RTC_TOKEN.',
     });
   }
-  return { server, room, token: settings.token.value };
+  return { server, room, token: settings.token.value, key: settings.key.value };
+}
+
+/** What a job needs: the room's key besides. @throws SleapRtcError USAGE where there is none */
+export function needKey(connection: Connection): Connection & { key: RoomKey } {
+  const { server, room, key } = connection;
+  if (key !== undefined) return { ...connection, key };
+  throw new SleapRtcError(
+    'USAGE',
+    `There is no key for the room ${room} on ${server}, so no worker would trust this side.`,
+    {
+      remedy: 'Use `sleap-rtc rooms join` with an invite that ends in “&key=…”, or set SLEAP_RTC_ROOM_KEY.',
+    },
+  );
 }
