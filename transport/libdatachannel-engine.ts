@@ -113,7 +113,9 @@ class LibdatachannelConnection implements EngineConnection {
     return description.sdp.replace(/^a=(candidate:[^\r\n]*|end-of-candidates)\r?\n/gm, '');
   }
 
-  #tell(candidate: string, mid: string): void {
+  /** @param line as in a description, or without its `a=`, which a candidate by itself does not have */
+  #tell(line: string, mid: string): void {
+    const candidate = line.replace(/^a=/, '');
     if (this.#ended || this.#toldCandidates.has(candidate)) return;
     this.#toldCandidates.add(candidate);
     this.#handlers.candidate({ candidate, sdpMid: mid, sdpMLineIndex: 0 });
@@ -124,7 +126,7 @@ class LibdatachannelConnection implements EngineConnection {
     if (this.#ended) return;
     const sdp = this.#peer.localDescription()?.sdp ?? '';
     const mid = /^a=mid:(\S+)/m.exec(sdp)?.[1] ?? '0';
-    for (const [, candidate = ''] of sdp.matchAll(/^a=(candidate:[^\r\n]+)/gm)) this.#tell(candidate, mid);
+    for (const [line] of sdp.matchAll(/^a=candidate:[^\r\n]+/gm)) this.#tell(line, mid);
     this.#handlers.candidate(null);
   }
 }
