@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DataChannel, IceServer as NativeIceServer, PeerConnection } from 'node-datachannel';
 import type { IceServer } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
@@ -22,10 +23,19 @@ const LOW_WATER_BYTES = SEND_BUFFER_BYTES / 2;
 /** Longest wait for the library to say that a connection is closed, in ms; it says so at once. */
 const CLOSE_MS = 1_000;
 
+/**
+ * How long the answerer keeps candidates of another libdatachannel back, in ms. Were it the first to find a direct path, its
+ * DTLS hello would come before the offerer listens, and be repeated after a second only. With werift this gains nothing.
+ */
+const CANDIDATES_AFTER_ANSWER_MS = 200;
+
+/** By which the library's own descriptions are known. */
+const OWN_ORIGIN = /^o=rtc /m;
+
 let loading: Promise<Engine | undefined> | undefined;
 
 /**
- * The WebRTC stack in C++: several times as fast as werift, but it needs a binary for this very system, and it reaches TURN
+ * The WebRTC stack in C++: faster than werift, but it needs a binary for this very system, and it reaches TURN
  * servers over UDP only. Undefined where the optional package `node-datachannel` is not there or can't be loaded.
  */
 export function libdatachannelEngine(): Promise<Engine | undefined> {
@@ -44,10 +54,13 @@ class LibdatachannelConnection implements EngineConnection {
   readonly #handlers: EngineConnectionHandlers;
   readonly #closed = Promise.withResolvers<void>();
   readonly #toldCandidates = new Set<string>();
+  readonly #directPaths: boolean;
+  #answered: Promise<unknown> | undefined;
   #ended = false;
 
   constructor(library: Library, { iceServers, iceTransportPolicy }: EngineOptions, handlers: EngineConnectionHandlers) {
     this.#handlers = handlers;
+    this.#directPaths = iceTransportPolicy === 'all';
     const loopback = loopbackIfAlone();
     this.#peer = new library.PeerConnection('', {
       iceServers: iceServers.flatMap(toNative),
@@ -77,6 +90,8 @@ class LibdatachannelConnection implements EngineConnection {
 
   async acceptOffer(sdp: string): Promise<string> {
     this.#peer.setRemoteDescription(sdp, 'offer');
+    // A relay, though, must have been told of the other side's before anything can come through.
+    if (this.#directPaths && OWN_ORIGIN.test(sdp)) this.#answered = delay(CANDIDATES_AFTER_ANSWER_MS);
     return this.#describe('answer');
   }
 
@@ -85,6 +100,7 @@ class LibdatachannelConnection implements EngineConnection {
   }
 
   async addCandidate(candidate: IceCandidate): Promise<void> {
+    await this.#answered;
     // The library is not told of the end of candidates: it gives up by time.
     if (this.#ended || candidate === null || candidate.candidate === '') return;
     this.#peer.addRemoteCandidate(candidate.candidate, candidate.sdpMid ?? '');
@@ -113,7 +129,9 @@ class LibdatachannelConnection implements EngineConnection {
     return description.sdp.replace(/^a=(candidate:[^\r\n]*|end-of-candidates)\r?\n/gm, '');
   }
 
-  #tell(candidate: string, mid: string): void {
+  /** @param line as in a description, or without its `a=`, which a candidate by itself does not have */
+  #tell(line: string, mid: string): void {
+    const candidate = line.replace(/^a=/, '');
     if (this.#ended || this.#toldCandidates.has(candidate)) return;
     this.#toldCandidates.add(candidate);
     this.#handlers.candidate({ candidate, sdpMid: mid, sdpMLineIndex: 0 });
@@ -124,7 +142,7 @@ class LibdatachannelConnection implements EngineConnection {
     if (this.#ended) return;
     const sdp = this.#peer.localDescription()?.sdp ?? '';
     const mid = /^a=mid:(\S+)/m.exec(sdp)?.[1] ?? '0';
-    for (const [, candidate = ''] of sdp.matchAll(/^a=(candidate:[^\r\n]+)/gm)) this.#tell(candidate, mid);
+    for (const [line] of sdp.matchAll(/^a=candidate:[^\r\n]+/gm)) this.#tell(line, mid);
     this.#handlers.candidate(null);
   }
 }

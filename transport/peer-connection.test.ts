@@ -117,7 +117,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
         return answers === 1 ? undefined : message;
       };
       owned.add(acceptPeers(client, (connection) => connection.closed));
-      const connection = owned.add(await connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 1_500 }));
+      const connection = owned.add(await connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 3_000 }));
       assert.equal(connection.remotePeerId, 'client-1');
       assert.equal(answers, 2);
     });
