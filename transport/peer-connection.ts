@@ -117,7 +117,7 @@ export class NegotiatedConnection implements PeerConnection {
   /** Takes the peer's offer and gives the description to answer with. */
   async answer(sdp: string): Promise<string> {
     this.#pin.check(sdp);
-    const answer = await this.#connection.acceptOffer(sdp);
+    const answer = await this.#connection.acceptOffer(sdp).catch((cause: unknown) => this.#refuseDescription(cause));
     this.#localPin.check(answer);
     await this.#addEarlyCandidates();
     return answer;
@@ -126,7 +126,7 @@ export class NegotiatedConnection implements PeerConnection {
   /** Takes the peer's answer. */
   async acceptAnswer(sdp: string): Promise<void> {
     this.#pin.check(sdp);
-    await this.#connection.acceptAnswer(sdp);
+    await this.#connection.acceptAnswer(sdp).catch((cause: unknown) => this.#refuseDescription(cause));
     await this.#addEarlyCandidates();
   }
 
@@ -198,6 +198,11 @@ export class NegotiatedConnection implements PeerConnection {
     } else if (message !== BEAT) {
       this.#proof.hear(message);
     }
+  }
+
+  /** What a WebRTC stack throws at a description is the peer's or the server's doing, so another attempt may be better. */
+  #refuseDescription(cause: unknown): never {
+    throw new SleapRtcError('PEER_UNREACHABLE', `${this.remotePeerId}’s description was refused.`, { cause });
   }
 
   /** The goodbye follows what the peer was told, so that it hears it. */
