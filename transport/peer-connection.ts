@@ -249,11 +249,14 @@ export class NegotiatedConnection implements PeerConnection {
     else this.#incoming.push(this.#track(engineChannel));
   }
 
-  /** One that comes meanwhile queues behind the others: the end of candidates must not overtake any, or ICE gives up. */
+  /**
+   * One that comes meanwhile queues behind the others: the end of candidates must not overtake any, or ICE gives up. One that
+   * the stack can't use is one path less, no more.
+   */
   async #addEarlyCandidates(): Promise<void> {
     const early = this.#earlyCandidates ?? [];
     for (let next = early.shift(); next !== undefined && !this.#ended; next = early.shift()) {
-      await this.#connection.addCandidate(next);
+      await this.#connection.addCandidate(next).catch(() => undefined);
     }
     this.#earlyCandidates = undefined;
   }

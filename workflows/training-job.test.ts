@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
-import { WorkflowFailedError, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { HoldGpuSessionInput } from '../activities/contract.ts';
-import { fromFailure } from '../activities/failures.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
-import type { JobInput, JobStatus, TrainingSpec } from '../protocol/job.ts';
-import { CONTROL_QUEUE, jobWorkflowId } from '../protocol/queues.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
-import { FakePod, type FakePodOptions } from '../test/workflows/fake-pod.ts';
+import type { FakePod } from '../test/workflows/fake-pod.ts';
 import { trainingInput } from '../test/workflows/job-inputs.ts';
 import { timeSkippingServer } from '../test/workflows/servers.ts';
-import type { trainingJob } from './index.ts';
-
-type Job = WorkflowHandleWithFirstExecutionRunId<typeof trainingJob>;
+import { type TrainingJob, trainingJobsOn } from '../test/workflows/training-jobs.ts';
 
 describe('trainingJob', function () {
   this.timeout(60_000);
@@ -28,32 +22,8 @@ describe('trainingJob', function () {
     await env?.teardown();
   });
 
-  const pods: FakePod[] = [];
-  afterEach(async () => {
-    for (const pod of pods.splice(0)) await pod.stop();
-  });
-  const startPod = async (options: FakePodOptions): Promise<FakePod> => {
-    const pod = await FakePod.start(env, options);
-    pods.push(pod);
-    return pod;
-  };
-
-  const start = (input: JobInput<TrainingSpec>): Promise<Job> =>
-    env.client.workflow.start<typeof trainingJob>('trainingJob', {
-      workflowId: jobWorkflowId(input.context.room_id, input.spec.job_id),
-      taskQueue: CONTROL_QUEUE,
-      args: [input],
-    });
-  const statusOf = (job: Job): Promise<JobStatus> => job.query<JobStatus>('jobStatus');
-  const failureOf = async (job: Job): Promise<SleapRtcError> => {
-    const failure = await job.result().then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    assert.ok(failure instanceof WorkflowFailedError, 'the job did not fail');
-    return fromFailure(failure);
-  };
-  const eventCount = async (job: Job): Promise<number> => (await job.fetchHistory()).events?.length ?? 0;
+  const { startPod, start, statusOf, failureOf } = trainingJobsOn(() => env);
+  const eventCount = async (job: TrainingJob): Promise<number> => (await job.fetchHistory()).events?.length ?? 0;
 
   it('receives, trains, uploads, publishes and brings back, and frees the GPU', async () => {
     const pod = await startPod({ room: 'happy' });
@@ -189,93 +159,5 @@ describe('trainingJob', function () {
     const status = await (await start(trainingInput({ room: 'gone' }))).result();
     assert.equal(status.phase, 'done');
     assert.equal(status.error, null);
-  });
-
-  describe('cancelled', () => {
-    const phases = [
-      ['receiving', 'receiveDataset'],
-      ['training', 'train'],
-      ['uploading', 'uploadModel'],
-    ] as const;
-    for (const [phase, activity] of phases) {
-      it(`while ${phase}: stops the work first, then frees the GPU, and publishes nothing`, async () => {
-        const room = `cancel-${phase}`;
-        const reached = Promise.withResolvers<void>();
-        let stoppedWhileHeld: boolean | undefined;
-        const pod = await startPod({
-          room,
-          overrides: (self) => ({
-            [activity]: async () => {
-              reached.resolve();
-              try {
-                await self.work();
-              } finally {
-                stoppedWhileHeld = self.sessions.size === 1;
-              }
-            },
-          }),
-        });
-        const job = await start(trainingInput({ room }));
-        await reached.promise;
-        assert.equal((await statusOf(job)).phase, phase);
-        await job.cancel();
-        assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
-        const status = await statusOf(job);
-        assert.equal(status.phase, 'cancelled');
-        assert.equal(status.error?.code, 'JOB_CANCELLED');
-        assert.equal((await job.describe()).status.name, 'CANCELLED');
-        assert.equal(stoppedWhileHeld, true);
-        assert.equal(pod.sessions.size, 0);
-        assert.equal(pod.calls.at(-1), 'endGpuSession');
-        assert.deepEqual(control.manifest(room).models, {});
-      });
-    }
-
-    it('counts as cancelled also where the step that is told to stop fails for another reason', async () => {
-      const reached = Promise.withResolvers<void>();
-      await startPod({
-        room: 'cancel-and-fail',
-        overrides: (self) => ({
-          receiveDataset: async () => {
-            reached.resolve();
-            await self.work().catch(() => {
-              // Not retryable, for the test server would try again where the real one no longer does.
-              throw new SleapRtcError('SOURCE_CHANGED', 'The file changed while it was being sent.');
-            });
-          },
-        }),
-      });
-      const job = await start(trainingInput({ room: 'cancel-and-fail' }));
-      await reached.promise;
-      await job.cancel();
-      assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
-      assert.equal((await statusOf(job)).phase, 'cancelled');
-    });
-
-    it('while queued: leaves the queue', async () => {
-      const job = await start(trainingInput({ room: 'cancel-queued' }));
-      await job.cancel();
-      assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
-      assert.equal((await statusOf(job)).phase, 'cancelled');
-    });
-
-    it('after publishing: is done, as the room says', async () => {
-      const reached = Promise.withResolvers<void>();
-      const pod = await startPod({
-        room: 'cancel-late',
-        overrides: (self) => ({
-          returnResults: async () => {
-            reached.resolve();
-            await self.work();
-            return { delivered: true };
-          },
-        }),
-      });
-      const job = await start(trainingInput({ room: 'cancel-late' }));
-      await reached.promise;
-      await job.cancel();
-      assert.equal((await job.result()).phase, 'done');
-      assert.equal(pod.sessions.size, 0);
-    });
   });
 });

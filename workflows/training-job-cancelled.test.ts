@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { SleapRtcError } from '../protocol/errors.ts';
+import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
+import { trainingInput } from '../test/workflows/job-inputs.ts';
+import { type DevServer, devServer } from '../test/workflows/servers.ts';
+import { trainingJobsOn } from '../test/workflows/training-jobs.ts';
+
+// On the real server: the time-skipping one loses a cancellation where an attempt of the activity ends meanwhile.
+describe('trainingJob, cancelled', function () {
+  this.timeout(60_000);
+  let server: DevServer;
+  let control: FakeControl;
+
+  before(async () => {
+    server = await devServer();
+    control = await startFakeControl(server.env);
+  });
+  after(async () => {
+    await control?.stop();
+    await server?.stop();
+  });
+
+  const { startPod, start, statusOf, failureOf } = trainingJobsOn(() => server.env);
+
+  const phases = [
+    ['receiving', 'receiveDataset'],
+    ['training', 'train'],
+    ['uploading', 'uploadModel'],
+  ] as const;
+  for (const [phase, activity] of phases) {
+    it(`while ${phase}: stops the work first, then frees the GPU, and publishes nothing`, async () => {
+      const room = `cancel-${phase}`;
+      const reached = Promise.withResolvers<void>();
+      let stoppedWhileHeld: boolean | undefined;
+      const pod = await startPod({
+        room,
+        overrides: (self) => ({
+          [activity]: async () => {
+            reached.resolve();
+            try {
+              await self.work();
+            } finally {
+              stoppedWhileHeld = self.sessions.size === 1;
+            }
+          },
+        }),
+      });
+      const job = await start(trainingInput({ room }));
+      await reached.promise;
+      assert.equal((await statusOf(job)).phase, phase);
+      await job.cancel();
+      assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
+      const status = await statusOf(job);
+      assert.equal(status.phase, 'cancelled');
+      assert.equal(status.error?.code, 'JOB_CANCELLED');
+      assert.equal((await job.describe()).status.name, 'CANCELLED');
+      assert.equal(stoppedWhileHeld, true);
+      assert.equal(pod.sessions.size, 0);
+      assert.equal(pod.calls.at(-1), 'endGpuSession');
+      assert.deepEqual(control.manifest(room).models, {});
+    });
+  }
+
+  it('counts as cancelled also where the step that is told to stop fails for another reason', async () => {
+    const reached = Promise.withResolvers<void>();
+    await startPod({
+      room: 'cancel-and-fail',
+      overrides: (self) => ({
+        receiveDataset: async () => {
+          reached.resolve();
+          await self.work().catch(() => {
+            // Not retryable, for the test server would try again where the real one no longer does.
+            throw new SleapRtcError('SOURCE_CHANGED', 'The file changed while it was being sent.');
+          });
+        },
+      }),
+    });
+    const job = await start(trainingInput({ room: 'cancel-and-fail' }));
+    await reached.promise;
+    await job.cancel();
+    assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
+    assert.equal((await statusOf(job)).phase, 'cancelled');
+  });
+
+  it('while queued: leaves the queue', async () => {
+    const job = await start(trainingInput({ room: 'cancel-queued' }));
+    await job.cancel();
+    assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
+    assert.equal((await statusOf(job)).phase, 'cancelled');
+  });
+
+  it('after publishing: is done, as the room says', async () => {
+    const reached = Promise.withResolvers<void>();
+    const pod = await startPod({
+      room: 'cancel-late',
+      overrides: (self) => ({
+        returnResults: async () => {
+          reached.resolve();
+          await self.work();
+          return { delivered: true };
+        },
+      }),
+    });
+    const job = await start(trainingInput({ room: 'cancel-late' }));
+    await reached.promise;
+    await job.cancel();
+    assert.equal((await job.result()).phase, 'done');
+    assert.equal(pod.sessions.size, 0);
+  });
+});
