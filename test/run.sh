@@ -8,14 +8,14 @@ node stack/setup-main.ts >/dev/null
 if [ $# -gt 0 ]; then exec mocha "$@"; fi
 npm run -s check
 
-# Two runs side by side: what runs sleap-nn needs the CPU, the rest mostly waits for servers. The second one's output follows
-# the first one's.
+# Two runs side by side, about as long as each other: what runs sleap-nn needs the CPU, the rest mostly waits for servers. The
+# second one's output follows the first one's.
 second=$(mktemp)
 trap 'rm -f "$second"' EXIT
-mocha '{protocol,transport,workflows,activities,workers,signaling,cli,dashboard,stack,test,bench}/**/*.test.ts' \
+mocha '{protocol,transport,workflows,activities,workers,signaling,cli,dashboard,test,bench}/**/*.test.ts' \
   --ignore '**/*.e2e.test.ts' --ignore 'test/e2e/**' >"$second" 2>&1 &
 status=0
-mocha 'test/e2e/*.test.ts' '{activities,stack,signaling}/**/*.e2e.test.ts' || status=1
+mocha 'test/e2e/*.test.ts' '**/*.e2e.test.ts' 'stack/**/*.test.ts' --ignore 'node_modules/**' || status=1
 wait $! || status=1
 cat "$second"
 exit $status
