@@ -31,14 +31,16 @@ describe('training progress', () => {
     assert.equal(progress.sawTrainEnd, true);
   });
 
-  it('does not flood the room with fast epochs, and always tells the last', () => {
+  it('tells the end of every epoch, also when it comes right after a step, and steps seldom', () => {
     const { progress, published } = following();
-    progress.say('loading sleap-nn');
-    for (let epoch = 0; epoch < 100; epoch += 1)
+    for (let epoch = 0; epoch < 20; epoch += 1) {
+      for (let batch = 0; batch < 50; batch += 1) progress.onEvent({ event: 'batch_end', epoch, batch });
       progress.onEvent({ event: 'epoch_end', epoch, logs: { 'val/loss': epoch } });
+    }
     progress.onEvent({ event: 'train_end' });
-    assert.ok(published.length < 10, String(published.length));
-    assert.equal(published.at(-1)?.epoch?.epoch, 100);
+    const losses = published.flatMap(({ detail, epoch }) => (detail === 'training' ? [epoch?.val_loss] : []));
+    assert.deepEqual(losses, [...Array(20).keys()]);
+    assert.ok(published.length <= 20 + 3, `${published.length} messages`);
   });
 
   it('begins where an earlier attempt ended', () => {

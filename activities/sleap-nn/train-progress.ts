@@ -2,9 +2,7 @@ import type { EpochProgress, ProgressMessage } from '../../protocol/peer-message
 import { EpochClock } from './epoch-clock.ts';
 import type { TrainingEvent } from './zmq-bridge.ts';
 
-/** Progress goes to everyone in the room: not more often than this, in milliseconds, and always at turning points. */
-const MIN_INTERVAL_MS = 250;
-/** Within an epoch, a step count is told this often, in milliseconds. */
+/** Progress goes to everyone in the room. Within an epoch a step is told this often, in milliseconds; an epoch's end always. */
 const STEP_INTERVAL_MS = 1_000;
 
 type Publish = (progress: Omit<ProgressMessage, 'type' | 'worker' | 'at'>) => void;
@@ -71,10 +69,8 @@ export class TrainProgress {
         // sleap-nn's train/loss comes an epoch late; the last batch's loss stands in for the first.
         const train_loss = logs?.['train/loss'] ?? logs?.loss ?? null;
         const val_loss = logs?.['val/loss'] ?? null;
-        this.#update(
-          { detail: 'training', epoch: { epoch: done, train_loss, val_loss, seconds_left } },
-          MIN_INTERVAL_MS,
-        );
+        // Never held back: the curve of everyone who watches is made of these.
+        this.#update({ detail: 'training', epoch: { epoch: done, train_loss, val_loss, seconds_left } }, 0);
         break;
       }
       case 'train_end':
