@@ -55,6 +55,8 @@ export interface PodActivities {
   receiveDataset(args: JobActivityInput): Promise<void>;
   /** One sleap-nn run, `input.spec.runs[run_index]`. */
   train(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<TrainedModel>;
+  /** Has the run under way end early, as soon as there is a best model to keep; a later attempt of it, too. */
+  stopTraining(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<void>;
   /** Copies a trained model to S3; the entry is what the manifest shall say of it. */
   uploadModel(args: JobActivityInput<TrainingSpec> & { trained: TrainedModel }): Promise<ModelEntry>;
   /** Brings the models or predictions to the researcher, where they are there. */

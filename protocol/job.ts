@@ -112,6 +112,8 @@ export const JobModel = z.object({
   /** Aliases that name it now, the researcher's own first. */
   aliases: z.array(z.string()),
   run: z.string(),
+  /** Set where training ended before `max_epochs`. */
+  stopped_early: z.boolean().optional(),
 });
 export type JobModel = z.infer<typeof JobModel>;
 

@@ -10,6 +10,8 @@ export const TrainingSummary = z.looseObject({
   epochs: z.int().min(0),
   final_loss: z.number().nullable(),
   training_duration_sec: z.number().min(0),
+  /** Beyond the seed: training ended before `max_epochs`, for want of progress or by `jobs stop`. Absent: it did not. */
+  stopped_early: z.boolean().optional(),
 });
 
 /** One model of a room's manifest: every field of the seed's schema. Unknown fields of newer releases are kept. */

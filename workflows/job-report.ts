@@ -77,8 +77,9 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     // A step that fails while it is told to stop is not tried again: the job ends because it was cancelled, not because of that.
     const failure = cancelled && !isCancellation(thrown) ? new CancelledFailure('The job was cancelled.') : thrown;
     const error = fromFailure(failure);
+    const ended = cancelled || error.code === 'JOB_CANCELLED' ? 'cancelled' : 'failed';
     log.info('job ended without success', { code: error.code, phase: status.phase });
-    set({ phase: cancelled ? 'cancelled' : 'failed', detail: error.message, error: describeError(error) });
+    set({ phase: ended, detail: error.message, error: describeError(error) });
     throw cancelled ? failure : toApplicationFailure(error);
   }
 }

@@ -42,6 +42,13 @@ const COURTESY: ActivityOptions = {
   ...onPod,
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumAttempts: 3 },
 };
+/** Said in milliseconds where the pod lives; where it does not, nobody waits for it. */
+const STOP: ActivityOptions = {
+  scheduleToStartTimeout: POD_ANSWERS_WITHIN,
+  startToCloseTimeout: '10s',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '500ms', maximumAttempts: 3 },
+};
 /** Ending waits for the job's processes to stop, which takes seconds. It does not heartbeat. */
 const END: ActivityOptions = {
   scheduleToStartTimeout: POD_ANSWERS_WITHIN,
@@ -66,6 +73,7 @@ export function podOf({ worker, pod_queue }: GpuSessionOpened): Pod {
       const run = args.input.spec.runs[args.run_index];
       return on(SLEAP_NN, `train ${run?.name ?? args.run_index} (${run?.model_type ?? '?'}) on ${worker}`).train(args);
     },
+    stopTraining: (args) => on(STOP, `end training early on ${worker}`).stopTraining(args),
     uploadModel: (args) =>
       on(STORAGE, `upload model ${args.trained.model_id} (${args.trained.model_type}) to S3`).uploadModel(args),
     returnResults: (args) => on(COURTESY, 'bring the results to the researcher').returnResults(args),

@@ -7,40 +7,50 @@ import { type JobReport, reportJob } from './job-report.ts';
 import { keepingLogs } from './keeping-logs.ts';
 import type { Pod } from './pod.ts';
 import { publishToRoom } from './publish.ts';
+import { stoppable } from './stop-early.ts';
 
 /**
  * A training job: on one pod, every run of the job is trained and its model uploaded; then all models are published at
  * once, so a job that fails or is cancelled before has published nothing. Afterwards, if they are still there, the
  * researcher gets the models and the room is told.
  *
- * From publishing on the job can't be cancelled: it is done.
+ * `stopJob` ends the run under way early, keeping its best model. From publishing on the job can't be cancelled: it is done.
  * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
  */
 export async function trainingJob(input: JobInput<TrainingSpec>): Promise<JobStatus> {
-  return reportJob(input, async (report) => {
-    // Kept outside of the session: a model in S3 outlives the pod that made it, and is not trained again.
-    const uploaded = new Map<string, ModelEntry>();
+  return reportJob(input, (report) =>
+    stoppable(report, async (stops) => {
+      // Kept outside of the session: a model in S3 outlives the pod that made it, and is not trained again.
+      const uploaded = new Map<string, ModelEntry>();
 
-    return withGpuSession(input, report, async (pod) => {
-      report.enter('receiving', `sending the data to ${pod.worker}`);
-      await pod.receiveDataset({ input });
+      return withGpuSession(input, report, async (pod) => {
+        report.enter('receiving', `sending the data to ${pod.worker}`);
+        await pod.receiveDataset({ input });
 
-      for (const [run_index, run] of input.spec.runs.entries()) {
-        if (uploaded.has(run.name)) continue;
-        report.enter('training', `training ${run.name}${ofMany(run_index, input)}`);
-        const trained = await keepingLogs(input, pod, () => pod.train({ input, run_index }));
-        report.enter('uploading', `uploading model ${trained.model_id}`);
-        uploaded.set(run.name, await pod.uploadModel({ input, trained }));
-      }
+        for (const [run_index, run] of input.spec.runs.entries()) {
+          if (uploaded.has(run.name)) continue;
+          report.enter('training', `training ${run.name}${ofMany(run_index, input)}`);
+          const trained = await keepingLogs(input, pod, () =>
+            stops.whileTraining(
+              run.name,
+              () => pod.train({ input, run_index }),
+              () => pod.stopTraining({ input, run_index }),
+            ),
+          );
+          stops.trained(run.name);
+          report.enter('uploading', `uploading model ${trained.model_id}`);
+          uploaded.set(run.name, await pod.uploadModel({ input, trained }));
+        }
 
-      report.enter('publishing', 'publishing in the room');
-      await publishModels(input, uploaded);
-      report.published([...uploaded].map(([run, entry]) => jobModel(run, entry)));
+        report.enter('publishing', 'publishing in the room');
+        await publishModels(input, uploaded);
+        report.published([...uploaded].map(([run, entry]) => jobModel(run, entry)));
 
-      report.enter('returning', 'bringing the models to the researcher');
-      return bringBack(input, report, pod, [...uploaded.values()]);
-    });
-  });
+        report.enter('returning', 'bringing the models to the researcher');
+        return bringBack(input, report, pod, [...uploaded.values()]);
+      });
+    }),
+  );
 }
 
 /** Publishes all models in one request. Not cancellable: a request that is under way cannot be taken back. */
@@ -62,14 +72,17 @@ async function bringBack(input: JobInput, report: JobReport, pod: Pod, models: M
   if (announced.status === 'rejected') log.warn('not announced', { cause: fromFailure(announced.reason).message });
   if (returned.status === 'rejected') log.warn('not returned', { cause: fromFailure(returned.reason).message });
   const delivered = returned.status === 'fulfilled' && returned.value.delivered;
-  const names = report.status.models.map(({ id, aliases }) => `${id} (${aliases[0]})`).join(', ');
+  const names = report.status.models
+    .map(({ id, aliases, stopped_early }) => `${id} (${aliases[0]}${stopped_early ? ', stopped early' : ''})`)
+    .join(', ');
   return delivered ? `published ${names} and brought back` : `published ${names}; to be had from the room`;
 }
 
 /** The aliases that a publication gives: the researcher's own, and the one of the type's newest model. */
-function jobModel(run: string, { id, alias, model_type }: ModelEntry): JobModel {
+function jobModel(run: string, { id, alias, model_type, training }: ModelEntry): JobModel {
   const latest = `latest-${model_type}`;
-  return { id, model_type, aliases: alias === null ? [latest] : [alias, latest], run };
+  const aliases = alias === null ? [latest] : [alias, latest];
+  return { id, model_type, aliases, run, ...(training.stopped_early ? { stopped_early: true } : {}) };
 }
 
 function ofMany(index: number, { spec }: JobInput<TrainingSpec>): string {

@@ -114,6 +114,7 @@ export function createUploadModel(deps: ModelDeps, cache: ModelCache) {
         epochs: trained.epochs,
         final_loss: trained.final_loss,
         training_duration_sec: trained.training_duration_sec,
+        ...(trained.stopped_early ? { stopped_early: true } : {}),
       },
     };
   }

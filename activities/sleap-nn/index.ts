@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
+import { EarlyStops } from './early-stops.ts';
 import { createPredict } from './predict.ts';
+import { createStopTraining } from './stop-training.ts';
 import { createTrain } from './train.ts';
 import type { WarmTrainer } from './trainer-process.ts';
 
@@ -20,5 +22,10 @@ export interface SleapNnDeps {
 
 /** The activities that run sleap-nn. */
 export function createSleapNnActivities(deps: SleapNnDeps) {
-  return { train: createTrain(deps), predict: createPredict(deps) };
+  const stops = new EarlyStops();
+  return {
+    train: createTrain(deps, stops),
+    stopTraining: createStopTraining(deps, stops),
+    predict: createPredict(deps),
+  };
 }

@@ -107,6 +107,25 @@ describe('training with the real sleap-nn', function () {
     assert.equal(exitCode, 0, stderr);
   });
 
+  it('stopped early, keeps the best model, and is said to be wanted before the first epoch too', async () => {
+    const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
+    const { deps, published } = testDeps(workDir, tools.python);
+    const activities = createSleapNnActivities(deps);
+    const env = activityEnvironment();
+    let stopped: Promise<void> | undefined;
+    env.on('heartbeat', (latest: { epoch: { epoch: number } } | undefined) => {
+      if (latest !== undefined) stopped ??= activities.stopTraining({ input, run_index: 0 });
+    });
+    const trained = (await env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
+      input,
+      run_index: 0,
+    })) as TrainedModel;
+    assert.ok(stopped !== undefined);
+    assert.ok(trained.stopped_early && trained.epochs >= 1 && trained.epochs < 50, `${trained.epochs} epochs`);
+    assert.ok(trained.files.some(({ path }) => path === 'best.ckpt'));
+    assert.ok(published.some(({ detail }) => detail?.startsWith('will stop when its first epoch is done')));
+  });
+
   it('names the key that sleap-nn refuses', async () => {
     const error = await failure(await fliesJob(workDir, { labels, config: fliesConfig({ max_epoch: 3 }) }));
     assert.equal(error.code, 'CONFIG_REFUSED');

@@ -8,6 +8,7 @@ import { datasetHash, modelId } from '../../protocol/model-id.ts';
 import { diskFullOr } from '../files/disk-full.ts';
 import { type Attempt, attemptSeconds, finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
 import { collectModel } from './collect-model.ts';
+import type { EarlyStops } from './early-stops.ts';
 import type { SleapNnDeps } from './index.ts';
 import { judgeRun } from './judge-run.ts';
 import { beginLog, readLogTail } from './log-file.ts';
@@ -19,7 +20,7 @@ import { type RunningSleapNn, startSleapNn } from './trainer-process.ts';
 import { type CheckedConfig, checkTrainingConfig } from './training-config.ts';
 import { bestValLoss, readTrainingLog } from './training-log.ts';
 import { untilExit } from './until-exit.ts';
-import { ZmqBridge } from './zmq-bridge.ts';
+import { type TrainingEvent, ZmqBridge } from './zmq-bridge.ts';
 
 /** Well within the workflow's heartbeat timeout, so that a missed one says something. */
 const HEARTBEAT_MS = 1_000;
@@ -38,7 +39,7 @@ interface Run {
  * @throws SleapRtcError CONFIG_INVALID, CONFIG_REFUSED, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL, TRAINING_FAILED; POD_LOST
  *   (retryable) where sleap-nn was ended from outside
  */
-export function createTrain(deps: SleapNnDeps) {
+export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
   /** Runs under way in this process, by work folder: an attempt that Temporal has given up on must end before the next begins. */
   const underWay = new Map<string, RunningSleapNn>();
 
@@ -77,8 +78,9 @@ export function createTrain(deps: SleapNnDeps) {
           epochsDone: resume?.epochsDone ?? 0,
           publish: deps.publishProgress,
         });
-        // All epochs done, killed while evaluating: sleap-nn cannot resume that, and the model is complete.
-        if (resume !== undefined && resume.epochsDone >= checked.maxEpochs)
+        // All epochs done, killed while evaluating: sleap-nn cannot resume that, and the model is complete. So it is where the
+        // researcher had the run stopped.
+        if (resume !== undefined && (resume.epochsDone >= checked.maxEpochs || (await stops.isWanted(folders.work))))
           finished = await finishAttempt(resume.attempt);
         else finished = await runAttempt(job, resume, progress);
       }
@@ -97,7 +99,16 @@ export function createTrain(deps: SleapNnDeps) {
     const attempt = await newAttempt(folders.work, spec.name, resume?.attempt);
     const tmpDir = join(attempt.folder, 'tmp');
     await mkdir(tmpDir);
-    const bridge = await ZmqBridge.open((event) => progress.onEvent(event));
+    let onStopEvent = (_event: TrainingEvent) => {};
+    const bridge = await ZmqBridge.open((event) => {
+      progress.onEvent(event);
+      onStopEvent(event);
+    });
+    const stopping = await stops.follow(folders.work, {
+      stop: () => bridge.stop(),
+      say: (detail) => progress.say(detail),
+    });
+    onStopEvent = stopping.onEvent;
     try {
       const config = join(attempt.folder, 'config.yaml');
       const fromDataset = (path: string) => relative(folders.dataset, path);
@@ -146,6 +157,7 @@ export function createTrain(deps: SleapNnDeps) {
       if (error !== undefined) throw error;
       return await finishAttempt(attempt);
     } finally {
+      stopping.dispose();
       await bridge[Symbol.asyncDispose]();
       await rm(tmpDir, { recursive: true, force: true });
     }

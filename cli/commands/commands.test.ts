@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { isErrorCode } from '../../protocol/errors.ts';
+import type { JobStatus } from '../../protocol/job.ts';
 import { FakeServer, ROOM, TOKEN } from '../testing/fake-server.ts';
 import { FakeWorker } from '../testing/fake-worker.ts';
 import { type CliResult, deadServer, TestHome } from '../testing/run-cli.ts';
@@ -122,11 +123,34 @@ describe('the other commands', function () {
   it('says that a job is not there', async () => {
     await ok('rooms', 'create', ROOM, '--server', server.url);
     assert.match((await ok('jobs', 'list')).stdout, /no jobs yet/);
-    for (const command of ['show', 'cancel', 'attach']) {
+    for (const command of ['show', 'cancel', 'stop', 'attach']) {
       const { exitCode, stderr } = await home.run('jobs', command, 'abcdefgh12345678');
       assert.equal(exitCode, 2);
       assert.match(stderr, /\[JOB_NOT_FOUND\]/);
     }
+  });
+
+  it('a stop says what becomes of the job', async () => {
+    await ok('rooms', 'create', ROOM, '--server', server.url);
+    const status: JobStatus = {
+      job_id: 'abcdefgh12345678',
+      kind: 'training',
+      name: 'flies',
+      user_id: 'user-1',
+      phase: 'training',
+      detail: '',
+      worker: 'gpu-1',
+      models: [],
+      submitted_at: new Date().toISOString(),
+      error: null,
+    };
+    server.addJob(status);
+    const stop = async () => (await ok('jobs', 'stop', status.job_id)).stdout;
+    assert.match(await stop(), /told to stop early: centroid ends early/);
+    server.update(status.job_id, { phase: 'publishing', detail: 'publishing in the room' });
+    assert.match(await stop(), /no training under way to stop: publishing/);
+    server.update(status.job_id, { phase: 'cancelled', detail: 'Stopped before anything was trained.' });
+    assert.match(await stop(), /is cancelled: Stopped before anything was trained/);
   });
 
   it('a server that is away is told in seconds by every command', async () => {

@@ -8,6 +8,7 @@ import JobsGet from './jobs/get.ts';
 import JobsList from './jobs/list.ts';
 import JobsLog from './jobs/log.ts';
 import JobsShow from './jobs/show.ts';
+import JobsStop from './jobs/stop.ts';
 import ModelsDownload from './models/download.ts';
 import ModelsList from './models/list.ts';
 import ModelsShow from './models/show.ts';
@@ -30,6 +31,7 @@ export const COMMANDS: Record<string, Command.Class> = {
   'jobs:list': JobsList,
   'jobs:log': JobsLog,
   'jobs:show': JobsShow,
+  'jobs:stop': JobsStop,
   'models:download': ModelsDownload,
   'models:list': ModelsList,
   'models:show': ModelsShow,

@@ -27,7 +27,7 @@ export class FakeServer implements AsyncDisposable {
   readonly manifest: Manifest = emptyManifest(ROOM, new Date());
   /** By model, and by job for what it has predicted. */
   readonly storage = new Map<string, StoredFile[]>();
-  readonly jobs = new Map<string, { spec: JobSpec; status: JobStatus }>();
+  readonly jobs = new Map<string, { spec?: JobSpec; status: JobStatus }>();
   /** Requests as `METHOD path`, in order. */
   readonly requests: string[] = [];
   /** Changes what the storage sends, for tests of damage. */
@@ -78,11 +78,16 @@ export class FakeServer implements AsyncDisposable {
     for (const wake of this.#waiting) wake();
   }
 
+  /** A job that somebody else has submitted. */
+  addJob(status: JobStatus): void {
+    this.jobs.set(status.job_id, { status });
+  }
+
   /** The next job that is submitted, or the one that has been. */
   async submitted(): Promise<JobSpec> {
     for (;;) {
       const [job] = this.jobs.values();
-      if (job !== undefined) return job.spec;
+      if (job?.spec !== undefined) return job.spec;
       await this.#changed(60_000);
     }
   }
@@ -153,8 +158,10 @@ export class FakeServer implements AsyncDisposable {
     if (model !== undefined) return this.#links(model, 'MODEL_NOT_FOUND');
     const [, inferred] = /^\/jobs\/([^/]+)\/results$/.exec(rest) ?? [];
     if (inferred !== undefined) return this.#links(inferred, 'JOB_NOT_FOUND');
-    const [, jobId = '', cancel] = /^\/jobs\/([^/]+)(\/cancel)?$/.exec(rest) ?? [];
-    return cancel === undefined ? this.#job(jobId, Number(url.searchParams.get('wait_ms'))) : this.#cancel(jobId);
+    const [, jobId = '', order] = /^\/jobs\/([^/]+)(\/cancel|\/stop)?$/.exec(rest) ?? [];
+    if (order === '/cancel') return this.#cancel(jobId);
+    if (order === '/stop') return this.#stop(jobId);
+    return this.#job(jobId, Number(url.searchParams.get('wait_ms')));
   }
 
   #submit(spec: JobSpec): unknown {
@@ -184,6 +191,11 @@ export class FakeServer implements AsyncDisposable {
 
   #cancel(jobId: string): unknown {
     if (!isFinal(this.#find(jobId).phase)) this.update(jobId, { phase: 'cancelled', detail: 'The job was cancelled.' });
+    return this.#reply(jobId);
+  }
+
+  #stop(jobId: string): unknown {
+    if (this.#find(jobId).phase === 'training') this.update(jobId, { detail: 'centroid ends early' });
     return this.#reply(jobId);
   }
 

@@ -17,7 +17,7 @@ const MAX_WAIT_MS = 30_000;
 
 const StatusQuery = z.object({ wait_ms: z.coerce.number().int().min(0).max(MAX_WAIT_MS).default(0) });
 
-/** Submitting, watching and cancelling jobs, and reading their logs. */
+/** Submitting, watching, stopping and cancelling jobs, and reading their logs. */
 export function jobRoutes(parts: {
   rooms: Pick<Rooms, 'enter' | 'touch'>;
   jobs: Jobs;
@@ -61,6 +61,10 @@ export function jobRoutes(parts: {
 
   router.post('/api/rooms/:room/jobs/:job/cancel', ...door, async (req, res) => {
     reply(res, await jobs.cancel(roomOf(res).room_id, jobIn(req)));
+  });
+
+  router.post('/api/rooms/:room/jobs/:job/stop', ...door, async (req, res) => {
+    reply(res, await jobs.stop(roomOf(res).room_id, jobIn(req)));
   });
 
   return router;

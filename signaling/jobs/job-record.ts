@@ -38,8 +38,12 @@ export function statusFromRecord(info: Described): JobStatus | undefined {
   return { ...memo.job, phase, detail: DETAILS[phase] ?? '', worker: null, models: [], error: null };
 }
 
-/** What a closed workflow came to is decided by how it closed; a running one tells its phase as an attribute. */
+/**
+ * What a closed workflow came to is decided by how it closed; a running one tells its phase as an attribute, and so does a job
+ * that was stopped before there was anything to keep: to Temporal it failed, to people it is cancelled.
+ */
 function phaseOf({ status, searchAttributes }: Described): JobStatus['phase'] {
+  const told = JobPhase.safeParse(searchAttributes.SleapPhase?.[0]).data;
   switch (status.name) {
     case 'COMPLETED':
       return 'done';
@@ -47,10 +51,11 @@ function phaseOf({ status, searchAttributes }: Described): JobStatus['phase'] {
     case 'TERMINATED':
       return 'cancelled';
     case 'FAILED':
+      return told === 'cancelled' ? told : 'failed';
     case 'TIMED_OUT':
       return 'failed';
     default:
-      return JobPhase.safeParse(searchAttributes.SleapPhase?.[0]).data ?? 'queued';
+      return told ?? 'queued';
   }
 }
 

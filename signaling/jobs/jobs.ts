@@ -16,6 +16,11 @@ export interface Jobs {
   list(roomId: string): Promise<JobStatus[]>;
   /** Asks a job to stop; one that has ended stays as it is. Rejects with JOB_NOT_FOUND. */
   cancel(roomId: string, jobId: string): Promise<JobStatus>;
+  /**
+   * Asks a training job to end the run under way and keep its best model; one that has ended stays as it is.
+   * Rejects with JOB_NOT_FOUND; USAGE where the job trains nothing.
+   */
+  stop(roomId: string, jobId: string): Promise<JobStatus>;
   /** Rooms in which a job has not ended. */
   runningRooms(): Promise<string[]>;
   /** The job's page in the Temporal UI; null where no UI is configured. */

@@ -148,6 +148,19 @@ describe('jobs on a real Temporal server', () => {
     });
   });
 
+  it('stops a job early, which is cancelled where it had nothing to keep, and leaves one that has ended as it is', async () => {
+    const job = spec('stops');
+    await jobs.start(job, context('room-stop'));
+    await withWorker(async () => {
+      await jobs.stop('room-stop', job.job_id);
+      const status = await jobs.status('room-stop', job.job_id, { waitMs: 10_000 });
+      assert.partialDeepStrictEqual(status, { phase: 'cancelled', error: { message: 'Nothing was trained.' } });
+      assert.equal((await jobs.stop('room-stop', job.job_id)).phase, 'cancelled');
+      assert.partialDeepStrictEqual(await jobs.list('room-stop'), [{ phase: 'cancelled' }]);
+    });
+    await assert.rejects(jobs.stop('room-stop', 'job99999999'), { code: 'JOB_NOT_FOUND' });
+  });
+
   it('lists the newest first, and nothing of another room', async () => {
     const [older, newer] = [spec('waits'), spec('waits')];
     await jobs.start(older, { ...context('room-list'), submitted_at: '2026-01-01T00:00:00.000Z' });

@@ -2,6 +2,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   type WorkflowExecutionDescription,
   WorkflowFailedError,
+  type WorkflowHandle,
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { SleapRtcError } from '../../protocol/errors.ts';
@@ -70,6 +71,17 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
     return { ...told, phase: record.phase, detail: end.failure.message, error: end.failure };
   }
 
+  /** Tells a running job something; one that has ended stays as it is. @returns how it stands then */
+  async function tell(roomId: string, jobId: string, what: (handle: WorkflowHandle) => Promise<unknown>) {
+    try {
+      await temporal.call(() => what(handleOf(roomId, jobId)));
+    } catch (error) {
+      // It has ended, perhaps in the meantime.
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+    return statusOf(await describe(roomId, jobId));
+  }
+
   return {
     async start(spec, context) {
       const input: JobInput = { spec, context };
@@ -116,16 +128,18 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
     },
 
     async cancel(roomId, jobId) {
-      const info = await describe(roomId, jobId);
-      if (info.status.name === 'RUNNING') {
-        try {
-          await temporal.call(() => handleOf(roomId, jobId).cancel());
-        } catch (error) {
-          // It ended in the meantime.
-          if (!(error instanceof WorkflowNotFoundError)) throw error;
-        }
+      await describe(roomId, jobId);
+      return tell(roomId, jobId, (handle) => handle.cancel());
+    },
+
+    async stop(roomId, jobId) {
+      const kind = readJobMemo(await describe(roomId, jobId))?.job.kind;
+      if (kind === 'inference') {
+        throw new SleapRtcError('USAGE', 'An inference job has no model to keep when it is stopped early.', {
+          remedy: `End it with \`sleap-rtc jobs cancel ${jobId}\`.`,
+        });
       }
-      return statusOf(await describe(roomId, jobId));
+      return tell(roomId, jobId, (handle) => handle.signal('stopJob'));
     },
 
     async runningRooms() {

@@ -1,8 +1,16 @@
 /** Stand-ins for the job workflows: they end, fail or wait as the job's name tells them. */
-import { ApplicationFailure, condition, defineQuery, setHandler } from '@temporalio/workflow';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  condition,
+  defineQuery,
+  defineSignal,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
 import type { JobInput, JobStatus } from '../../protocol/job.ts';
 
-/** A job whose name is `done`, `fails` or `waits`. */
+/** A job whose name is `done`, `fails`, `waits` or, until it is told to stop, `stops`. */
 export async function trainingJob({ spec, context }: JobInput): Promise<JobStatus> {
   const status: JobStatus = {
     job_id: spec.job_id,
@@ -18,6 +26,15 @@ export async function trainingJob({ spec, context }: JobInput): Promise<JobStatu
   };
   setHandler(defineQuery<JobStatus>('jobStatus'), () => status);
   if (spec.name === 'waits') await condition(() => false);
+  if (spec.name === 'stops') {
+    let stopped = false;
+    setHandler(defineSignal('stopJob'), () => {
+      stopped = true;
+    });
+    await condition(() => stopped);
+    upsertSearchAttributes([{ key: defineSearchAttributeKey('SleapPhase', 'KEYWORD'), value: 'cancelled' }]);
+    throw ApplicationFailure.create({ type: 'JOB_CANCELLED', message: 'Nothing was trained.', nonRetryable: true });
+  }
   if (spec.name === 'fails') {
     throw ApplicationFailure.create({
       type: 'GPU_OUT_OF_MEMORY',

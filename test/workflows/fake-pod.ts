@@ -106,7 +106,7 @@ export class FakePod {
   }
 
   async stop(): Promise<void> {
-    for (const worker of this.#workers) worker.shutdown();
+    for (const worker of this.#workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await this.#running;
   }
 
@@ -117,6 +117,7 @@ export class FakePod {
       receiveDataset: async () => {},
       train: async ({ input, run_index }) => trainedModel(input, run_index),
       uploadModel: async ({ input, trained }) => modelEntry(input, trained, this.name),
+      stopTraining: async () => {},
       returnResults: async () => ({ delivered: true }),
       announceJobComplete: async () => {},
       ensureModels: async () => ({ fetched: [] }),

@@ -98,6 +98,7 @@ export function modelEntry(
       epochs: trained.epochs,
       final_loss: trained.final_loss,
       training_duration_sec: trained.training_duration_sec,
+      ...(trained.stopped_early ? { stopped_early: true } : {}),
     },
   };
 }

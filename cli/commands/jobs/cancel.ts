@@ -4,7 +4,8 @@ import { BaseCommand, connectionFlags } from '../../base-command.ts';
 
 /** `sleap-rtc jobs cancel ID` */
 export default class JobsCancel extends BaseCommand {
-  static override summary = 'Stop a job. What it has published stays.';
+  static override summary =
+    'End a job for good, keeping nothing of what it trains; see `jobs stop` to keep the best model.';
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
   static override flags = { ...connectionFlags };
 

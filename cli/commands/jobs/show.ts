@@ -20,7 +20,13 @@ export default class JobsShow extends BaseCommand {
         ['Error', status.error === null ? undefined : `${status.error.message} [${status.error.code}]`],
         ['Remedy', status.error?.remedy],
         ['Worker', status.worker],
-        ...status.models.map((model) => ['Model', `${model.id} (${model.aliases.join(', ')})`] as const),
+        ...status.models.map(
+          (model) =>
+            [
+              'Model',
+              `${model.id} (${model.aliases.join(', ')})${model.stopped_early ? ', stopped early' : ''}`,
+            ] as const,
+        ),
         ['Submitted', `${when(status.submitted_at)} by ${status.user_id}`],
         ['History', temporal_ui_url],
       ]),

@@ -24,7 +24,7 @@ export default class ModelsShow extends BaseCommand {
         ['Type', model.model_type],
         ['Aliases', aliases.join(', ')],
         ['Trained', `${when(model.trained_at)} by ${model.trained_by} on ${model.trained_on_worker}`],
-        ['Epochs', model.training.epochs],
+        ['Epochs', `${model.training.epochs}${model.training.stopped_early ? ' (stopped early)' : ''}`],
         ['Loss', model.training.final_loss === null ? undefined : loss(model.training.final_loss)],
         ['Took', duration(model.training.training_duration_sec)],
         ['Data', model.training.dataset_hash],

@@ -94,6 +94,11 @@ export class RoomApi {
     return this.#call(`/jobs/${jobId}/cancel`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
   }
 
+  /** Ends the run under way early; its best model is kept. */
+  stopJob(jobId: string): Promise<JobReply> {
+    return this.#call(`/jobs/${jobId}/stop`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
+  }
+
   #call<T>(path: string, request: RoomRequest<T>): Promise<T> {
     const { server, room, token } = this.connection;
     return authorized(this.signIn, {

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
+import type { FakePod, FakePodOptions } from '../test/workflows/fake-pod.ts';
+import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
+import { type DevServer, devServer } from '../test/workflows/servers.ts';
+import { trainingJobsOn } from '../test/workflows/training-jobs.ts';
+
+describe('trainingJob, stopped early', function () {
+  this.timeout(60_000);
+  let server: DevServer;
+  let control: FakeControl;
+
+  before(async () => {
+    server = await devServer();
+    control = await startFakeControl(server.env);
+  });
+  after(async () => {
+    await control?.stop();
+    await server?.stop();
+  });
+
+  const { startPod, start, statusOf, failureOf } = trainingJobsOn(() => server.env);
+
+  /** Its first training goes on until it is stopped; `training` resolves when that has begun. */
+  function endless(): { overrides: NonNullable<FakePodOptions['overrides']>; training: Promise<void> } {
+    const training = Promise.withResolvers<void>();
+    const stopped = Promise.withResolvers<void>();
+    const overrides = (self: FakePod): ReturnType<NonNullable<FakePodOptions['overrides']>> => ({
+      train: async ({ input, run_index }) => {
+        if (run_index > 0) return trainedModel(input, run_index);
+        training.resolve();
+        await self.workUntil(stopped.promise);
+        return { ...trainedModel(input, run_index), stopped_early: true };
+      },
+      stopTraining: async () => stopped.resolve(),
+    });
+    return { overrides, training: training.promise };
+  }
+
+  it('while training: publishes the best model, marked, and trains the next one whole', async () => {
+    const room = 'stop-training';
+    const { overrides, training } = endless();
+    await startPod({ room, overrides });
+    const job = await start(trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] }));
+    await training;
+    await job.signal('stopJob');
+    await job.signal('stopJob');
+    const { phase, models, detail } = await job.result();
+    assert.equal(phase, 'done');
+    assert.deepEqual(
+      models.map(({ run, stopped_early }) => [run, stopped_early]),
+      [
+        ['centroid', true],
+        ['centered_instance', undefined],
+      ],
+    );
+    assert.match(detail, /stopped early/);
+    const marks = Object.values(control.manifest(room).models).map(({ training }) => training.stopped_early);
+    assert.deepEqual(new Set(marks), new Set([true, undefined]));
+  });
+
+  it('says at once that it stops', async () => {
+    const room = 'stop-said';
+    const { overrides, training } = endless();
+    await startPod({ room, overrides: (self) => ({ ...overrides(self), stopTraining: () => self.work() }) });
+    const job = await start(trainingInput({ room }));
+    await training;
+    await job.signal('stopJob');
+    assert.match((await statusOf(job)).detail, /centroid ends early; its best model is kept/);
+    await job.cancel();
+    assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
+  });
+
+  it('when the pod is lost before it could stop: the next pod stops', async () => {
+    const room = 'stop-lost';
+    const { overrides, training } = endless();
+    const doomed = await startPod({
+      room,
+      name: 'doomed',
+      overrides: (self) => ({ ...overrides(self), stopTraining: () => self.work() }),
+    });
+    const job = await start(trainingInput({ room }));
+    await training;
+    await job.signal('stopJob');
+    await doomed.stop();
+    const next = endless();
+    const survivor = await startPod({ room, name: 'survivor', overrides: next.overrides });
+    assert.deepEqual(
+      (await job.result()).models.map(({ stopped_early }) => stopped_early),
+      [true],
+    );
+    assert.ok(survivor.calls.includes('stopTraining'));
+  });
+
+  it('while queued: ends without a model, and says why', async () => {
+    const job = await start(trainingInput({ room: 'stop-queued' }));
+    await job.signal('stopJob');
+    const { code, message } = await failureOf(job);
+    assert.equal(code, 'JOB_CANCELLED');
+    assert.match(message, /before anything was trained/);
+    assert.equal((await statusOf(job)).phase, 'cancelled');
+  });
+
+  it('while receiving: stops that, frees the GPU, and says why', async () => {
+    const room = 'stop-receiving';
+    const reached = Promise.withResolvers<void>();
+    const pod = await startPod({
+      room,
+      overrides: (self) => ({
+        receiveDataset: async () => {
+          reached.resolve();
+          await self.work();
+        },
+      }),
+    });
+    const job = await start(trainingInput({ room }));
+    await reached.promise;
+    await job.signal('stopJob');
+    assert.match((await failureOf(job)).message, /before anything was trained/);
+    assert.equal(pod.sessions.size, 0);
+    assert.deepEqual(control.manifest(room).models, {});
+  });
+
+  it('after training: changes nothing', async () => {
+    const room = 'stop-late';
+    const reached = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    await startPod({
+      room,
+      overrides: (self) => ({
+        returnResults: async () => {
+          reached.resolve();
+          await self.workUntil(goOn.promise);
+          return { delivered: true };
+        },
+      }),
+    });
+    const job = await start(trainingInput({ room }));
+    await reached.promise;
+    await job.signal('stopJob');
+    assert.equal((await statusOf(job)).phase, 'returning');
+    goOn.resolve();
+    assert.deepEqual(
+      (await job.result()).models.map(({ stopped_early }) => stopped_early),
+      [undefined],
+    );
+  });
+});
