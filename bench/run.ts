@@ -2,6 +2,7 @@
 import { cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchmarkJob } from './job.ts';
+import { benchmarkPaths } from './paths.ts';
 import { benchmarkTransfer } from './transfer.ts';
 
 /** One line of output; every value is a number, a string or null. */
@@ -17,6 +18,7 @@ export interface BenchmarkContext {
 
 const benchmarks: Record<string, (context: BenchmarkContext) => Promise<Row>> = {
   job: benchmarkJob,
+  paths: benchmarkPaths,
   transfer: benchmarkTransfer,
 };
 

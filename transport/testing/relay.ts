@@ -28,8 +28,8 @@ export class TestRelay implements AsyncDisposable {
   }
 
   /** @param port 0 for any free one; a given one to come back after `drop` where clients look for it */
-  static async start(port = 0): Promise<TestRelay> {
-    const server = new WebSocketServer({ host: '127.0.0.1', port, path: '/ws' });
+  static async start(port = 0, host = '127.0.0.1'): Promise<TestRelay> {
+    const server = new WebSocketServer({ host, port, path: '/ws' });
     await new Promise<void>((resolve, reject) => {
       server.once('listening', resolve);
       server.once('error', reject);
@@ -42,7 +42,7 @@ export class TestRelay implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${(this.#server.address() as AddressInfo).address}:${this.port}`;
   }
 
   drop(): void {

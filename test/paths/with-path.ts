@@ -1,0 +1,53 @@
+import { type Host, type LinkShape, Network } from './network.ts';
+
+/** A path as it is spoken of: both directions alike. */
+export interface PathShape extends Omit<LinkShape, 'delayMs'> {
+  /** Round trip, in ms. Default: 0. */
+  rttMs?: number;
+  /** MTU at both ends, in bytes. Default: 1500. */
+  mtu?: number;
+}
+
+/** What `withPath` gives: two hosts with the path between them, and a third without any delay for servers. */
+export interface Path {
+  /** The shaped path is this one's link, as a researcher's is; `network.cut('laptop')` cuts it. */
+  laptop: Host;
+  pod: Host;
+  /** For the signaling and TURN servers. The laptop's way here is the shaped one too. */
+  server: Host;
+  network: Network;
+}
+
+/** Makes a path, uses it, and takes it down. */
+export async function withPath<Result>(shape: PathShape, use: (path: Path) => Promise<Result>): Promise<Result> {
+  const { rttMs = 0, mtu = 1500, ...rest } = shape;
+  const network = await Network.start({
+    hosts: [
+      { name: 'laptop', address: '10.77.1.2', mtu },
+      { name: 'pod', address: '10.77.2.2', mtu },
+      { name: 'server', address: '10.77.3.2', mtu },
+    ],
+  });
+  try {
+    await network.shape('laptop', { ...rest, delayMs: rttMs / 2 });
+    return await use({
+      laptop: network.host('laptop'),
+      pod: network.host('pod'),
+      server: network.host('server'),
+      network,
+    });
+  } finally {
+    await network[Symbol.asyncDispose]();
+  }
+}
+
+let reason: Promise<string | undefined> | undefined;
+
+/** Why this machine can't have such paths; undefined where it can. For tests that are left out then, and say so. */
+export function whyNoPaths(): Promise<string | undefined> {
+  reason ??= withPath({}, async ({ laptop }) => void (await laptop.run('true', []))).then(
+    () => undefined,
+    (error: unknown) => `no network namespaces here: ${error instanceof Error ? error.message : String(error)}`,
+  );
+  return reason;
+}
