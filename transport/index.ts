@@ -4,6 +4,7 @@ export { type ConnectPeerOptions, connectPeer } from './connect-peer.ts';
 export type { DataChannel, PeerConnection } from './connection.ts';
 export { describeFiles, type SourceFile } from './file-transfer/describe-files.ts';
 export { missingFiles } from './file-transfer/destination.ts';
+export { HashCache } from './file-transfer/hash-cache.ts';
 export { type ReceiveOptions, receiveFiles } from './file-transfer/receive-files.ts';
 export { type SendOptions, sendFiles } from './file-transfer/send-files.ts';
 export { type IceTransportPolicy, readIceTransportPolicy } from './ice-transport-policy.ts';

@@ -29,6 +29,25 @@ export async function prepareParents(root: string, path: string): Promise<string
 }
 
 /**
+ * Whether a file may be written at a safe relative path, and whether there is one already. Writes nothing.
+ * @throws SleapRtcError PATH_UNSAFE where a symbolic link or something else is in the way
+ */
+export async function lookAt(root: string, path: string): Promise<'absent' | { sizeBytes: number }> {
+  const parts = path.split('/');
+  for (let depth = 1; depth <= parts.length; depth += 1) {
+    const found = await lstat(join(root, ...parts.slice(0, depth))).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (found === undefined) return 'absent';
+    const isLast = depth === parts.length;
+    if (isLast ? !found.isFile() : !found.isDirectory()) throw inTheWay(path);
+    if (isLast) return { sizeBytes: found.size };
+  }
+  return 'absent';
+}
+
+/**
  * Whether the file is there under its final name with the promised content.
  * @throws SleapRtcError PATH_UNSAFE where a symbolic link or a folder has its name
  */

@@ -1,11 +1,10 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import { blockCount, blockLength, hashBlock } from './blocks.ts';
-import { BLOCK_ATTEMPTS, HASHES_PER_REQUEST } from './limits.ts';
+import type { Holdings } from './holdings.ts';
+import { BLOCK_ATTEMPTS, HASH_BYTES, HASHES_PER_REQUEST } from './limits.ts';
 import { PartialFile } from './partial-file.ts';
 import type { Piece } from './pieces.ts';
-
-const HASH_BYTES = 32;
 
 /** A block that was asked for, as far as it has arrived. */
 interface WantedBlock {
@@ -18,23 +17,28 @@ interface WantedBlock {
 export class IncomingFile implements AsyncDisposable {
   readonly entry: FileEntry;
   readonly #partial: PartialFile;
+  readonly #holdings: Holdings;
   readonly #hashes: Buffer;
   #hashesKnown = 0;
   #next = 0;
   readonly #wanted = new Map<number, WantedBlock>();
 
-  private constructor(entry: FileEntry, partial: PartialFile) {
+  private constructor(entry: FileEntry, partial: PartialFile, holdings: Holdings, hashes: Uint8Array | undefined) {
     this.entry = entry;
     this.#partial = partial;
-    // A file of one block is its own block hash, which saves asking.
-    const single = this.#blocks === 1;
-    this.#hashes = single ? Buffer.from(entry.sha256, 'hex') : Buffer.alloc(this.#blocks * HASH_BYTES);
-    this.#hashesKnown = single ? 1 : 0;
+    this.#holdings = holdings;
+    this.#hashes = Buffer.alloc(this.#blocks * HASH_BYTES);
+    if (hashes === undefined) return;
+    this.#hashes.set(hashes);
+    this.#hashesKnown = this.#blocks;
   }
 
   /** Opens what an earlier attempt left of the file. The caller disposes it. */
-  static async open(root: string, entry: FileEntry): Promise<IncomingFile> {
-    return new IncomingFile(entry, await PartialFile.open(root, entry));
+  static async open(root: string, entry: FileEntry, holdings: Holdings): Promise<IncomingFile> {
+    // A file of one block is its own block hash, and the hashes of content that is here are known, which saves asking.
+    const isSingle = blockCount(entry.size_bytes) === 1;
+    const hashes = isSingle ? Buffer.from(entry.sha256, 'hex') : await holdings.hashesOf(entry);
+    return new IncomingFile(entry, await PartialFile.open(root, entry), holdings, hashes);
   }
 
   /** The hashes to ask for next, if any are missing. */
@@ -61,14 +65,21 @@ export class IncomingFile implements AsyncDisposable {
   }
 
   /**
-   * Looks at the next block: either it is here from an earlier attempt (its bytes are counted), or it is to be asked for.
+   * Looks at the next block: either it is here, from an earlier attempt or in some other file (its bytes are counted), or it
+   * is to be asked for.
    * To be called only when all hashes are known.
    */
   async advance(): Promise<{ want: number } | { hadBytes: number }> {
     const block = this.#next;
     this.#next += 1;
     const length = blockLength(this.entry.size_bytes, block);
-    if (await this.#partial.recover(block, this.#hashOf(block))) return { hadBytes: length };
+    const hash = this.#hashOf(block);
+    if (await this.#partial.recover(block, hash)) return { hadBytes: length };
+    const here = await this.#holdings.block(hash);
+    if (here?.length === length) {
+      await this.#partial.write(block, here);
+      return { hadBytes: length };
+    }
     this.#wanted.set(block, { data: Buffer.allocUnsafe(length), filled: 0, attempt: 1 });
     return { want: block };
   }
@@ -89,6 +100,7 @@ export class IncomingFile implements AsyncDisposable {
     if (hashBlock(wanted.data).equals(this.#hashOf(block))) {
       this.#wanted.delete(block);
       await this.#partial.write(block, wanted.data);
+      this.#holdings.addBlock(this.#hashOf(block), this.#partial, block);
       return 'done';
     }
     if (wanted.attempt >= BLOCK_ATTEMPTS) {
@@ -101,7 +113,10 @@ export class IncomingFile implements AsyncDisposable {
 
   /** Moves the complete file to its name. @throws SleapRtcError INTEGRITY */
   async finish(): Promise<void> {
-    await this.#partial.finish();
+    const { absolutePath, identity } = await this.#partial.finish();
+    if (identity === undefined) return;
+    const { sha256, size_bytes: sizeBytes } = this.entry;
+    this.#holdings.add(absolutePath, { identity, sizeBytes, sha256, blockHashes: this.#hashes });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

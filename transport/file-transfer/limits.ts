@@ -36,3 +36,12 @@ export const PROGRESS_INTERVAL_MS = 250;
 
 /** Time over which the rate is measured, in ms. */
 export const RATE_WINDOW_MS = 3_000;
+
+/** Bytes of a SHA-256. */
+export const HASH_BYTES = 32;
+
+/** Files whose hashes are remembered: some offers of the largest length. */
+export const MAX_CACHED_FILES = 20_000;
+
+/** Block hashes that are remembered, over all files: those of 512 GiB, 16 MiB in memory. */
+export const MAX_CACHED_BLOCK_HASHES = 512 * 1024;

@@ -1,11 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, rename, rm, rmdir } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import { blockCount, blockLength, hashBlock } from './blocks.ts';
 import { isFinished, prepareParents, syncFolderOf } from './destination.ts';
+import { fileIdentity, settledTime } from './file-identity.ts';
 import { BLOCK_BYTES } from './limits.ts';
 
 /** Folder, below the destination, of unfinished files: on the same disk, so that finishing one is a rename. */
@@ -60,7 +61,7 @@ export class PartialFile implements AsyncDisposable {
   /** Whether the earlier attempt has left this block whole. */
   async recover(block: number, hash: Uint8Array): Promise<boolean> {
     if (!this.#claimed.has(block)) return false;
-    const data = await this.#read(block);
+    const data = await this.read(block);
     if (data === undefined || !hashBlock(data).equals(hash)) return false;
     this.#add(block, data);
     return true;
@@ -82,9 +83,10 @@ export class PartialFile implements AsyncDisposable {
 
   /**
    * Checks the whole file's hash, makes it durable, and moves it to its name.
+   * @returns where it is, and its identity there unless somebody else has changed it already
    * @throws SleapRtcError INTEGRITY, after which nothing of it is left
    */
-  async finish(): Promise<void> {
+  async finish(): Promise<{ absolutePath: string; identity: string | undefined }> {
     const { path, sha256, size_bytes } = this.#entry;
     const from = partialPath(this.#root, this.#entry);
     await this.#catchUp();
@@ -94,6 +96,8 @@ export class PartialFile implements AsyncDisposable {
       throw new SleapRtcError('INTEGRITY', `${path} arrived, but its content is not what was promised.`);
     }
     await this.#data.truncate(size_bytes);
+    const changedAt = settledTime();
+    await this.#data.utimes(changedAt, changedAt);
     await this.#data.sync();
     await this[Symbol.asyncDispose]();
     const to = await prepareParents(this.#root, path);
@@ -103,6 +107,9 @@ export class PartialFile implements AsyncDisposable {
     });
     await syncFolderOf(to);
     await rm(journalOf(from), { force: true });
+    const found = await lstat(to, { bigint: true });
+    const isOurs = found.isFile() && Number(found.mtimeMs) === changedAt * 1000;
+    return { absolutePath: to, identity: isOurs ? fileIdentity(found) : undefined };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -119,14 +126,15 @@ export class PartialFile implements AsyncDisposable {
   /** Hashes the blocks that came before their turn. */
   async #catchUp(): Promise<void> {
     for (; this.#hashedBlocks < blockCount(this.#entry.size_bytes); this.#hashedBlocks += 1) {
-      const data = await this.#read(this.#hashedBlocks);
+      const data = await this.read(this.#hashedBlocks);
       if (data === undefined)
         throw new SleapRtcError('INTEGRITY', `${this.#entry.path} was shortened while it arrived.`);
       this.#whole.update(data);
     }
   }
 
-  async #read(block: number): Promise<Buffer | undefined> {
+  /** A block that is there, unchecked. */
+  async read(block: number): Promise<Buffer | undefined> {
     const data = Buffer.allocUnsafe(blockLength(this.#entry.size_bytes, block));
     const { bytesRead } = await this.#data.read(data, 0, data.length, block * BLOCK_BYTES);
     return bytesRead === data.length ? data : undefined;

@@ -2,6 +2,7 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import { appendBlock, type BlockRange, blockLength } from './blocks.ts';
 import type { Conversation } from './conversation.ts';
+import type { Holdings } from './holdings.ts';
 import { IncomingFile } from './incoming-file.ts';
 import { WINDOW_BLOCKS } from './limits.ts';
 import { parseMessage, SenderMessage } from './messages.ts';
@@ -23,6 +24,7 @@ interface Asking {
 export class Pull implements AsyncDisposable {
   readonly #conversation: Conversation;
   readonly #root: string;
+  readonly #holdings: Holdings;
   readonly #missing: { index: number; entry: FileEntry }[];
   readonly #meter: ProgressMeter;
   /** Files with blocks on their way, by their index in the offer. */
@@ -34,11 +36,13 @@ export class Pull implements AsyncDisposable {
   constructor(
     conversation: Conversation,
     root: string,
+    holdings: Holdings,
     missing: { index: number; entry: FileEntry }[],
     meter: ProgressMeter,
   ) {
     this.#conversation = conversation;
     this.#root = root;
+    this.#holdings = holdings;
     this.#missing = missing;
     this.#meter = meter;
   }
@@ -81,7 +85,7 @@ export class Pull implements AsyncDisposable {
     const next = this.#missing[this.#started];
     if (next === undefined) return undefined;
     this.#started += 1;
-    const file = await IncomingFile.open(this.#root, next.entry);
+    const file = await IncomingFile.open(this.#root, next.entry, this.#holdings);
     this.#open.set(next.index, file);
     return { index: next.index, file, hashesAsked: false };
   }

@@ -1,10 +1,13 @@
+import { join } from 'node:path';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import type { TransferProgress } from '../../protocol/peer-messages.ts';
 import type { DataChannel } from '../connection.ts';
 import { acceptOffer } from './accept-offer.ts';
 import { Conversation } from './conversation.ts';
-import { allocatedBytes, checkFreeSpace, isFinished, openDestination, prepareParents } from './destination.ts';
+import { allocatedBytes, checkFreeSpace, lookAt, openDestination } from './destination.ts';
+import { HashCache } from './hash-cache.ts';
+import { Holdings, type Reuse } from './holdings.ts';
 import { FAREWELL_MS } from './limits.ts';
 import { HELLO, parseMessage, SenderMessage } from './messages.ts';
 import { partialPath, removePartialFolder } from './partial-file.ts';
@@ -17,6 +20,10 @@ export interface ReceiveOptions {
   expected?: FileEntry[];
   /** Refuse offers of more than this many bytes in all. */
   maxTotalBytes?: number;
+  /** What is known of the files here; what comes is added and it is saved. Absent: nothing outlives the call. */
+  cache?: HashCache;
+  /** Other files that may serve for what is offered. What the destination and the offer have twice is not sent anyway. */
+  reuse?: Reuse;
   signal?: AbortSignal;
   /** Called about four times a second, and at the end. */
   onProgress?: (progress: TransferProgress) => void;
@@ -34,6 +41,7 @@ export async function receiveFiles(
   options: ReceiveOptions = {},
 ): Promise<FileEntry[]> {
   const conversation = new Conversation(channel, options.signal);
+  const cache = options.cache ?? HashCache.inMemory();
   const patience = conversation.keepPatient();
   const receiving = conversation.run(
     async () => {
@@ -44,8 +52,16 @@ export async function receiveFiles(
         files.reduce((sum, file) => sum + file.size_bytes, 0),
         options.onProgress,
       );
-      const missing = await lookAround(root, files, meter, conversation);
-      await pull(conversation, root, missing, meter);
+      const holdings = await Holdings.open(cache, root, options.reuse);
+      try {
+        const { missing, twins } = await lookAround(root, files, { holdings, meter, conversation });
+        await pull(conversation, root, holdings, missing, meter);
+        // Their content is here now, so nothing of them is asked for.
+        await pull(conversation, root, holdings, twins, meter);
+      } finally {
+        await holdings[Symbol.asyncDispose]();
+        await cache.save();
+      }
       await takeLeave(conversation, meter);
       await removePartialFolder(root);
       meter.finish();
@@ -68,35 +84,58 @@ async function readOffer(conversation: Conversation): Promise<FileEntry[]> {
   }
 }
 
-/** Finds the files that are not here yet, and whether the disk has room for what is missing of them. */
+interface Wanted {
+  index: number;
+  entry: FileEntry;
+}
+
+/**
+ * Finds the files that are not here yet, refusing all before anything is written where one may not be written or the disk has
+ * no room for what is missing; and gives those their names whose content is here under another.
+ * @returns `twins`: those with the content of one that is missing too
+ */
 async function lookAround(
   root: string,
   files: readonly FileEntry[],
-  meter: ProgressMeter,
-  conversation: Conversation,
-): Promise<{ index: number; entry: FileEntry }[]> {
-  const missing: { index: number; entry: FileEntry }[] = [];
+  { holdings, meter, conversation }: { holdings: Holdings; meter: ProgressMeter; conversation: Conversation },
+): Promise<{ missing: Wanted[]; twins: Wanted[] }> {
+  const absent: Wanted[] = [];
   let neededBytes = 0;
+  const found = new Map<FileEntry, { sizeBytes: number } | 'absent'>();
+  for (const entry of files) found.set(entry, await lookAt(root, entry.path));
   for (const [index, entry] of files.entries()) {
     conversation.throwIfAborted();
-    if (await isFinished(await prepareParents(root, entry.path), entry)) {
+    const here = found.get(entry) === 'absent' ? undefined : await holdings.describe(join(root, entry.path));
+    if (here?.sha256 === entry.sha256) {
       meter.had(entry.size_bytes);
       continue;
     }
-    missing.push({ index, entry });
+    absent.push({ index, entry });
+    if (await holdings.canLink(entry)) continue;
     neededBytes += Math.max(0, entry.size_bytes - (await allocatedBytes(partialPath(root, entry))));
   }
   await checkFreeSpace(root, neededBytes);
-  return missing;
+
+  const missing = new Map<string, Wanted>();
+  const twins: Wanted[] = [];
+  for (const wanted of absent) {
+    conversation.throwIfAborted();
+    const { entry } = wanted;
+    if (await holdings.place(root, entry)) meter.had(entry.size_bytes);
+    else if (missing.has(entry.sha256)) twins.push(wanted);
+    else missing.set(entry.sha256, wanted);
+  }
+  return { missing: [...missing.values()], twins };
 }
 
 async function pull(
   conversation: Conversation,
   root: string,
-  missing: { index: number; entry: FileEntry }[],
+  holdings: Holdings,
+  missing: Wanted[],
   meter: ProgressMeter,
 ): Promise<void> {
-  const pulling = new Pull(conversation, root, missing, meter);
+  const pulling = new Pull(conversation, root, holdings, missing, meter);
   try {
     await pulling.run();
   } finally {

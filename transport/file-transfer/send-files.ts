@@ -4,6 +4,7 @@ import type { DataChannel } from '../connection.ts';
 import { blocksOf } from './blocks.ts';
 import { Conversation } from './conversation.ts';
 import type { SourceFile } from './describe-files.ts';
+import type { HashCache } from './hash-cache.ts';
 import { FAREWELL_MS, HASHES_PER_REQUEST, PIECE_HEADER_BYTES } from './limits.ts';
 import { HELLO, offerMessages, parseMessage, ReceiverMessage } from './messages.ts';
 import { dataPieces, encodePiece } from './pieces.ts';
@@ -12,6 +13,8 @@ import { SourceFiles } from './source-files.ts';
 
 /** How a sender is watched and stopped. */
 export interface SendOptions {
+  /** The one that the files were described with: it forgets a file whose content is found to be another. */
+  cache?: HashCache;
   signal?: AbortSignal;
   /** Called about four times a second, and at the end. */
   onProgress?: (progress: TransferProgress) => void;
@@ -23,7 +26,7 @@ export interface SendOptions {
  */
 export async function sendFiles(channel: DataChannel, files: SourceFile[], options: SendOptions = {}): Promise<void> {
   const conversation = new Conversation(channel, options.signal);
-  const source = new SourceFiles(files);
+  const source = new SourceFiles(files, options.cache);
   const total = files.reduce((sum, { entry }) => sum + entry.size_bytes, 0);
   const meter = new ProgressMeter(total, options.onProgress);
   try {

@@ -2,19 +2,27 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { blockCount, blockLength, hashBlock } from './blocks.ts';
 import type { SourceFile } from './describe-files.ts';
-import { BLOCK_BYTES } from './limits.ts';
+import { fileIdentity } from './file-identity.ts';
+import type { HashCache } from './hash-cache.ts';
+import { BLOCK_BYTES, HASH_BYTES } from './limits.ts';
 
-const HASH_BYTES = 32;
-
-/** Reads the blocks of the files on offer, one open file at a time, and notices where a file is no longer what was offered. */
+/**
+ * Reads the blocks of the files on offer, one open file at a time, and notices where a file is no longer what was offered: a
+ * block is compared with its promised hash unless the file, looked at after the reading, is still the one that was described.
+ */
 export class SourceFiles implements AsyncDisposable {
   readonly #files: readonly SourceFile[];
   /** Hashes that were promised to the receiver, by file; nought where none was yet. */
   readonly #promised = new Map<number, Buffer>();
+  /** Blocks that were sent, a bit each, by file: one that is asked for again may have been read wrong. */
+  readonly #sent = new Map<number, Uint8Array>();
+  readonly #cache: HashCache | undefined;
   #open: { index: number; handle: FileHandle } | undefined;
 
-  constructor(files: readonly SourceFile[]) {
+  /** @param cache forgets a file that turns out to be another than it says */
+  constructor(files: readonly SourceFile[], cache?: HashCache) {
     this.#files = files;
+    this.#cache = cache;
   }
 
   /**
@@ -40,11 +48,12 @@ export class SourceFiles implements AsyncDisposable {
   async block(index: number, block: number): Promise<Uint8Array> {
     const data = await this.#read(index, block);
     const { entry, blockHashes } = this.#file(index);
+    if (!this.#isSentBefore(index, block) && (await this.#isAsDescribed(index))) return data;
     const promised =
       blockCount(entry.size_bytes) === 1
         ? Buffer.from(entry.sha256, 'hex')
         : (blockHashes ?? this.#promised.get(index))?.subarray(block * HASH_BYTES, (block + 1) * HASH_BYTES);
-    if (promised !== undefined && !hashBlock(data).equals(promised)) throw changed(entry.path);
+    if (promised !== undefined && !hashBlock(data).equals(promised)) throw this.#changed(index);
     return data;
   }
 
@@ -61,7 +70,7 @@ export class SourceFiles implements AsyncDisposable {
     let filled = 0;
     while (filled < data.length) {
       const { bytesRead } = await handle.read(data, filled, data.length - filled, block * BLOCK_BYTES + filled);
-      if (bytesRead === 0) throw changed(entry.path);
+      if (bytesRead === 0) throw this.#changed(index);
       filled += bytesRead;
     }
     return data;
@@ -75,8 +84,35 @@ export class SourceFiles implements AsyncDisposable {
       throw new SleapRtcError('FILE_NOT_FOUND', `${entry.path} cannot be read any more.`, { cause });
     });
     this.#open = { index, handle };
-    if ((await handle.stat()).size !== entry.size_bytes) throw changed(entry.path);
+    if ((await handle.stat()).size !== entry.size_bytes) throw this.#changed(index);
     return handle;
+  }
+
+  /** Systems note that a file is being written to before its new content can be read, so looking afterwards is enough. */
+  async #isAsDescribed(index: number): Promise<boolean> {
+    const { identity } = this.#file(index);
+    if (identity === undefined || this.#open?.index !== index) return false;
+    return fileIdentity(await this.#open.handle.stat({ bigint: true })) === identity;
+  }
+
+  /** Whether the block was sent before; from now on it was. */
+  #isSentBefore(index: number, block: number): boolean {
+    let sent = this.#sent.get(index);
+    if (sent === undefined) {
+      sent = new Uint8Array(Math.ceil(blockCount(this.#file(index).entry.size_bytes) / 8));
+      this.#sent.set(index, sent);
+    }
+    const at = block >> 3;
+    const bit = 1 << (block & 7);
+    const before = (sent[at] ?? 0) & bit;
+    sent[at] = (sent[at] ?? 0) | bit;
+    return before !== 0;
+  }
+
+  #changed(index: number): SleapRtcError {
+    const { absolutePath, entry } = this.#file(index);
+    this.#cache?.forget(absolutePath);
+    return new SleapRtcError('SOURCE_CHANGED', `${entry.path} changed while it was being sent.`);
   }
 
   #file(index: number): SourceFile {
@@ -84,10 +120,6 @@ export class SourceFiles implements AsyncDisposable {
     if (file === undefined) throw new SleapRtcError('MESSAGE_INVALID', `File ${index} is not on offer.`);
     return file;
   }
-}
-
-function changed(path: string): SleapRtcError {
-  return new SleapRtcError('SOURCE_CHANGED', `${path} changed while it was being sent.`);
 }
 
 function outOfRange(path: string): SleapRtcError {

@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal } from '../../../protocol/job.ts';
-import { describeFiles, type SourceFile } from '../../../transport/index.ts';
+import { describeFiles, type HashCache, type SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { prepareInference } from '../inputs/prepare-inference.ts';
 import { prepareTraining } from '../inputs/prepare-training.ts';
 import type { PreparedFiles } from '../inputs/prepared-files.ts';
 import type { Display } from '../output/display.ts';
 import { JobProgress } from '../output/job-progress.ts';
+import { openHashCache } from '../settings/hash-cache.ts';
 import { endInterrupted, type OnInterrupt, whenInterrupted } from './end-interrupted.ts';
 import { type Followed, JobFollower } from './follow-job.ts';
 import { type JobOutcome, jobOutcome } from './job-outcome.ts';
@@ -48,12 +49,14 @@ export async function attachJob(
   try {
     let followed: Followed = { status, left: false, received: false };
     if (!isFinal(status.phase)) {
+      const cache = await openHashCache();
       // Also where a worker has the data: it may be lost, and the next one asks for the data again.
-      data = await dataOf(record, signal, progress);
+      data = await dataOf(record, { cache, signal }, progress);
       follower = await JobFollower.enter({
         api,
         jobId,
         sources: data?.sources,
+        cache,
         requirements: {},
         resultsFolder: partialFolder(output, jobId),
         progress,
@@ -82,7 +85,7 @@ interface Data {
 /** The job's data, looked at again. The worker compares every byte with what was promised at the submit. */
 async function dataOf(
   record: JobRecord | undefined,
-  signal: AbortSignal,
+  { cache, signal }: { cache: HashCache; signal: AbortSignal },
   progress: JobProgress,
 ): Promise<Data | undefined> {
   if (record === undefined) {
@@ -92,7 +95,7 @@ async function dataOf(
   let prepared: PreparedFiles | undefined;
   try {
     prepared = await (record.kind === 'training' ? prepareTraining(record.inputs) : prepareInference(record.input));
-    return { prepared, sources: await describeFiles(prepared.files, { signal }) };
+    return { prepared, sources: await describeFiles(prepared.files, { signal, cache }) };
   } catch (error) {
     await prepared?.[Symbol.asyncDispose]();
     if (!(error instanceof SleapRtcError)) throw error;

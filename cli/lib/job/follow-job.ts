@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { JobRequirements, JobSpec, JobStatus } from '../../../protocol/job.ts';
-import type { SignalingClient, SourceFile } from '../../../transport/index.ts';
+import type { HashCache, SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { pause } from '../api/http.ts';
 import type { JobProgress } from '../output/job-progress.ts';
@@ -23,6 +23,7 @@ export interface FollowOptions {
   jobId: string;
   /** The dataset, where this process can serve it. */
   sources: SourceFile[] | undefined;
+  cache: HashCache;
   requirements: JobRequirements;
   resultsFolder: string;
   progress: JobProgress;
@@ -58,6 +59,7 @@ export class JobFollower implements AsyncDisposable {
       signaling,
       jobId: options.jobId,
       sources: options.sources,
+      cache: options.cache,
       worker: options.requirements.worker,
       resultsFolder: options.resultsFolder,
       onProgress: (transfer) => progress.transfer(transfer),

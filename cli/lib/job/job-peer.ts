@@ -3,6 +3,7 @@ import { SleapRtcError, toSleapRtcError } from '../../../protocol/errors.ts';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import {
   acceptPeers,
+  type HashCache,
   type PeerConnection,
   receiveFiles,
   type SignalingClient,
@@ -19,6 +20,8 @@ export interface JobPeerOptions {
   jobId: string;
   /** The dataset; undefined where this process cannot serve it (`jobs attach` elsewhere). */
   sources: SourceFile[] | undefined;
+  /** What is known of the files on this machine. */
+  cache: HashCache;
   /** Only this worker is served, where the job asked for one. */
   worker?: string | undefined;
   /** Where results are received; made when they come. */
@@ -96,22 +99,27 @@ export class JobPeer implements AsyncDisposable {
   }
 
   async #send(connection: PeerConnection): Promise<void> {
-    const { sources = [], onProgress, onSent, signal } = this.#options;
+    const { sources = [], cache, onProgress, onSent, signal } = this.#options;
     const started = Date.now();
     const channel = await connection.acceptChannel({ signal });
-    await sendFiles(channel, sources, { signal, onProgress });
+    await sendFiles(channel, sources, { cache, signal, onProgress });
     this.#datasetIsAcross = true;
     onSent(totalBytes(sources.map(({ entry }) => entry)), (Date.now() - started) / 1000);
   }
 
   async #receive(connection: PeerConnection): Promise<void> {
-    const { resultsFolder, onProgress, onReceived, signal } = this.#options;
+    const { resultsFolder, cache, onProgress, onReceived, signal } = this.#options;
     this.#receiving += 1;
     try {
       const started = Date.now();
       const channel = await connection.acceptChannel({ signal });
       await mkdir(resultsFolder, { recursive: true });
-      const files = await receiveFiles(channel, resultsFolder, { maxTotalBytes: MAX_RESULT_BYTES, signal, onProgress });
+      const files = await receiveFiles(channel, resultsFolder, {
+        maxTotalBytes: MAX_RESULT_BYTES,
+        cache,
+        signal,
+        onProgress,
+      });
       this.#hasResults = true;
       onReceived(totalBytes(files), (Date.now() - started) / 1000);
     } finally {

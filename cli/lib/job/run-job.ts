@@ -8,6 +8,7 @@ import type { PreparedFiles } from '../inputs/prepared-files.ts';
 import type { Display } from '../output/display.ts';
 import { JobProgress } from '../output/job-progress.ts';
 import { bytes, count } from '../output/words.ts';
+import { openHashCache } from '../settings/hash-cache.ts';
 import { endInterrupted, type OnInterrupt, whenInterrupted } from './end-interrupted.ts';
 import { JobFollower } from './follow-job.ts';
 import type { JobOutcome } from './job-outcome.ts';
@@ -65,7 +66,8 @@ export async function runJob<Prepared extends PreparedFiles>(
     await checkOutputFolder(output);
     for (const remark of prepared.remarks) display.say(remark);
     signal.throwIfAborted();
-    const sources = await describeFiles(prepared.files, { signal });
+    const cache = await openHashCache();
+    const sources = await describeFiles(prepared.files, { signal, cache });
     const entries = sources.map(({ entry }) => entry);
     const spec = await plan.spec(jobId, prepared, entries);
     const total = entries.reduce((sum, file) => sum + file.size_bytes, 0);
@@ -75,6 +77,7 @@ export async function runJob<Prepared extends PreparedFiles>(
       api,
       jobId,
       sources,
+      cache,
       requirements: spec.requirements,
       resultsFolder: partialFolder(output, jobId),
       progress,
