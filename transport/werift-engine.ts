@@ -40,6 +40,13 @@ const SCTP_HEADER_BYTES = 28;
 /** UDP receive buffer, in bytes: the usual 208 KiB overflow while JavaScript is busy, and every lost packet slows the sender. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
+/**
+ * First number of a DTLS record with data, above that of any record of the handshake. werift counts anew after its last one
+ * (Finished), which already is of the new epoch, so that one later record has the same number: others then drop it as
+ * repeated (RFC 6347, 4.1.2.6), which costs a second, and two records share a nonce, which AES-GCM does not forgive.
+ */
+const FIRST_DATA_RECORD = 1_000;
+
 /** Longest wait for a STUN server while gathering, in seconds: werift begins to connect only when gathering has ended. */
 const STUN_GATHER_S = 2;
 
@@ -156,6 +163,13 @@ class WeriftConnection implements EngineConnection {
   #setLocal(description: RTCSessionDescription): void {
     // Without a configured STUN server werift asks a public one of Google's, which costs seconds and tells it of us.
     if (!this.#hasStun) for (const transport of this.#peer.iceTransports) delete transport.connection.stunServer;
+    for (const transport of this.#peer.dtlsTransports) {
+      transport.onStateChange.subscribe((state) => {
+        if (state === 'connected' && transport.dtls !== undefined) {
+          transport.dtls.dtls.recordSequenceNumber = FIRST_DATA_RECORD;
+        }
+      });
+    }
     this.#peer.setLocalDescription(description).catch(() => this.#handlers.failed());
   }
 }
