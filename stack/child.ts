@@ -72,6 +72,8 @@ export interface Child extends AsyncDisposable {
   tail(): string;
   /** SIGTERM to the child, SIGKILL to its group after `graceMs`; returns when all have ended. */
   stop(graceMs?: number): Promise<void>;
+  /** SIGKILL to the child's group at once, as the power's failing would be; returns when all have ended. */
+  kill(): Promise<void>;
 }
 
 /** Starts a program that ends with this process, however this process ends. */
@@ -127,6 +129,10 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     if (running) sendSignal(-pid, 'SIGKILL');
     await exited;
   };
+  const kill = async (): Promise<void> => {
+    if (running) sendSignal(-pid, 'SIGKILL');
+    await exited;
+  };
   const onAbort = (): void => void stop();
   options.signal?.addEventListener('abort', onAbort, { once: true });
   void exited.then(() => options.signal?.removeEventListener('abort', onAbort));
@@ -140,6 +146,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     },
     tail: () => lines.join('\n'),
     stop,
+    kill,
     [Symbol.asyncDispose]: () => stop(),
   };
 }

@@ -40,12 +40,12 @@ function commonSettings({ temporal, s3 }: StackServers): Record<string, string> 
 }
 
 /** Environment of `signaling/main.ts`. */
-export function signalingSettings(servers: StackServers): Record<string, string> {
+export function signalingSettings(servers: StackServers, port: number): Record<string, string> {
   const { dynamodb, cognito, turn } = servers;
   return {
     ...commonSettings(servers),
     SLEAP_RTC_HOST: '127.0.0.1',
-    SLEAP_RTC_PORT: '0',
+    SLEAP_RTC_PORT: String(port),
     SLEAP_RTC_STATE_BUCKET: STATE_BUCKET,
     SLEAP_RTC_ROOMS_TABLE: 'rooms',
     AWS_ENDPOINT_URL_DYNAMODB: dynamodb.endpoint,

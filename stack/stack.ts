@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Child } from './child.ts';
+import { freePort } from './ports.ts';
 import { startProcess } from './process.ts';
 import { startCognito } from './servers/cognito.ts';
 import { startDynamoDb } from './servers/dynamodb.ts';
@@ -35,9 +36,14 @@ export interface StackOptions {
   onUnexpectedExit?: (message: string) => void;
   /** Further settings of the signaling server and the control worker. */
   env?: Readonly<Record<string, string>>;
+  /** For tests of a bad network: is given S3's address, and returns the one that our programs are told instead. */
+  s3Through?: (endpoint: string) => Promise<string>;
   /** Stops everything when aborted, also while starting. */
   signal?: AbortSignal;
 }
+
+/** What may be killed and started again under a running job. */
+export type StackPart = 'temporal' | 's3' | 'signaling' | 'control';
 
 /** A GPU worker of a stack. */
 export interface StackGpuWorker extends AsyncDisposable {
@@ -69,6 +75,10 @@ export interface Stack extends AsyncDisposable {
   pids(): Record<string, number>;
   /** Starts a GPU worker in a room and returns when it polls for jobs. */
   startGpuWorker(worker: GpuWorkerOptions): Promise<StackGpuWorker>;
+  /** Ends a part with kill -9. */
+  kill(part: StackPart): Promise<void>;
+  /** Starts a part that was killed again, at the same address and on the same data; returns when it is well. */
+  restart(part: StackPart): Promise<void>;
   /** Ends our workers, then the signaling server, then the servers; nothing is left running. */
   stop(): Promise<void>;
 }
@@ -90,6 +100,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   onProgress?.('Starting Temporal, S3, DynamoDB and Cognito; about 2 s');
   const servers = await startServers(dir, options.tools, signal);
+  const told: StackServers = { ...servers };
 
   const startProgram = async <T>(
     name: string,
@@ -124,23 +135,22 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return stopped;
   };
 
-  let serverUrl: string;
-  try {
-    onProgress?.('Starting the signaling server and the workflow worker; about 3 s');
-    const signaling = startProgram(
+  const startSignaling = (port: number) =>
+    startProgram(
       'signaling',
       'signaling/main.ts',
-      { ...signalingSettings(servers), ...options.env },
+      { ...signalingSettings(told, port), ...options.env },
       // Parsed strictly: a server that is ready but does not say where is an error, not something to wait for.
       (line) => (isReady(line) ? signalingReady.parse(line).url : undefined),
     );
-    const control = startProgram(
-      'control',
-      'workers/control/main.ts',
-      { ...controlWorkerSettings(servers), ...options.env },
-      isReady,
-    );
-    const [{ announced }] = await Promise.all([signaling, control]);
+  const startControl = () =>
+    startProgram('control', 'workers/control/main.ts', { ...controlWorkerSettings(told), ...options.env }, isReady);
+
+  let serverUrl: string;
+  try {
+    if (options.s3Through) told.s3 = { ...servers.s3, endpoint: await options.s3Through(servers.s3.endpoint) };
+    onProgress?.('Starting the signaling server and the workflow worker; about 3 s');
+    const [{ announced }] = await Promise.all([startSignaling(await freePort()), startControl()]);
     serverUrl = announced;
     onAbort = (): void => void stop();
   } catch (error) {
@@ -160,11 +170,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     async startGpuWorker(worker) {
       const workDir = join(dir, 'workers', worker.name);
       await mkdir(workDir, { recursive: true });
-      const settings = gpuWorkerSettings(servers, worker, { serverUrl, workDir, python: options.tools.python });
+      const settings = gpuWorkerSettings(told, worker, { serverUrl, workDir, python: options.tools.python });
       const child = await startProgram(worker.name, 'workers/gpu/main.ts', settings, isReady);
       const stopWorker = (): Promise<void> => child.stop(WORKER_GRACE_MS);
       const { name, pid, logFile, exited } = child;
       return { name, pid, workDir, logFile, exited, stop: stopWorker, [Symbol.asyncDispose]: stopWorker };
+    },
+    async kill(part) {
+      if (part === 'temporal' || part === 's3') await servers[part].kill();
+      else await programs.get(part)?.kill();
+    },
+    async restart(part) {
+      if (part === 'temporal' || part === 's3') await servers[part].restart();
+      else if (programs.has(part)) return;
+      else if (part === 'control') await startControl();
+      else await startSignaling(Number(new URL(serverUrl).port));
     },
     stop,
     [Symbol.asyncDispose]: stop,

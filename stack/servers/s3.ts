@@ -14,8 +14,12 @@ export interface S3Server extends AsyncDisposable {
   region: string;
   accessKeyId: string;
   secretAccessKey: string;
-  pid: number;
+  readonly pid: number;
   stop(): Promise<void>;
+  /** Ends it with kill -9. */
+  kill(): Promise<void>;
+  /** Starts it again at the same address, with the same keys, on the same data. */
+  restart(): Promise<void>;
 }
 
 /**
@@ -34,7 +38,7 @@ export async function startS3(
   const configFile = join(options.dir, 's3.json');
   await writeFile(configFile, JSON.stringify(adminIdentity(credentials)), { mode: 0o600 });
 
-  const { child, health } = await startServer('s3', options, async () => {
+  const server = await startServer('s3', options, async () => {
     const ports = await choosePorts();
     const endpoint = `http://127.0.0.1:${ports['s3.port']}`;
     return {
@@ -62,12 +66,26 @@ export async function startS3(
       },
     };
   });
+  const { endpoint, ports } = server.health;
   const stop = async (): Promise<void> => {
-    await child.stop();
-    await removeSockets(Object.values(health.ports));
+    await server.stop();
+    await removeSockets(Object.values(ports));
   };
-  const { endpoint } = health;
-  return { endpoint, region: REGION, ...credentials, pid: child.pid, stop, [Symbol.asyncDispose]: stop };
+  return {
+    endpoint,
+    region: REGION,
+    ...credentials,
+    get pid() {
+      return server.child.pid;
+    },
+    stop,
+    async kill() {
+      await server.kill();
+      await removeSockets(Object.values(ports));
+    },
+    restart: server.restart,
+    [Symbol.asyncDispose]: stop,
+  };
 }
 
 /** By SeaweedFS's names. Each gRPC port would default to its HTTP port + 10000, which nobody has found to be free. */

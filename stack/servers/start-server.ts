@@ -26,6 +26,19 @@ export interface ServerOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** A server that runs. */
+export interface RunningServer<T> {
+  /** The process that serves now: another one after a restart. */
+  readonly child: Child;
+  readonly health: T;
+  /** Ends the whole group with kill -9. */
+  kill(): Promise<void>;
+  /** Starts it again where it was, on the data that it left; returns when it is well. Does nothing while it runs. */
+  restart(): Promise<void>;
+  /** Ends the present process, if there is one. */
+  stop(): Promise<void>;
+}
+
 /**
  * Starts a server that cannot choose its own port: where it ends because a port was taken meanwhile, other ports are tried.
  * @param attempt chooses ports and says how to start on them
@@ -34,33 +47,64 @@ export async function startServer<T>(
   name: string,
   options: ServerOptions,
   attempt: () => Promise<ServerAttempt<T>>,
-): Promise<{ child: Child; health: T }> {
+): Promise<RunningServer<T>> {
   for (let tries = 1; ; tries++) {
     const server = await attempt();
-    const { promise: listening, resolve } = Promise.withResolvers<void>();
-    if (server.listening === undefined) resolve();
-    const child = await startChild({
-      name,
-      command: server.command,
-      args: server.args,
-      ...(server.env ? { env: server.env } : {}),
-      ...(server.cwd ? { cwd: server.cwd } : {}),
-      logFile: join(options.dir, 'logs', `${name}.log`),
-      onAnyLine: (line) => {
-        if (server.listening?.test(line)) resolve();
-      },
-      signal: options.signal,
-    });
-    const polling = new AbortController();
-    try {
-      const ready = listening.then(() => poll(server.healthy, polling.signal));
-      return { child, health: await untilReady(child, ready, { signal: options.signal }) };
-    } catch (error) {
-      const portTaken = /address already in use|EADDRINUSE|port .*not available|bind: /i.test(child.tail());
-      if (!portTaken || tries === PORT_ATTEMPTS || options.signal?.aborted) throw error;
-    } finally {
-      polling.abort();
-    }
+    const first = await startOnce(name, options, server);
+    if ('health' in first)
+      return running(first.child, first.health, async () => {
+        const next = await startOnce(name, options, server);
+        if ('error' in next) throw next.error;
+        return next.child;
+      });
+    const portTaken = /address already in use|EADDRINUSE|port .*not available|bind: /i.test(first.child.tail());
+    if (!portTaken || tries === PORT_ATTEMPTS || options.signal?.aborted) throw first.error;
+  }
+}
+
+function running<T>(first: Child, health: T, start: () => Promise<Child>): RunningServer<T> {
+  let child = first;
+  return {
+    get child() {
+      return child;
+    },
+    health,
+    kill: () => child.kill(),
+    stop: () => child.stop(),
+    async restart() {
+      if (!child.running) child = await start();
+    },
+  };
+}
+
+/** @returns the child, and its health or the error with which it did not become well; it has ended then */
+async function startOnce<T>(
+  name: string,
+  options: ServerOptions,
+  server: ServerAttempt<T>,
+): Promise<{ child: Child; health: T } | { child: Child; error: unknown }> {
+  const { promise: listening, resolve } = Promise.withResolvers<void>();
+  if (server.listening === undefined) resolve();
+  const child = await startChild({
+    name,
+    command: server.command,
+    args: server.args,
+    ...(server.env ? { env: server.env } : {}),
+    ...(server.cwd ? { cwd: server.cwd } : {}),
+    logFile: join(options.dir, 'logs', `${name}.log`),
+    onAnyLine: (line) => {
+      if (server.listening?.test(line)) resolve();
+    },
+    signal: options.signal,
+  });
+  const polling = new AbortController();
+  try {
+    const ready = listening.then(() => poll(server.healthy, polling.signal));
+    return { child, health: await untilReady(child, ready, { signal: options.signal }) };
+  } catch (error) {
+    return { child, error };
+  } finally {
+    polling.abort();
   }
 }
 

@@ -24,8 +24,12 @@ export interface TemporalServer extends AsyncDisposable {
   namespace: string;
   /** URL of the Web UI. */
   uiUrl: string;
-  pid: number;
+  readonly pid: number;
   stop(): Promise<void>;
+  /** Ends it with kill -9. */
+  kill(): Promise<void>;
+  /** Starts it again at the same address, on the same data. */
+  restart(): Promise<void>;
 }
 
 /**
@@ -35,7 +39,7 @@ export interface TemporalServer extends AsyncDisposable {
 export async function startTemporal(options: ServerOptions & { temporal: string }): Promise<TemporalServer> {
   const dataDir = join(options.dir, 'temporal');
   await mkdir(dataDir, { recursive: true });
-  const { child, health } = await startServer('temporal', options, async () => {
+  const server = await startServer('temporal', options, async () => {
     const [port, uiPort, httpPort, metricsPort] = [
       await freePort(),
       await freePort(),
@@ -71,6 +75,15 @@ export async function startTemporal(options: ServerOptions & { temporal: string 
       },
     };
   });
-  const stop = (): Promise<void> => child.stop();
-  return { ...health, namespace: 'default', pid: child.pid, stop, [Symbol.asyncDispose]: stop };
+  return {
+    ...server.health,
+    namespace: 'default',
+    get pid() {
+      return server.child.pid;
+    },
+    stop: server.stop,
+    kill: server.kill,
+    restart: server.restart,
+    [Symbol.asyncDispose]: server.stop,
+  };
 }

@@ -28,12 +28,12 @@ const PAD = `
 import sys, shutil, h5py, numpy
 shutil.copy(sys.argv[1], sys.argv[2])
 with h5py.File(sys.argv[2], 'a') as f:
-    f['padding'] = numpy.random.default_rng(0).integers(0, 256, int(sys.argv[3]), dtype='uint8')
+    f['padding'] = numpy.random.default_rng(int(sys.argv[4])).integers(0, 256, int(sys.argv[3]), dtype='uint8')
 `;
 
 /** The flies' labels made larger by `bytes` of noise that sleap-io does not look at, so that sending them takes a while. */
-export async function paddedLabels(tools: Tools, path: string, bytes: number): Promise<string> {
-  await execa(tools.python, ['-c', PAD, fliesLabels(tools), path, String(bytes)]);
+export async function paddedLabels(tools: Tools, path: string, bytes: number, seed = 0): Promise<string> {
+  await execa(tools.python, ['-c', PAD, fliesLabels(tools), path, String(bytes), String(seed)]);
   return path;
 }
 

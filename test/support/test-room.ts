@@ -23,6 +23,8 @@ export interface CommandResult {
 export interface RunningCommand extends Promise<CommandResult> {
   /** Presses Ctrl-C. */
   interrupt(): void;
+  /** Ends it with kill -9, as closing a laptop for good does. */
+  kill(): void;
   /** What standard error has shown so far. */
   shown(): string;
   /** Resolves when standard error has shown `text`; rejects when the command ends without. */
@@ -56,9 +58,9 @@ export const TrainResult = z.looseObject({
   models: z.array(z.object({ id: z.string(), aliases: z.array(z.string()), path: z.string() })),
 });
 
-/** Makes a room on the shared stack. */
-export async function createRoom(): Promise<TestRoom> {
-  const shared = await sharedStack();
+/** Makes a room, on the stack that all end-to-end tests share if no other is given. */
+export async function createRoom(on?: TestStack): Promise<TestRoom> {
+  const shared = on ?? (await sharedStack());
   const { stack, dir } = shared;
   const folder = await mkdtemp(join(dir, 'room-'));
   const server = { SLEAP_RTC_SERVER: stack.serverUrl, SLEAP_RTC_CONFIG_DIR: join(folder, 'config') };
@@ -130,5 +132,10 @@ export function runCli(args: string[], env: Record<string, string>): RunningComm
       check();
       void result.then(() => reject(new Error(`ended without showing ${text}:\n${shown}`)));
     });
-  return Object.assign(result, { interrupt: () => void process_.kill('SIGINT'), shown: () => shown, untilShown });
+  return Object.assign(result, {
+    interrupt: () => void process_.kill('SIGINT'),
+    kill: () => void process_.kill('SIGKILL'),
+    shown: () => shown,
+    untilShown,
+  });
 }

@@ -1,0 +1,225 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { S3Client } from '@aws-sdk/client-s3';
+import { Client, Connection } from '@temporalio/client';
+import { ensureTools, type StackGpuWorker, type StackPart, startStack } from '../../stack/index.ts';
+import type { SignalingClient } from '../../transport/index.ts';
+import { FLIES_CONFIG, fliesLabels, paddedLabels } from '../support/samples.ts';
+import { createRoom, type TestRoom } from '../support/test-room.ts';
+import { descendants } from './process-tree.ts';
+import { S3Proxy } from './s3-proxy.ts';
+import { RoomEar, WatchedJob } from './watched-job.ts';
+
+/** Epochs of a job: enough that a fault after one of them has others after it. */
+export const EPOCHS = 8;
+/** Noise behind the labels where a transfer has to last, in bytes. */
+const LARGE_BYTES = 120_000_000;
+/** How long pods may take until they are free, in ms: one that died is noticed, one that starts says so. */
+const FREE_WITHIN_MS = 60_000;
+
+const PARTS = ['temporal', 's3', 'signaling', 'control'] as const;
+
+/** A stack of its own, a room in it, pods, and the network between them and S3: all that a fault test may break. */
+export class FaultRoom {
+  readonly room: TestRoom;
+  /** The network between our programs and S3. */
+  readonly network: S3Proxy;
+  /** Asks S3 itself, past the network. */
+  readonly s3: S3Client;
+  readonly temporal: Client;
+  readonly #pods = new Map<string, { worker: StackGpuWorker; env: Record<string, string> }>();
+  readonly #ear: RoomEar;
+  readonly #observer: SignalingClient;
+  readonly #seen = new Set<number>();
+  readonly #leftBehind = new Set<string>();
+  #files = 0;
+
+  private constructor(parts: {
+    room: TestRoom;
+    network: S3Proxy;
+    s3: S3Client;
+    temporal: Client;
+    ear: RoomEar;
+    observer: SignalingClient;
+  }) {
+    this.room = parts.room;
+    this.network = parts.network;
+    this.s3 = parts.s3;
+    this.temporal = parts.temporal;
+    this.#ear = parts.ear;
+    this.#observer = parts.observer;
+  }
+
+  static async start(pods: readonly string[]): Promise<FaultRoom> {
+    const tools = await ensureTools();
+    const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-faults-'));
+    let network: S3Proxy | undefined;
+    const stack = await startStack({
+      dir,
+      tools,
+      s3Through: async (endpoint) => {
+        network = await S3Proxy.start(endpoint);
+        return network.url;
+      },
+    });
+    if (network === undefined) throw new Error('the stack has no S3');
+    const room = await createRoom({ stack, tools, dir });
+    const { endpoint, region, accessKeyId, secretAccessKey } = stack.s3;
+    const s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+    const temporal = new Client({ connection: await Connection.connect({ address: stack.temporalAddress }) });
+    const ear = new RoomEar();
+    const observer = await room.enter('observer', ear.hear);
+    const faultRoom = new FaultRoom({ room, network, s3, temporal, ear, observer });
+    await Promise.all(pods.map((pod) => faultRoom.startPod(pod)));
+    return faultRoom;
+  }
+
+  /** Trains the flies' labels with a CLI of its own. `large`: they are made so big, and new, that sending them takes seconds. */
+  async train(options: {
+    output: string;
+    large?: boolean;
+    args?: string[];
+    env?: Record<string, string>;
+  }): Promise<WatchedJob> {
+    const { room } = this;
+    const labels = options.large ? await this.#largeLabels() : fliesLabels(room.tools);
+    const args = ['train', labels, '--config', await this.#config(), '--again', '-o', options.output, '--json'];
+    return this.watch(room.cli([...args, ...(options.args ?? [])], options.env));
+  }
+
+  /** Follows a job whose command is given. */
+  watch(command: ReturnType<TestRoom['cli']>, jobId?: string): WatchedJob {
+    return new WatchedJob(command, this.#ear, jobId);
+  }
+
+  /** The pod of that name, as it runs now. */
+  pod(name: string): StackGpuWorker {
+    const pod = this.#pods.get(name);
+    if (pod === undefined) throw new Error(`there is no pod ${name}`);
+    return pod.worker;
+  }
+
+  /** The pods that run now. */
+  get podNames(): string[] {
+    const running = this.room.stack.pids();
+    return [...this.#pods.keys()].filter((name) => running[name] !== undefined);
+  }
+
+  async startPod(name: string, env: Record<string, string> = {}): Promise<void> {
+    // As in production: with the spare process whose imports are done.
+    const worker = await this.room.startWorker(name, { SLEAP_RTC_WARM_TRAINER: '1', ...env });
+    this.#pods.set(name, { worker, env });
+  }
+
+  /** Notes what a pod has running, of which nothing may be left when the job has ended. */
+  async remember(pod: string): Promise<void> {
+    for (const child of await descendants(this.pod(pod).pid)) this.#seen.add(child);
+  }
+
+  /** Ends a pod as a power cut or an eviction would, and returns when it has. */
+  async endPod(name: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    await this.remember(name);
+    const { pid, exited, workDir } = this.pod(name);
+    process.kill(pid, signal);
+    if (signal !== 'SIGKILL') return;
+    await exited;
+    for (const job of await readdir(join(workDir, 'jobs'))) this.#leftBehind.add(job);
+  }
+
+  /** Takes a pod away for good. */
+  async removePod(name: string): Promise<void> {
+    await this.pod(name).stop();
+    this.#pods.delete(name);
+  }
+
+  /** Ends a server of the stack with kill -9. */
+  async kill(part: StackPart): Promise<void> {
+    if (part === 's3') await this.network.goAway();
+    await this.room.stack.kill(part);
+  }
+
+  /** Starts it again. */
+  async restart(part: StackPart): Promise<void> {
+    await this.room.stack.restart(part);
+    if (part === 's3') await this.network.comeBack();
+  }
+
+  /** Everything that was ended runs again, and no pod has a job. */
+  async heal(): Promise<void> {
+    for (const part of PARTS) await this.restart(part);
+    const gone = [...this.#pods].filter(([name]) => this.room.stack.pids()[name] === undefined);
+    await Promise.all(gone.map(([name, { env }]) => this.startPod(name, env)));
+    await this.untilFree();
+  }
+
+  /** Resolves when every pod is in the room and free. */
+  async untilFree(): Promise<void> {
+    const signal = AbortSignal.timeout(FREE_WITHIN_MS);
+    for (;;) {
+      const changed = Promise.withResolvers<void>();
+      const offs = (['peer_joined', 'peer_updated', 'peer_left', 'connected'] as const).map((event) =>
+        this.#observer.on(event, () => changed.resolve()),
+      );
+      signal.addEventListener('abort', () => changed.reject(signal.reason), { once: true });
+      try {
+        const workers = await this.#observer.discoverPeers({ role: 'worker' }, { signal });
+        const free = workers.filter(({ metadata }) => metadata.properties.status === 'available');
+        if (this.podNames.every((name) => free.some(({ peer_id }) => peer_id === name))) return;
+        await changed.promise;
+      } finally {
+        for (const off of offs) off();
+      }
+    }
+  }
+
+  /** Ends all jobs, whatever their state: a test has failed. */
+  async abandon(): Promise<void> {
+    await this.restart('temporal');
+    const query = `SleapRoom = '${this.room.id}' AND ExecutionStatus = 'Running'`;
+    for await (const { workflowId } of this.temporal.workflow.list({ query })) {
+      await this.temporal.workflow.getHandle(workflowId).terminate('its test has failed');
+    }
+  }
+
+  /** Jobs whose files a killed pod could not remove; it keeps them a day for a job that comes back. */
+  get leftBehind(): ReadonlySet<string> {
+    return this.#leftBehind;
+  }
+
+  /** Ids of the processes that have been noted. */
+  get noted(): number[] {
+    return [...this.#seen];
+  }
+
+  async stop(): Promise<void> {
+    await this.#observer.close();
+    await this.temporal.connection.close();
+    this.s3.destroy();
+    await this.room.stack.stop();
+    await this.network[Symbol.asyncDispose]();
+    await rm(this.room.dir, { recursive: true, force: true });
+  }
+
+  async #largeLabels(): Promise<string> {
+    this.#files += 1;
+    return paddedLabels(
+      this.room.tools,
+      join(this.room.folder, `large-${this.#files}.pkg.slp`),
+      LARGE_BYTES,
+      this.#files,
+    );
+  }
+
+  async #config(): Promise<string> {
+    const path = join(this.room.folder, 'centroid.yaml');
+    const text = await readFile(FLIES_CONFIG, 'utf8');
+    await writeFile(path, short(text));
+    return path;
+  }
+}
+
+/** Many short epochs, so that a fault hits the one it is meant for. */
+function short(config: string): string {
+  return config.replace('max_epochs: 5', `max_epochs: ${EPOCHS}`).replace('epoch: 20', 'epoch: 8');
+}

@@ -1,0 +1,71 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FaultRoom } from './fault-room.ts';
+import type { WatchedJob } from './watched-job.ts';
+
+/** Makes a point of a job's life known when it is reached. `release` lets go of what was held for that. */
+export interface ArmedMoment {
+  reached(job: WatchedJob): Promise<void>;
+  release(): void;
+}
+
+/** A point of a job's life at which a fault may come. */
+export interface Moment {
+  phase: string;
+  /** The data must be so large that sending it lasts. */
+  large?: boolean;
+  arm(at: FaultRoom): ArmedMoment;
+}
+
+/** This part of the data is across, and the rest is not. */
+export function transfer(part: number): Moment {
+  return {
+    phase: `transfer, ${part * 100} %`,
+    large: true,
+    arm: (at) => ({
+      async reached(job) {
+        const { message } = await job.until(
+          ({ transfer }) => transfer !== undefined && transfer.bytes >= part * transfer.total_bytes,
+        );
+        if (await datasetIsWhole(at, message.worker, message.job_id)) throw new Error('the data was across too soon');
+      },
+      release: () => {},
+    }),
+  };
+}
+
+/** sleap-nn has told of the end of this epoch. */
+export function epoch(number: number): Moment {
+  return {
+    phase: `training, epoch ${number}`,
+    arm: () => ({
+      async reached(job) {
+        await job.until((message) => (message.epoch?.epoch ?? 0) >= number);
+      },
+      release: () => {},
+    }),
+  };
+}
+
+/** The model's largest file is on its way to S3, and does not get there before the fault. */
+export const upload: Moment = held('upload', /^PUT .*\/models\/[^/]+\/best\.ckpt/);
+
+/** The model is in S3, whole, and the write of the manifest does not get there before the fault. */
+export const publish: Moment = held('upload to publish', /^PUT [^/]+\/manifest\.json/);
+
+function held(phase: string, request: RegExp): Moment {
+  return {
+    phase,
+    arm(at) {
+      const { arrived, release } = at.network.hold(request);
+      return { reached: (job) => Promise.race([arrived, job.untilEnded()]), release };
+    },
+  };
+}
+
+async function datasetIsWhole(at: FaultRoom, pod: string, jobId: string): Promise<boolean> {
+  const folder = join(at.pod(pod).workDir, 'jobs', jobId, 'dataset');
+  const names = await readdir(folder).catch(() => []);
+  const labels = names.find((name) => name.endsWith('.pkg.slp'));
+  return labels !== undefined && (await stat(join(folder, labels))).isFile();
+}

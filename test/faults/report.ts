@@ -1,0 +1,32 @@
+/** What a row of the table says. */
+export interface Recovery {
+  fault: string;
+  phase: string;
+  /** Until the job went on with what it was doing, in ms; undefined where it was to end. */
+  recoverMs: number | undefined;
+  /** Epochs that were trained twice. */
+  epochsLost: number;
+  /** How it ended, in words. */
+  outcome: string;
+}
+
+/** The table for people. */
+export function recoveryTable(rows: readonly Recovery[]): string {
+  const cells = rows.map(({ fault, phase, recoverMs, epochsLost, outcome }) => [
+    fault,
+    phase,
+    recoverMs === undefined ? '–' : `${(recoverMs / 1000).toFixed(1)} s`,
+    epochsLost === 0 ? '–' : `${epochsLost} epoch${epochsLost === 1 ? '' : 's'}`,
+    outcome,
+  ]);
+  const all = [['fault', 'phase', 'recovered after', 'work lost', 'outcome'], ...cells];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# `npm run test:faults`: the whole table of faults. `-- --quick`: those that `npm test` has time for. Other arguments are
+# mocha's, e.g. `-- --grep 'kill -9'`.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. stack/bootstrap.sh
+node stack/setup-main.ts >/dev/null
+export SLEAP_RTC_FAULTS=all
+if [ "${1:-}" = --quick ]; then
+  export SLEAP_RTC_FAULTS=quick
+  shift
+fi
+exec mocha 'test/faults/*.test.ts' "$@"

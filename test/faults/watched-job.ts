@@ -1,0 +1,125 @@
+import { JobPhase } from '../../protocol/job.ts';
+import type { PeerPayload, ProgressMessage } from '../../protocol/peer-messages.ts';
+import type { RunningCommand } from '../support/test-room.ts';
+
+/** What another peer of the room hears of its jobs. */
+export class RoomEar {
+  readonly #listeners = new Set<(message: ProgressMessage) => void>();
+
+  readonly hear = (payload: PeerPayload): void => {
+    if (payload.type === 'progress') for (const listener of this.#listeners) listener(payload);
+  };
+
+  /** Calls `listener` with every progress message until the returned function is called. */
+  on(listener: (message: ProgressMessage) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+/** A progress message, and when it was heard. */
+export interface Heard {
+  message: ProgressMessage;
+  /** From `performance.now()`. */
+  atMs: number;
+}
+
+/** A job that a real CLI has submitted, as the room hears of it. */
+export class WatchedJob {
+  readonly command: RunningCommand;
+  /** All that workers said of it, in order. */
+  readonly heard: Heard[] = [];
+  readonly #id: Promise<string>;
+  readonly #checks = new Set<() => void>();
+  readonly #stop: () => void;
+
+  /** @param jobId where the command does not submit it */
+  constructor(command: RunningCommand, ear: RoomEar, jobId?: string) {
+    this.command = command;
+    const all: Heard[] = [];
+    let id = jobId;
+    const take = (heard: Heard) => {
+      if (heard.message.job_id === id) this.heard.push(heard);
+    };
+    this.#stop = ear.on((message) => {
+      const heard = { message, atMs: performance.now() };
+      if (id === undefined) all.push(heard);
+      take(heard);
+      for (const check of this.#checks) check();
+    });
+    const submitted = command.untilShown(/Job \w+ is submitted/).then(() => {
+      id = /Job (\w+) is submitted/.exec(command.shown())?.[1] ?? '';
+      for (const heard of all.splice(0)) take(heard);
+      for (const check of this.#checks) check();
+      return id;
+    });
+    this.#id = jobId === undefined ? submitted : Promise.resolve(jobId);
+    submitted.catch(() => undefined);
+    this.#id.catch(() => undefined); // told by whoever asks
+  }
+
+  /** The job's id, once it is submitted. */
+  get id(): Promise<string> {
+    return this.#id;
+  }
+
+  /** The worker that spoke last. */
+  get worker(): string | undefined {
+    return this.heard.at(-1)?.message.worker;
+  }
+
+  /** The most epochs that were told to be done. */
+  get epochsDone(): number {
+    return Math.max(0, ...this.heard.map(({ message }) => message.epoch?.epoch ?? 0));
+  }
+
+  /** Resolves with the first message that fits, from `since` on; rejects when the command ends without. */
+  until(fits: (message: ProgressMessage) => boolean, since = 0): Promise<Heard> {
+    const found = Promise.withResolvers<Heard>();
+    const check = () => {
+      const heard = this.heard.find(({ message, atMs }) => atMs >= since && fits(message));
+      if (heard !== undefined) found.resolve(heard);
+    };
+    this.#checks.add(check);
+    check();
+    return Promise.race([found.promise, this.untilEnded()]).finally(() => this.#checks.delete(check));
+  }
+
+  /** Resolves when a worker tells of a phase. */
+  untilPhase(phase: JobPhase, since = 0): Promise<Heard> {
+    return this.until((message) => message.phase === phase, since);
+  }
+
+  /** Epochs that had to be trained again. */
+  get epochsLost(): number {
+    const epochs = this.heard.flatMap(({ message }) => (message.epoch === undefined ? [] : [message.epoch.epoch]));
+    return epochs.reduce((lost, epoch, index) => lost + Math.max(0, (epochs[index - 1] ?? 0) - epoch), 0);
+  }
+
+  /**
+   * How long after a fault a worker first told of going on with what the job was doing, in ms; undefined where none did.
+   * @param gone the worker that the fault took away
+   */
+  wentOnMs(faultMs: number, gone?: string): number | undefined {
+    const order = JobPhase.options;
+    const was = this.heard.findLast(({ atMs }) => atMs <= faultMs)?.message.phase ?? 'queued';
+    const goesOn = this.heard.find(
+      ({ message, atMs }) =>
+        atMs > faultMs &&
+        message.worker !== gone &&
+        order.indexOf(message.phase) >= order.indexOf(was) &&
+        !/^(loading|waiting)/.test(message.detail ?? ''),
+    );
+    return goesOn && goesOn.atMs - faultMs;
+  }
+
+  /** Rejects when the command ends. */
+  async untilEnded(): Promise<never> {
+    const { stderr } = await this.command;
+    throw new Error(`the command ended before the job got there:\n${stderr}`);
+  }
+
+  stop(): void {
+    this.#stop();
+  }
+}
