@@ -33,6 +33,7 @@ export class FaultRoom {
   readonly #observer: SignalingClient;
   readonly #seen = new Set<number>();
   readonly #leftBehind = new Set<string>();
+  readonly #ended = new Set<string>();
   #files = 0;
 
   private constructor(parts: {
@@ -110,6 +111,7 @@ export class FaultRoom {
     // As in production: with the spare process whose imports are done.
     const worker = await this.room.startWorker(name, { SLEAP_RTC_WARM_TRAINER: '1', ...env });
     this.#pods.set(name, { worker, env });
+    this.#ended.delete(name);
   }
 
   /** Notes what a pod has running, of which nothing may be left when the job has ended. */
@@ -121,6 +123,7 @@ export class FaultRoom {
   async endPod(name: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     await this.remember(name);
     const { pid, exited, workDir } = this.pod(name);
+    this.#ended.add(name);
     process.kill(pid, signal);
     if (signal !== 'SIGKILL') return;
     await exited;
@@ -180,6 +183,11 @@ export class FaultRoom {
     for await (const { workflowId } of this.temporal.workflow.list({ query })) {
       await this.temporal.workflow.getHandle(workflowId).terminate('its test has failed');
     }
+  }
+
+  /** Whether a pod has been told to end, one way or the other, and not started again since. */
+  hasEnded(pod: string): boolean {
+    return this.#ended.has(pod);
   }
 
   /** Jobs whose files a killed pod could not remove; it keeps them a day for a job that comes back. */

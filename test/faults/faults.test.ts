@@ -48,7 +48,7 @@ async function undergo(at: FaultRoom, row: Fault): Promise<Recovery> {
     if (!row.at.large) await at.remember(worker ?? '');
     await row.inject(at, job);
     moment.release();
-    const gone = at.podNames.includes(worker ?? '') ? undefined : worker;
+    const gone = at.hasEnded(worker ?? '') ? worker : undefined;
 
     if (row.afterwards !== undefined) await row.afterwards(at, job);
     else {
