@@ -8,6 +8,7 @@ import {
   StunProtocol,
 } from 'werift';
 import type { IceServer } from '../protocol/signaling.ts';
+import { readDatagramLimit } from './datagram-limit.ts';
 import type {
   Engine,
   EngineChannel,
@@ -17,16 +18,12 @@ import type {
   EngineOptions,
   IceCandidate,
 } from './engine.ts';
-import { localAddresses, loopbackIfAlone } from './local-addresses.ts';
+import { SEND_BUFFER_BYTES } from './limits.ts';
+import { loopbackIfAlone } from './local-addresses.ts';
+import { type TunedConnection, tuneConnection } from './werift-tuning/index.ts';
 
 /** SCTP packet size in bytes: with the headers of DTLS, UDP and IPv6 below the 1,280 bytes that every path carries. */
 const SCTP_MTU_BYTES = 1_191;
-
-/**
- * The same between two processes on one machine, whose loopback carries 64 KiB: as much as one DTLS record holds (16 KiB),
- * and, since werift's cost is a packet's, several times as fast.
- */
-const LOOPBACK_SCTP_MTU_BYTES = 16_000;
 
 /**
  * Tells the peer, at the end of our description, that we read datagrams of any size. Others may not: libdatachannel drops
@@ -34,11 +31,11 @@ const LOOPBACK_SCTP_MTU_BYTES = 16_000;
  */
 const LARGE_DATAGRAMS = 'a=x-sleap-rtc-large-datagrams';
 
-/** Bytes of an SCTP packet with one data chunk that are not data (RFC 9260, 3.1 and 3.3.1). */
-const SCTP_HEADER_BYTES = 28;
+/** Largest IP packet to a peer that says nothing of that kind, in bytes: Ethernet's. */
+const USUAL_DATAGRAM_BYTES = 1_500;
 
-/** UDP receive buffer, in bytes: the usual 208 KiB overflow while JavaScript is busy, and every lost packet slows the sender. */
-const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+/** UDP buffers, in bytes: the usual 208 KiB overflow while JavaScript is busy. */
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /**
  * First number of a DTLS record with data, above that of any record of the handshake. werift counts anew after its last one
@@ -53,11 +50,14 @@ const STUN_GATHER_S = 2;
 /** The WebRTC stack in pure TypeScript, which works everywhere. */
 export const weriftEngine: Engine = createWeriftEngine();
 
-/** werift with a certificate of one's own. Without one all connections of a process share one that werift makes. */
-export function createWeriftEngine(certificate: Partial<Pick<PeerConfig, 'dtls'>> = {}): Engine {
+/**
+ * werift with a certificate of one's own. Without one all connections of a process share one that werift makes.
+ * @param tune for tests
+ */
+export function createWeriftEngine(certificate: Partial<Pick<PeerConfig, 'dtls'>> = {}, tune = tuneConnection): Engine {
   return {
     name: 'werift',
-    createConnection: (options, handlers) => new WeriftConnection(options, handlers, certificate),
+    createConnection: (options, handlers) => new WeriftConnection(options, handlers, { certificate, tune }),
   };
 }
 
@@ -66,12 +66,16 @@ class WeriftConnection implements EngineConnection {
   readonly #handlers: EngineConnectionHandlers;
   readonly #hasStun: boolean;
   #peerTakesLargeDatagrams = false;
+  readonly #tune: typeof tuneConnection;
+  readonly #datagramLimitBytes = readDatagramLimit(process.env);
+  #tuned: TunedConnection | undefined;
 
   constructor(
     { iceServers, iceTransportPolicy }: EngineOptions,
     handlers: EngineConnectionHandlers,
-    certificate: Partial<Pick<PeerConfig, 'dtls'>>,
+    { certificate, tune }: { certificate: Partial<Pick<PeerConfig, 'dtls'>>; tune: typeof tuneConnection },
   ) {
+    this.#tune = tune;
     this.#handlers = handlers;
     this.#hasStun = iceServers.some((server) => server.urls.some((url) => url.startsWith('stun:')));
     const loopback = loopbackIfAlone();
@@ -96,7 +100,7 @@ class WeriftConnection implements EngineConnection {
     });
     this.#peer.onDataChannel.subscribe((channel) => handlers.channel(new WeriftChannel(channel)));
     this.#peer.connectionStateChange.subscribe((state) => {
-      if (state === 'connected') this.#tune();
+      if (state === 'connected') this.#fitToPath();
       if (state === 'failed') handlers.failed();
     });
   }
@@ -131,13 +135,17 @@ class WeriftConnection implements EngineConnection {
 
   createChannel(label: string, options: { negotiatedId?: number } = {}): EngineChannel {
     const { negotiatedId } = options;
-    return new WeriftChannel(
-      this.#peer.createDataChannel(label, negotiatedId === undefined ? {} : { negotiated: true, id: negotiatedId }),
+    const channel = this.#peer.createDataChannel(
+      label,
+      negotiatedId === undefined ? {} : { negotiated: true, id: negotiatedId },
     );
+    this.#tuned ??= this.#tune(this.#peer);
+    return new WeriftChannel(channel);
   }
 
   async close(): Promise<void> {
     const transports = this.#peer.dtlsTransports;
+    this.#tuned?.stop();
     await this.#peer.close();
     // werift goes on repeating an unanswered handshake, which keeps the process alive for half a minute. A flight past the
     // last one ends that; a handshake that has not begun refuses to begin where it seems to be in flight 1.
@@ -147,16 +155,19 @@ class WeriftConnection implements EngineConnection {
   }
 
   /** Fits the socket and the packets to the path that was found, as far as the system lets us. */
-  #tune(): void {
-    const path = this.#peer.iceTransports[0]?.connection.nominated;
-    const sctp = this.#peer.sctpTransport?.sctp;
-    if (path === undefined || sctp === undefined) return;
-    if (path.protocol instanceof StunProtocol) enlargeReceiveBuffer(path.protocol.transport.socket);
-    if (!this.#peerTakesLargeDatagrams) return;
-    // A remote address that is ours and was checked to work leads to this very machine.
-    if (!localAddresses().some(({ address }) => address === path.remoteCandidate.host)) return;
-    // werift takes the size as an option only before it knows the path; it is read anew for each message.
-    Object.assign(sctp, { mtu: LOOPBACK_SCTP_MTU_BYTES, maxPayloadSize: LOOPBACK_SCTP_MTU_BYTES - SCTP_HEADER_BYTES });
+  #fitToPath(): void {
+    const protocol = this.#peer.iceTransports[0]?.connection.nominated?.protocol;
+    if (protocol instanceof StunProtocol) {
+      enlargeBuffers(protocol.transport.socket);
+      // Without a listener a datagram that the system refuses, for a network that has gone, ends the process.
+      protocol.transport.socket.on('error', () => undefined);
+    }
+    this.#tuned?.connected({
+      peerIsTuned: this.#peerTakesLargeDatagrams,
+      limitBytes: this.#peerTakesLargeDatagrams
+        ? this.#datagramLimitBytes
+        : Math.min(this.#datagramLimitBytes, USUAL_DATAGRAM_BYTES),
+    });
   }
 
   /** Not awaited: it ends only when gathering has, while candidates are passed on as they come. */
@@ -179,6 +190,7 @@ class WeriftChannel implements EngineChannel {
 
   constructor(channel: RTCDataChannel) {
     this.#channel = channel;
+    channel.bufferedAmountLowThreshold = SEND_BUFFER_BYTES / 2;
   }
 
   get label(): string {
@@ -199,7 +211,6 @@ class WeriftChannel implements EngineChannel {
       if (state === 'closed') handlers.closed();
     });
     this.#channel.onMessage.subscribe((data) => handlers.message(data));
-    // werift counts down only when its whole queue has gone out, so one threshold, nought, is as good as any.
     this.#channel.bufferedAmountLow.subscribe(() => handlers.drained());
   }
 
@@ -220,9 +231,10 @@ function announced(sdp: string): string {
   return `${sdp}${LARGE_DATAGRAMS}\r\n`;
 }
 
-function enlargeReceiveBuffer(socket: Socket): void {
+function enlargeBuffers(socket: Socket): void {
   try {
-    socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+    socket.setRecvBufferSize(SOCKET_BUFFER_BYTES);
+    socket.setSendBufferSize(SOCKET_BUFFER_BYTES);
   } catch {
     // Some systems refuse more than they allow in place of giving what they allow.
   }

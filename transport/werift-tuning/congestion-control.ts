@@ -1,0 +1,232 @@
+/** What an acknowledgement tells of the path. */
+export interface DeliverySample {
+  nowMs: number;
+  /** All bytes acknowledged so far, and how many of them when the newest acknowledged chunk was sent. */
+  deliveredBytes: number;
+  deliveredBytesAtSend: number;
+  newlyDeliveredBytes: number;
+  newlyLostBytes: number;
+  /** Bytes that are on their way after it. */
+  inFlightBytes: number;
+  /** Delivery rate; undefined where the acknowledgement says nothing of it. */
+  bytesPerMs: number | undefined;
+  /** The rate was bounded by what there was to send, so the path may carry more. */
+  appLimited: boolean;
+  rttMs: number | undefined;
+}
+
+/** Gains of start-up, and the cycle of the steady state (draft-ietf-ccwg-bbr, 5.6 and its precursor's ProbeBW). */
+const STARTUP_GAIN = 2.77;
+const CYCLE_GAINS = [1.25, 0.75, 1, 1, 1, 1, 1, 1] as const;
+/** Bytes on their way, as a multiple of what the path holds: what is above stands in its queue. */
+const WINDOW_GAIN = 2;
+/** A start-up in whose last rounds the rate grew by less than a quarter has filled the path. */
+const FULL_GROWTH = 1.25;
+const FULL_ROUNDS = 3;
+/** A rate is forgotten when it is older than both. */
+const BANDWIDTH_ROUNDS = 10;
+const BANDWIDTH_MS = 400;
+/** A shortest round trip older than this is measured anew, with the queue drained for a moment. */
+const MIN_RTT_MS = 10_000;
+const PROBE_RTT_MS = 200;
+const PROBE_RTT_GAIN = 0.5;
+/** Loss a round that counts as random, not as congestion (BBRv2's threshold), and the packets below which it's chance. */
+const TOLERATED_LOSS = 0.02;
+const CHANCE_PACKETS = 8;
+/** Share of the window that is left after a round with more loss. */
+const LOSS_BETA = 0.7;
+/**
+ * Time that the two event loops add to a path, in ms: acknowledgements come in bunches as the receiver's JavaScript gets to
+ * run, and a window made for the bare path would stand still between two of them.
+ */
+const EVENT_LOOP_MS = 3;
+const INITIAL_PACKETS = 10;
+const MINIMUM_PACKETS = 4;
+
+/**
+ * How much may be on its way and how fast it goes out: a small BBR (Cardwell et al., ACM Queue 2016; draft-ietf-ccwg-bbr),
+ * with BBRv2's limit on what is in flight after a round that lost more than 2 %. It measures what the path delivers and its
+ * shortest round trip, sends at that rate, and keeps at most twice what the path holds on its way. So a random loss costs
+ * no more than what was lost, while a queue that grows, or heavy loss, makes it yield.
+ */
+export class CongestionControl {
+  #mode: 'startup' | 'drain' | 'cruise' | 'probe-rtt' = 'startup';
+  #packetBytes: number;
+  #windowBytes: number;
+  /** Cap after heavy loss. */
+  #heldToBytes = Number.POSITIVE_INFINITY;
+  #rates: { bytesPerMs: number; round: number; atMs: number }[] = [];
+  #minRttMs = Number.POSITIVE_INFINITY;
+  #minRttAtMs = 0;
+  #probeRttEndsMs = 0;
+  #round = 0;
+  #nextRoundAtBytes = 0;
+  #roundDelivered = 0;
+  #roundLost = 0;
+  #roundPeakBytes = 0;
+  #fullBytesPerMs = 0;
+  #fullRounds = 0;
+  #cycle = 0;
+  #cycleStartedMs = 0;
+
+  /** @param packetBytes data in a packet */
+  constructor(packetBytes: number) {
+    this.#packetBytes = packetBytes;
+    this.#windowBytes = INITIAL_PACKETS * packetBytes;
+  }
+
+  set packetBytes(bytes: number) {
+    this.#packetBytes = bytes;
+    this.#windowBytes = Math.max(this.#windowBytes, MINIMUM_PACKETS * bytes);
+  }
+
+  /** Shortest round trip seen, in ms; infinite before the first. */
+  get minRttMs(): number {
+    return this.#minRttMs;
+  }
+
+  /** Bytes that may be on their way. */
+  get windowBytes(): number {
+    const capped = Math.min(this.#windowBytes, Math.max(this.#heldToBytes, this.#pathBytes() / 2));
+    const window = this.#mode === 'probe-rtt' ? Math.min(capped, PROBE_RTT_GAIN * this.#pathBytes()) : capped;
+    return Math.max(window, MINIMUM_PACKETS * this.#packetBytes);
+  }
+
+  /** Rate at which to send; infinite before anything is known. */
+  get pacingBytesPerMs(): number {
+    const bandwidth = this.#bandwidth();
+    if (bandwidth === 0) return Number.POSITIVE_INFINITY;
+    return bandwidth * this.#pacingGain();
+  }
+
+  onAcknowledged(sample: DeliverySample): void {
+    this.#roundDelivered += sample.newlyDeliveredBytes;
+    this.#roundLost += sample.newlyLostBytes;
+    this.#roundPeakBytes = Math.max(this.#roundPeakBytes, sample.inFlightBytes + sample.newlyDeliveredBytes);
+    const newRound = sample.deliveredBytesAtSend >= this.#nextRoundAtBytes;
+    if (newRound) {
+      this.#nextRoundAtBytes = sample.deliveredBytes;
+      this.#round += 1;
+    }
+    this.#learnRate(sample);
+    this.#learnRtt(sample);
+    if (newRound) this.#endRound(sample);
+    this.#advance(sample);
+    const target = this.#mode === 'startup' ? Number.POSITIVE_INFINITY : WINDOW_GAIN * this.#pathBytes();
+    // In start-up only where the window was used; it then doubles each round, as slow start does.
+    const used = sample.inFlightBytes + sample.newlyDeliveredBytes >= this.#windowBytes / 2;
+    if (used || this.#windowBytes > target) {
+      this.#windowBytes = Math.min(this.#windowBytes + sample.newlyDeliveredBytes, target);
+    }
+    if (this.#mode === 'startup' && this.#bandwidth() > 0) {
+      this.#windowBytes = Math.min(
+        this.#windowBytes,
+        Math.max(STARTUP_GAIN * this.#pathBytes(), INITIAL_PACKETS * this.#packetBytes),
+      );
+    }
+  }
+
+  /** Nothing came back for so long that all is taken for lost. */
+  onTimeout(): void {
+    this.#windowBytes = MINIMUM_PACKETS * this.#packetBytes;
+    this.#rates = [];
+  }
+
+  #bandwidth(): number {
+    return this.#rates[0]?.bytesPerMs ?? 0;
+  }
+
+  /** What the path holds: bandwidth times shortest round trip. */
+  #pathBytes(): number {
+    const bandwidth = this.#bandwidth();
+    if (bandwidth === 0) return INITIAL_PACKETS * this.#packetBytes;
+    return bandwidth * (this.#minRttMs + EVENT_LOOP_MS);
+  }
+
+  #pacingGain(): number {
+    if (this.#mode === 'startup') return STARTUP_GAIN;
+    if (this.#mode === 'drain') return 1 / STARTUP_GAIN;
+    if (this.#mode === 'probe-rtt') return 1;
+    return CYCLE_GAINS[this.#cycle] ?? 1;
+  }
+
+  /** Keeps the largest rate first, and those that follow it when it is forgotten. */
+  #learnRate({ bytesPerMs, appLimited, nowMs }: DeliverySample): void {
+    const rates = this.#rates;
+    const expired = (rate: (typeof rates)[number]) =>
+      this.#round - rate.round > BANDWIDTH_ROUNDS && nowMs - rate.atMs > BANDWIDTH_MS;
+    if (bytesPerMs !== undefined && (!appLimited || bytesPerMs >= this.#bandwidth())) {
+      while (rates.length > 0 && (rates.at(-1)?.bytesPerMs ?? 0) <= bytesPerMs) rates.pop();
+      rates.push({ bytesPerMs, round: this.#round, atMs: nowMs });
+    }
+    while (rates.length > 1 && rates[0] !== undefined && expired(rates[0])) rates.shift();
+  }
+
+  #learnRtt({ rttMs, nowMs }: DeliverySample): void {
+    if (rttMs === undefined) return;
+    const stale = nowMs - this.#minRttAtMs > MIN_RTT_MS;
+    if (rttMs <= this.#minRttMs || (stale && this.#mode === 'probe-rtt')) {
+      this.#minRttMs = rttMs;
+      this.#minRttAtMs = nowMs;
+    } else if (stale && this.#mode === 'cruise') {
+      this.#mode = 'probe-rtt';
+      this.#probeRttEndsMs = nowMs + Math.max(PROBE_RTT_MS, 2 * this.#minRttMs);
+    }
+  }
+
+  #endRound(sample: DeliverySample): void {
+    const lost = this.#roundLost;
+    const enough = lost > CHANCE_PACKETS * this.#packetBytes;
+    const heavy = enough && lost > TOLERATED_LOSS * (lost + this.#roundDelivered);
+    if (heavy) {
+      this.#heldToBytes = LOSS_BETA * Math.min(this.#roundPeakBytes, this.#heldToBytes);
+      if (this.#mode === 'startup') this.#mode = 'drain';
+    }
+    if (heavy || enough || this.#roundDelivered > 50 * CHANCE_PACKETS * this.#packetBytes || lost === 0) {
+      // Otherwise the count goes on over the next round, until there is enough of it to judge.
+      this.#roundLost = 0;
+      this.#roundDelivered = 0;
+    }
+    this.#roundPeakBytes = 0;
+    if (this.#mode === 'startup' && !sample.appLimited) {
+      if (this.#bandwidth() >= this.#fullBytesPerMs * FULL_GROWTH) {
+        this.#fullBytesPerMs = this.#bandwidth();
+        this.#fullRounds = 0;
+      } else {
+        this.#fullRounds += 1;
+        if (this.#fullRounds >= FULL_ROUNDS) this.#mode = 'drain';
+      }
+    }
+  }
+
+  #advance({ nowMs, inFlightBytes, newlyLostBytes }: DeliverySample): void {
+    if (this.#mode === 'drain' && inFlightBytes <= this.#pathBytes()) this.#enterCruise(nowMs);
+    if (this.#mode === 'probe-rtt' && nowMs >= this.#probeRttEndsMs) {
+      this.#minRttAtMs = nowMs;
+      this.#enterCruise(nowMs);
+    }
+    if (this.#mode !== 'cruise') return;
+    const elapsed = nowMs - this.#cycleStartedMs;
+    const phaseMs = Math.max(this.#minRttMs, 1);
+    const gain = CYCLE_GAINS[this.#cycle] ?? 1;
+    const over =
+      gain === 1.25
+        ? elapsed > phaseMs &&
+          (newlyLostBytes > 0 || inFlightBytes >= gain * this.#pathBytes() || elapsed > 3 * phaseMs)
+        : elapsed > phaseMs || (gain === 0.75 && inFlightBytes <= this.#pathBytes());
+    if (!over) return;
+    this.#cycle = (this.#cycle + 1) % CYCLE_GAINS.length;
+    this.#cycleStartedMs = nowMs;
+    // With each cycle a cap that loss had set is tried a little wider.
+    if (this.#cycle === 0 && Number.isFinite(this.#heldToBytes)) {
+      this.#heldToBytes *= 1.25;
+      if (this.#heldToBytes > 2 * WINDOW_GAIN * this.#pathBytes()) this.#heldToBytes = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  #enterCruise(nowMs: number): void {
+    this.#mode = 'cruise';
+    this.#cycle = 2;
+    this.#cycleStartedMs = nowMs;
+  }
+}

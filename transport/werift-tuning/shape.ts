@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import {
+  Connection,
+  DtlsClient,
+  RTCDataChannel,
+  RTCDtlsTransport,
+  RTCSctpTransport,
+  StunProtocol,
+  UdpTransport,
+} from 'werift';
+
+/** The werift that this folder was made for. */
+export const TUNED_VERSION = '0.25.2';
+
+/** SHA-256 of the sources of the classes that we replace parts of or reach into, as `sourceHash` makes it. */
+export const TUNED_SOURCES = {
+  classes: '525d9d999d8a2bf8ffa6713536c214122bc31e378e1a14f9de1bc31065993d1b',
+  association: '2ce65a6a7b17af77a73b97c1b4fe3bd9b9a5946f13442534fdf71fd4750c701b',
+  cipher: 'ad87e218888692ebf7001f5ed389bd42403e9db632f0f4d5b0f1dd59278744e3',
+};
+
+/** The version of werift that is installed; undefined where it can't be told, as in a bundle. */
+export function weriftVersion(): string | undefined {
+  try {
+    const manifest: unknown = JSON.parse(
+      readFileSync(new URL('../package.json', import.meta.resolve('werift')), 'utf8'),
+    );
+    return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+      ? String(manifest.version)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** One hash over the sources of classes, as the JavaScript engine keeps them. */
+export function sourceHash(classes: readonly unknown[]): string {
+  const hash = createHash('sha256');
+  for (const each of classes) hash.update(`${typeof each === 'function' ? each.toString() : ''}\n`);
+  return hash.digest('hex');
+}
+
+/** The classes that werift exports, and on which the rest rests. */
+export function exportedClasses(): unknown[] {
+  const dtlsSocket: unknown = Object.getPrototypeOf(DtlsClient);
+  return [RTCSctpTransport, RTCDataChannel, RTCDtlsTransport, dtlsSocket, Connection, StunProtocol, UdpTransport];
+}
+
+/** The class of a thing of werift's that exports none, and the class below it. */
+export function classesOf(thing: object): unknown[] {
+  const own: unknown = thing.constructor;
+  return typeof own === 'function' ? [own, Object.getPrototypeOf(own)] : [];
+}
+
+let known: boolean | undefined;
+
+/** Whether the installed werift is, to the letter, the one that this folder was made for. */
+export function weriftIsAsTuned(expected = { version: TUNED_VERSION, classes: TUNED_SOURCES.classes }): boolean {
+  const matches = () => weriftVersion() === expected.version && sourceHash(exportedClasses()) === expected.classes;
+  if (expected.version !== TUNED_VERSION || expected.classes !== TUNED_SOURCES.classes) return matches();
+  known ??= matches();
+  return known;
+}

@@ -1,0 +1,55 @@
+import type { Connection, DtlsSocket, RTCSctpTransport } from 'werift';
+
+/** The parts of werift 0.25.2 that are used here and are not public. `shape.ts` checks that they are still what they were. */
+
+/** `RTCSctpTransport.sctp`. */
+export interface Association {
+  readonly onReceive: RTCSctpTransport['sctp']['onReceive'];
+  readonly transport: { send(packet: Buffer): Promise<void> };
+  readonly outboundStreamSeq: Record<number, number>;
+  readonly localPort: number;
+  readonly remotePort: number | undefined;
+  readonly localVerificationTag: number;
+  readonly remoteVerificationTag: number;
+  readonly lastReceivedTsn: number | undefined;
+  readonly peerAdvertisedRwnd: number;
+  readonly isStopped: boolean;
+  /** RFC 9260's states; 4 is established, 1 closed. */
+  readonly associationState: number;
+  advertisedRwnd: number;
+  localPartialReliability: boolean;
+  localTsn: number;
+  /** Seconds. */
+  rto: number;
+  mtu: number;
+  maxPayloadSize: number;
+  handleData(packet: Buffer): Promise<void>;
+  send: (streamId: number, protocolId: number, data: Buffer, options?: { ordered?: boolean }) => Promise<void>;
+  transmit(): Promise<void>;
+  abort(): Promise<void>;
+  setState(state: number): void;
+}
+
+/** `AEADCipher`, once the handshake is over. */
+export interface Aead {
+  readonly blockAlgorithm: string;
+  readonly clientWriteKey: Buffer;
+  readonly serverWriteKey: Buffer;
+  readonly clientNonce: Buffer;
+  readonly serverNonce: Buffer;
+  readonly nonceImplicitLength: number;
+  readonly nonceExplicitLength: number;
+  readonly authTagLength: number;
+}
+
+export type Dtls = DtlsSocket;
+
+export type IceConnection = Pick<Connection, 'nominated' | 'send'> & {
+  /** There is a path, and the peer still consents to it (RFC 7675). */
+  canSendApplicationData(): boolean;
+};
+
+/** Where DTLS gets its datagrams from: `IceTransport` of werift's `dtls.ts`. */
+export interface DatagramSource {
+  onData: (datagram: Buffer) => void;
+}
