@@ -3,9 +3,11 @@ import type { ConnectionPurpose } from '../protocol/signaling.ts';
 /** An ordered, reliable channel of messages between two peers. Text and binary messages arrive as they were sent. */
 export interface DataChannel {
   readonly label: string;
+  /** The largest message that the peer takes, in bytes: 64 KiB at least with every known WebRTC stack. */
+  readonly maxMessageBytes: number;
   /**
    * Queues one message; resolves when there is room for the next (about 1 MiB is buffered), so awaiting it is the
-   * backpressure. The bytes are copied. Messages have 1 to `MAX_CHANNEL_MESSAGE_BYTES` bytes.
+   * backpressure. The bytes are copied. Messages have 1 to `maxMessageBytes` bytes.
    * @throws SleapRtcError PEER_GONE where the channel has ended
    */
   send(data: string | Uint8Array, options?: { signal?: AbortSignal }): Promise<void>;

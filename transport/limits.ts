@@ -1,5 +1,8 @@
-/** Largest message on a channel, in bytes: what every WebRTC stack accepts when it announces nothing else (RFC 8841). */
-export const MAX_CHANNEL_MESSAGE_BYTES = 64 * 1024;
+/** Largest message to a peer that announces no size, in bytes: every WebRTC stack takes it (RFC 8841, section 6.1). */
+export const DEFAULT_MAX_MESSAGE_BYTES = 64 * 1024;
+
+/** Largest message on a channel, in bytes, whatever the peer would take: beyond, nothing is gained, and werift deadlocks at 1 MiB. */
+export const MAX_CHANNEL_MESSAGE_BYTES = 256 * 1024;
 
 /** Bytes that may wait in a channel before `send` holds its caller back. More made werift slower, less left gaps. */
 export const SEND_BUFFER_BYTES = 1024 * 1024;

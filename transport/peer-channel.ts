@@ -2,7 +2,7 @@ import { SleapRtcError } from '../protocol/errors.ts';
 import { within } from './abort.ts';
 import type { DataChannel } from './connection.ts';
 import type { EngineChannel } from './engine.ts';
-import { CHANNEL_CLOSE_MS, MAX_CHANNEL_MESSAGE_BYTES, MAX_UNREAD_BYTES, SEND_BUFFER_BYTES } from './limits.ts';
+import { CHANNEL_CLOSE_MS, MAX_UNREAD_BYTES, SEND_BUFFER_BYTES } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
 
 /** Last message of either side (ASCII "end of transmission"): being in order, its arrival proves that all before it arrived. */
@@ -11,6 +11,7 @@ const END_OF_CHANNEL = '\u0004';
 /** A DataChannel on a channel of whatever WebRTC stack. */
 export class PeerChannel implements DataChannel {
   readonly label: string;
+  readonly maxMessageBytes: number;
   readonly messages: AsyncIterable<string | Uint8Array>;
   readonly closed: Promise<void>;
   /** Resolves when the channel is open. Rejects with PEER_GONE where it ends before. */
@@ -28,8 +29,9 @@ export class PeerChannel implements DataChannel {
   #wakeSenders: PromiseWithResolvers<void> | undefined;
 
   /** @param onHeard called at each message, as a sign of the peer's life */
-  constructor(channel: EngineChannel, onHeard: () => void) {
+  constructor(channel: EngineChannel, maxMessageBytes: number, onHeard: () => void) {
     this.label = channel.label;
+    this.maxMessageBytes = maxMessageBytes;
     this.#channel = channel;
     this.#onHeard = onHeard;
     this.messages = this.#queue;
@@ -50,7 +52,7 @@ export class PeerChannel implements DataChannel {
     if (this.#ended !== undefined) throw this.#ended;
     if (this.#closing !== undefined) throw new SleapRtcError('PEER_GONE', `The channel ${this.label} is closed.`);
     const bytes = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
-    if (bytes === 0 || bytes > MAX_CHANNEL_MESSAGE_BYTES || data === END_OF_CHANNEL) {
+    if (bytes === 0 || bytes > this.maxMessageBytes || data === END_OF_CHANNEL) {
       throw new SleapRtcError('INTERNAL', `A message of ${bytes} bytes cannot be sent on a channel.`);
     }
     this.#channel.send(data);

@@ -8,6 +8,7 @@ import { FingerprintPin } from './fingerprint.ts';
 import type { IceTransportPolicy } from './ice-transport-policy.ts';
 import {
   CHANNEL_OPEN_MS,
+  DEFAULT_MAX_MESSAGE_BYTES,
   GOODBYE_MS,
   HEARTBEAT_INTERVAL_MS,
   MAX_INCOMING_CHANNELS,
@@ -15,6 +16,7 @@ import {
 } from './limits.ts';
 import { Liveness } from './liveness.ts';
 import { MessageQueue } from './message-queue.ts';
+import { maxMessageBytes } from './message-size.ts';
 import { PeerChannel } from './peer-channel.ts';
 import type { OfBoth, Side } from './peer-proof.ts';
 import { ProofExchange } from './proof-exchange.ts';
@@ -62,6 +64,7 @@ export class NegotiatedConnection implements PeerConnection {
   readonly #ending = Promise.withResolvers<void>();
   readonly #goodbye = Promise.withResolvers<void>();
   #earlyCandidates: IceCandidate[] | undefined = [];
+  #maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES;
   #liveness: Liveness | undefined;
   #ended = false;
   #closing: Promise<void> | undefined;
@@ -117,6 +120,7 @@ export class NegotiatedConnection implements PeerConnection {
   /** Takes the peer's offer and gives the description to answer with. */
   async answer(sdp: string): Promise<string> {
     this.#pin.check(sdp);
+    this.#maxMessageBytes = maxMessageBytes(sdp);
     const answer = await this.#connection.acceptOffer(sdp).catch((cause: unknown) => this.#refuseDescription(cause));
     this.#localPin.check(answer);
     await this.#addEarlyCandidates();
@@ -126,6 +130,7 @@ export class NegotiatedConnection implements PeerConnection {
   /** Takes the peer's answer. */
   async acceptAnswer(sdp: string): Promise<void> {
     this.#pin.check(sdp);
+    this.#maxMessageBytes = maxMessageBytes(sdp);
     await this.#connection.acceptAnswer(sdp).catch((cause: unknown) => this.#refuseDescription(cause));
     await this.#addEarlyCandidates();
   }
@@ -236,7 +241,7 @@ export class NegotiatedConnection implements PeerConnection {
   }
 
   #track(engineChannel: EngineChannel): PeerChannel {
-    const channel = new PeerChannel(engineChannel, () => this.#liveness?.heard());
+    const channel = new PeerChannel(engineChannel, this.#maxMessageBytes, () => this.#liveness?.heard());
     this.#channels.add(channel);
     void channel.closed.then(() => this.#channels.delete(channel));
     return channel;

@@ -52,10 +52,12 @@ describe('blocks and pieces', () => {
         assert.deepEqual({ ...decoded, data: [...decoded.data] }, { ...piece, data: [...data] });
       }),
     );
-    const block = Buffer.alloc(BLOCK_BYTES, 'abc');
-    const pieces = [...dataPieces(1, 2, block)];
-    assert.ok(pieces.every((piece) => piece.byteLength <= 64 * 1024));
-    assert.ok(Buffer.concat(pieces.map((piece) => decodePiece(piece).data)).equals(block));
+    for (const limit of [16 * 1024, 64 * 1024, 256 * 1024]) {
+      const block = Buffer.alloc(BLOCK_BYTES, 'abc');
+      const pieces = Array.from(dataPieces(1, 2, block, limit), (piece) => Buffer.from(piece));
+      assert.ok(pieces.every((piece) => piece.byteLength <= limit));
+      assert.ok(Buffer.concat(pieces.map((piece) => decodePiece(piece).data)).equals(block));
+    }
   });
 
   it('are refused where they are garbage', () => {

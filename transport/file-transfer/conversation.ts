@@ -19,6 +19,11 @@ export class Conversation {
     this.#messages = channel.messages[Symbol.asyncIterator]();
   }
 
+  /** The largest message that the other side takes, in bytes. */
+  get maxMessageBytes(): number {
+    return this.#channel.maxMessageBytes;
+  }
+
   async say(message: SenderMessage | ReceiverMessage): Promise<void> {
     await this.send(JSON.stringify(message));
   }

@@ -1,5 +1,6 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
+import type { BlockBuffers } from './block-buffers.ts';
 import { blockCount, blockLength, hashBlock } from './blocks.ts';
 import type { Holdings } from './holdings.ts';
 import { BLOCK_ATTEMPTS, HASH_BYTES, HASHES_PER_REQUEST } from './limits.ts';
@@ -13,18 +14,31 @@ interface WantedBlock {
   attempt: number;
 }
 
+/** What the files of a transfer share. */
+interface IncomingFileDeps {
+  holdings: Holdings;
+  buffers: BlockBuffers;
+}
+
 /** One offered file at the receiver: its promised hashes, the blocks on their way, and what is on disk. */
 export class IncomingFile implements AsyncDisposable {
   readonly entry: FileEntry;
   readonly #partial: PartialFile;
   readonly #holdings: Holdings;
+  readonly #buffers: BlockBuffers;
   readonly #hashes: Buffer;
   #hashesKnown = 0;
   #next = 0;
   readonly #wanted = new Map<number, WantedBlock>();
 
-  private constructor(entry: FileEntry, partial: PartialFile, holdings: Holdings, hashes: Uint8Array | undefined) {
+  private constructor(
+    entry: FileEntry,
+    partial: PartialFile,
+    { holdings, buffers }: IncomingFileDeps,
+    hashes: Uint8Array | undefined,
+  ) {
     this.entry = entry;
+    this.#buffers = buffers;
     this.#partial = partial;
     this.#holdings = holdings;
     this.#hashes = Buffer.alloc(this.#blocks * HASH_BYTES);
@@ -34,11 +48,11 @@ export class IncomingFile implements AsyncDisposable {
   }
 
   /** Opens what an earlier attempt left of the file. The caller disposes it. */
-  static async open(root: string, entry: FileEntry, holdings: Holdings): Promise<IncomingFile> {
+  static async open(root: string, entry: FileEntry, deps: IncomingFileDeps): Promise<IncomingFile> {
     // A file of one block is its own block hash, and the hashes of content that is here are known, which saves asking.
     const isSingle = blockCount(entry.size_bytes) === 1;
-    const hashes = isSingle ? Buffer.from(entry.sha256, 'hex') : await holdings.hashesOf(entry);
-    return new IncomingFile(entry, await PartialFile.open(root, entry), holdings, hashes);
+    const hashes = isSingle ? Buffer.from(entry.sha256, 'hex') : await deps.holdings.hashesOf(entry);
+    return new IncomingFile(entry, await PartialFile.open(root, entry), deps, hashes);
   }
 
   /** The hashes to ask for next, if any are missing. */
@@ -80,7 +94,7 @@ export class IncomingFile implements AsyncDisposable {
       await this.#partial.write(block, here);
       return { hadBytes: length };
     }
-    this.#wanted.set(block, { data: Buffer.allocUnsafe(length), filled: 0, attempt: 1 });
+    this.#wanted.set(block, { data: this.#buffers.take(length), filled: 0, attempt: 1 });
     return { want: block };
   }
 
@@ -101,6 +115,7 @@ export class IncomingFile implements AsyncDisposable {
       this.#wanted.delete(block);
       await this.#partial.write(block, wanted.data);
       this.#holdings.addBlock(this.#hashOf(block), this.#partial, block);
+      this.#buffers.giveBack(wanted.data);
       return 'done';
     }
     if (wanted.attempt >= BLOCK_ATTEMPTS) {

@@ -1,6 +1,5 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { MAX_CHANNEL_MESSAGE_BYTES } from '../limits.ts';
-import { PIECE_HEADER_BYTES } from './limits.ts';
+import { PIECE_BYTES, PIECE_HEADER_BYTES } from './limits.ts';
 
 const KINDS = { data: 1, hashes: 2 } as const;
 const KIND_NAMES = new Map<number, keyof typeof KINDS>(
@@ -19,25 +18,38 @@ export interface Piece {
   data: Uint8Array;
 }
 
-/** Data bytes that fit in one message. */
-const MAX_PIECE_BYTES = MAX_CHANNEL_MESSAGE_BYTES - PIECE_HEADER_BYTES;
-
-/** Cuts a block's data into messages. */
-export function* dataPieces(file: number, block: number, data: Uint8Array): Generator<Uint8Array> {
-  for (let offset = 0; offset < data.byteLength; offset += MAX_PIECE_BYTES) {
-    yield encodePiece({ kind: 'data', file, block, offset, data: data.subarray(offset, offset + MAX_PIECE_BYTES) });
+/**
+ * Cuts a block's data into messages of about the same size. All share one buffer, so each is valid until the next is taken.
+ * @param maxMessageBytes largest message that the peer takes
+ */
+export function* dataPieces(
+  file: number,
+  block: number,
+  data: Uint8Array,
+  maxMessageBytes: number,
+): Generator<Uint8Array> {
+  const most = Math.min(PIECE_BYTES, maxMessageBytes - PIECE_HEADER_BYTES);
+  const size = Math.ceil(data.byteLength / Math.ceil(data.byteLength / most));
+  const message = Buffer.allocUnsafe(PIECE_HEADER_BYTES + size);
+  for (let offset = 0; offset < data.byteLength; offset += size) {
+    const part = data.subarray(offset, offset + size);
+    yield writePiece(message, { kind: 'data', file, block, offset, data: part });
   }
 }
 
+/** A message with a piece, in a buffer of its own. */
+export function encodePiece(piece: Piece): Uint8Array {
+  return writePiece(Buffer.allocUnsafe(PIECE_HEADER_BYTES + piece.data.byteLength), piece);
+}
+
 /** Layout (big-endian): u8 kind, 3 bytes nought, u32 file, u32 block, u32 offset, data. */
-export function encodePiece({ kind, file, block, offset, data }: Piece): Uint8Array {
-  const message = Buffer.allocUnsafe(PIECE_HEADER_BYTES + data.byteLength);
+function writePiece(message: Buffer, { kind, file, block, offset, data }: Piece): Uint8Array {
   message.writeUInt32BE(KINDS[kind] << 24, 0);
   message.writeUInt32BE(file, 4);
   message.writeUInt32BE(block, 8);
   message.writeUInt32BE(offset, 12);
   message.set(data, PIECE_HEADER_BYTES);
-  return message;
+  return message.subarray(0, PIECE_HEADER_BYTES + data.byteLength);
 }
 
 /**

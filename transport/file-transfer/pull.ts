@@ -1,5 +1,6 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
+import { BlockBuffers } from './block-buffers.ts';
 import { appendBlock, type BlockRange, blockLength } from './blocks.ts';
 import type { Conversation } from './conversation.ts';
 import type { Holdings } from './holdings.ts';
@@ -29,6 +30,7 @@ export class Pull implements AsyncDisposable {
   readonly #meter: ProgressMeter;
   /** Files with blocks on their way, by their index in the offer. */
   readonly #open = new Map<number, IncomingFile>();
+  readonly #buffers = new BlockBuffers();
   #asking: Asking | undefined;
   #started = 0;
   #onTheWay = 0;
@@ -85,7 +87,8 @@ export class Pull implements AsyncDisposable {
     const next = this.#missing[this.#started];
     if (next === undefined) return undefined;
     this.#started += 1;
-    const file = await IncomingFile.open(this.#root, next.entry, this.#holdings);
+    const deps = { holdings: this.#holdings, buffers: this.#buffers };
+    const file = await IncomingFile.open(this.#root, next.entry, deps);
     this.#open.set(next.index, file);
     return { index: next.index, file, hashesAsked: false };
   }

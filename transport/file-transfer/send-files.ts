@@ -62,7 +62,8 @@ async function serve(
       case 'want':
         meter.setHad(request.had_bytes);
         for (const block of blocksOf(request)) {
-          for (const piece of dataPieces(request.file, block, await source.block(request.file, block))) {
+          const data = await source.block(request.file, block);
+          for (const piece of dataPieces(request.file, block, data, conversation.maxMessageBytes)) {
             await conversation.send(piece);
             meter.moved(piece.byteLength - PIECE_HEADER_BYTES);
           }

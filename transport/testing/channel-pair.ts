@@ -1,5 +1,6 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { DataChannel } from '../connection.ts';
+import { DEFAULT_MAX_MESSAGE_BYTES } from '../limits.ts';
 import { MessageQueue } from '../message-queue.ts';
 
 type Message = string | Uint8Array;
@@ -24,6 +25,7 @@ export function channelPair(): [TestChannel, TestChannel] {
   function side(incoming: MessageQueue<Message>, outgoing: MessageQueue<Message>): TestChannel {
     const channel: TestChannel = {
       label: 'test',
+      maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,
       messages: incoming,
       sent: [],
       tamper: (message) => message,

@@ -52,6 +52,7 @@ function fatalChannel(channel: DataChannel): DataChannel {
   }
   return {
     label: channel.label,
+    maxMessageBytes: channel.maxMessageBytes,
     messages: dying(),
     closed: channel.closed,
     send: (data, options) => channel.send(data, options),
