@@ -1,4 +1,4 @@
-/** `npm run -s bench -- NAME [--json] [--runs N]`: runs one benchmark and prints its rows. */
+/** `npm run -s bench -- NAME [--json] [--runs N] [--only PATTERN]`: runs one benchmark and prints its rows. */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchmarkJob } from './job.ts';
@@ -11,20 +11,27 @@ export type Row = { name: string } & Record<string, number | string | null>;
 /** What a benchmark is given: how often to repeat, and where rows go as they come. */
 export interface BenchmarkContext {
   runs: number;
+  /** Rows whose name this does not match are left out, where the benchmark has many. */
+  only: RegExp;
   row: (row: Row) => void;
   /** For people who wait. */
   say: (line: string) => void;
 }
 
-const benchmarks: Record<string, (context: BenchmarkContext) => Promise<Row>> = {
-  job: benchmarkJob,
-  paths: benchmarkPaths,
-  transfer: benchmarkTransfer,
+/** Each with how often it repeats unless told. */
+const benchmarks: Record<string, { measure: (context: BenchmarkContext) => Promise<Row>; runs: number }> = {
+  job: { measure: benchmarkJob, runs: 5 },
+  paths: { measure: benchmarkPaths, runs: 3 },
+  transfer: { measure: benchmarkTransfer, runs: 3 },
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, runs: { type: 'string', default: '5' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    runs: { type: 'string' },
+    only: { type: 'string', default: '' },
+  },
 });
 const benchmark = benchmarks[positionals[0] ?? ''];
 if (benchmark === undefined) {
@@ -36,8 +43,9 @@ if (benchmark === undefined) {
     rows.push(row);
     if (values.json) process.stdout.write(`${JSON.stringify(row)}\n`);
   };
-  const summary = await benchmark({
-    runs: Number(values.runs),
+  const summary = await benchmark.measure({
+    runs: Number(values.runs ?? benchmark.runs),
+    only: new RegExp(values.only),
     row: print,
     say: (line) => process.stderr.write(`${line}\n`),
   });

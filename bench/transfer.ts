@@ -1,122 +1,130 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execaNode } from 'execa';
-import { z } from 'zod';
-import { TestRelay } from '../transport/testing/relay.ts';
+import { whyNoPaths } from '../test/paths/with-path.ts';
 import { median, rounded } from './median.ts';
 import type { BenchmarkContext, Row } from './run.ts';
+import { BESIDE_MEGABYTES, besideTcp, SHARED } from './transfer/beside-tcp.ts';
+import { allCompared, type Compared, OURS } from './transfer/compared.ts';
+import { type Measured, type SentFile, transferOnce } from './transfer/transfer-once.ts';
 
-const SIDE = join(import.meta.dirname, 'transfer/side-main.ts');
-const MEGABYTES = 256;
-const BYTES = MEGABYTES * 1e6;
-/** Longest time for one transfer, in ms. */
-const TRANSFER_MS = 60_000;
-
-/** What is compared: `of` names the code in transfer/, the rest which stack either side of ours uses. */
-const COMPARED = [
-  { impl: 'sleap-rtc-on-temporal werift', of: 'ours', sender: 'werift', receiver: 'werift' },
-  { impl: 'sleap-rtc-on-temporal libdatachannel', of: 'ours', sender: 'libdatachannel', receiver: 'libdatachannel' },
-  { impl: 'sleap-rtc-on-temporal mixed', of: 'ours', sender: 'werift', receiver: 'libdatachannel' },
-  { impl: 'sleap-rtc-on-temporal mixed back', of: 'ours', sender: 'libdatachannel', receiver: 'werift' },
-  { impl: 'node-datachannel raw', of: 'raw', sender: 'auto', receiver: 'auto' },
-  { impl: 'tcp', of: 'tcp', sender: 'auto', receiver: 'auto' },
-] as const;
-type Compared = (typeof COMPARED)[number];
-
-const Ready = z.object({ ready: z.literal(true), port: z.number() });
-const Used = z.object({ seconds: z.number(), cpu_s: z.number(), rss_mb: z.number(), sha256: z.string() });
-
-interface Measured {
-  mb_s: number;
-  cpu_s_per_gb: number;
-  rss_mb: number;
-}
+/** Longest time for one transfer, in ms. One that takes longer counts as failed. */
+const TRANSFER_MS = 45_000;
 
 /**
- * One file of 256 MB between two processes over the loopback, hashed and flushed to disk by the receiver; time runs from the
- * open channel to the verified file. CPU is both sides’ sum; memory is the larger side’s peak (Linux only).
+ * One file between two processes, hashed and flushed to disk by the receiver; time runs from the open channel to the
+ * verified file. CPU is both sides’ sum; memory is the larger side’s peak (Linux only). First over the loopback and over
+ * Ethernet, then over long paths, and last beside a TCP flow. `only` is a pattern for `IMPL over PATH`.
  */
-export async function benchmarkTransfer({ runs, row, say }: BenchmarkContext): Promise<Row> {
+export async function benchmarkTransfer({ runs, only, row, say }: BenchmarkContext): Promise<Row> {
   const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-bench-'));
-  const relay = await TestRelay.start();
   try {
-    const content = randomBytes(BYTES);
-    const file = { path: join(dir, 'data.bin'), sha256: createHash('sha256').update(content).digest('hex') };
-    await writeFile(file.path, content);
-    const measured = new Map<string, Measured[]>(COMPARED.map(({ impl }) => [impl, []]));
+    const reason = await whyNoPaths();
+    const compared = (await allCompared(say, reason)).filter((one) => only.test(`${one.impl} over ${one.where.path}`));
+    const files = new Files(dir);
+    const results = new Map<Compared, { good: Measured[]; failed: number; load: number[] }>();
     // Interleaved, so that what else the machine does falls on all alike.
     for (let run = 0; run < runs; run += 1) {
-      for (const compared of COMPARED) {
-        const folder = join(dir, 'received');
-        await mkdir(folder);
-        const result = await transferOnce(compared, { serverUrl: relay.url, file, folder });
-        await rm(folder, { recursive: true });
-        measured.get(compared.impl)?.push(result);
-        say(`${run + 1}/${runs} ${compared.impl}: ${Math.round(result.mb_s)} MB/s, load ${loadavg()[0]?.toFixed(1)}`);
+      for (const one of compared) {
+        const result = results.get(one) ?? { good: [], failed: 0, load: [] };
+        results.set(one, result);
+        const file = await files.ofSize(one.megabytes);
+        const before = loadavg()[0] ?? 0;
+        const outcome = await one.where
+          .use((place) => transferOnce(one.implementation, place, file, TRANSFER_MS))
+          .catch((error: unknown) => void say(`${one.impl} over ${one.where.path}: ${String(error)}`));
+        result.load.push(before);
+        if (outcome === undefined) result.failed += 1;
+        else result.good.push(outcome);
+        const rate = outcome === undefined ? 'failed' : `${outcome.mb_s.toFixed(1)} MB/s`;
+        say(`${run + 1}/${runs} ${one.impl} over ${one.where.path}: ${rate}, load ${before.toFixed(1)}`);
       }
     }
-    for (const [impl, results] of measured) row(medians(impl, results));
-    const rate = (impl: Compared['impl']) => median((measured.get(impl) ?? []).map(({ mb_s }) => mb_s));
+    for (const [one, result] of results) row(medians(one, result));
+    if (reason === undefined) {
+      for (const which of ['best', 'werift'] as const) {
+        if (only.test(`${OURS[which].impl} over tcp`))
+          row(await shared(which, runs, await files.ofSize(BESIDE_MEGABYTES)));
+      }
+    }
+    const rate = (impl: string, path = 'loopback') => {
+      const found = [...results].find(([one]) => one.impl === impl && one.where.path === path);
+      return rounded(median((found?.[1].good ?? []).map(({ mb_s }) => mb_s)), 1);
+    };
+    const { best, werift, libdatachannel } = OURS;
     return {
       name: 'summary',
-      mb: MEGABYTES,
       runs,
-      werift_mb_s: rounded(rate('sleap-rtc-on-temporal werift'), 1),
-      libdatachannel_mb_s: rounded(rate('sleap-rtc-on-temporal libdatachannel'), 1),
-      libdatachannel_of_raw: rounded(rate('sleap-rtc-on-temporal libdatachannel') / rate('node-datachannel raw'), 3),
+      werift_mb_s: rate(werift.impl),
+      libdatachannel_mb_s: rate(libdatachannel.impl),
+      libdatachannel_of_raw: rounded(rate(libdatachannel.impl) / rate('node-datachannel raw'), 3),
+      werift_of_original: rounded(rate(werift.impl) / rate('original'), 2),
+      werift_ethernet_mb_s: rate(werift.impl, 'ethernet'),
+      libdatachannel_ethernet_mb_s: rate(libdatachannel.impl, 'ethernet'),
+      best_20ms_mb_s: rate(best.impl, '20 ms, 0 %'),
+      best_20ms_lossy_mb_s: rate(best.impl, '20 ms, 1 %'),
+      best_100ms_mb_s: rate(best.impl, '100 ms, 0 %'),
+      werift_20ms_mb_s: rate(werift.impl, '20 ms, 0 %'),
+      werift_20ms_lossy_mb_s: rate(werift.impl, '20 ms, 1 %'),
+      werift_100ms_mb_s: rate(werift.impl, '100 ms, 0 %'),
     };
   } finally {
-    await relay[Symbol.asyncDispose]();
     await rm(dir, { recursive: true, force: true });
   }
 }
 
-function medians(impl: string, results: readonly Measured[]): Row {
-  const rates = results.map(({ mb_s }) => mb_s);
+function medians(one: Compared, { good, failed, load }: { good: Measured[]; failed: number; load: number[] }): Row {
+  const rates = good.map(({ mb_s }) => mb_s);
   return {
     name: 'transfer',
-    impl,
+    impl: one.impl,
+    path: one.where.path,
+    rtt_ms: one.where.rtt_ms,
+    loss_percent: one.where.loss_percent,
+    mb: one.megabytes,
     mb_s: rounded(median(rates), 1),
     mb_s_min: rounded(Math.min(...rates), 1),
     mb_s_max: rounded(Math.max(...rates), 1),
-    cpu_s_per_gb: rounded(median(results.map(({ cpu_s_per_gb }) => cpu_s_per_gb)), 2),
-    rss_mb: Math.round(median(results.map(({ rss_mb }) => rss_mb))),
+    cpu_s_per_gb: rounded(median(good.map(({ cpu_s_per_gb }) => cpu_s_per_gb)), 2),
+    rss_mb: Math.round(median(good.map(({ rss_mb }) => rss_mb))),
+    failed,
+    load: rounded(median(load), 1),
   };
 }
 
-async function transferOnce(
-  { impl, of, sender, receiver }: Compared,
-  at: { serverUrl: string; file: { path: string; sha256: string }; folder: string },
-): Promise<Measured> {
-  const sending = side([of, 'send', at.serverUrl, at.file.path, String(BYTES)], sender);
-  try {
-    const reports = sending.iterable()[Symbol.asyncIterator]();
-    const { port } = Ready.parse(JSON.parse(String((await reports.next()).value)));
-    const target = join(at.folder, 'data.bin');
-    const received = await side([of, 'receive', at.serverUrl, target, String(BYTES), String(port)], receiver);
-    const there = Used.parse(JSON.parse(received.stdout));
-    const here = Used.parse(JSON.parse(String((await reports.next()).value)));
-    if (there.sha256 !== at.file.sha256) throw new Error(`${impl} delivered other bytes than it was given`);
-    return {
-      mb_s: MEGABYTES / there.seconds,
-      cpu_s_per_gb: ((here.cpu_s + there.cpu_s) * 1e9) / BYTES,
-      rss_mb: Math.max(here.rss_mb, there.rss_mb),
-    };
-  } finally {
-    sending.kill('SIGKILL');
-    await sending.catch(() => undefined);
-  }
+async function shared(which: 'best' | 'werift', runs: number, file: SentFile): Promise<Row> {
+  const results = [];
+  for (let run = 0; run < runs; run += 1) results.push(await besideTcp(which, file));
+  return {
+    name: 'transfer beside tcp',
+    impl: OURS[which].impl,
+    path: `${SHARED.rttMs} ms, ${SHARED.mbitPerSecond} Mbit/s`,
+    mb: BESIDE_MEGABYTES,
+    mb_s: rounded(median(results.map(({ mb_s }) => mb_s)), 1),
+    tcp_mb_s: rounded(median(results.map(({ tcp_mb_s }) => tcp_mb_s)), 1),
+    tcp_share: rounded(median(results.map(({ tcp_share }) => tcp_share)), 2),
+  };
 }
 
-function side(args: string[], webRtc: string) {
-  return execaNode(SIDE, args, {
-    env: { SLEAP_RTC_WEBRTC: webRtc },
-    stdin: 'ignore',
-    stderr: 'inherit',
-    timeout: TRANSFER_MS,
-    killSignal: 'SIGKILL',
-    nodeOptions: ['--disable-warning=ExperimentalWarning'],
-  });
+/** Files of random bytes, made when they are first needed. */
+class Files {
+  readonly #dir: string;
+  readonly #made = new Map<number, SentFile>();
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  async ofSize(megabytes: number): Promise<SentFile> {
+    const made = this.#made.get(megabytes);
+    if (made !== undefined) return made;
+    const content = randomBytes(megabytes * 1e6);
+    const path = join(this.#dir, `data-${megabytes}.bin`);
+    await writeFile(path, content);
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const file = { path, bytes: content.length, sha256, folder: join(this.#dir, 'received') };
+    this.#made.set(megabytes, file);
+    return file;
+  }
 }

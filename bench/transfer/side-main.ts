@@ -1,5 +1,5 @@
 /**
- * One side of a measured transfer: `node side-main.ts IMPLEMENTATION send|receive SERVER PATH BYTES PORT`. Reports JSON lines
+ * One side of a measured transfer: `node side-main.ts IMPLEMENTATION send|receive SERVER PATH BYTES ADDRESS PORT`. Reports JSON lines
  * on stdout: the sender that it is ready, both what they used.
  */
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { tcp } from './tcp.ts';
 
 const implementations: Record<string, Implementation> = { ours, tcp, raw: nodeDatachannelRaw };
 
-const [name = '', side, serverUrl = '', path = '', bytes, port] = process.argv.slice(2);
+const [name = '', side, serverUrl = '', path = '', bytes, address = '', port] = process.argv.slice(2);
 const implementation = implementations[name];
 if (implementation === undefined) throw new Error(`no implementation ${name}`);
 
@@ -24,6 +24,7 @@ const task = {
   serverUrl,
   path,
   bytes: Number(bytes),
+  address,
   port: Number(port),
   ready: (ownPort?: number) => {
     start();
@@ -34,7 +35,13 @@ const task = {
 const sha256 = side === 'send' ? await implementation.send(task) : await implementation.receive(task);
 const seconds = (performance.now() - startedAt) / 1000;
 const { user, system } = process.cpuUsage(usedBefore);
-report({ seconds, cpu_s: (user + system) / 1e6, rss_mb: peakRssMb(), sha256: sha256 ?? '' });
+report({
+  seconds,
+  started_at: performance.timeOrigin + startedAt,
+  cpu_s: (user + system) / 1e6,
+  rss_mb: peakRssMb(),
+  sha256: sha256 ?? '',
+});
 
 /** Not `resourceUsage().maxRSS`: on Linux that starts from the parent's. */
 function peakRssMb(): number {

@@ -6,6 +6,8 @@ export interface Task {
   path: string;
   /** Size of the file, in bytes. */
   bytes: number;
+  /** The sender's own address. */
+  address: string;
   /** At the receiver: the sender's TCP port, where it has one. */
   port: number;
   /** Sender: it may be connected to now. Its CPU time counts from here. */

@@ -9,8 +9,8 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** Plain TCP with SHA-256 at the receiver: the limit of what this machine can do. */
 export const tcp: Implementation = {
-  async send({ path, ready }) {
-    const server = createServer().listen(0, '127.0.0.1');
+  async send({ path, address, ready }) {
+    const server = createServer().listen(0, address);
     await once(server, 'listening');
     const connected = once(server, 'connection');
     ready((server.address() as AddressInfo).port);
@@ -19,9 +19,9 @@ export const tcp: Implementation = {
     server.close();
   },
 
-  async receive({ path, bytes, port, started }) {
+  async receive({ path, bytes, address, port, started }) {
     const sink = await DiskSink.open(path, bytes);
-    const socket = connect({ port, host: '127.0.0.1' });
+    const socket = connect({ port, host: address });
     await once(socket, 'connect');
     started();
     for await (const data of socket) await sink.take(data);

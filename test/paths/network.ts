@@ -51,17 +51,18 @@ type Line = z.infer<typeof Line>;
 export class Host {
   readonly name: string;
   readonly address: string;
-  readonly #pid: number;
+  /** A process in its namespaces. */
+  readonly pid: number;
 
   constructor(spec: HostSpec, pid: number) {
     this.name = spec.name;
     this.address = spec.address;
-    this.#pid = pid;
+    this.pid = pid;
   }
 
   /** Runs a command on this host; the child process is the command itself, not a wrapper. The caller ends it. */
   run<Given extends Options = Record<never, never>>(command: string, args: readonly string[], options?: Given) {
-    const enter = ['--target', String(this.#pid), '--user', '--net', '--preserve-credentials', '--', command, ...args];
+    const enter = ['--target', String(this.pid), '--user', '--net', '--preserve-credentials', '--', command, ...args];
     return execa('nsenter', enter, options);
   }
 
@@ -138,6 +139,35 @@ export class Network implements AsyncDisposable {
 
   async restore(host: string): Promise<void> {
     await this.#ask(`restore ${host}`);
+  }
+
+  /**
+   * Joins two hosts by a cable instead of the router, which carries nothing for them any more: what they send each other then
+   * costs no third process’s time.
+   */
+  async cable(first: string, second: string): Promise<void> {
+    const [one, other] = [this.host(first), this.host(second)];
+    await one.run('ip', [
+      'link',
+      'add',
+      'cable0',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'cable0',
+      'netns',
+      String(other.pid),
+    ]);
+    for (const [host, peer] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      await host.run('sh', [
+        '-c',
+        `ip link set path0 down && ip address add ${host.address} peer ${peer.address} dev cable0 && ip link set cable0 up`,
+      ]);
+    }
   }
 
   async stats(): Promise<NetworkStats> {

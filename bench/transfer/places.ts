@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { execa, type Options } from 'execa';
+import { z } from 'zod';
+import { type Host, Network } from '../../test/paths/network.ts';
+import { type PathShape, withPath } from '../../test/paths/with-path.ts';
+
+const RELAY = join(import.meta.dirname, '../../transport/testing/relay-child.ts');
+const Url = z.object({ url: z.string() });
+
+/** Where processes run. */
+export type Side = Pick<Host, 'address' | 'run'>;
+
+/** Two sides, what lies between them, and the signaling server that both reach. */
+export interface Place {
+  sender: Side;
+  receiver: Side;
+  serverUrl: string;
+}
+
+const thisMachine: Side = {
+  address: '127.0.0.1',
+  run: <Given extends Options = Record<never, never>>(command: string, args: readonly string[], options?: Given) =>
+    execa(command, args, options),
+};
+
+/** This machine’s loopback, whose packets have up to 64 KiB. */
+export function onLoopback<Result>(use: (place: Place) => Promise<Result>): Promise<Result> {
+  return withRelay(thisMachine, (serverUrl) => use({ sender: thisMachine, receiver: thisMachine, serverUrl }));
+}
+
+/** Two hosts joined by a cable: a kernel’s own network without delay, but with Ethernet’s packets of 1,500 bytes. */
+export async function onEthernet<Result>(use: (place: Place) => Promise<Result>): Promise<Result> {
+  const network = await Network.start({
+    hosts: [
+      { name: 'laptop', address: '10.77.1.2' },
+      { name: 'pod', address: '10.77.2.2' },
+    ],
+  });
+  try {
+    await network.cable('laptop', 'pod');
+    const [sender, receiver] = [network.host('laptop'), network.host('pod')];
+    return await withRelay(receiver, (serverUrl) => use({ sender, receiver, serverUrl }));
+  } finally {
+    await network[Symbol.asyncDispose]();
+  }
+}
+
+/** A path with delay, loss or a rate. */
+export function onPath<Result>(shape: PathShape, use: (place: Place) => Promise<Result>): Promise<Result> {
+  return withPath(shape, ({ laptop, pod, server }) =>
+    withRelay(server, (serverUrl) => use({ sender: laptop, receiver: pod, serverUrl })),
+  );
+}
+
+async function withRelay<Result>(on: Side, use: (serverUrl: string) => Promise<Result>): Promise<Result> {
+  const relay = on.run(process.execPath, ['--disable-warning=ExperimentalWarning', RELAY, on.address], {
+    stdin: 'ignore',
+    stderr: 'inherit',
+    reject: false,
+    buffer: false,
+  });
+  try {
+    const [line] = await once(relay.stdout, 'data');
+    return await use(Url.parse(JSON.parse(String(line))).url);
+  } finally {
+    relay.kill('SIGKILL');
+    await relay;
+  }
+}
