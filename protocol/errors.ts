@@ -179,6 +179,17 @@ const kinds = {
     retryable: false,
     remedy: 'Free space on that machine, or choose another worker.',
   },
+  TRAINER_KILLED: {
+    exitCode: EXIT.jobFailed,
+    retryable: true,
+    remedy:
+      'The worker may have too little memory: lower the batch size or the image scale, or choose a larger worker. It is tried again from the last checkpoint.',
+  },
+  GPU_BROKEN: {
+    exitCode: EXIT.jobFailed,
+    retryable: true,
+    remedy: 'The job moves to another worker by itself; tell the lab’s admin which worker it was.',
+  },
   POD_LOST: {
     exitCode: EXIT.jobFailed,
     retryable: true,

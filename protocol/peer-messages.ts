@@ -47,6 +47,13 @@ export const ProgressMessage = z.object({
 });
 export type ProgressMessage = z.infer<typeof ProgressMessage>;
 
+/**
+ * How a worker stands, as `properties.status` says it: `draining` finishes its job and takes no other, `drained` has none left,
+ * `unhealthy` takes none since they failed there for its own reasons (`properties.reason`).
+ */
+export const WorkerStatus = z.enum(['available', 'busy', 'draining', 'drained', 'unhealthy']);
+export type WorkerStatus = z.infer<typeof WorkerStatus>;
+
 /** The payloads that peers send each other through the server, as the seed names them. */
 export const PeerPayload = z.discriminatedUnion('type', [
   ProgressMessage,
@@ -60,7 +67,10 @@ export const PeerPayload = z.discriminatedUnion('type', [
   z.object({ type: z.literal('job_response'), job_id: JobId, accepted: z.boolean(), reason: z.string() }),
   z.object({ type: z.literal('registry_query'), model_ids: z.array(ModelId).max(16) }),
   z.object({ type: z.literal('registry_response'), has_models: z.record(ModelId, z.boolean()) }),
-  z.object({ type: z.literal('status'), status: z.enum(['available', 'busy', 'draining']), job_id: JobId.nullable() }),
+  z.object({ type: z.literal('status'), status: WorkerStatus, job_id: JobId.nullable() }),
+  // `drain` false takes it back; `exit`: the worker's process ends after its job.
+  z.object({ type: z.literal('drain_request'), drain: z.boolean(), exit: z.boolean() }),
+  z.object({ type: z.literal('drain_response'), status: WorkerStatus, job_id: JobId.nullable() }),
   z.object({ type: z.literal('job_complete'), job_id: JobId, worker: z.string(), model_ids: z.array(ModelId) }),
 ]);
 export type PeerPayload = z.infer<typeof PeerPayload>;

@@ -1,6 +1,7 @@
 import {
   ActivityCancellationType,
   ActivityFailure,
+  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   condition,
@@ -119,7 +120,7 @@ class GpuSession {
     try {
       return await this.#onPod.run(body);
     } catch (error) {
-      if (podStoppedAnswering(error)) this.#lose(fromFailure(error).message);
+      if (podIsOfNoUse(error)) this.#lose(fromFailure(error).message);
       throw this.#lost ?? error;
     }
   }
@@ -178,12 +179,16 @@ function hold({ spec, context }: JobInput, sessionId: string): Promise<void> {
   });
 }
 
-/** The pod's queue is not polled any more, or an activity's heartbeat was missed: it died before the hold noticed. */
-function podStoppedAnswering(error: unknown): boolean {
+/**
+ * The pod's queue is not polled any more, or an activity's heartbeat was missed: it died before the hold noticed. Or it lives,
+ * and its GPU does not.
+ */
+function podIsOfNoUse(error: unknown): boolean {
+  if (!(error instanceof ActivityFailure)) return false;
+  const { cause } = error;
+  if (cause instanceof ApplicationFailure) return cause.type === 'GPU_BROKEN';
   return (
-    error instanceof ActivityFailure &&
-    error.cause instanceof TimeoutFailure &&
-    (error.cause.timeoutType === 'SCHEDULE_TO_START' || error.cause.timeoutType === 'HEARTBEAT')
+    cause instanceof TimeoutFailure && (cause.timeoutType === 'SCHEDULE_TO_START' || cause.timeoutType === 'HEARTBEAT')
   );
 }
 

@@ -30,7 +30,14 @@ const TRANSFER: ActivityOptions = {
 /** Only infrastructure trouble is retried; a run resumes from its own checkpoint. */
 const SLEAP_NN: ActivityOptions = {
   ...onPod,
-  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 4 },
+  retry: {
+    initialInterval: '1s',
+    backoffCoefficient: 2,
+    maximumInterval: '30s',
+    maximumAttempts: 4,
+    // Another pod may do what this one cannot.
+    nonRetryableErrorTypes: ['GPU_BROKEN'],
+  },
 };
 /** To and from S3, which may be away for some minutes. */
 const STORAGE: ActivityOptions = {

@@ -17,6 +17,10 @@ export interface SessionDeps {
   worker: WorkerOffer;
   podQueue: string;
   logger: Logger;
+  /** Aborted when the worker is told to end: its session is handed over once `whenQuiet`. */
+  leaving: AbortSignal;
+  /** Resolves when nothing of the job runs on the pod any more. */
+  whenQuiet: (signal: AbortSignal) => Promise<void>;
   /** Called when a session has ended, however it ended; frees what the job left on the pod. */
   onSessionEnded: (jobId: string) => Promise<void>;
 }
@@ -28,9 +32,11 @@ const HEARTBEAT_MS = 1_000;
  * Holds the pod's GPU for one job until `endGpuSession`, cancellation or the pod's end, and tells the workflow which
  * queue is this pod's own. This is the creation activity of the Session in Temporal's Go SDK.
  * @throws SleapRtcError GPU_BUSY where the slot was just taken by a session of another queue, WORKER_UNFIT where the job asks
- *   for more than its queue's class says and than this worker has
+ *   for more than its queue's class says and than this worker has; POD_LOST where the worker has to go: the job's work has
+ *   stopped then, so that another pod may begin at once
  */
-export function createHoldGpuSession({ slot, client, worker, podQueue, onSessionEnded, logger }: SessionDeps) {
+export function createHoldGpuSession(deps: SessionDeps) {
+  const { slot, client, worker, podQueue, leaving, whenQuiet, onSessionEnded, logger } = deps;
   return async function holdGpuSession(input: HoldGpuSessionInput): Promise<void> {
     const context = Context.current();
     const unmet = unmetRequirement(input.requirements, worker);
@@ -41,7 +47,11 @@ export function createHoldGpuSession({ slot, client, worker, podQueue, onSession
     try {
       const opened: GpuSessionOpened = { session_id: input.session_id, worker: worker.name, pod_queue: podQueue };
       await client.workflow.getHandle(input.workflow_id).signal('gpuSessionOpened', opened);
-      await ended(lease.ended, context.cancelled);
+      await ended([lease.ended, leaving], context.cancelled);
+      if (!lease.ended.aborted) {
+        await whenQuiet(context.cancellationSignal);
+        throw new SleapRtcError('POD_LOST', `${worker.name} is being shut down.`);
+      }
     } finally {
       clearInterval(beat);
       await onSessionEnded(input.job_id);
@@ -51,10 +61,11 @@ export function createHoldGpuSession({ slot, client, worker, podQueue, onSession
   };
 }
 
-/** Resolves when the session is ended; rejects when the activity is cancelled. */
-function ended(signal: AbortSignal, cancelled: Promise<never>): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
+/** Resolves when the session is ended or has to be; rejects when the activity is cancelled. */
+function ended(signals: AbortSignal[], cancelled: Promise<never>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener('abort', () => resolve(), { once: true });
+  const any = AbortSignal.any(signals);
+  if (any.aborted) resolve();
+  any.addEventListener('abort', () => resolve(), { once: true });
   return Promise.race([promise, cancelled]);
 }

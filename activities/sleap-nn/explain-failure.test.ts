@@ -55,6 +55,17 @@ describe('explaining a failed sleap-nn', () => {
     assert.equal(error.code, 'GPU_OUT_OF_MEMORY');
   });
 
+  it('tells a GPU that is broken from one that is too small: another worker may do', () => {
+    for (const message of [
+      'RuntimeError: No CUDA GPUs are available',
+      'torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered',
+    ]) {
+      const logTail = `Traceback (most recent call last):\n  File "/x/torch/cuda/__init__.py", line 1, in _lazy_init\n${message}`;
+      const error = explainFailure({ exitCode: 1, logTail, inputs: [], otherwise: 'TRAINING_FAILED' });
+      assert.equal(error.code, 'GPU_BROKEN');
+    }
+  });
+
   it('falls back to the exit code and the last line', () => {
     const error = explainFailure({
       exitCode: 2,

@@ -32,6 +32,13 @@ const RULES: readonly Rule[] = [
     /OutOfMemoryError$/.test(type) || /CUDA out of memory|CUDNN_STATUS_ALLOC_FAILED/.test(message)
       ? { code: 'GPU_OUT_OF_MEMORY', message: 'The GPU has too little memory for this config.' }
       : undefined,
+  // Not provoked here either: torch's wording where the driver or the card itself is at fault, not the job.
+  (_, { message }) =>
+    /No CUDA GPUs are available|CUDA driver (initialization|version)|CUDA-capable device\(s\)|CUDA error: (unknown error|unspecified launch failure|uncorrectable ECC|no CUDA-capable|all CUDA-capable|initialization error|system )|CUDNN_STATUS_NOT_INITIALIZED|\bNVML\b/.test(
+      message,
+    )
+      ? { code: 'GPU_BROKEN', message: `The worker’s GPU does not work: ${message.split('\n')[0]}` }
+      : undefined,
   (_, { message }) =>
     /\[Errno 28\]|No space left on device|file write failed.*errno = 28/.test(message)
       ? { code: 'DISK_FULL', message: 'The worker’s disk is full.' }

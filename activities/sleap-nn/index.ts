@@ -6,6 +6,7 @@ import { createStopTraining } from './stop-training.ts';
 import { createTrain } from './train.ts';
 import type { WarmTrainer } from './trainer-process.ts';
 
+export { ownerArgument } from './launcher-process.ts';
 export type { TrainedModel } from './trained-model.ts';
 export { WarmTrainer } from './trainer-process.ts';
 

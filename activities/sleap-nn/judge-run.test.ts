@@ -20,7 +20,7 @@ describe('judging a run', () => {
 
   it('does not take exit code 0 after SIGTERM for success: it is tried again', () => {
     const error = judgeRun({ ...good, sawTrainEnd: false, epochsDone: 4 });
-    assert.equal(error?.code, 'POD_LOST');
+    assert.equal(error?.code, 'TRAINER_KILLED');
     assert.equal(error?.retryable, true);
     assert.match(error?.message ?? '', /4 of 10 epochs/);
   });

@@ -25,7 +25,7 @@ export function judgeRun(run: EndedRun): SleapRtcError | undefined {
   if (signal !== null) {
     const why = signal === 9 ? ' (the machine may have run out of memory)' : '';
     // Retryable: the next attempt goes on from the last checkpoint.
-    return new SleapRtcError('POD_LOST', `sleap-nn was ended by signal ${signal}${why}.`);
+    return new SleapRtcError('TRAINER_KILLED', `sleap-nn was killed by signal ${signal}${why}.`);
   }
   if (code !== 0) {
     const { logTail, labels } = run;
@@ -33,7 +33,7 @@ export function judgeRun(run: EndedRun): SleapRtcError | undefined {
   }
   if (!run.sawTrainEnd && run.epochsDone < run.maxEpochs) {
     return new SleapRtcError(
-      'POD_LOST',
+      'TRAINER_KILLED',
       `sleap-nn was told to stop after ${run.epochsDone} of ${run.maxEpochs} epochs.`,
     );
   }

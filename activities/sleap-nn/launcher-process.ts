@@ -8,6 +8,11 @@ import { childEnvironment } from './child-environment.ts';
 
 const LAUNCHER = fileURLToPath(new URL('launcher.py', import.meta.url));
 
+/** The argument by which a worker finds its own sleap-nn processes again, whatever has become of it in between. */
+export function ownerArgument(workDir: string): string {
+  return `--owner=${workDir}`;
+}
+
 /** How much of what the process wrote before its log was opened is kept to explain a failed start, in characters. */
 const EARLY_OUTPUT_CHARS = 4000;
 
@@ -55,9 +60,14 @@ export class LauncherProcess {
   #onLine: ((line: string) => void) | undefined;
   #started = Promise.withResolvers<void>();
 
-  /** @param options `python` with sleap-nn installed; `warm` to import before the command is known */
-  constructor(options: { python: string; warm: boolean }) {
-    this.#subprocess = execa(options.python, ['-u', LAUNCHER, ...(options.warm ? ['--warm'] : [])], {
+  /**
+   * @param options `python` with sleap-nn installed; `warm` to import before the command is known; `workDir` of the worker, to
+   *   find the process by
+   */
+  constructor(options: { python: string; warm: boolean; workDir?: string | undefined }) {
+    const { python, warm, workDir } = options;
+    const args = [...(warm ? ['--warm'] : []), ...(workDir === undefined ? [] : [ownerArgument(workDir)])];
+    this.#subprocess = execa(python, ['-u', LAUNCHER, ...args], {
       // Its own session, hence process group: killed as a group, and deaf to a terminal's Ctrl-C meant for the worker.
       detached: true,
       // Its stdin closing is what ends it with us, also where no exit handler can run.
@@ -69,8 +79,8 @@ export class LauncherProcess {
       env: childEnvironment(),
     });
     this.#groupId = this.#subprocess.pid;
-    const warm = Promise.withResolvers<void>();
-    this.warm = warm.promise;
+    const imported = Promise.withResolvers<void>();
+    this.warm = imported.promise;
     this.warm.catch(() => undefined);
     this.#started.promise.catch(() => undefined);
     this.#subprocess.stdin.on('error', () => undefined); // EPIPE: the end is told by `exited`
@@ -81,7 +91,7 @@ export class LauncherProcess {
     const control = this.#subprocess.stdio[3] as unknown as Readable;
     createInterface({ input: control }).on('line', (line) => {
       const word = parseControlWord(line);
-      if (word?.event === 'warm') warm.resolve();
+      if (word?.event === 'warm') imported.resolve();
       else if (word?.event === 'started') {
         this.startedAtMs = Date.now();
         this.#started.resolve();
@@ -96,7 +106,7 @@ export class LauncherProcess {
           cause: result,
         },
       );
-      warm.reject(gone);
+      imported.reject(gone);
       this.#started.reject(gone);
       return this.#exit ?? { code: result.exitCode ?? null, signal: result.exitCode === undefined ? 9 : null };
     });

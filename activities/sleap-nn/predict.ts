@@ -52,7 +52,7 @@ export function predictionsName(input: string): string {
  * Runs `sleap-nn predict` with models of the pod's cache on a file of the job's dataset, into `jobs/{job_id}/results/`.
  * They name the video (or labels) by the researcher's own path, where the job tells it, and never by one of the pod. Done
  * again, it finds its finished predictions.
- * @throws SleapRtcError PREDICTION_FAILED, VIDEO_INVALID, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL; POD_LOST (retryable)
+ * @throws SleapRtcError PREDICTION_FAILED, VIDEO_INVALID, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL; GPU_BROKEN, TRAINER_KILLED (retryable)
  */
 export function createPredict(deps: SleapNnDeps) {
   return async function predict({ input }: { input: JobInput<InferenceSpec> }): Promise<PredictionSummary> {
@@ -88,6 +88,7 @@ export function createPredict(deps: SleapNnDeps) {
       publish('loading sleap-nn');
       const sleapNn = await startSleapNn({
         python: deps.python,
+        workDir: deps.workDir,
         spare: deps.warmTrainer,
         argv: [
           'predict',
@@ -136,7 +137,10 @@ export function createPredict(deps: SleapNnDeps) {
 }
 
 function judgePrediction(exit: SleapNnExit, wrote: boolean, logTail: string, input: string): SleapRtcError | undefined {
-  if (exit.signal !== null) return new SleapRtcError('POD_LOST', `sleap-nn was ended by signal ${exit.signal}.`);
+  if (exit.signal !== null) {
+    const why = exit.signal === 9 ? ' (the machine may have run out of memory)' : '';
+    return new SleapRtcError('TRAINER_KILLED', `sleap-nn was killed by signal ${exit.signal}${why}.`);
+  }
   if (exit.code !== 0) {
     return explainFailure({ exitCode: exit.code ?? 1, logTail, inputs: [input], otherwise: 'PREDICTION_FAILED' });
   }

@@ -36,8 +36,8 @@ interface Run {
 /**
  * Trains one run of a job with sleap-nn. Done again, it finds its finished run; after a break it goes on from its own last
  * checkpoint on this pod. Cancelled, it ends sleap-nn before it returns.
- * @throws SleapRtcError CONFIG_INVALID, CONFIG_REFUSED, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL, TRAINING_FAILED; POD_LOST
- *   (retryable) where sleap-nn was ended from outside
+ * @throws SleapRtcError CONFIG_INVALID, CONFIG_REFUSED, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL, TRAINING_FAILED;
+ *   GPU_BROKEN (retryable elsewhere); TRAINER_KILLED (retryable) where sleap-nn was ended from outside
  */
 export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
   /** Runs under way in this process, by work folder: an attempt that Temporal has given up on must end before the next begins. */
@@ -132,6 +132,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
       progress.say(resume ? `loading sleap-nn to go on after epoch ${resume.epochsDone}` : 'loading sleap-nn');
       const sleapNn = await startSleapNn({
         python: deps.python,
+        workDir: deps.workDir,
         spare: deps.warmTrainer,
         argv: ['train', fromDataset(config)],
         cwd: folders.dataset,

@@ -21,13 +21,13 @@ export interface RunningSleapNn {
 
 /**
  * Starts one sleap-nn command in its own process group, which ends with this process even if that is killed with -9.
- * @param options `python` with sleap-nn; `spare` to use a process whose imports are done, where there is one
+ * @param options `python` with sleap-nn; `workDir` of the worker, by which it finds the process again; `spare` to use a process whose imports are done, where there is one
  * @throws SleapRtcError INTERNAL where Python could not be started
  */
 export async function startSleapNn(
-  options: SleapNnCommand & { python: string; spare?: WarmTrainer | undefined },
+  options: SleapNnCommand & { python: string; workDir?: string; spare?: WarmTrainer | undefined },
 ): Promise<RunningSleapNn> {
-  const { python, spare, ...command } = options;
+  const { python, workDir, spare, ...command } = options;
   const taken = spare?.take();
   if (taken !== undefined) {
     try {
@@ -36,7 +36,7 @@ export async function startSleapNn(
       // The spare died before it began: nothing has been done yet, so a fresh one is as good.
     }
   }
-  return begin(new LauncherProcess({ python, warm: false }), command, false);
+  return begin(new LauncherProcess({ python, workDir, warm: false }), command, false);
 }
 
 async function begin(launcher: LauncherProcess, command: SleapNnCommand, wasWarm: boolean): Promise<RunningSleapNn> {
@@ -55,6 +55,7 @@ async function begin(launcher: LauncherProcess, command: SleapNnCommand, wasWarm
  */
 export class WarmTrainer implements AsyncDisposable {
   readonly #python: string;
+  readonly #workDir: string | undefined;
   readonly #enabled: boolean;
   readonly #logger: Logger | undefined;
   #spare: LauncherProcess | undefined;
@@ -69,7 +70,14 @@ export class WarmTrainer implements AsyncDisposable {
    * @param options `enabled` false (`SLEAP_RTC_WARM_TRAINER=0`) makes it keep nothing; `rebuildDelayMs` is the first pause
    *   before a spare that died is replaced
    */
-  constructor(options: { python: string; enabled?: boolean; logger?: Logger; rebuildDelayMs?: number }) {
+  constructor(options: {
+    python: string;
+    workDir?: string;
+    enabled?: boolean;
+    logger?: Logger;
+    rebuildDelayMs?: number;
+  }) {
+    this.#workDir = options.workDir;
     this.#rebuildDelayMs = options.rebuildDelayMs ?? REBUILD_DELAY_MS;
     this.#delayMs = this.#rebuildDelayMs;
     this.#python = options.python;
@@ -135,7 +143,7 @@ export class WarmTrainer implements AsyncDisposable {
   #build(): void {
     if (!this.#enabled || this.#disposed || this.#spare !== undefined) return;
     if (process.availableMemory() < MIN_FREE_BYTES) return;
-    const spare = new LauncherProcess({ python: this.#python, warm: true });
+    const spare = new LauncherProcess({ python: this.#python, workDir: this.#workDir, warm: true });
     this.#spare = spare;
     spare.warm.then(
       () => {

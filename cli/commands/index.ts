@@ -18,6 +18,7 @@ import RoomsJoin from './rooms/join.ts';
 import RoomsOpen from './rooms/open.ts';
 import RoomsShow from './rooms/show.ts';
 import Train from './train.ts';
+import WorkersDrain from './workers/drain.ts';
 import WorkersList from './workers/list.ts';
 
 /** Every command by its oclif id. Modules that take long to load are imported inside the commands that use them. */
@@ -41,5 +42,6 @@ export const COMMANDS: Record<string, Command.Class> = {
   'rooms:open': RoomsOpen,
   'rooms:show': RoomsShow,
   train: Train,
+  'workers:drain': WorkersDrain,
   'workers:list': WorkersList,
 };

@@ -7,7 +7,9 @@ import { html, type MaybeView, type View } from './html.ts';
 const STATUS: Record<string, string> = {
   available: 'Free',
   busy: 'Busy',
-  draining: 'Stopping',
+  draining: 'Finishing',
+  drained: 'Drained',
+  unhealthy: 'Out of order',
   reconnecting: 'Reconnecting',
 };
 /** Tags that every worker has say nothing. */
@@ -32,7 +34,7 @@ function none(state: RoomState): string {
 }
 
 function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, jobs: readonly ShownJob[]): View {
-  const { gpu_model, gpu_memory_mb, status, job_id, models } = metadata.properties;
+  const { gpu_model, gpu_memory_mb, status, reason, job_id, models } = metadata.properties;
   const job = jobs.find((one) => one.status.job_id === job_id);
   const cached = Array.isArray(models) ? models : [];
   const tags = metadata.tags.filter((tag) => !USUAL_TAGS.has(tag));
@@ -48,6 +50,7 @@ function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, j
       </div>
       <p>${gpu.filter((part) => part !== '').join(' · ')}</p>
       ${typeof job_id === 'string' && html`<p>Works on <strong>${job?.status.name ?? job_id}</strong></p>`}
+      ${typeof reason === 'string' && html`<p class="faint">${reason}</p>`}
       ${chips(
         'Models at hand',
         cached.map((id) => nameOfModel(state.manifest, id)),

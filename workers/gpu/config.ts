@@ -24,6 +24,7 @@ const Environment = z.object({
     .pipe(z.array(Tag).max(4)),
   SLEAP_RTC_SLEAP_NN_PYTHON: z.string().min(1),
   SLEAP_RTC_WARM_TRAINER: z.stringbool().default(true),
+  SLEAP_RTC_GRACE_SECONDS: z.coerce.number().min(5).max(3600).default(30),
   SLEAP_RTC_BUCKET: z.string().default('sleap-rtc-rooms'),
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().default('default'),
@@ -47,6 +48,8 @@ export interface GpuWorkerConfig {
   python: string;
   /** Whether a process with sleap-nn's imports done is kept while the GPU is free. */
   warmTrainer: boolean;
+  /** From SIGTERM to the end of the process, at most, in milliseconds: the cluster's own grace, after which it kills. */
+  graceMs: number;
   bucket: string;
   temporal: { address: string; namespace: string };
   s3PathStyle: boolean;
@@ -82,6 +85,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
     tags: env.SLEAP_RTC_WORKER_TAGS,
     python: env.SLEAP_RTC_SLEAP_NN_PYTHON,
     warmTrainer: env.SLEAP_RTC_WARM_TRAINER,
+    graceMs: env.SLEAP_RTC_GRACE_SECONDS * 1000,
     bucket: env.SLEAP_RTC_BUCKET,
     temporal: { address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE },
     s3PathStyle: Boolean(env.AWS_ENDPOINT_URL_S3),

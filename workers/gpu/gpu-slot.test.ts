@@ -36,7 +36,7 @@ describe('the GPU slot', () => {
     const waiting = slot.whenFree(never);
     lease.release();
     await waiting;
-    slot.drain();
+    slot.close('draining', 'for a test');
     await assert.rejects(slot.whenFree(AbortSignal.timeout(20)), { name: 'AbortError' });
   });
 });

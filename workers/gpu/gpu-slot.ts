@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { SleapRtcError } from '../../protocol/errors.ts';
+import type { WorkerStatus } from '../../protocol/peer-messages.ts';
 
 /** The right to use the pod's GPU, held by one session until it ends. */
 export interface GpuLease {
@@ -16,14 +17,17 @@ interface Holder {
   end: AbortController;
 }
 
+/** Who may keep the slot from being taken, each for a reason of its own. */
+export type Closer = 'stopping' | 'draining' | 'unhealthy';
+
 /**
  * The one GPU slot of a pod, shared by every session queue that the worker polls. A pod runs one job at a time whatever
  * the number of its queues: who finds the slot taken is handed back to Temporal with `GPU_BUSY`.
  */
 export class GpuSlot {
   readonly #changes = new EventEmitter();
+  readonly #closed = new Map<Closer, string>();
   #holder: Holder | undefined;
-  #draining = false;
 
   constructor() {
     // One listener a queue waits here, and a worker polls as many queues as requirement classes it meets.
@@ -37,10 +41,24 @@ export class GpuSlot {
 
   /** True where a session may be taken. */
   get free(): boolean {
-    return this.#holder === undefined && !this.#draining;
+    return this.#holder === undefined && this.#closed.size === 0;
   }
 
-  /** Calls `listener` whenever the slot is taken or freed, until the returned function is called. */
+  /** How the worker stands, as the room is told. */
+  get status(): WorkerStatus {
+    if (this.#closed.has('stopping')) return 'draining';
+    if (this.#closed.has('draining')) return this.#holder === undefined ? 'drained' : 'draining';
+    if (this.#closed.has('unhealthy')) return 'unhealthy';
+    return this.#holder === undefined ? 'available' : 'busy';
+  }
+
+  /** Why no session is taken, as a sentence; undefined where one may be, or another holds the slot. */
+  get reason(): string | undefined {
+    const [reason] = this.#closed.values();
+    return reason;
+  }
+
+  /** Calls `listener` whenever the slot is taken, freed, closed or opened, until the returned function is called. */
   onChange(listener: () => void): () => void {
     this.#changes.on('change', listener);
     return () => this.#changes.off('change', listener);
@@ -48,13 +66,13 @@ export class GpuSlot {
 
   /**
    * Takes the slot. A session that comes again (its activity was retried here) takes its own lease over.
-   * @throws SleapRtcError GPU_BUSY where another session holds it
+   * @throws SleapRtcError GPU_BUSY where another session holds it, or it is closed
    */
   acquire(sessionId: string, jobId: string): GpuLease {
     if (this.#holder !== undefined && this.#holder.lease.sessionId !== sessionId) {
       throw new SleapRtcError('GPU_BUSY', `The GPU is taken by job ${this.#holder.lease.jobId}.`);
     }
-    if (this.#draining) throw new SleapRtcError('GPU_BUSY', 'The worker takes no new jobs.');
+    if (this.#closed.size > 0) throw new SleapRtcError('GPU_BUSY', 'The worker takes no new jobs.');
     const end = new AbortController();
     const lease: GpuLease = {
       sessionId,
@@ -81,13 +99,23 @@ export class GpuSlot {
   }
 
   /** From now on no session is taken; the one that runs goes on. */
-  drain(): void {
-    this.#draining = true;
+  close(who: Closer, reason: string): void {
+    this.#closed.set(who, reason);
     this.#changes.emit('change');
+  }
+
+  /** Takes `close` back; the slot stays closed where somebody else has closed it, too. */
+  open(who: Closer): void {
+    if (this.#closed.delete(who)) this.#changes.emit('change');
   }
 
   /** Resolves when the slot is free. @throws the signal's reason when aborted first */
   async whenFree(signal: AbortSignal): Promise<void> {
     while (!this.free) await once(this.#changes, 'change', { signal });
+  }
+
+  /** Resolves when no session holds the slot, whether or not one may be taken. @throws the signal's reason */
+  async whenEmpty(signal: AbortSignal): Promise<void> {
+    while (this.#holder !== undefined) await once(this.#changes, 'change', { signal });
   }
 }

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { GracefulShutdownPeriodExpiredError, NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { wrapActivities } from '../../activities/failures.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
@@ -15,31 +15,42 @@ import { sessionQueuesOf } from '../../protocol/session-queues.ts';
 import { SignalingClient } from '../../transport/index.ts';
 import { detectCapabilities } from './capabilities.ts';
 import type { GpuWorkerConfig } from './config.ts';
+import { Drain } from './drain.ts';
 import { GpuSlot } from './gpu-slot.ts';
 import { workerIdentity } from './identity.ts';
+import { endLeftovers } from './leftovers.ts';
 import { ManifestWatch } from './manifest-watch.ts';
+import { PodHealth } from './pod-health.ts';
+import { PodWork } from './pod-work.ts';
 import { modelsInCache, Presence, workerMetadata } from './presence.ts';
+import { selfCheck } from './self-check.ts';
 import { sessionTuner } from './slot-supplier.ts';
 
 /** Activities of one job on its pod run one after the other; a few more let a session end while one is under way. */
 const POD_ACTIVITIES = 4;
 /** Cancellation reaches an activity with its next heartbeat, so heartbeats may not be held back for long. Milliseconds. */
 const HEARTBEAT_THROTTLE_MS = 1_000;
-/** The server answers a long poll within this time, so a worker that stops waits no longer for its pollers. */
-const SHUTDOWN_FORCE_MS = 15_000;
+/** Of the grace after SIGTERM this is left for the process's own end, in milliseconds. */
+const EXIT_MS = 3_000;
+
+/** What the process is told from outside. */
+interface Told {
+  logger: Logger;
+  /** SIGTERM: the job is handed over, and the worker ends within its grace. */
+  signal: AbortSignal;
+  /** SIGUSR2: the worker finishes its job, takes no other and ends. */
+  drain: AbortSignal;
+}
 
 /**
  * Runs a GPU worker until `signal` is aborted, in the order of the seed's worker lifecycle: sign in, register with the
  * signaling server, read the room's manifest, then take jobs from the task queues.
  * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED, PEER_ID_TAKEN where it can't start
  */
-export async function startGpuWorker(
-  config: GpuWorkerConfig,
-  { logger, signal }: { logger: Logger; signal: AbortSignal },
-): Promise<void> {
+export async function startGpuWorker(config: GpuWorkerConfig, told: Told): Promise<void> {
   const ends: (() => unknown)[] = [];
   try {
-    await runUntilAborted(config, { logger, signal }, (end) => ends.push(end));
+    await runUntilAborted(config, told, (end) => ends.push(end));
   } finally {
     for (const end of ends.reverse()) await end();
   }
@@ -48,16 +59,22 @@ export async function startGpuWorker(
 /** @param onEnd takes what has to be ended, in the order of its making */
 async function runUntilAborted(
   config: GpuWorkerConfig,
-  { logger, signal }: { logger: Logger; signal: AbortSignal },
+  { logger, signal: sigterm, drain: sigusr2 }: Told,
   onEnd: (end: () => unknown) => void,
 ): Promise<void> {
   const { room, name, workDir, tags, bucket, python } = config;
   await mkdir(join(workDir, 'jobs'), { recursive: true });
+  await endLeftovers(workDir, logger);
+  const drained = new AbortController();
+  const signal = AbortSignal.any([sigterm, drained.signal]);
   const slot = new GpuSlot();
   const capabilities = await detectCapabilities();
   const cachedModels = () => modelsInCache(join(workDir, 'models'));
   const offer = { name, gpuMemoryMb: capabilities.gpuMemoryMb, tags };
   const self = { slot, offer, gpuModel: capabilities.gpuModel, cachedModels };
+  const drain = new Drain({ slot, onDone: () => drained.abort(), logger });
+  onEnd(() => drain[Symbol.dispose]());
+  sigusr2.addEventListener('abort', () => drain.start(true), { once: true });
 
   const signaling = await SignalingClient.connect({
     serverUrl: config.serverUrl,
@@ -74,7 +91,7 @@ async function runUntilAborted(
     logger,
   });
   onEnd(() => signaling.close());
-  const presence = new Presence({ ...self, signaling, logger });
+  const presence = new Presence({ ...self, signaling, drain, logger });
   onEnd(() => presence[Symbol.dispose]());
   const s3 = new S3Client({ forcePathStyle: config.s3PathStyle });
   onEnd(() => s3.destroy());
@@ -85,22 +102,31 @@ async function runUntilAborted(
   const connection = await NativeConnection.connect({ address: config.temporal.address });
   onEnd(() => connection.close());
   const client = new Client({ connection, namespace: config.temporal.namespace });
-  const warmTrainer = config.warmTrainer ? new WarmTrainer({ python, logger }) : undefined;
+  const warmTrainer = config.warmTrainer ? new WarmTrainer({ python, workDir, logger }) : undefined;
   onEnd(() => warmTrainer?.dispose());
   const pod = podQueue(room, name, randomBytes(4).toString('hex'));
   const { publishProgress } = presence;
+  const health = new PodHealth({
+    slot,
+    selfCheck: () => selfCheck({ workDir, python, capabilities, storage: () => manifest.read(signal) }),
+    logger,
+  });
+  onEnd(() => health[Symbol.dispose]());
+  const work = new PodWork(health.noticed);
+  const leaving = new AbortController();
   const { endGpuSession, ...onSessionQueue } = wrapActivities(
     createSessionActivities({
       slot,
       client,
       worker: offer,
       podQueue: pod,
+      leaving: leaving.signal,
+      whenQuiet: (until) => work.whenQuiet(until),
       logger,
       onSessionEnded: (jobId) => rm(join(workDir, 'jobs', jobId), { recursive: true, force: true }),
     }),
   );
-  const onPodQueue = {
-    endGpuSession,
+  const jobWork = {
     ...wrapActivities(createTransferActivities({ signaling, worker: name, workDir, publishProgress })),
     ...wrapActivities(createSleapNnActivities({ workDir, python, warmTrainer, publishProgress, logger })),
     ...wrapActivities(createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger })),
@@ -109,18 +135,25 @@ async function runUntilAborted(
   const shared = {
     connection,
     namespace: config.temporal.namespace,
-    shutdownForceTime: SHUTDOWN_FORCE_MS,
+    shutdownForceTime: config.graceMs - EXIT_MS,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
   };
   const workers = await Promise.all([
     Worker.create({
       ...shared,
       taskQueue: pod,
-      activities: onPodQueue,
+      activities: { endGpuSession, ...work.track(jobWork) },
       maxConcurrentActivityTaskExecutions: POD_ACTIVITIES,
     }),
     ...sessionQueuesOf(room, offer).map((taskQueue) =>
-      Worker.create({ ...shared, taskQueue, activities: onSessionQueue, tuner: sessionTuner(slot) }),
+      Worker.create({
+        ...shared,
+        // At SIGTERM the job's own activities are cancelled at once; the session ends when they have stopped.
+        shutdownGraceTime: config.graceMs - EXIT_MS,
+        taskQueue,
+        activities: onSessionQueue,
+        tuner: sessionTuner(slot),
+      }),
     ),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
@@ -130,9 +163,13 @@ async function runUntilAborted(
   warmUp();
   logger.info({ event: 'ready', pod_queue: pod, ...capabilities });
   await Promise.race([running, aborted(signal)]);
-  slot.drain();
+  slot.close('stopping', 'is being shut down');
   for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-  await running;
+  leaving.abort();
+  await running.catch((error: unknown) => {
+    if (!(error instanceof GracefulShutdownPeriodExpiredError)) throw error;
+    logger.warn({ event: 'grace_over' }, 'not everything had stopped within the grace; the job is tried elsewhere');
+  });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -5,6 +5,8 @@ import { createLogger } from './logger.ts';
 const config = readConfig(process.env);
 const logger = createLogger(config);
 const stop = new AbortController();
+const drain = new AbortController();
+process.once('SIGUSR2', () => drain.abort());
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     logger.info({ event: 'stopping', signal });
@@ -12,7 +14,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 try {
-  await startGpuWorker(config, { logger, signal: stop.signal });
+  await startGpuWorker(config, { logger, signal: stop.signal, drain: drain.signal });
   logger.info({ event: 'stopped' });
 } catch (error) {
   logger.fatal({ event: 'failed', err: error });

@@ -45,17 +45,27 @@ export class ManifestWatch implements Disposable {
 
   /** Reads the manifest now. */
   async refresh(signal: AbortSignal): Promise<void> {
-    const { s3, bucket, room, logger } = this.#options;
+    const { logger } = this.#options;
+    try {
+      this.#manifest = (await this.read(signal)) ?? this.#manifest;
+      logger.info({ event: 'manifest', models: Object.keys(this.#manifest?.models ?? {}).length });
+    } catch (error) {
+      logger.warn({ event: 'manifest_unreadable', err: error });
+    } finally {
+      this.#reads.emit('read');
+    }
+  }
+
+  /** The manifest as it is now; undefined where the room has none. @throws where it cannot be read */
+  async read(signal: AbortSignal): Promise<Manifest | undefined> {
+    const { s3, bucket, room } = this.#options;
     try {
       const request = new GetObjectCommand({ Bucket: bucket, Key: s3Layout.manifest(room) });
       const object = await s3.send(request, { abortSignal: signal });
-      this.#manifest = Manifest.parse(JSON.parse((await object.Body?.transformToString()) ?? ''));
-      logger.info({ event: 'manifest', models: Object.keys(this.#manifest.models).length });
+      return Manifest.parse(JSON.parse((await object.Body?.transformToString()) ?? ''));
     } catch (error) {
-      if (error instanceof NoSuchKey) logger.info({ event: 'manifest', models: 0 });
-      else logger.warn({ event: 'manifest_unreadable', err: error });
-    } finally {
-      this.#reads.emit('read');
+      if (error instanceof NoSuchKey) return undefined;
+      throw error;
     }
   }
 

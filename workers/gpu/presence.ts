@@ -5,7 +5,11 @@ import type { PeerPayload, ProgressMessage } from '../../protocol/peer-messages.
 import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
 import { EVERYONE, type PeerMetadata } from '../../protocol/signaling.ts';
 import type { SignalingClient } from '../../transport/index.ts';
+import type { Drain } from './drain.ts';
 import type { GpuSlot } from './gpu-slot.ts';
+
+/** Longest reason that is told, in characters; the log has it whole. */
+const MAX_REASON = 500;
 
 interface PresenceOptions {
   signaling: SignalingClient;
@@ -13,6 +17,7 @@ interface PresenceOptions {
   offer: WorkerOffer;
   gpuModel: string;
   cachedModels: () => Promise<string[]>;
+  drain: Pick<Drain, 'start' | 'undo'>;
   logger: Logger;
 }
 
@@ -26,7 +31,8 @@ export async function workerMetadata(
     properties: {
       gpu_model: gpuModel,
       gpu_memory_mb: offer.gpuMemoryMb,
-      status: slot.free ? 'available' : 'busy',
+      status: slot.status,
+      reason: slot.reason?.slice(0, MAX_REASON) ?? null,
       job_id: slot.jobId ?? null,
       models: await cachedModels(),
     },
@@ -80,7 +86,7 @@ export class Presence implements Disposable {
   }
 
   async #answer(sender: string, payload: PeerPayload): Promise<void> {
-    const { cachedModels, slot, offer } = this.#options;
+    const { cachedModels, slot, offer, drain } = this.#options;
     if (payload.type === 'registry_query') {
       const cached = new Set(await cachedModels());
       const has_models = Object.fromEntries(payload.model_ids.map((id) => [id, cached.has(id)]));
@@ -90,6 +96,10 @@ export class Presence implements Disposable {
       const accepted = reason === undefined;
       const now = slot.free ? 'The worker is free.' : 'The worker is busy; the job will wait for its turn.';
       this.#send(sender, { type: 'job_response', job_id: payload.job_id, accepted, reason: reason ?? now });
+    } else if (payload.type === 'drain_request') {
+      if (payload.drain) drain.start(payload.exit);
+      else drain.undo();
+      this.#send(sender, { type: 'drain_response', status: slot.status, job_id: slot.jobId ?? null });
     }
   }
 }

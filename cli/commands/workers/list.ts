@@ -34,6 +34,10 @@ export default class WorkersList extends BaseCommand {
           when(String(worker.connected_at)),
         ];
         this.log(table(['WORKER', 'STATUS', 'GPU', 'MEMORY MB', 'MODELS', 'TAGS', 'SINCE'], workers.map(row)));
+        for (const worker of workers) {
+          const { name, reason } = worker as Record<string, unknown>;
+          if (typeof reason === 'string') this.log(`${String(name)}: ${reason}`);
+        }
       }
       return { workers };
     } finally {

@@ -1,0 +1,42 @@
+import { statfs } from 'node:fs/promises';
+import { execa } from 'execa';
+import { type Capabilities, detectCapabilities } from './capabilities.ts';
+
+/** Less free space than this is too little for any job's data and checkpoints, in bytes. */
+const MIN_FREE_BYTES = 2 * 2 ** 30;
+/** sleap-nn's imports take 15 s on a slow machine; a disk or driver that hangs must not keep the check from ending. */
+const IMPORT_TIMEOUT_MS = 120_000;
+
+/** What the self-check looks at. */
+interface SelfCheckOptions {
+  workDir: string;
+  python: string;
+  /** What the pod had when it started. */
+  capabilities: Capabilities;
+  /** Rejects where the room's storage cannot be reached. */
+  storage: () => Promise<unknown>;
+}
+
+/** Looks whether a pod could do jobs: room on its disk, its GPU, sleap-nn, storage. @returns the first thing that is wrong */
+export async function selfCheck(options: SelfCheckOptions): Promise<string | undefined> {
+  const { workDir, python, capabilities, storage } = options;
+  const { bavail, bsize } = await statfs(workDir);
+  const free = bavail * bsize;
+  if (free < MIN_FREE_BYTES) {
+    return `The worker’s disk has ${gigabytes(free)} left; at least ${gigabytes(MIN_FREE_BYTES)} are needed.`;
+  }
+  const now = await detectCapabilities();
+  if (now.gpuMemoryMb < capabilities.gpuMemoryMb) return `The GPU ${capabilities.gpuModel} does not answer any more.`;
+  const usesGpu = capabilities.gpuMemoryMb > 0 ? 'assert torch.cuda.is_available(), "CUDA is not available"' : '';
+  const program = `import torch, sleap_nn.cli\n${usesGpu}`;
+  const { failed, stderr } = await execa(python, ['-c', program], { reject: false, timeout: IMPORT_TIMEOUT_MS });
+  if (failed) return `sleap-nn does not start: ${stderr.trim().split('\n').at(-1) ?? ''}`;
+  return storage().then(
+    () => undefined,
+    (error: unknown) => `The storage cannot be reached: ${error instanceof Error ? error.message : String(error)}`,
+  );
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}
