@@ -2,9 +2,11 @@
 export { type AcceptPeersOptions, acceptPeers } from './accept-peers.ts';
 export { type ConnectPeerOptions, connectPeer } from './connect-peer.ts';
 export type { DataChannel, PeerConnection } from './connection.ts';
-export { describeFiles, type SourceFile } from './file-transfer/describe-files.ts';
+export { describeContent, describeFiles, rememberOwnFile, type SourceFile } from './file-transfer/describe-files.ts';
 export { missingFiles } from './file-transfer/destination.ts';
-export { HashCache } from './file-transfer/hash-cache.ts';
+export { HashCache, type KnownFile } from './file-transfer/hash-cache.ts';
+export type { Reuse } from './file-transfer/holdings.ts';
+export { placeFiles } from './file-transfer/place-files.ts';
 export { type ReceiveOptions, receiveFiles } from './file-transfer/receive-files.ts';
 export { type SendOptions, sendFiles } from './file-transfer/send-files.ts';
 export { type IceTransportPolicy, readIceTransportPolicy } from './ice-transport-policy.ts';

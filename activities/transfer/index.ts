@@ -1,14 +1,18 @@
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import type { SignalingClient } from '../../transport/index.ts';
 import { createAnnounceJobComplete } from './announce-job-complete.ts';
+import type { DatasetStore } from './dataset-store.ts';
 import { createReceiveDataset } from './receive-dataset.ts';
 import { createReturnResults } from './return-results.ts';
+
+export { DatasetStore } from './dataset-store.ts';
 
 export interface TransferDeps {
   signaling: SignalingClient;
   worker: string;
   /** The pod's folder, below which every job has its own. */
   workDir: string;
+  datasets: DatasetStore;
   publishProgress: (progress: Omit<ProgressMessage, 'type' | 'worker' | 'at'>) => void;
 }
 

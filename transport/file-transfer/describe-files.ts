@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, utimes } from 'node:fs/promises';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, unsafePathReason } from '../../protocol/files.ts';
 import { hashBlock } from './blocks.ts';
-import { fileIdentity, isSettled } from './file-identity.ts';
+import { fileIdentity, isSettled, settledTime } from './file-identity.ts';
 import type { HashCache, KnownContent } from './hash-cache.ts';
 import { BLOCK_BYTES } from './limits.ts';
 
@@ -74,6 +74,16 @@ export async function describeContent(
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Has the cache know a file that was written here and is written to no more. One that it does not know yet gets an earlier time
+ * of change, without which it would have to be older to be known.
+ */
+export async function rememberOwnFile(absolutePath: string, cache: HashCache): Promise<void> {
+  if ((await cache.find(absolutePath)) !== undefined) return;
+  await utimes(absolutePath, settledTime(), settledTime());
+  await describeContent(absolutePath, { cache });
 }
 
 async function hashContent(handle: FileHandle, signal: AbortSignal | undefined): Promise<KnownContent> {

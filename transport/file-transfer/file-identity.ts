@@ -11,7 +11,16 @@ const SETTLED_MS = 2_000;
  * nanoseconds, and inode. The second time cannot be put back, so that a content that was exchanged under an old time is noticed.
  */
 export function fileIdentity({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
-  return `${size}-${mtimeNs}-${ctimeNs}-${ino}`;
+  return [size, mtimeNs, ino, ctimeNs].join(' ');
+}
+
+/** Whether two identities are those of one file that got or lost another name in between, which changes its second time. */
+export function differByLinksOnly(one: string, other: string): boolean {
+  return withoutChangeTime(one) === withoutChangeTime(other);
+}
+
+function withoutChangeTime(identity: string): string {
+  return identity.slice(0, identity.lastIndexOf(' '));
 }
 
 /**

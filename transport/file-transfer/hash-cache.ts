@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { Sha256 } from '../../protocol/ids.ts';
 import { blockCount } from './blocks.ts';
-import { fileIdentity } from './file-identity.ts';
+import { differByLinksOnly, fileIdentity } from './file-identity.ts';
 import { HASH_BYTES, MAX_CACHED_BLOCK_HASHES, MAX_CACHED_FILES } from './limits.ts';
 
 /** What is known of a file's content. */
@@ -72,6 +72,7 @@ export class HashCache {
     }
     this.#files.delete(absolutePath);
     this.#files.set(absolutePath, known);
+    this.#isChanged = true;
     return known;
   }
 
@@ -85,6 +86,19 @@ export class HashCache {
       if (this.#files.size <= MAX_CACHED_FILES && this.#blocks <= MAX_CACHED_BLOCK_HASHES) break;
       this.forget(oldest);
     }
+  }
+
+  /**
+   * Goes on knowing a file that has just got or lost another name by our own doing. To be called with what `find` said before;
+   * undefined where the file was changed meanwhile.
+   */
+  async afterLinking(absolutePath: string, known: KnownFile): Promise<KnownFile | undefined> {
+    const found = await stat(absolutePath, { bigint: true }).catch(() => undefined);
+    const identity = found?.isFile() ? fileIdentity(found) : '';
+    if (!differByLinksOnly(identity, known.identity)) return undefined;
+    const renewed = { ...known, identity };
+    this.add(absolutePath, renewed);
+    return renewed;
   }
 
   forget(absolutePath: string): void {

@@ -6,6 +6,7 @@ import { Owned } from '../testing/owned.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { age, arrived, transfer, writeOld } from '../testing/transfer.ts';
 import { describeFiles, type SourceFile } from './describe-files.ts';
+import { fileIdentity } from './file-identity.ts';
 import { HashCache } from './hash-cache.ts';
 
 const MiB = 1024 * 1024;
@@ -132,8 +133,7 @@ describe('what the receiver has already is not sent', () => {
     // Told from what the file holds by altering the file and its identity in the cache.
     await writeFile(path, randomBytes(2 * MiB));
     await age(path);
-    const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true });
-    cache.add(path, { ...known, identity: `${size}-${mtimeNs}-${ctimeNs}-${ino}` });
+    cache.add(path, { ...known, identity: fileIdentity(await stat(path, { bigint: true })) });
     assert.equal((await receive(files, 'job1')).sentBytes, 0);
     assert.ok(!(await readFile(path)).equals(await readFile(join(from, 'a.slp'))));
   });

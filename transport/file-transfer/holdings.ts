@@ -84,14 +84,14 @@ export class Holdings implements AsyncDisposable {
     await rm(beside, { force: true });
     try {
       const isClone = await clone(source.path, beside);
-      if (!isClone && !(this.#link && (await linkUnchanged(source, beside)))) return false;
+      if (!isClone && !(this.#link && (await linkTo(source.path, beside)))) return false;
+      // A file that was written to while it got its second name is not what it was.
+      if (!isClone && (await this.#cache.afterLinking(source.path, source.known)) === undefined) return false;
       const to = await prepareParents(root, entry.path);
       await rename(beside, to);
       await syncFolderOf(to);
-      const identity = fileIdentity(await stat(to, { bigint: true }));
-      const { known } = source;
-      this.add(to, { ...known, identity });
-      if (!isClone) this.add(source.path, { ...known, identity });
+      this.add(to, { ...source.known, identity: fileIdentity(await stat(to, { bigint: true })) });
+      if (!isClone) await this.#cache.afterLinking(source.path, source.known);
       return true;
     } finally {
       // Renaming a link to another name of the same file leaves both.
@@ -162,15 +162,11 @@ async function clone(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Another name for a file that is still as it was known. */
-async function linkUnchanged({ path, known }: { path: string; known: KnownFile }, to: string): Promise<boolean> {
+async function linkTo(from: string, to: string): Promise<boolean> {
   try {
-    const before = await stat(path, { bigint: true });
-    await link(path, to);
+    await link(from, to);
     await chmod(to, 0o444);
-    const after = await stat(to, { bigint: true });
-    if (fileIdentity(before) !== known.identity) return false;
-    return after.ino === before.ino && after.mtimeNs === before.mtimeNs && after.size === before.size;
+    return true;
   } catch {
     return false;
   }

@@ -22,6 +22,7 @@ const Environment = z.object({
     .default('')
     .transform((list) => list.split(',').filter((tag) => tag !== ''))
     .pipe(z.array(Tag).max(4)),
+  SLEAP_RTC_WORKER_DATASET_CACHE_GB: z.coerce.number().min(0).default(20),
   SLEAP_RTC_SLEAP_NN_PYTHON: z.string().min(1),
   SLEAP_RTC_WARM_TRAINER: z.stringbool().default(true),
   SLEAP_RTC_GRACE_SECONDS: z.coerce.number().min(5).max(3600).default(30),
@@ -43,6 +44,8 @@ export interface GpuWorkerConfig {
   name: string;
   /** The pod's folder for jobs, models and logs; a persistent volume where there is one. */
   workDir: string;
+  /** Most bytes of earlier datasets that are kept, so that they need not come again. */
+  datasetCacheBytes: number;
   tags: string[];
   /** The Python that has sleap-nn. */
   python: string;
@@ -82,6 +85,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
     roomKey: env.SLEAP_RTC_ROOM_KEY,
     name: env.SLEAP_RTC_WORKER_NAME,
     workDir: env.SLEAP_RTC_WORKER_DIR,
+    datasetCacheBytes: env.SLEAP_RTC_WORKER_DATASET_CACHE_GB * 1e9,
     tags: env.SLEAP_RTC_WORKER_TAGS,
     python: env.SLEAP_RTC_SLEAP_NN_PYTHON,
     warmTrainer: env.SLEAP_RTC_WARM_TRAINER,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import { Client } from '@temporalio/client';
@@ -9,7 +9,7 @@ import { wrapActivities } from '../../activities/failures.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
-import { createTransferActivities } from '../../activities/transfer/index.ts';
+import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
 import { podQueue } from '../../protocol/queues.ts';
 import { sessionQueuesOf } from '../../protocol/session-queues.ts';
 import { SignalingClient } from '../../transport/index.ts';
@@ -67,6 +67,7 @@ async function runUntilAborted(
   await endLeftovers(workDir, logger);
   const drained = new AbortController();
   const signal = AbortSignal.any([sigterm, drained.signal]);
+  const datasets = await DatasetStore.open({ workDir, maxBytes: config.datasetCacheBytes });
   const slot = new GpuSlot();
   const capabilities = await detectCapabilities();
   const cachedModels = () => modelsInCache(join(workDir, 'models'));
@@ -123,11 +124,11 @@ async function runUntilAborted(
       leaving: leaving.signal,
       whenQuiet: (until) => work.whenQuiet(until),
       logger,
-      onSessionEnded: (jobId) => rm(join(workDir, 'jobs', jobId), { recursive: true, force: true }),
+      onSessionEnded: (jobId) => datasets.removeJob(join(workDir, 'jobs', jobId)),
     }),
   );
   const jobWork = {
-    ...wrapActivities(createTransferActivities({ signaling, worker: name, workDir, publishProgress })),
+    ...wrapActivities(createTransferActivities({ signaling, worker: name, workDir, datasets, publishProgress })),
     ...wrapActivities(createSleapNnActivities({ workDir, python, warmTrainer, publishProgress, logger })),
     ...wrapActivities(createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger })),
   };
