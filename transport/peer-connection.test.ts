@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { ConnectionPurpose } from '../protocol/signaling.ts';
 import { acceptPeers } from './accept-peers.ts';
@@ -120,6 +121,22 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       const connection = owned.add(await connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 3_000 }));
       assert.equal(connection.remotePeerId, 'client-1');
       assert.equal(answers, 2);
+    });
+
+    it('comes about in a first attempt with a peer that hides its addresses, as browsers do', async () => {
+      let hidden = 0;
+      let offers = 0;
+      relay.intercept = (message) => {
+        if (message.type === 'offer') offers += 1;
+        if (message.type !== 'candidate' || message.sender !== 'worker-1' || message.candidate === null) return message;
+        hidden += 1;
+        const candidate = message.candidate.candidate.replace(/^((\S+ ){4})\S+/, `$1${randomUUID()}.local`);
+        return { ...message, candidate: { ...message.candidate, candidate } };
+      };
+      owned.add(acceptPeers(client, (connection) => connection.closed));
+      owned.add(await connectPeer(worker, { peerId: 'client-1', purpose }));
+      assert.ok(hidden > 0);
+      assert.equal(offers, 1);
     });
 
     it('refuses an answer with another certificate than the first', async () => {

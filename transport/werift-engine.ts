@@ -44,6 +44,12 @@ const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
  */
 const FIRST_DATA_RECORD = 1_000;
 
+/**
+ * A candidate whose address a browser hides behind a name of multicast DNS (RFC 8828): werift asks for it and waits 10 s, while
+ * nobody answers beyond the peer's own network. The path is found all the same, by the peer's checks of our addresses.
+ */
+const HIDDEN_ADDRESS = /^(candidate:)?(\S+ ){4}\S+\.local /;
+
 /** Longest wait for a STUN server while gathering, in seconds: werift begins to connect only when gathering has ended. */
 const STUN_GATHER_S = 2;
 
@@ -66,6 +72,7 @@ class WeriftConnection implements EngineConnection {
   readonly #handlers: EngineConnectionHandlers;
   readonly #hasStun: boolean;
   #peerTakesLargeDatagrams = false;
+  #hidesAddresses = false;
   readonly #tune: typeof tuneConnection;
   readonly #datagramLimitBytes = readDatagramLimit(process.env);
   #tuned: TunedConnection | undefined;
@@ -124,8 +131,13 @@ class WeriftConnection implements EngineConnection {
     return this.#peer.setRemoteDescription({ type: 'answer', sdp });
   }
 
-  addCandidate(candidate: IceCandidate): Promise<void> {
-    if (candidate === null) return this.#peer.addIceCandidate(null);
+  async addCandidate(candidate: IceCandidate): Promise<void> {
+    if (candidate !== null && HIDDEN_ADDRESS.test(candidate.candidate)) {
+      this.#hidesAddresses = true;
+      return;
+    }
+    // Told that there are no more than those it knows, werift would give up before such a check comes.
+    if (candidate === null) return this.#hidesAddresses ? undefined : this.#peer.addIceCandidate(null);
     return this.#peer.addIceCandidate({
       candidate: candidate.candidate,
       ...(candidate.sdpMid != null && { sdpMid: candidate.sdpMid }),
