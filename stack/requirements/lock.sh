@@ -12,3 +12,4 @@ compile tools
 compile servers
 compile sleap-nn --excludes sleap-nn.excludes
 compile sleap-nn-gpu
+compile interop

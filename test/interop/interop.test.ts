@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import type { SleapRtcError } from '../../protocol/errors.ts';
+import type { FileEntry } from '../../protocol/files.ts';
+import {
+  acceptPeers,
+  connectPeer,
+  describeFiles,
+  receiveFiles,
+  type SignalingClient,
+  type SourceFile,
+  sendFiles,
+} from '../../transport/index.ts';
+import { loopbackIfAlone } from '../../transport/local-addresses.ts';
+import { enginePairings } from '../../transport/testing/engine-pairings.ts';
+import { join as joinRoom, TEST_ROOM_KEY } from '../../transport/testing/join.ts';
+import { Owned } from '../../transport/testing/owned.ts';
+import { TestRelay } from '../../transport/testing/relay.ts';
+import { temporaryFolder } from '../../transport/testing/temporary-folder.ts';
+import { aiortc } from './aiortc.ts';
+import { chromium } from './chromium.ts';
+import type { ReferencePeer, ReferenceStack, ReferenceTask } from './reference-peer.ts';
+
+const MiB = 1024 * 1024;
+const OTHER_KEY = Buffer.alloc(32, 'another key').toString('base64url');
+const PURPOSE = { job_id: 'job00001', kind: 'dataset' } as const;
+const US = { worker: 'worker-us', client: 'client-us' };
+const THEM = { worker: 'worker-them', client: 'client-them' };
+
+/** aiortc needs the CPU for 20 MB/s, so it moves less. */
+const STACKS = [
+  { name: 'aiortc', launch: aiortc, largestBytes: 7 * MiB + 4321 },
+  { name: 'Chromium', launch: chromium, largestBytes: 22 * MiB + 4321 },
+];
+const engines = (await enginePairings()).filter(({ offerer, answerer }) => offerer === answerer);
+
+for (const { name, launch, largestBytes } of STACKS) {
+  describe(`${name}, which knows our protocol from its description only`, function () {
+    this.timeout(60_000);
+    let stack: ReferenceStack;
+
+    before(async function () {
+      this.timeout(300_000); // the first time, aiortc is installed
+      // Neither uses the loopback address, so a sandbox without network has no path for them.
+      if (loopbackIfAlone() !== undefined) this.skip();
+      stack = await launch();
+    });
+    after(() => stack?.[Symbol.asyncDispose]());
+
+    for (const { offerer: webRtc } of engines) {
+      describe(`and ${webRtc}`, () => {
+        const owned = new Owned();
+        let relay: TestRelay;
+        let peer: ReferencePeer;
+        let from: string;
+        let to: string;
+        let files: SourceFile[];
+        let offered: FileEntry[];
+        const blocks = Math.ceil(largestBytes / MiB) + 1;
+        const half = Math.floor(blocks / 2);
+
+        beforeEach(async () => {
+          relay = owned.add(await TestRelay.start());
+          peer = owned.add(await stack.peer());
+          from = owned.add(await temporaryFolder()).path;
+          to = owned.add(await temporaryFolder()).path;
+          await write('labels.pkg.slp', largestBytes);
+          await write('videos/mouse é.mp4', MiB);
+          await write('videos/empty.yaml', 0);
+          files = await describeFolder(from);
+          offered = files.map(({ entry }) => entry);
+        });
+        afterEach(owned.end);
+
+        async function write(path: string, bytes: number): Promise<void> {
+          await mkdir(dirname(join(from, path)), { recursive: true });
+          await writeFile(join(from, path), randomBytes(bytes));
+        }
+
+        const task = (part: ReferenceTask['part'], peerId: string, offerTo?: string): ReferenceTask => ({
+          part,
+          serverUrl: relay.url,
+          roomKey: TEST_ROOM_KEY,
+          peerId,
+          folder: from,
+          ...(offerTo !== undefined && { offerTo }),
+        });
+        const enter = async (peerId: string) => owned.add(await joinRoom(relay.url, peerId, { webRtc }));
+
+        /** Serves our files to whoever connects; resolves with how the first transfer ended. */
+        function serve(client: SignalingClient): Promise<PromiseSettledResult<void>> {
+          const ended = Promise.withResolvers<PromiseSettledResult<void>>();
+          owned.add(
+            acceptPeers(client, async (connection) => {
+              const [outcome] = await Promise.allSettled([sendFiles(await connection.acceptChannel(), files)]);
+              ended.resolve(outcome);
+              await connection.closed;
+            }),
+          );
+          return ended.promise;
+        }
+
+        /** Fetches the other's files as a worker does. */
+        async function fetch(worker: SignalingClient): Promise<FileEntry[]> {
+          const connection = await connectPeer(worker, { peerId: THEM.client, purpose: PURPOSE });
+          try {
+            return await receiveFiles(await connection.openChannel('dataset'), to, { expected: offered });
+          } finally {
+            await connection.close();
+          }
+        }
+
+        it('fetches files from us', async () => {
+          const ended = serve(await enter(US.client));
+          const run = await peer.start(task('receive', THEM.worker, US.client));
+          await run.until(({ done }) => done === files.length);
+          assert.deepEqual(await ended, { status: 'fulfilled', value: undefined });
+          assert.equal(run.blocks, blocks);
+          assert.deepEqual(byPath(await peer.received()), byPath(offered));
+        });
+
+        it('serves files to us', async () => {
+          const run = await peer.start(task('send', THEM.client));
+          assert.deepEqual(byPath(await fetch(await enter(US.worker))), byPath(offered));
+          await run.until(({ done }) => done === files.length);
+          assert.equal(run.blocks, blocks);
+          assert.deepEqual(byPath((await describeFolder(to)).map(({ entry }) => entry)), byPath(offered));
+        });
+
+        it('is cut off amid fetching, and then fetches what it lacks', async () => {
+          const worker = await enter(US.worker);
+          const first = await peer.start(task('receive', THEM.client));
+          const push = async () => {
+            const connection = await connectPeer(worker, {
+              peerId: THEM.client,
+              purpose: { ...PURPOSE, kind: 'results' },
+            });
+            try {
+              await sendFiles(await connection.openChannel('results'), files);
+            } finally {
+              await connection.close();
+            }
+          };
+          const cutOff = assert.rejects(push(), { code: 'PEER_GONE' });
+          await first.until(({ blocks = 0 }) => blocks >= half);
+          await first.cut();
+          await cutOff;
+          const kept = first.blocks;
+          assert.ok(kept < blocks, 'it was cut off too late for this test to tell anything');
+          const second = await peer.start(task('receive', THEM.client));
+          await push();
+          await second.until(({ done }) => done === files.length);
+          assert.ok(second.blocks <= blocks - kept, `${kept} and ${second.blocks} of ${blocks} blocks were sent`);
+          assert.deepEqual(byPath(await peer.received()), byPath(offered));
+        });
+
+        it('is cut off amid serving, and is then asked for what we lack', async () => {
+          const client = await enter(US.client);
+          const take = () => {
+            const ended = Promise.withResolvers<PromiseSettledResult<FileEntry[]>>();
+            const accepting = acceptPeers(client, async (connection) => {
+              const receiving = connection.acceptChannel().then((channel) => receiveFiles(channel, to));
+              ended.resolve((await Promise.allSettled([receiving]))[0]);
+            });
+            return ended.promise.finally(() => accepting[Symbol.asyncDispose]());
+          };
+          const cutOff = take();
+          const first = await peer.start(task('send', THEM.worker, US.client));
+          await first.until(({ blocks = 0 }) => blocks >= half);
+          await first.cut();
+          const failed = await cutOff;
+          assert.equal(failed.status === 'rejected' && failed.reason.code, 'PEER_GONE');
+          const taken = take();
+          const second = await peer.start(task('send', THEM.worker, US.client));
+          await second.until(({ done }) => done === files.length);
+          assert.equal((await taken).status, 'fulfilled');
+          // What was on its way when it was cut off has to be sent again: a buffer of 1 MiB at each side, and a block begun.
+          const again = first.blocks + second.blocks - blocks;
+          assert.ok(again <= 3, `${first.blocks} and ${second.blocks} of ${blocks} blocks were sent`);
+          assert.deepEqual(byPath((await describeFolder(to)).map(({ entry }) => entry)), byPath(offered));
+        });
+
+        for (const offers of [true, false]) {
+          it(`with another room key is sent away, ${offers ? 'offering' : 'answering'}`, async () => {
+            const refused = Promise.withResolvers<Error>();
+            if (offers) {
+              const handler = () => Promise.reject(new Error('it was served'));
+              owned.add(acceptPeers(await enter(US.client), handler, { onNotProven: refused.resolve }));
+            }
+            const wrong = task('receive', offers ? THEM.worker : THEM.client, offers ? US.client : undefined);
+            const run = await peer.start({ ...wrong, roomKey: OTHER_KEY });
+            if (!offers)
+              fetch(await enter(US.worker)).then(() => refused.reject(new Error('it was served')), refused.resolve);
+            const { error } = await run.until((report) => report.error !== undefined);
+            assert.equal(error, 'PEER_NOT_PROVEN');
+            assert.equal(((await refused.promise) as SleapRtcError).code, 'PEER_NOT_PROVEN');
+          });
+        }
+      });
+    }
+  });
+}
+
+function byPath(files: FileEntry[]): FileEntry[] {
+  return files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function describeFolder(folder: string): Promise<SourceFile[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return describeFiles(paths.map((absolutePath) => ({ absolutePath, path: relative(folder, absolutePath) })));
+}

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import type { FileEntry } from '../../protocol/files.ts';
+import type { RoomKey } from '../../protocol/room-key.ts';
+
+/** Another WebRTC stack that speaks the protocol of `transport/PROTOCOL.md`. Disposing it ends its peers. */
+export interface ReferenceStack extends AsyncDisposable {
+  /** A peer that has received nothing yet. */
+  peer(): Promise<ReferencePeer>;
+}
+
+/** A peer with what it has received so far, whole or not. Disposing it ends what it does and forgets what it has. */
+export interface ReferencePeer extends AsyncDisposable {
+  /** Begins a task; resolves when the peer is in the room. */
+  start(task: ReferenceTask): Promise<ReferenceRun>;
+  /** The whole files that it has received, as they lie there. */
+  received(): Promise<FileEntry[]>;
+}
+
+/** What a peer is to do, over one connection. */
+export interface ReferenceTask {
+  part: 'send' | 'receive';
+  /** The room's server. */
+  serverUrl: string;
+  roomKey: RoomKey;
+  peerId: string;
+  /** The peer to connect to; without it, it waits for an offer. */
+  offerTo?: string;
+  /** Absolute path of the folder with what is sent. */
+  folder: string;
+}
+
+/** What a peer tells while it is at its task. */
+const Report = z.object({
+  ready: z.literal(true).optional(),
+  connected: z.literal(true).optional(),
+  /** Blocks sent or received so far. */
+  blocks: z.int().optional(),
+  /** Number of files, when all is over. */
+  done: z.int().optional(),
+  /** The code of what it ended with. */
+  error: z.string().optional(),
+  message: z.string().optional(),
+});
+type Report = z.infer<typeof Report>;
+
+/** A task under way, as the peer reports it. */
+export class ReferenceRun {
+  /** Ends the peer as if its machine had lost its power. */
+  readonly cut: () => Promise<void>;
+  readonly #reports: Report[] = [];
+  #isOver = false;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(cut: () => Promise<void>) {
+    this.cut = cut;
+  }
+
+  /** Blocks sent or received so far. */
+  get blocks(): number {
+    return this.#reports.findLast(({ blocks }) => blocks !== undefined)?.blocks ?? 0;
+  }
+
+  /** Takes what the peer reports. */
+  take(report: unknown): void {
+    this.#reports.push(Report.parse(report));
+    this.#wakeAll();
+  }
+
+  /** Nothing more will be reported. */
+  end(): void {
+    this.#isOver = true;
+    this.#wakeAll();
+  }
+
+  /** The first report of which `wanted` is true. Rejects when the peer has ended without. */
+  async until(wanted: (report: Report) => boolean): Promise<Report> {
+    for (;;) {
+      const found = this.#reports.find(wanted);
+      if (found !== undefined) return found;
+      if (this.#isOver) throw new Error(`the reference peer ended with ${JSON.stringify(this.#reports.at(-1))}`);
+      await this.#wake.promise;
+    }
+  }
+
+  #wakeAll(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers<void>();
+  }
+}
