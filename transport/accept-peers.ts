@@ -40,6 +40,7 @@ export function acceptPeers(
       const sent = signaling.relay({ type: 'answer', target: sender, connection_id, sdp });
       await within(Promise.all([sent, connection.ready]), { timeoutMs: ANSWER_ATTEMPT_MS });
       works = true;
+      signaling.logger?.info({ peer: sender, job: offer.purpose.job_id, route: connection.route }, 'connected');
       failed.delete(sender);
       await handler(connection);
     } catch (error) {

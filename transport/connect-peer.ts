@@ -100,6 +100,10 @@ async function connectOnce(
       timeoutMs: attemptMs,
       onTimeout: () => new SleapRtcError('PEER_UNREACHABLE', `${peerId} did not connect within ${attemptMs} ms.`),
     });
+    signaling.logger?.info(
+      { peer: peerId, job: purpose.job_id, route: connection.route, webrtc: engine.name },
+      'connected',
+    );
     return connection;
   } catch (error) {
     void connection.close();

@@ -22,10 +22,15 @@ export interface DataChannel {
   readonly closed: Promise<void>;
 }
 
+/** How a connection leads to the peer: by itself, or through a TURN server, which costs both of them speed. */
+export type Route = 'direct' | 'relay';
+
 /** A WebRTC connection to one peer of the room. Disposing closes it. */
 export interface PeerConnection extends AsyncDisposable {
   readonly remotePeerId: string;
   readonly purpose: ConnectionPurpose;
+  /** Undefined where it can't be told: before the connection works, and where its WebRTC stack does not say. */
+  readonly route: Route | undefined;
   /** Opens a channel; the peer gets it from `acceptChannel`. */
   openChannel(label: string, options?: { signal?: AbortSignal }): Promise<DataChannel>;
   /** Waits for the next channel that the peer opens. */

@@ -38,6 +38,15 @@ export interface EngineConnectionHandlers {
   failed(): void;
 }
 
+/** The two ends of the path that ICE has found, as far as they tell whether it leads through a relay. */
+export interface EnginePath {
+  /** The local candidate's type: `host`, `srflx`, `prflx` or `relay` (RFC 8445, 5.1.1.1). */
+  localType: string;
+  remoteType: string;
+  remoteAddress: string;
+  remotePort: number;
+}
+
 /** A peer connection of a WebRTC stack, for data channels only. */
 export interface EngineConnection {
   /** Starts gathering; candidates follow through the handler. */
@@ -49,6 +58,8 @@ export interface EngineConnection {
   addCandidate(candidate: IceCandidate): Promise<void>;
   /** With `negotiatedId` both sides make the channel themselves, before the descriptions; else the peer is told of it. */
   createChannel(label: string, options?: { negotiatedId?: number }): EngineChannel;
+  /** The path in use; undefined before there is one. */
+  path(): EnginePath | undefined;
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /** The public interface of transport/: a peer connection over signaling, and the transfer of files on it. */
 export { type AcceptPeersOptions, acceptPeers } from './accept-peers.ts';
 export { type ConnectPeerOptions, connectPeer } from './connect-peer.ts';
-export type { DataChannel, PeerConnection } from './connection.ts';
+export type { DataChannel, PeerConnection, Route } from './connection.ts';
 export { describeContent, describeFiles, rememberOwnFile, type SourceFile } from './file-transfer/describe-files.ts';
 export { missingFiles } from './file-transfer/destination.ts';
 export { HashCache, type KnownFile } from './file-transfer/hash-cache.ts';

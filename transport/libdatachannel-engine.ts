@@ -9,6 +9,7 @@ import type {
   EngineConnection,
   EngineConnectionHandlers,
   EngineOptions,
+  EnginePath,
   IceCandidate,
 } from './engine.ts';
 import { parseIceUrl } from './ice-urls.ts';
@@ -111,6 +112,13 @@ class LibdatachannelConnection implements EngineConnection {
     return new LibdatachannelChannel(
       this.#peer.createDataChannel(label, negotiatedId === undefined ? {} : { negotiated: true, id: negotiatedId }),
     );
+  }
+
+  path(): EnginePath | undefined {
+    const pair = this.#ended ? null : this.#peer.getSelectedCandidatePair();
+    if (pair === null) return undefined;
+    const { local, remote } = pair;
+    return { localType: local.type, remoteType: remote.type, remoteAddress: remote.address, remotePort: remote.port };
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,9 @@ export const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 /** Channels that one peer may open on a connection. */
 export const MAX_INCOMING_CHANNELS = 64;
 
+/** Candidates of a peer of which it is remembered whether they are relays: more than any honest one has. */
+export const MAX_REMEMBERED_CANDIDATES = 64;
+
 /** Connections that `acceptPeers` negotiates or serves at once. */
 export const MAX_ACCEPTED_PEERS = 32;
 

@@ -45,6 +45,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       assert.ok(tookMs < 2_000, `connecting took ${tookMs} ms`);
       const remote = await accepted.promise;
       assert.deepEqual([remote.remotePeerId, remote.purpose], ['worker-1', purpose]);
+      assert.deepEqual([connection.route, remote.route], ['direct', 'direct']);
 
       const channel = await connection.openChannel('dataset');
       const large = Buffer.alloc(64 * 1024, 7);

@@ -2,7 +2,7 @@ import { SleapRtcError } from '../protocol/errors.ts';
 import type { RoomKey } from '../protocol/room-key.ts';
 import type { ConnectionPurpose, IceServer } from '../protocol/signaling.ts';
 import { within } from './abort.ts';
-import type { DataChannel, PeerConnection } from './connection.ts';
+import type { DataChannel, PeerConnection, Route } from './connection.ts';
 import type { Engine, EngineChannel, EngineConnection, IceCandidate } from './engine.ts';
 import { FingerprintPin } from './fingerprint.ts';
 import type { IceTransportPolicy } from './ice-transport-policy.ts';
@@ -12,6 +12,7 @@ import {
   GOODBYE_MS,
   HEARTBEAT_INTERVAL_MS,
   MAX_INCOMING_CHANNELS,
+  MAX_REMEMBERED_CANDIDATES,
   PEER_SILENCE_MS,
 } from './limits.ts';
 import { Liveness } from './liveness.ts';
@@ -20,6 +21,7 @@ import { maxMessageBytes } from './message-size.ts';
 import { PeerChannel } from './peer-channel.ts';
 import type { OfBoth, Side } from './peer-proof.ts';
 import { ProofExchange } from './proof-exchange.ts';
+import { isRelayAt } from './relay-candidate.ts';
 
 /** Both sides make this channel themselves (RFC 8832's out-of-band negotiation); it carries proofs, beats and the goodbye. */
 const CONTROL_CHANNEL = { label: 'sleap-rtc-control', negotiatedId: 100 };
@@ -64,6 +66,8 @@ export class NegotiatedConnection implements PeerConnection {
   readonly #ending = Promise.withResolvers<void>();
   readonly #goodbye = Promise.withResolvers<void>();
   #earlyCandidates: IceCandidate[] | undefined = [];
+  /** Every candidate of the peer’s, to know its relays by. */
+  readonly #remoteCandidates: string[] = [];
   #maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES;
   #liveness: Liveness | undefined;
   #ended = false;
@@ -110,6 +114,18 @@ export class NegotiatedConnection implements PeerConnection {
     });
   }
 
+  get route(): Route | undefined {
+    const path = this.#connection.path();
+    if (path === undefined) return undefined;
+    // A relay whose packets come before its candidate does looks like any other address that was not announced.
+    const { localType, remoteType, remoteAddress, remotePort } = path;
+    const throughRelay =
+      localType === 'relay' ||
+      remoteType === 'relay' ||
+      this.#remoteCandidates.some((candidate) => isRelayAt(candidate, remoteAddress, remotePort));
+    return throughRelay ? 'relay' : 'direct';
+  }
+
   /** The description to offer. */
   async offer(): Promise<string> {
     const offer = await this.#connection.createOffer();
@@ -137,6 +153,9 @@ export class NegotiatedConnection implements PeerConnection {
 
   /** Takes a candidate of the peer's; one that comes before its description waits for it. */
   async addCandidate(candidate: IceCandidate): Promise<void> {
+    if (candidate !== null && this.#remoteCandidates.length < MAX_REMEMBERED_CANDIDATES) {
+      this.#remoteCandidates.push(candidate.candidate);
+    }
     if (this.#earlyCandidates !== undefined) this.#earlyCandidates.push(candidate);
     else if (!this.#ended) await this.#connection.addCandidate(candidate);
   }

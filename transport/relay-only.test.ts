@@ -4,7 +4,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { startTurn, type TurnServer } from '../stack/servers/turn.ts';
-import { acceptPeers, connectPeer, describeFiles, receiveFiles, type SignalingClient, sendFiles } from './index.ts';
+import {
+  acceptPeers,
+  connectPeer,
+  describeFiles,
+  type Route,
+  receiveFiles,
+  type SignalingClient,
+  sendFiles,
+} from './index.ts';
 import { enginePairings } from './testing/engine-pairings.ts';
 import { join } from './testing/join.ts';
 import { TestRelay } from './testing/relay.ts';
@@ -64,18 +72,22 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       await writeFile(source, randomBytes(3_000_000));
       const files = await describeFiles([{ absolutePath: source, path: 'data.bin' }]);
       const expected = files.map(({ entry }) => entry);
+      let clientsRoute: Route | undefined;
       const accepting = acceptPeers(client, async (connection) => {
+        clientsRoute = connection.route;
         await sendFiles(await connection.acceptChannel(), files);
         await connection.closed;
       });
       try {
         const connection = await connectPeer(worker, { peerId: 'client-1', purpose });
         try {
+          assert.equal(connection.route, 'relay');
           const channel = await connection.openChannel('dataset');
           assert.deepEqual(await receiveFiles(channel, joinPath(dir, 'received'), { expected }), expected);
         } finally {
           await connection.close();
         }
+        assert.equal(clientsRoute, 'relay');
         assert.ok(candidates.length > 0);
         assert.deepEqual(
           candidates.filter((candidate) => !candidate.includes(' typ relay ')),

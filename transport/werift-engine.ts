@@ -16,6 +16,7 @@ import type {
   EngineConnection,
   EngineConnectionHandlers,
   EngineOptions,
+  EnginePath,
   IceCandidate,
 } from './engine.ts';
 import { SEND_BUFFER_BYTES } from './limits.ts';
@@ -153,6 +154,18 @@ class WeriftConnection implements EngineConnection {
     );
     this.#tuned ??= this.#tune(this.#peer);
     return new WeriftChannel(channel);
+  }
+
+  path(): EnginePath | undefined {
+    const pair = this.#peer.iceTransports[0]?.connection.nominated;
+    if (pair === undefined) return undefined;
+    const { localCandidate, remoteCandidate } = pair;
+    return {
+      localType: localCandidate.type,
+      remoteType: remoteCandidate.type,
+      remoteAddress: remoteCandidate.host,
+      remotePort: remoteCandidate.port,
+    };
   }
 
   async close(): Promise<void> {

@@ -93,6 +93,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.deepEqual(await readdir(home.path('models')), ['single']);
     for (const line of [
       /Worker gpu-1 has the job/,
+      /Connected to gpu-1 directly\./,
       /Sent 30\d kB in/,
       /epoch 1\/2 .*val loss 0\.2/,
       /epoch 2\/2/,

@@ -20,6 +20,7 @@ describe('a job whose data may go through the TURN server only', function () {
     const train = ['train', fliesLabels(room.tools), '--config', FLIES_CONFIG, '-o', join(room.folder, 'models')];
     const ended = await room.cli(train, RELAY);
     assert.equal(ended.exitCode, 0, ended.stderr);
+    assert.match(ended.stderr, /Connected to \S+ through the relay\./);
     assert.match(ended.stderr, /Sent 4\d\.\d kB/);
     assert.match(ended.stderr, /Received 1\.\d+ MB/);
   });

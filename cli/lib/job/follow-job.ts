@@ -62,6 +62,8 @@ export class JobFollower implements AsyncDisposable {
       cache: options.cache,
       worker: options.requirements.worker,
       resultsFolder: options.resultsFolder,
+      onConnected: (worker, route) =>
+        progress.note(`Connected to ${worker} ${route === 'direct' ? 'directly' : 'through the relay'}.`),
       onProgress: (transfer) => progress.transfer(transfer),
       onSent: (bytes, seconds) => {
         progress.transferred('Sent', bytes, seconds);

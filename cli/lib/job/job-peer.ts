@@ -5,6 +5,7 @@ import {
   acceptPeers,
   type HashCache,
   type PeerConnection,
+  type Route,
   receiveFiles,
   type SignalingClient,
   type SourceFile,
@@ -26,6 +27,8 @@ export interface JobPeerOptions {
   worker?: string | undefined;
   /** Where results are received; made when they come. */
   resultsFolder: string;
+  /** A connection to a worker works, and leads there by this way. */
+  onConnected: (worker: string, route: Route) => void;
   onProgress: (progress: TransferProgress) => void;
   onSent: (bytes: number, seconds: number) => void;
   onReceived: (bytes: number, seconds: number) => void;
@@ -82,6 +85,7 @@ export class JobPeer implements AsyncDisposable {
   async #serve(connection: PeerConnection): Promise<void> {
     try {
       await this.#refuseStrangers(connection.remotePeerId);
+      if (connection.route !== undefined) this.#options.onConnected(connection.remotePeerId, connection.route);
       if (connection.purpose.kind === 'dataset') await this.#send(connection);
       else await this.#receive(connection);
     } catch (thrown) {
