@@ -45,14 +45,19 @@ function reservedReason(path: string): string | undefined {
 
 /** `a` and `a/b` cannot both be files. */
 function refuseFilesAsFolders(files: readonly FileEntry[]): void {
-  const names = new Set(files.map(({ path }) => path.toLowerCase()));
+  const names = new Set(files.map(({ path }) => folded(path)));
   for (const { path } of files) {
-    const parts = path.toLowerCase().split('/');
+    const parts = folded(path).split('/');
     for (let depth = 1; depth < parts.length; depth += 1) {
       if (!names.has(parts.slice(0, depth).join('/'))) continue;
       throw new SleapRtcError('PATH_UNSAFE', `The file name ${path} is refused: a part of it is itself a file.`);
     }
   }
+}
+
+/** What names have in common that some system stores as one (see `FileList`). */
+function folded(path: string): string {
+  return path.normalize('NFC').toLowerCase();
 }
 
 function compare(files: readonly FileEntry[], expected: readonly FileEntry[]): void {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { FileEntry } from '../../protocol/files.ts';
+import { type FileEntry, MAX_FILES } from '../../protocol/files.ts';
 import type { TransferProgress } from '../../protocol/peer-messages.ts';
 import type { DataChannel } from '../connection.ts';
 import { acceptOffer } from './accept-offer.ts';
@@ -80,6 +80,9 @@ async function readOffer(conversation: Conversation): Promise<FileEntry[]> {
     if (message?.type === 'hello') continue;
     if (message?.type !== 'offer') throw new SleapRtcError('MESSAGE_INVALID', 'The sender did not offer files.');
     files.push(...message.files);
+    // A longer one is refused before it is whole: it need not end.
+    if (files.length > MAX_FILES)
+      throw new SleapRtcError('MESSAGE_INVALID', `More than ${MAX_FILES} files are offered.`);
     if (message.last) return files;
   }
 }
