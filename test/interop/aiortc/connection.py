@@ -281,7 +281,7 @@ class Connection:
         theirs = await self._expect(r"nonce 1 ([A-Za-z0-9_-]{43})")
         nonces: dict[Side, str] = {self._side: ours, other(self._side): theirs}
         self._control.send(f"proof {self._proof(self._side, nonces)}")
-        proof = await self._expect(r"proof (\S+)")
+        proof = await self._expect(r"proof ([A-Za-z0-9_-]{43})")
         if not hmac.compare_digest(proof, self._proof(other(self._side), nonces)):
             self._refuse("The peer's proof is wrong.")
         self._peer_is_proven = True
@@ -329,7 +329,13 @@ class Connection:
     # --- inner matters ---
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.add(asyncio.create_task(work))
+        async def run() -> None:
+            try:
+                await work
+            except PeerError as error:
+                self._end(error)
+
+        self._tasks.add(asyncio.create_task(run()))
 
     def _end(self, error: PeerError) -> None:
         if not self._over.done():
