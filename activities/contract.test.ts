@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict';
 import type { ControlActivities, PodActivities, SessionActivities } from './contract.ts';
+import type { createClearJobStorage, createDatasetActivities } from './datasets/index.ts';
 import type { createModelActivities } from './models/index.ts';
 import type { createRegistryActivities } from './registry/index.ts';
 import type { createSessionActivities } from './session/index.ts';
 import type { createSleapNnActivities } from './sleap-nn/index.ts';
 import type { createTransferActivities } from './transfer/index.ts';
 
+type OnControl = ReturnType<typeof createRegistryActivities> & {
+  clearJobStorage: ReturnType<typeof createClearJobStorage>;
+};
 type OnPod = ReturnType<typeof createSessionActivities> &
   ReturnType<typeof createTransferActivities> &
+  ReturnType<typeof createDatasetActivities> &
   ReturnType<typeof createSleapNnActivities> &
   ReturnType<typeof createModelActivities>;
 
 describe('the contract between workflows and activities', () => {
   it('is kept by the factories, as the compiler sees', () => {
     const onPod = (real: OnPod): PodActivities & SessionActivities => real;
-    const onControl = (real: ReturnType<typeof createRegistryActivities>): ControlActivities => real;
+    const onControl = (real: OnControl): ControlActivities => real;
     assert.deepEqual([typeof onPod, typeof onControl], ['function', 'function']);
   });
 });

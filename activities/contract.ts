@@ -51,8 +51,10 @@ export interface SessionActivities {
 export interface PodActivities {
   /** Frees the slot; returns when nothing of the job runs on the pod any more. */
   endGpuSession(args: EndGpuSessionInput): Promise<void>;
-  /** Brings the job's files to `jobs/{job_id}/dataset/`. */
+  /** Brings the job's files to `jobs/{job_id}/dataset/`: from S3 where they are staged, else from the researcher. */
   receiveDataset(args: JobActivityInput): Promise<void>;
+  /** Copies those files to S3, so that another pod needs no researcher. */
+  stageDataset(args: JobActivityInput): Promise<void>;
   /** One sleap-nn run, `input.spec.runs[run_index]`. */
   train(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<TrainedModel>;
   /** Has the run under way end early, as soon as there is a best model to keep; a later attempt of it, too. */
@@ -91,10 +93,19 @@ export interface ApplyManifestChangesInput {
   changes: ManifestChange[];
 }
 
+export interface ClearJobStorageInput {
+  room_id: string;
+  job_id: string;
+  /** SHA-256s of the job's files. */
+  dataset: string[];
+}
+
 /** On CONTROL_QUEUE. */
 export interface ControlActivities {
   /** Hands changes to the room's registry workflow, starting it where it is not running. */
   requestManifestChanges(args: RequestManifestChangesInput): Promise<void>;
   /** Writes changes into the room's manifest: one outcome a change, in the order given. */
   applyManifestChanges(args: ApplyManifestChangesInput): Promise<ChangeOutcome[]>;
+  /** Removes from S3 what only a running job needs: checkpoints, and its data where no other job uses it. */
+  clearJobStorage(args: ClearJobStorageInput): Promise<void>;
 }

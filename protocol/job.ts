@@ -32,6 +32,8 @@ const jobCommon = {
   /** What will be sent to the pod; each file is checked against its hash on arrival. */
   files: FileList,
   requirements: JobRequirements,
+  /** False: the data is never copied to S3; where the worker is lost, the researcher's machine has to send it again. */
+  stage: z.boolean().default(true),
 };
 
 /** A training job as it is submitted. */
@@ -117,6 +119,14 @@ export const JobModel = z.object({
 });
 export type JobModel = z.infer<typeof JobModel>;
 
+/**
+ * Where a job's data is safe: `waiting` until a worker has it, `staging` while it goes to S3, `staged` once any worker can have
+ * it from there, `failed` where S3 could not take it, `off` where it must stay on the worker. The researcher's machine can be
+ * closed when it is `staged`.
+ */
+export const Staging = z.enum(['waiting', 'staging', 'staged', 'failed', 'off']);
+export type Staging = z.infer<typeof Staging>;
+
 /** What a job's status query answers. */
 export const JobStatus = z.object({
   job_id: JobId,
@@ -129,6 +139,8 @@ export const JobStatus = z.object({
   worker: z.string().nullable(),
   models: z.array(JobModel),
   submitted_at: z.string(),
+  /** Absent while only Temporal's records can be asked. */
+  staging: Staging.optional(),
   /** Set when the job has ended badly. */
   error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
 });

@@ -71,6 +71,8 @@ export const PeerPayload = z.discriminatedUnion('type', [
   // `drain` false takes it back; `exit`: the worker's process ends after its job.
   z.object({ type: z.literal('drain_request'), drain: z.boolean(), exit: z.boolean() }),
   z.object({ type: z.literal('drain_response'), status: WorkerStatus, job_id: JobId.nullable() }),
+  // A job's data lies in the room's storage: its researcher is not needed any more.
+  z.object({ type: z.literal('dataset_staged'), job_id: JobId, worker: z.string() }),
   z.object({ type: z.literal('job_complete'), job_id: JobId, worker: z.string(), model_ids: z.array(ModelId) }),
 ]);
 export type PeerPayload = z.infer<typeof PeerPayload>;

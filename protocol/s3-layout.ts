@@ -12,8 +12,14 @@ export const s3Layout = {
   jobResults: (room: string, jobId: string) => `${room}/jobs/${jobId}/results/`,
   /** The list of those files with sizes and SHA-256s; written last, so its presence means that they are all there. */
   jobResultFiles: (room: string, jobId: string) => `${room}/jobs/${jobId}/results.json`,
+  /** A job's checkpoints while it runs; ends with a slash. */
+  jobCheckpoints: (room: string, jobId: string) => `${room}/jobs/${jobId}/checkpoints/`,
+  /** The training logs of a job's runs so far, `{run_index}.{run}.csv`: what its curves are read from; ends with a slash. */
+  jobCurves: (room: string, jobId: string) => `${room}/jobs/${jobId}/curves/`,
   /** A file of a staged dataset, under its own hash. */
   dataset: (room: string, sha256: string) => `${room}/datasets/${sha256}`,
+  /** One small object for each job that needs the file, by job id; the file goes when the last of them does. Ends with a slash. */
+  datasetUsers: (room: string, sha256: string) => `${room}/datasets/users/${sha256}/`,
 };
 
 /** An `s3://` URL, as the manifest names places. */

@@ -3,36 +3,42 @@ import { fromFailure } from '../activities/failures.ts';
 import type { InferenceSpec, JobInput, JobStatus } from '../protocol/job.ts';
 import type { ManifestChange } from '../protocol/manifest.ts';
 import { withGpuSession } from './gpu-session.ts';
-import { reportJob } from './job-report.ts';
+import { type JobReport, reportJob } from './job-report.ts';
 import { keepingLogs } from './keeping-logs.ts';
 import type { Pod } from './pod.ts';
 import { requestChanges } from './publish.ts';
+import { receivingDetail, stagingBeside } from './staging.ts';
 
 /**
- * An inference job: the pod gets the models that it lacks and the researcher's video or labels, predicts, and keeps the
- * predictions in S3; then they are brought to the researcher, if they are still there.
+ * An inference job: the pod gets the models that it lacks and the researcher's video or labels, predicts, while the data is staged for the
+ * pod that may have to go on, and keeps the predictions in S3; then they are brought to the researcher, if they are still there.
  * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
  */
 export async function inferenceJob(input: JobInput<InferenceSpec>): Promise<JobStatus> {
   return reportJob(input, async (report) => {
+    let again = false;
     return withGpuSession(input, report, async (pod) => {
-      report.enter('receiving', `sending the data to ${pod.worker}`);
+      report.enter('receiving', receivingDetail(report, pod, again));
       // Models come from S3 and the data from the researcher: neither waits for the other.
       await bothOrNone(
         () => haveModels(input, pod),
         () => pod.receiveDataset({ input }),
       );
-
-      report.enter('predicting', `predicting on ${input.spec.input}`);
-      const { frames } = await keepingLogs(input, pod, () => pod.predict({ input }));
-
-      report.enter('uploading', `keeping the predictions of ${frames} frames`);
-      await pod.keepResults({ input });
-
-      report.enter('returning', 'bringing the predictions to the researcher');
-      return bringBack(input, pod);
+      again = true;
+      return stagingBeside(input, report, pod, () => predictAndKeep(input, report, pod));
     });
   });
+}
+
+async function predictAndKeep(input: JobInput<InferenceSpec>, report: JobReport, pod: Pod): Promise<string> {
+  report.enter('predicting', `predicting on ${input.spec.input}`);
+  const { frames } = await keepingLogs(input, pod, () => pod.predict({ input }));
+
+  report.enter('uploading', `keeping the predictions of ${frames} frames`);
+  await pod.keepResults({ input });
+
+  report.enter('returning', 'bringing the predictions to the researcher');
+  return bringBack(input, pod);
 }
 
 /** Brings the models to the pod, and lets the manifest say that they are there. */

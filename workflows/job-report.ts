@@ -10,7 +10,8 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { describeError, fromFailure, toApplicationFailure } from '../activities/failures.ts';
-import type { JobInput, JobModel, JobPhase, JobStatus } from '../protocol/job.ts';
+import type { JobInput, JobModel, JobPhase, JobStatus, Staging } from '../protocol/job.ts';
+import { clearStorage } from './clear-storage.ts';
 
 /** How a job stands; answered also after it has ended. */
 export const jobStatusQuery = defineQuery<JobStatus>('jobStatus');
@@ -27,6 +28,8 @@ export interface JobReport {
   enter(phase: JobPhase, detail: string): void;
   /** Names the worker that has the job, or none. */
   onWorker(worker: string | null): void;
+  /** Whether the job's data is safe without the researcher; costs no event. */
+  staging(staging: Staging): void;
   /** The models that the job has published. */
   published(models: JobModel[]): void;
 }
@@ -48,6 +51,7 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     worker: null,
     models: [],
     submitted_at: context.submitted_at,
+    staging: spec.stage === false ? 'off' : 'waiting',
     error: null,
   };
   const set = (changes: Partial<JobStatus>) => {
@@ -65,12 +69,14 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     },
     enter: (phase, detail) => set({ phase, detail }),
     onWorker: (worker) => set({ worker }),
+    staging: (staging) => set({ staging }),
     published: (models) => set({ models }),
   };
 
   try {
     const detail = await body(report);
     set({ phase: 'done', detail });
+    await clearStorage(input);
     return status;
   } catch (thrown) {
     const cancelled = CancellationScope.current().consideredCancelled;
@@ -80,6 +86,7 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     const ended = cancelled || error.code === 'JOB_CANCELLED' ? 'cancelled' : 'failed';
     log.info('job ended without success', { code: error.code, phase: status.phase });
     set({ phase: ended, detail: error.message, error: describeError(error) });
+    await clearStorage(input);
     throw cancelled ? failure : toApplicationFailure(error);
   }
 }

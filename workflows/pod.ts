@@ -76,6 +76,7 @@ export function podOf({ worker, pod_queue }: GpuSessionOpened): Pod {
         args,
       );
     },
+    stageDataset: (args) => on(STORAGE, 'copy the data to S3, for other workers').stageDataset(args),
     train: (args) => {
       const run = args.input.spec.runs[args.run_index];
       return on(SLEAP_NN, `train ${run?.name ?? args.run_index} (${run?.model_type ?? '?'}) on ${worker}`).train(args);

@@ -24,7 +24,7 @@ describe('publishToRoom', function () {
   /** What to do instead of an activity, the first time it is called for a room. */
   const firstTime = new Map<string, (real: () => Promise<unknown>) => Promise<unknown>>();
 
-  const overrides = (real: ControlActivities): ControlActivities => ({
+  const overrides = (real: ControlActivities): Partial<ControlActivities> => ({
     requestManifestChanges: (args) => once(`request ${args.room_id}`, () => real.requestManifestChanges(args)),
     applyManifestChanges: (args) => once(`apply ${args.room_id}`, () => real.applyManifestChanges(args)),
   });

@@ -3,7 +3,7 @@ import { SleapRtcError } from '../protocol/errors.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import { trainingInput } from '../test/workflows/job-inputs.ts';
 import { type DevServer, devServer } from '../test/workflows/servers.ts';
-import { trainingJobsOn } from '../test/workflows/training-jobs.ts';
+import { trainingJobsOn, untilStaged } from '../test/workflows/training-jobs.ts';
 
 // On the real server: the time-skipping one loses a cancellation where an attempt of the activity ends meanwhile.
 describe('trainingJob, cancelled', function () {
@@ -47,6 +47,7 @@ describe('trainingJob, cancelled', function () {
       });
       const job = await start(trainingInput({ room }));
       await reached.promise;
+      if (phase !== 'receiving') await untilStaged(job);
       assert.equal((await statusOf(job)).phase, phase);
       await job.cancel();
       assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');

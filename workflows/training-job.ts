@@ -7,50 +7,60 @@ import { type JobReport, reportJob } from './job-report.ts';
 import { keepingLogs } from './keeping-logs.ts';
 import type { Pod } from './pod.ts';
 import { publishToRoom } from './publish.ts';
-import { stoppable } from './stop-early.ts';
+import { receivingDetail, stagingBeside } from './staging.ts';
+import { type EarlyStops, stoppable } from './stop-early.ts';
 
 /**
- * A training job: on one pod, every run of the job is trained and its model uploaded; then all models are published at
- * once, so a job that fails or is cancelled before has published nothing. Afterwards, if they are still there, the
- * researcher gets the models and the room is told.
+ * A training job: on one pod, every run of the job is trained and its model uploaded, while the data is staged for the pod
+ * that may have to go on; then all models are published at once, so a job that fails or is cancelled before has published nothing.
+ * Afterwards, if they are still there, the researcher gets the models and the room is told.
  *
  * `stopJob` ends the run under way early, keeping its best model. From publishing on the job can't be cancelled: it is done.
  * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
  */
 export async function trainingJob(input: JobInput<TrainingSpec>): Promise<JobStatus> {
   return reportJob(input, (report) =>
-    stoppable(report, async (stops) => {
+    stoppable(report, (stops) => {
       // Kept outside of the session: a model in S3 outlives the pod that made it, and is not trained again.
       const uploaded = new Map<string, ModelEntry>();
+      let again = false;
 
       return withGpuSession(input, report, async (pod) => {
-        report.enter('receiving', `sending the data to ${pod.worker}`);
+        report.enter('receiving', receivingDetail(report, pod, again));
         await pod.receiveDataset({ input });
-
-        for (const [run_index, run] of input.spec.runs.entries()) {
-          if (uploaded.has(run.name)) continue;
-          report.enter('training', `training ${run.name}${ofMany(run_index, input)}`);
-          const trained = await keepingLogs(input, pod, () =>
-            stops.whileTraining(
-              run.name,
-              () => pod.train({ input, run_index }),
-              () => pod.stopTraining({ input, run_index }),
-            ),
-          );
-          stops.trained(run.name);
-          report.enter('uploading', `uploading model ${trained.model_id}`);
-          uploaded.set(run.name, await pod.uploadModel({ input, trained }));
-        }
-
-        report.enter('publishing', 'publishing in the room');
-        await publishModels(input, uploaded);
-        report.published([...uploaded].map(([run, entry]) => jobModel(run, entry)));
-
-        report.enter('returning', 'bringing the models to the researcher');
-        return bringBack(input, report, pod, [...uploaded.values()]);
+        again = true;
+        return stagingBeside(input, report, pod, () => trainAndPublish(input, report, { pod, stops, uploaded }));
       });
     }),
   );
+}
+
+async function trainAndPublish(
+  input: JobInput<TrainingSpec>,
+  report: JobReport,
+  { pod, stops, uploaded }: { pod: Pod; stops: EarlyStops; uploaded: Map<string, ModelEntry> },
+): Promise<string> {
+  for (const [run_index, run] of input.spec.runs.entries()) {
+    if (uploaded.has(run.name)) continue;
+    report.enter('training', `training ${run.name}${ofMany(run_index, input)}`);
+    const trained = await keepingLogs(input, pod, () =>
+      stops.whileTraining(
+        run.name,
+        () => pod.train({ input, run_index }),
+        () => pod.stopTraining({ input, run_index }),
+      ),
+    );
+    stops.trained(run.name);
+    report.enter('uploading', `uploading model ${trained.model_id}`);
+    uploaded.set(run.name, await pod.uploadModel({ input, trained }));
+  }
+
+  report.enter('publishing', 'publishing in the room');
+  await publishModels(input, uploaded);
+  report.published([...uploaded].map(([run, entry]) => jobModel(run, entry)));
+
+  report.enter('returning', 'bringing the models to the researcher');
+  return bringBack(input, report, pod, [...uploaded.values()]);
 }
 
 /** Publishes all models in one request. Not cancellable: a request that is under way cannot be taken back. */

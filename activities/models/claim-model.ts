@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { abortOption, readModelFiles } from './model-files.ts';
-import { isConflict } from './storage-errors.ts';
+import { abortOption } from '../storage/abort-option.ts';
+import { isConflict } from '../storage/storage-errors.ts';
+import { readModelFiles } from './model-files.ts';
 
 /** A claim is renewed at each attempt to upload. One older than this belongs to a job that died, and may be taken over. */
 const CLAIM_LIFE_MS = 10 * 60_000;

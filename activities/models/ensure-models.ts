@@ -1,8 +1,8 @@
 import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
 import { withHeartbeats } from '../heartbeats.ts';
+import { withStorageErrors } from '../storage/storage-errors.ts';
 import type { ModelDeps } from './index.ts';
 import type { ModelCache } from './model-cache.ts';
-import { withStorageErrors } from './storage-errors.ts';
 
 /**
  * Brings the job's models from S3 into this pod's cache, where they are not there already.

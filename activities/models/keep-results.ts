@@ -6,11 +6,11 @@ import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { describeFile } from '../files/describe-file.ts';
 import { withHeartbeats } from '../heartbeats.ts';
-import { inParallel } from './in-parallel.ts';
+import { abortOption } from '../storage/abort-option.ts';
+import { inParallel } from '../storage/in-parallel.ts';
+import { putFile } from '../storage/put-file.ts';
+import { withStorageErrors } from '../storage/storage-errors.ts';
 import type { ModelDeps } from './index.ts';
-import { abortOption } from './model-files.ts';
-import { putFile } from './put-file.ts';
-import { withStorageErrors } from './storage-errors.ts';
 
 const FILES_AT_ONCE = 4;
 

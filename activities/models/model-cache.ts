@@ -1,17 +1,15 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { GetObjectCommand, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, FileList } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { linkOrCopy } from '../files/link-or-copy.ts';
-import { inParallel } from './in-parallel.ts';
-import { abortOption, readModelFiles } from './model-files.ts';
+import { fetchFile } from '../storage/fetch-file.ts';
+import { inParallel } from '../storage/in-parallel.ts';
+import { readModelFiles } from './model-files.ts';
 
 const FILES_AT_ONCE = 4;
 /** In each cached folder: what it holds. Its own name, since a model's folder is otherwise just as sleap-nn left it. */
@@ -104,25 +102,8 @@ export class ModelCache {
   }
 
   async #fetch(room: string, modelId: string, entry: FileEntry, to: string, signal: AbortSignal): Promise<void> {
-    const Key = s3Layout.model(room, modelId) + entry.path;
-    const reply = await this.#s3
-      .send(new GetObjectCommand({ Bucket: this.#bucket, Key }), abortOption(signal))
-      .catch((error: unknown) => {
-        if (error instanceof NoSuchKey) throw damaged(modelId, entry, error);
-        throw error;
-      });
-    if (!(reply.Body instanceof Readable)) throw damaged(modelId, entry);
-    const hash = createHash('sha256');
-    let size = 0;
-    const count = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        hash.update(chunk);
-        size += chunk.length;
-        done(size > entry.size_bytes ? damaged(modelId, entry) : null, chunk);
-      },
-    });
-    await pipeline(reply.Body, count, createWriteStream(to), { signal });
-    if (size !== entry.size_bytes || hash.digest('hex') !== entry.sha256) throw damaged(modelId, entry);
+    const key = s3Layout.model(room, modelId) + entry.path;
+    if (!(await fetchFile(this.#s3, { bucket: this.#bucket, key, to, entry, signal }))) throw damaged(modelId, entry);
   }
 
   /** Fills a folder beside and renames it; one that was made meanwhile by another is as good. */

@@ -10,10 +10,10 @@ import type { InferenceSpec, JobInput, TrainingSpec } from '../../protocol/job.t
 import { ModelEntry } from '../../protocol/manifest.ts';
 import { describeFolder } from '../sleap-nn/collect-model.ts';
 import type { TrainedModel } from '../sleap-nn/trained-model.ts';
+import { s3ForTests } from '../storage/testing/s3-for-tests.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
 import { createModelActivities } from './index.ts';
 import { ModelCache } from './model-cache.ts';
-import { s3ForTests } from './testing/s3-for-tests.ts';
 
 const ROOM = 'lab-flies';
 
@@ -62,6 +62,7 @@ describe('models in S3', function () {
           name: 'flies',
           files: [],
           requirements: {},
+          stage: true,
           runs: [run],
           alias: 'flies',
           notes: 'a note',
@@ -86,7 +87,7 @@ describe('models in S3', function () {
   }
 
   function inferenceJob(jobId: string, models: string[]): JobInput<InferenceSpec> {
-    const common = { job_id: jobId, name: 'clip.mp4', files: [], requirements: {} };
+    const common = { job_id: jobId, name: 'clip.mp4', files: [], requirements: {}, stage: true };
     return {
       spec: { kind: 'inference', ...common, models, input: 'clip.mp4', tracking: false },
       context: { room_id: ROOM, user_id: 'her', submitted_at: new Date().toISOString() },

@@ -8,13 +8,14 @@ import { s3Layout, s3Url } from '../../protocol/s3-layout.ts';
 import { describeFile } from '../files/describe-file.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import type { TrainedModel } from '../sleap-nn/trained-model.ts';
+import { abortOption } from '../storage/abort-option.ts';
+import { inParallel } from '../storage/in-parallel.ts';
+import { putFile } from '../storage/put-file.ts';
+import { isConflict, withStorageErrors } from '../storage/storage-errors.ts';
 import { claimModel, releaseModel } from './claim-model.ts';
-import { inParallel } from './in-parallel.ts';
 import type { ModelDeps } from './index.ts';
 import type { ModelCache } from './model-cache.ts';
-import { abortOption, type ModelFiles, readModelFiles } from './model-files.ts';
-import { putFile } from './put-file.ts';
-import { isConflict, withStorageErrors } from './storage-errors.ts';
+import { type ModelFiles, readModelFiles } from './model-files.ts';
 
 /** A model is one large file and a dozen small ones. */
 const FILES_AT_ONCE = 4;

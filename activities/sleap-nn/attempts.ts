@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 
-const AttemptRecord = z.object({
+export const AttemptRecord = z.object({
   number: z.int().min(1),
   /** The attempt whose checkpoint this one went on from; null for one that began at epoch 0. */
   resumed_from: z.int().nullable(),
@@ -11,7 +11,7 @@ const AttemptRecord = z.object({
   /** Set when sleap-nn has ended well. */
   finished_at: z.iso.datetime().nullable(),
 });
-type AttemptRecord = z.infer<typeof AttemptRecord>;
+export type AttemptRecord = z.infer<typeof AttemptRecord>;
 
 /** One start of sleap-nn for a run, in a folder of its own that no other attempt writes to. */
 export interface Attempt extends AttemptRecord {
@@ -67,16 +67,27 @@ export function lineage(attempts: readonly Attempt[], last: Attempt): Attempt[] 
   return chain;
 }
 
+/**
+ * Gives a work folder the attempt of another pod. Its files must lie there already: the record makes it count.
+ * @param folder `attempt-{number}` of the work folder
+ */
+export async function adoptAttempt(folder: string, record: AttemptRecord): Promise<void> {
+  await writeFileAtomic(join(folder, RECORD), JSON.stringify(record));
+}
+
 /** How long an attempt ran, in seconds; for one that was killed, until its last checkpoint. */
 export async function attemptSeconds(attempt: Attempt): Promise<number> {
-  const end =
-    attempt.finished_at === null
-      ? await stat(join(attempt.runFolder, 'last.ckpt')).then(
-          ({ mtimeMs }) => mtimeMs,
-          () => undefined,
-        )
-      : Date.parse(attempt.finished_at);
+  const end = attempt.finished_at === null ? await lastSavedMs(attempt) : Date.parse(attempt.finished_at);
   return end === undefined ? 0 : Math.max(0, (end - Date.parse(attempt.started_at)) / 1000);
+}
+
+/** When the attempt's last checkpoint was written, or, where only that of a later attempt was kept, its log; in ms since 1970. */
+async function lastSavedMs({ runFolder }: Attempt): Promise<number | undefined> {
+  for (const name of ['last.ckpt', 'training_log.csv']) {
+    const found = await stat(join(runFolder, name)).catch(() => undefined);
+    if (found !== undefined) return found.mtimeMs;
+  }
+  return undefined;
 }
 
 async function readAttempt(folder: string, run: string): Promise<Attempt | undefined> {

@@ -1,3 +1,4 @@
+import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import { EarlyStops } from './early-stops.ts';
@@ -17,6 +18,8 @@ export interface SleapNnDeps {
   python: string;
   /** Makes a start quick where a spare process is at hand. */
   warmTrainer?: WarmTrainer | undefined;
+  /** Where checkpoints are kept so that another pod can go on; without it they stay on this pod. */
+  checkpoints?: { s3: S3Client; bucket: string; everyMs: number } | undefined;
   publishProgress: (progress: Omit<ProgressMessage, 'type' | 'worker' | 'at'>) => void;
   logger: Logger;
 }

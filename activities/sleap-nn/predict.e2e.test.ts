@@ -68,6 +68,7 @@ describe('predicting with the real sleap-nn', function () {
         name: CLIP,
         files: [],
         requirements: {},
+        stage: true,
         models: [trained.model_id],
         input: CLIP,
         frames: '0-19',

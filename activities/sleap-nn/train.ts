@@ -1,11 +1,14 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Context } from '@temporalio/activity';
+import type { Logger } from 'pino';
 import writeFileAtomic from 'write-file-atomic';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
 import { datasetHash, modelId } from '../../protocol/model-id.ts';
+import { CheckpointKeeper, type RunPlace, restoreCheckpoints } from '../checkpoints/index.ts';
 import { diskFullOr } from '../files/disk-full.ts';
+import { withStorageErrors } from '../storage/storage-errors.ts';
 import { type Attempt, attemptSeconds, finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
 import { collectModel } from './collect-model.ts';
 import type { EarlyStops } from './early-stops.ts';
@@ -34,8 +37,8 @@ interface Run {
 }
 
 /**
- * Trains one run of a job with sleap-nn. Done again, it finds its finished run; after a break it goes on from its own last
- * checkpoint on this pod. Cancelled, it ends sleap-nn before it returns.
+ * Trains one run of a job with sleap-nn. Done again, it finds its finished run; after a break it goes on from its last
+ * checkpoint on this pod, or on the pod before. Cancelled, it ends sleap-nn before it returns.
  * @throws SleapRtcError CONFIG_INVALID, CONFIG_REFUSED, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL, TRAINING_FAILED;
  *   GPU_BROKEN (retryable elsewhere); TRAINER_KILLED (retryable) where sleap-nn was ended from outside
  */
@@ -61,7 +64,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
       const text = await readFile(join(folders.dataset, run.config), 'utf8');
       const checked = checkTrainingConfig(text, run.config);
       const job: Run = { input: args.input, index: args.run_index, spec: run, folders, checked };
-      const attempts = await listAttempts(folders.work, run.name);
+      const attempts = await allAttempts(job, logger, context.cancellationSignal);
       let finished = attempts.findLast((attempt) => attempt.finished_at !== null);
       if (finished === undefined) {
         const resume = await findResumePoint(attempts, {
@@ -82,7 +85,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
         // researcher had the run stopped.
         if (resume !== undefined && (resume.epochsDone >= checked.maxEpochs || (await stops.isWanted(folders.work))))
           finished = await finishAttempt(resume.attempt);
-        else finished = await runAttempt(job, resume, progress);
+        else finished = await runAttempt(job, resume, progress, logger);
       }
       progress?.say('collecting the model');
       return await finish(job, finished);
@@ -93,7 +96,37 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
     }
   };
 
-  async function runAttempt(run: Run, resume: ResumePoint | undefined, progress: TrainProgress): Promise<Attempt> {
+  /** Attempts of this run, also those of pods that are gone. */
+  async function allAttempts(
+    { input, index, spec, folders }: Run,
+    logger: Logger,
+    signal: AbortSignal,
+  ): Promise<Attempt[]> {
+    const local = await listAttempts(folders.work, spec.name);
+    const { checkpoints } = deps;
+    if (checkpoints === undefined || local.some(({ finished_at }) => finished_at !== null)) return local;
+    const place = placeOf(checkpoints.bucket, input, index);
+    const options = { s3: checkpoints.s3, place, work: folders.work, run: spec.name, local, logger, signal };
+    const restored = await withStorageErrors(() => restoreCheckpoints(options));
+    return restored ? listAttempts(folders.work, spec.name) : local;
+  }
+
+  /** Keeps an attempt's checkpoints in S3 from now on, where that is wanted. */
+  async function keeperOf(run: Run, attempt: Attempt, logger: Logger): Promise<CheckpointKeeper | undefined> {
+    const { checkpoints, python } = deps;
+    if (checkpoints === undefined) return undefined;
+    const { s3, bucket, everyMs } = checkpoints;
+    const attempts = lineage(await listAttempts(run.folders.work, run.spec.name), attempt);
+    const place = placeOf(bucket, run.input, run.index);
+    return new CheckpointKeeper({ s3, place, run: run.spec.name, attempts, everyMs, python, logger });
+  }
+
+  async function runAttempt(
+    run: Run,
+    resume: ResumePoint | undefined,
+    progress: TrainProgress,
+    logger: Logger,
+  ): Promise<Attempt> {
     const context = Context.current();
     const { folders, spec } = run;
     const attempt = await newAttempt(folders.work, spec.name, resume?.attempt);
@@ -109,6 +142,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
       say: (detail) => progress.say(detail),
     });
     onStopEvent = stopping.onEvent;
+    const keeper = await keeperOf(run, attempt, logger);
     try {
       const config = join(attempt.folder, 'config.yaml');
       const fromDataset = (path: string) => relative(folders.dataset, path);
@@ -143,6 +177,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
       deps.logger.info({ event: 'sleap_nn_started', job: run.input.spec.job_id, run: spec.name });
       const exit = await untilExit(sleapNn, context.cancellationSignal);
       underWay.delete(folders.work);
+      await keeper?.ended(context.cancellationDetails?.workerShutdown === true);
       if (context.cancellationSignal.aborted) await context.cancelled;
 
       const log = await readTrainingLog(join(attempt.runFolder, 'training_log.csv'));
@@ -159,6 +194,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
       return await finishAttempt(attempt);
     } finally {
       stopping.dispose();
+      await keeper?.[Symbol.asyncDispose]();
       await bridge[Symbol.asyncDispose]();
       await rm(tmpDir, { recursive: true, force: true });
     }
@@ -203,4 +239,8 @@ async function readResult(folders: RunFolders): Promise<TrainedModel | undefined
   } catch {
     return undefined;
   }
+}
+
+function placeOf(bucket: string, { spec, context }: JobInput, runIndex: number): RunPlace {
+  return { bucket, room: context.room_id, jobId: spec.job_id, runIndex };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { S3Client } from '@aws-sdk/client-s3';
 import { acceptPeers, describeFiles, type SignalingClient, type SourceFile, sendFiles } from '../../transport/index.ts';
 import { join as joinRoom } from '../../transport/testing/join.ts';
 import { Owned } from '../../transport/testing/owned.ts';
@@ -111,12 +112,19 @@ describe('the datasets that a pod keeps', () => {
       }),
     );
     const datasets = await DatasetStore.open({ workDir, maxBytes: 1e9 });
-    const deps = { signaling: worker, worker: 'worker-1', workDir, datasets, publishProgress: () => undefined };
+    // Not asked for what must not be staged.
+    const storage = { s3: new S3Client({ region: 'nowhere' }), bucket: 'none' };
+    const deps = {
+      ...{ signaling: worker, worker: 'worker-1', workDir, datasets, ...storage },
+      publishProgress: () => undefined,
+    };
     const receive = createReceiveDataset(deps);
     for (const expected of [true, false]) {
       moved = 0;
       await datasets.removeJob(join(workDir, 'jobs', 'job00001'));
-      const input = { spec: { job_id: 'job00001', files: entries(files) } } as Parameters<typeof receive>[0]['input'];
+      const input = { spec: { job_id: 'job00001', files: entries(files), stage: false } } as Parameters<
+        typeof receive
+      >[0]['input'];
       await activityEnvironment().run(receive, { input });
       assert.equal(moved > 5 * MiB, expected);
       assert.equal(moved === 0, !expected);

@@ -1,3 +1,4 @@
+import type { S3Client } from '@aws-sdk/client-s3';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import type { SignalingClient } from '../../transport/index.ts';
 import { createAnnounceJobComplete } from './announce-job-complete.ts';
@@ -9,6 +10,9 @@ export { DatasetStore } from './dataset-store.ts';
 
 export interface TransferDeps {
   signaling: SignalingClient;
+  s3: S3Client;
+  /** The room bucket. */
+  bucket: string;
   worker: string;
   /** The pod's folder, below which every job has its own. */
   workDir: string;

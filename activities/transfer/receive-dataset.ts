@@ -1,32 +1,64 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { FileEntry } from '../../protocol/files.ts';
 import type { TransferProgress } from '../../protocol/peer-messages.ts';
 import { connectPeer, receiveFiles } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
+import { fetchStaged } from '../datasets/index.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { findResearcher, waitForResearcher } from './find-researcher.ts';
 import type { TransferDeps } from './index.ts';
 
+/** Progress of what comes from S3 is told this often, in milliseconds. */
+const REPORT_MS = 250;
+
 /**
- * Pulls the job's files from the researcher's CLI over WebRTC into `jobs/{job_id}/dataset/`. Every file is checked against
- * the hash in the job, whoever sent it. What the pod has from an earlier dataset is not sent, and a retry asks only for what is
- * missing; a researcher who is away is waited for, unless nothing is.
- * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED, INTEGRITY (retryable); SOURCE_CHANGED, DISK_FULL
+ * Brings the job's files into `jobs/{job_id}/dataset/`: what the pod has from an earlier dataset, what is staged from S3, and the
+ * rest from the researcher's CLI over WebRTC. Every file is checked against the hash in the job, whoever sent it. A retry asks
+ * only for what is missing; a researcher who is away is waited for, unless nothing is.
+ * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED, INTEGRITY, STORAGE_UNREACHABLE (retryable); SOURCE_CHANGED,
+ *   DISK_FULL
  */
-export function createReceiveDataset({ signaling, workDir, datasets, publishProgress }: TransferDeps) {
+export function createReceiveDataset(deps: TransferDeps) {
+  const { signaling, workDir, datasets, publishProgress } = deps;
   return async function receiveDataset({ input }: JobActivityInput): Promise<void> {
-    const { job_id, files } = input.spec;
+    const { job_id, files, stage } = input.spec;
     const folder = join(workDir, 'jobs', job_id, 'dataset');
     await mkdir(folder, { recursive: true });
     let latest: TransferProgress | undefined;
+    const report = (transfer: TransferProgress) => {
+      latest = transfer;
+      publishProgress({ job_id, phase: 'receiving', transfer });
+    };
+
     const bring = async (signal: AbortSignal) => {
-      const missing = await datasets.bring(folder, files, signal);
-      if (missing.length > 0) await receive(signal);
+      const notHere = await datasets.bring(folder, files, signal);
+      const missing = stage === false || notHere.length === 0 ? notHere : await fromStorage(notHere, signal);
+      if (missing.length > 0) await fromResearcher(signal);
       // The researcher's CLI hears in a transfer of nothing that its data is across.
-      else if ((await findResearcher(signaling, job_id, signal)) !== undefined) await receive(signal);
+      else if (notHere.length === 0 && (await findResearcher(signaling, job_id, signal)) !== undefined) {
+        await fromResearcher(signal);
+      }
       await datasets.keep(folder, files);
     };
-    const receive = async (signal: AbortSignal) => {
+
+    const fromStorage = async (entries: readonly FileEntry[], signal: AbortSignal): Promise<readonly FileEntry[]> => {
+      const { s3, bucket } = deps;
+      const room = input.context.room_id;
+      const partial = join(workDir, 'jobs', job_id, 'staged');
+      const onBytes = countBytes(entries, report);
+      try {
+        return await fetchStaged({ s3, bucket, room, folder, partial, entries, signal, onBytes });
+      } catch (error) {
+        if (!(error instanceof SleapRtcError) || error.code !== 'STORAGE_UNREACHABLE') throw error;
+        // Storage that is away need not be waited for where the researcher is there.
+        if ((await findResearcher(signaling, job_id, signal)) === undefined) throw error;
+        return entries;
+      }
+    };
+
+    const fromResearcher = async (signal: AbortSignal): Promise<void> => {
       const peer = await waitForResearcher(signaling, job_id, signal, () =>
         publishProgress({ job_id, phase: 'receiving', detail: 'waiting for the researcher’s computer' }),
       );
@@ -34,20 +66,27 @@ export function createReceiveDataset({ signaling, workDir, datasets, publishProg
       const connection = await connectPeer(signaling, { peerId: peer.peer_id, purpose, signal });
       try {
         const channel = await connection.openChannel('dataset', { signal });
-        await receiveFiles(channel, folder, {
-          expected: files,
-          cache: datasets.cache,
-          reuse: datasets.reuse,
-          signal,
-          onProgress: (transfer) => {
-            latest = transfer;
-            publishProgress({ job_id, phase: 'receiving', transfer });
-          },
-        });
+        const { cache, reuse } = datasets;
+        await receiveFiles(channel, folder, { expected: files, cache, reuse, signal, onProgress: report });
       } finally {
         await connection.close();
       }
     };
     await withHeartbeats(bring, () => latest);
+  };
+}
+
+/** Makes progress out of lots of bytes. */
+function countBytes(files: readonly FileEntry[], report: (progress: TransferProgress) => void) {
+  const total_bytes = files.reduce((sum, file) => sum + file.size_bytes, 0);
+  const startedAtMs = Date.now();
+  let reportedAtMs = startedAtMs;
+  let bytes = 0;
+  return (more: number): void => {
+    bytes = Math.min(total_bytes, bytes + more);
+    const now = Date.now();
+    if (now - reportedAtMs < REPORT_MS) return;
+    reportedAtMs = now;
+    report({ bytes, total_bytes, bytes_per_s: (bytes * 1000) / (now - startedAtMs) });
   };
 }

@@ -307,16 +307,32 @@ describe('sleap-rtc train, with a server and a worker', function () {
     );
   });
 
-  it('with --detach leaves when the data is across; jobs attach brings the model later', async () => {
+  it('tells the researcher when they may close their computer', async () => {
+    const worker = await joined();
+    const running = train();
+    const spec = await server.submitted();
+    await worker.receive(spec, home.path('pod', 'dataset'));
+    await worker.epochs(spec.job_id, 'single', 1, 2);
+    await home.says(running, /epoch 1\/2/);
+    await worker.staged(spec.job_id);
+    await home.says(running, /you may close this computer/);
+    server.update(spec.job_id, { phase: 'cancelled' });
+    await running;
+  });
+
+  it('with --detach leaves when the data is staged, not when it is across; jobs attach brings the model later', async () => {
     const worker = await joined();
     const running = train('--detach');
     const spec = await server.submitted();
     await worker.receive(spec, home.path('pod', 'dataset'));
+    await worker.epochs(spec.job_id, 'single', 1, 2);
+    await home.says(running, /epoch 1\/2/);
+    await worker.staged(spec.job_id);
     const left = await running;
     assert.equal(left.exitCode, 0, left.stderr);
+    assert.match(left.stdout, /does not need the researcher’s computer/);
     assert.match(left.stdout, new RegExp(`jobs attach ${spec.job_id}`));
 
-    await worker.epochs(spec.job_id, 'single', 1, 2);
     const attached = home.start('jobs', 'attach', spec.job_id, '-o', 'later');
     await home.says(attached, /Training/);
     await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('pod', 'models'));
@@ -346,12 +362,17 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.deepEqual(await readdir(home.path('config', 'jobs')), []);
   });
 
-  it('serves the data again after jobs attach where the worker was lost while it trained', async () => {
+  it('with --detach --no-stage leaves when the data is across, says what that means, and jobs attach serves it again', async () => {
     const lost = await joined('gpu-lost');
-    const running = train('--detach');
+    const running = train('--detach', '--no-stage');
     const spec = await server.submitted();
+    assert.equal(spec.stage, false);
+    server.update(spec.job_id, { staging: 'off' });
     await lost.receive(spec, home.path('pod-lost'));
-    assert.equal((await running).exitCode, 0);
+    const left = await running;
+    assert.equal(left.exitCode, 0);
+    assert.match(left.stderr, /stays on the worker \(--no-stage\): if that is lost, the job waits for this computer/);
+    assert.match(left.stdout, /if that is lost, the job waits for the researcher’s computer/);
     await lost.epochs(spec.job_id, 'single', 1, 2);
     const attached = home.start('jobs', 'attach', spec.job_id);
     await home.says(attached, /Training/);
@@ -451,7 +472,9 @@ describe('sleap-rtc train, with a server and a worker', function () {
       assert.equal(exitCode, 130, stderr);
       assert.match(
         stderr,
-        new RegExp(`Detached from job ${spec.job_id}, which goes on\\. \\[INTERRUPTED\\]\n.*jobs attach`),
+        new RegExp(
+          `Detached from job ${spec.job_id}, which goes on; .*waits for this computer.*\\. \\[INTERRUPTED\\]\n.*jobs attach`,
+        ),
       );
       assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'training');
     });

@@ -93,6 +93,12 @@ export class FakeWorker implements AsyncDisposable {
     }
   }
 
+  /** Tells the room that a job's data lies in its storage. */
+  async staged(jobId: string): Promise<void> {
+    this.#server.update(jobId, { staging: 'staged' });
+    await this.#signaling.sendPeerMessage(EVERYONE, { type: 'dataset_staged', job_id: jobId, worker: this.name });
+  }
+
   /** Puts a finished model into the room's storage, and on this worker's disk below `folder`. */
   async publish(jobId: string, model: JobModel, folder: string): Promise<void> {
     const files = ['best.ckpt', 'training_config.yaml', 'sub/labels_gt.slp'].map((path) => {

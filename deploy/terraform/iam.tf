@@ -108,6 +108,11 @@ data "aws_iam_policy_document" "worker" {
     "${aws_s3_bucket.this["rooms"].arn}/${each.key}/${path}"]
   }
   statement {
+    sid       = "ReplaceCheckpoints" # a running job's older ones; the control worker removes the rest
+    actions   = ["s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.this["rooms"].arn}/${each.key}/jobs/*/checkpoints/*"]
+  }
+  statement {
     sid       = "GiveUpClaims" # which keep two jobs from writing into one model
     actions   = ["s3:DeleteObject"]
     resources = ["${aws_s3_bucket.this["rooms"].arn}/${each.key}/models/*/claim.json"]

@@ -25,6 +25,7 @@ const spec: TrainingSpec = {
   name: 'flies.pkg.slp',
   files: [{ path: 'flies.pkg.slp', size_bytes: 10, sha256: 'a'.repeat(64) }],
   requirements: {},
+  stage: true,
   runs: [
     { name: 'centroid', config: 'c.yaml', train_labels: ['flies.pkg.slp'], val_labels: [], model_type: 'centroid' },
   ],

@@ -85,4 +85,17 @@ describe('a job’s curves on real S3', () => {
     assert.deepEqual(curve?.epochs, [2]);
     assert.deepEqual(asked, []);
   });
+
+  it('of a job that failed are those that were kept while it trained', async () => {
+    const Key = `${s3Layout.jobCurves('room-b', JOB)}1.top.down.csv`;
+    const Body = 'epoch,train/loss,val/loss\n0,,0.5\n1,0.4,0.3\n';
+    await aws.s3.send(new PutObjectCommand({ Bucket: servers.config.bucket, Key, Body }));
+    const jobs = { status: async () => ({ ...status, phase: 'failed' as const, models: [] }) };
+    const read = createCurveReader({ live: new LossCurves(), jobs, s3: aws.s3, bucket: servers.config.bucket });
+    const [curve] = await read('room-b', JOB);
+    assert.deepEqual(
+      [curve?.run, curve?.run_index, curve?.epochs, curve?.val_loss],
+      ['top.down', 1, [1, 2], [0.5, 0.3]],
+    );
+  });
 });

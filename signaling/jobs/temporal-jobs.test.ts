@@ -22,6 +22,7 @@ function spec(name: string): TrainingSpec {
     name,
     files: [{ path: 'a.pkg.slp', size_bytes: 10, sha256: 'a'.repeat(64) }],
     requirements: {},
+    stage: true,
     runs: [{ name: 'centroid', config: 'a.yaml', train_labels: ['a.pkg.slp'], val_labels: [], model_type: 'centroid' }],
     notes: '',
     tags: [],

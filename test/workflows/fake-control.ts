@@ -14,6 +14,8 @@ export interface FakeControl {
   manifest(room: string): Manifest;
   /** How many changes each write had, in order. */
   readonly writes: number[];
+  /** Jobs whose storage was cleared, by id. */
+  readonly cleared: string[];
   stop(): Promise<void>;
 }
 
@@ -31,6 +33,7 @@ export async function startFakeControl(
   const manifests = new Map<string, Manifest>();
   const manifest = (room: string) => manifests.get(room) ?? emptyManifest(room, new Date());
   const writes: number[] = [];
+  const cleared: string[] = [];
   const activities: ControlActivities = {
     requestManifestChanges: createRequestManifestChanges({ temporal: env.client }),
     applyManifestChanges: async ({ room_id, changes }) => {
@@ -39,6 +42,7 @@ export async function startFakeControl(
       writes.push(changes.length);
       return merged.outcomes;
     },
+    clearJobStorage: async ({ job_id }) => void cleared.push(job_id),
   };
   const worker = await Worker.create({
     connection: env.nativeConnection,
@@ -51,6 +55,7 @@ export async function startFakeControl(
   return {
     manifest,
     writes,
+    cleared,
     async stop() {
       worker.shutdown();
       await running;

@@ -115,6 +115,7 @@ export class FakePod {
       holdGpuSession: (args) => this.hold(args),
       endGpuSession: async ({ session_id }) => this.sessions.get(session_id)?.resolve(),
       receiveDataset: async () => {},
+      stageDataset: async () => {},
       train: async ({ input, run_index }) => trainedModel(input, run_index),
       uploadModel: async ({ input, trained }) => modelEntry(input, trained, this.name),
       stopTraining: async () => {},

@@ -39,3 +39,11 @@ export function trainingJobsOn(env: () => TestWorkflowEnvironment) {
   };
   return { startPod, start, statusOf, failureOf };
 }
+
+/**
+ * Waits until the job's data is staged. The test server, unlike the real one, may lose a workflow task where a cancellation meets
+ * an activity that has not started yet.
+ */
+export async function untilStaged(job: Pick<TrainingJob, 'query'>): Promise<void> {
+  while ((await job.query<JobStatus>('jobStatus')).staging !== 'staged');
+}

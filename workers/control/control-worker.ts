@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import pRetry from 'p-retry';
 import type { Logger } from 'pino';
+import { createClearJobStorage } from '../../activities/datasets/index.ts';
 import { wrapActivities } from '../../activities/failures.ts';
 import { createRegistryActivities } from '../../activities/registry/index.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
@@ -37,7 +38,10 @@ export async function runControlWorker(
       namespace: temporal.namespace,
       taskQueue: CONTROL_QUEUE,
       workflowBundle,
-      activities: wrapActivities(createRegistryActivities({ s3, bucket, temporal: client, logger })),
+      activities: {
+        ...wrapActivities(createRegistryActivities({ s3, bucket, temporal: client, logger })),
+        ...wrapActivities({ clearJobStorage: createClearJobStorage({ s3, bucket }) }),
+      },
       shutdownGraceTime: SHUTDOWN_GRACE_MS,
       shutdownForceTime: SHUTDOWN_FORCE_MS,
     });

@@ -26,6 +26,11 @@ const Environment = z.object({
   SLEAP_RTC_SLEAP_NN_PYTHON: z.string().min(1),
   SLEAP_RTC_WARM_TRAINER: z.stringbool().default(true),
   SLEAP_RTC_GRACE_SECONDS: z.coerce.number().min(5).max(3600).default(30),
+  SLEAP_RTC_CHECKPOINT_SECONDS: z
+    .string()
+    .default('')
+    .transform((text) => (text === '' ? 60 : Number(text)))
+    .pipe(z.number().min(0).max(3600)),
   SLEAP_RTC_BUCKET: z.string().default('sleap-rtc-rooms'),
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().default('default'),
@@ -53,6 +58,8 @@ export interface GpuWorkerConfig {
   warmTrainer: boolean;
   /** From SIGTERM to the end of the process, at most, in milliseconds: the cluster's own grace, after which it kills. */
   graceMs: number;
+  /** Least time between two checkpoints that are copied to S3, in milliseconds; longer where copying takes long. */
+  checkpointEveryMs: number;
   bucket: string;
   temporal: { address: string; namespace: string };
   s3PathStyle: boolean;
@@ -90,6 +97,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
     python: env.SLEAP_RTC_SLEAP_NN_PYTHON,
     warmTrainer: env.SLEAP_RTC_WARM_TRAINER,
     graceMs: env.SLEAP_RTC_GRACE_SECONDS * 1000,
+    checkpointEveryMs: env.SLEAP_RTC_CHECKPOINT_SECONDS * 1000,
     bucket: env.SLEAP_RTC_BUCKET,
     temporal: { address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE },
     s3PathStyle: Boolean(env.AWS_ENDPOINT_URL_S3),

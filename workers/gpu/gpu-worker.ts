@@ -5,6 +5,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { Client } from '@temporalio/client';
 import { GracefulShutdownPeriodExpiredError, NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { createDatasetActivities } from '../../activities/datasets/index.ts';
 import { wrapActivities } from '../../activities/failures.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
@@ -127,9 +128,13 @@ async function runUntilAborted(
       onSessionEnded: (jobId) => datasets.removeJob(join(workDir, 'jobs', jobId)),
     }),
   );
+  const checkpoints = { s3, bucket, everyMs: config.checkpointEveryMs };
   const jobWork = {
-    ...wrapActivities(createTransferActivities({ signaling, worker: name, workDir, datasets, publishProgress })),
-    ...wrapActivities(createSleapNnActivities({ workDir, python, warmTrainer, publishProgress, logger })),
+    ...wrapActivities(
+      createTransferActivities({ signaling, s3, bucket, worker: name, workDir, datasets, publishProgress }),
+    ),
+    ...wrapActivities(createDatasetActivities({ signaling, s3, bucket, worker: name, workDir, logger })),
+    ...wrapActivities(createSleapNnActivities({ workDir, python, warmTrainer, checkpoints, publishProgress, logger })),
     ...wrapActivities(createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger })),
   };
 

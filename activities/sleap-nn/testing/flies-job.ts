@@ -42,6 +42,7 @@ export async function fliesJob(
       name: labels,
       files: await describeFolder(dataset),
       requirements: {},
+      stage: true,
       runs: [
         { name: 'flies.n=1', config: 'centroid.yaml', train_labels: [labels], val_labels: [], model_type: 'centroid' },
       ],

@@ -1,5 +1,7 @@
 import { Args } from '@oclif/core';
+import { isFinal } from '../../../protocol/job.ts';
 import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { stagingWords } from '../../lib/output/staging-words.ts';
 import { fields } from '../../lib/output/table.ts';
 import { when } from '../../lib/output/words.ts';
 
@@ -20,6 +22,7 @@ export default class JobsShow extends BaseCommand {
         ['Error', status.error === null ? undefined : `${status.error.message} [${status.error.code}]`],
         ['Remedy', status.error?.remedy],
         ['Worker', status.worker],
+        ['Data', isFinal(status.phase) ? undefined : stagingWords(status.staging)],
         ...status.models.map(
           (model) =>
             [

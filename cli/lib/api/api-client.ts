@@ -1,6 +1,7 @@
 import type { ZodType } from 'zod';
 import {
   CreateRoomReply,
+  CurveReply,
   JobListReply,
   JobLogReply,
   JobReply,
@@ -83,6 +84,11 @@ export class RoomApi {
   /** What sleap-nn wrote; there once the job has ended. */
   jobLog(jobId: string): Promise<JobLogReply> {
     return this.#call(`/jobs/${jobId}/log`, { method: 'GET', reply: JobLogReply, repeatable: true });
+  }
+
+  /** The losses of a training job's runs, from their beginning. */
+  curve(jobId: string): Promise<CurveReply> {
+    return this.#call(`/jobs/${jobId}/curve`, { method: 'GET', reply: CurveReply, repeatable: true });
   }
 
   /** What an inference job has predicted, with short-lived URLs. */

@@ -12,6 +12,8 @@ export interface InferenceOptions {
   frames?: string | undefined;
   tracking: boolean;
   requirements: JobRequirements;
+  /** False: the data must stay on the worker. */
+  stage: boolean;
 }
 
 /** Makes the job's spec, or says which option is wrong. @throws SleapRtcError USAGE */
@@ -26,6 +28,7 @@ export function inferenceSpec(
     name: prepared.name.slice(0, 200),
     files: entries,
     requirements: options.requirements,
+    stage: options.stage,
     models: options.models,
     input: prepared.input,
     ...(isTellable(prepared.sourcePath) ? { source_path: prepared.sourcePath } : {}),

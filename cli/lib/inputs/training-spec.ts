@@ -14,6 +14,8 @@ export interface TrainingOptions {
   tags: string[];
   again: boolean;
   requirements: JobRequirements;
+  /** False: the data must stay on the worker. */
+  stage: boolean;
 }
 
 /**
@@ -32,6 +34,7 @@ export function trainingSpec(
     name: prepared.name.slice(0, 200),
     files: entries,
     requirements: options.requirements,
+    stage: options.stage,
     runs: prepared.runs.map((run) => ({
       name: run.name,
       config: run.config,

@@ -42,7 +42,11 @@ export async function attachJob(
   const progress = new JobProgress(display);
   let data: Data | undefined;
   let follower: JobFollower | undefined;
-  const state = () => ({ submitted: true, dataIsAcross: follower?.datasetIsAcross ?? false });
+  const state = () => ({
+    submitted: true,
+    dataIsAcross: follower?.datasetIsAcross ?? false,
+    dataIsStaged: follower?.datasetIsStaged ?? false,
+  });
   // Who only looks on does not cancel the job by looking away.
   const interrupts = whenInterrupted(onInterrupt ?? (process.stdin.isTTY ? 'ask' : 'detach'), display, jobId, state);
   const { signal } = interrupts;
@@ -50,8 +54,11 @@ export async function attachJob(
     let followed: Followed = { status, left: false, received: false };
     if (!isFinal(status.phase)) {
       const cache = await openHashCache();
+      // Only words: a server of an older release, or storage that is away, keeps nobody from following.
+      const { runs } = status.kind === 'training' ? await api.curve(jobId).catch(() => ({ runs: [] })) : { runs: [] };
+      progress.curve(runs);
       // Also where a worker has the data: it may be lost, and the next one asks for the data again.
-      data = await dataOf(record, { cache, signal }, progress);
+      data = status.staging === 'staged' ? undefined : await dataOf(record, { cache, signal }, progress);
       follower = await JobFollower.enter({
         api,
         jobId,
@@ -60,7 +67,8 @@ export async function attachJob(
         requirements: {},
         resultsFolder: partialFolder(output, jobId),
         progress,
-        leaveWhenSent: false,
+        stage: status.staging !== 'off',
+        detach: false,
         signal,
       });
       followed = await follower.follow();

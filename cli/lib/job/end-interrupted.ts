@@ -4,7 +4,7 @@ import type { RoomApi } from '../api/api-client.ts';
 import { pause } from '../api/http.ts';
 import type { Display } from '../output/display.ts';
 import type { JobProgress } from '../output/job-progress.ts';
-import { askInterruptChoice, Interrupted, type InterruptWatch, watchInterrupts } from './interrupts.ts';
+import { askInterruptChoice, type DataState, Interrupted, type InterruptWatch, watchInterrupts } from './interrupts.ts';
 
 /** How long a cancelled job's end is waited for, in ms; a trainer has a grace period to stop in. */
 const CANCEL_MS = 20_000;
@@ -18,16 +18,17 @@ export function whenInterrupted(
   onInterrupt: OnInterrupt,
   display: Display,
   jobId: string,
-  state: () => { submitted: boolean; dataIsAcross: boolean },
+  state: () => { submitted: boolean } & DataState,
 ): InterruptWatch {
   return watchInterrupts(async (somebodyMayAnswer) => {
-    const { submitted, dataIsAcross } = state();
+    const { submitted, ...data } = state();
     if (!submitted) return 'cancel';
     if (onInterrupt === 'detach' || onInterrupt === 'cancel') return onInterrupt;
-    if (!somebodyMayAnswer || !process.stdin.isTTY || !process.stderr.isTTY) return dataIsAcross ? 'detach' : 'cancel';
+    if (!somebodyMayAnswer || !process.stdin.isTTY || !process.stderr.isTTY)
+      return data.dataIsAcross ? 'detach' : 'cancel';
     display.pause();
     try {
-      return await askInterruptChoice(jobId, dataIsAcross);
+      return await askInterruptChoice(jobId, data);
     } finally {
       display.resume();
     }
@@ -40,21 +41,17 @@ export function whenInterrupted(
  */
 export async function endInterrupted(
   thrown: unknown,
-  job: { api: RoomApi; jobId: string; submitted: boolean; dataIsAcross: boolean; progress: JobProgress },
+  job: { api: RoomApi; jobId: string; submitted: boolean; progress: JobProgress } & DataState,
 ): Promise<unknown> {
   if (!(thrown instanceof Interrupted)) return thrown;
-  const { api, jobId, submitted, dataIsAcross, progress } = job;
+  const { api, jobId, submitted, progress } = job;
   if (!submitted) {
     return new SleapRtcError('INTERRUPTED', 'Interrupted before anything was submitted.', { remedy: 'Run it again.' });
   }
   if (thrown.choice === 'detach') {
-    return new SleapRtcError(
-      'INTERRUPTED',
-      `Detached from job ${jobId}, which ${dataIsAcross ? 'goes on' : 'waits for its data'}.`,
-      {
-        remedy: `Follow it again with \`sleap-rtc jobs attach ${jobId}\`, or stop it with \`sleap-rtc jobs cancel ${jobId}\`.`,
-      },
-    );
+    return new SleapRtcError('INTERRUPTED', `Detached from job ${jobId}, which ${whatItDoes(job)}.`, {
+      remedy: `Follow it again with \`sleap-rtc jobs attach ${jobId}\`, or stop it with \`sleap-rtc jobs cancel ${jobId}\`.`,
+    });
   }
   progress.note(`Cancelling job ${jobId}…`);
   return cancelAndWait(api, jobId);
@@ -94,4 +91,11 @@ async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError
       remedy: `Try again with \`sleap-rtc jobs cancel ${jobId}\`.`,
     });
   }
+}
+
+function whatItDoes({ dataIsAcross, dataIsStaged }: DataState): string {
+  if (dataIsStaged) return 'goes on';
+  return dataIsAcross
+    ? 'goes on; its data is not in the room’s storage (yet), so it waits for this computer if its worker is lost'
+    : 'waits for its data';
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { JobRequirements, JobSpec, JobStatus } from '../../../protocol/job.ts';
+import type { JobRequirements, JobSpec, JobStatus, Staging } from '../../../protocol/job.ts';
 import type { HashCache, SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { pause } from '../api/http.ts';
@@ -29,8 +29,10 @@ export interface FollowOptions {
   progress: JobProgress;
   /** How long the job may wait for a worker, in ms; undefined: for ever. */
   waitMs?: number | undefined;
-  /** Leave when the dataset is across. */
-  leaveWhenSent: boolean;
+  /** False where the data must stay on the worker. */
+  stage: boolean;
+  /** Leave when the job needs this process no longer: its data is staged, or, where it will not be, across. */
+  detach: boolean;
   signal: AbortSignal;
 }
 
@@ -47,7 +49,8 @@ export class JobFollower implements AsyncDisposable {
   readonly #options: FollowOptions;
   readonly #signaling: SignalingClient;
   readonly #peer: JobPeer;
-  readonly #sent = new AbortController();
+  readonly #dispensable = new AbortController();
+  #staging: Staging | undefined;
   readonly #offs: (() => void)[];
   #offersToReceive = false;
 
@@ -67,7 +70,7 @@ export class JobFollower implements AsyncDisposable {
       onProgress: (transfer) => progress.transfer(transfer),
       onSent: (bytes, seconds) => {
         progress.transferred('Sent', bytes, seconds);
-        this.#sent.abort(new Sent());
+        this.#onStaging(this.#staging);
       },
       onReceived: (bytes, seconds) => progress.transferred('Received', bytes, seconds),
       onTrouble: (sentence) => progress.note(`The transfer was broken off and is tried again: ${sentence}`),
@@ -76,8 +79,10 @@ export class JobFollower implements AsyncDisposable {
     });
     this.#offs = [
       signaling.on('peer_message', ({ from_peer_id, payload }) => {
-        if (payload.type !== 'progress' || payload.job_id !== options.jobId || payload.worker !== from_peer_id) return;
-        progress.message(payload);
+        if (payload.type !== 'progress' && payload.type !== 'dataset_staged') return;
+        if (payload.job_id !== options.jobId || payload.worker !== from_peer_id) return;
+        if (payload.type === 'progress') progress.message(payload);
+        else this.#onStaging('staged');
       }),
       signaling.on('disconnected', () => {
         progress.trouble('signaling', 'The connection to the server is lost. Connecting again; the job is not lost.');
@@ -105,6 +110,11 @@ export class JobFollower implements AsyncDisposable {
     return this.#peer.datasetIsAcross || (phase !== undefined && phase !== 'queued' && phase !== 'receiving');
   }
 
+  /** True once the data lies in the room's storage. */
+  get datasetIsStaged(): boolean {
+    return this.#staging === 'staged';
+  }
+
   /** Asks the workers about the job before it is submitted. @returns what is worth telling */
   async askWorkers(spec: JobSpec): Promise<string[]> {
     return askWorkers(this.#signaling, spec, this.#options.signal);
@@ -115,14 +125,15 @@ export class JobFollower implements AsyncDisposable {
    * @throws SleapRtcError NO_WORKER where it waited too long (it is cancelled then); the signal's reason
    */
   async follow(): Promise<Followed> {
-    const { api, jobId, progress, leaveWhenSent } = this.#options;
+    const { api, jobId, progress, detach } = this.#options;
     const limit = new AbortController();
-    const signal = AbortSignal.any([this.#options.signal, limit.signal, ...(leaveWhenSent ? [this.#sent.signal] : [])]);
+    const signal = AbortSignal.any([this.#options.signal, limit.signal, ...(detach ? [this.#dispensable.signal] : [])]);
     const timer = this.#startWaitLimit(limit);
     try {
       const status = await watchJob(api, jobId, {
         onStatus: (current) => {
           progress.status(current);
+          this.#onStaging(current.staging);
           void this.#onStatus(current, signal);
         },
         onTrouble: (sentence) => progress.trouble('api', sentence),
@@ -132,7 +143,11 @@ export class JobFollower implements AsyncDisposable {
       return { status, left: false, received };
     } catch (error) {
       if (error instanceof WaitedOut) throw await this.#giveUpWaiting();
-      if (error instanceof Sent) return { status: (await api.job(jobId)).status, left: true, received: false };
+      if (error instanceof Dispensable) {
+        const { status } = await api.job(jobId);
+        // The worker's word comes a moment before the job's own.
+        return { status: { ...status, staging: this.#staging }, left: true, received: false };
+      }
       throw error;
     } finally {
       clearTimeout(timer);
@@ -146,6 +161,26 @@ export class JobFollower implements AsyncDisposable {
     } finally {
       await this.#signaling.close();
     }
+  }
+
+  /** The status may lag behind the worker's word. */
+  #onStaging(staging: Staging | undefined): void {
+    if (this.#staging !== 'staged') this.#staging = this.#options.stage ? staging : 'off';
+    const { sources, progress, detach } = this.#options;
+    if (sources !== undefined && !detach) {
+      if (this.#staging === 'staged') {
+        progress.note(
+          'The data is in the room’s storage: you may close this computer, and the job goes on without it.',
+        );
+      } else if (this.#staging === 'failed') {
+        progress.note(
+          'The room’s storage did not take the data: keep this computer on, or a job whose worker is lost waits for it.',
+        );
+      }
+    }
+    const needed =
+      this.#staging !== 'staged' && !(this.datasetIsAcross && (this.#staging === 'off' || this.#staging === 'failed'));
+    if (!needed) this.#dispensable.abort(new Dispensable());
   }
 
   async #onStatus(status: JobStatus, signal: AbortSignal): Promise<void> {
@@ -203,5 +238,5 @@ export class JobFollower implements AsyncDisposable {
 /** Ends the wait for a worker; never leaves this file. */
 class WaitedOut extends Error {}
 
-/** The dataset is across; never leaves this file. */
-class Sent extends Error {}
+/** The job does not need this process any more; never leaves this file. */
+class Dispensable extends Error {}

@@ -3,6 +3,12 @@ import { EXIT, SleapRtcError } from '../../../protocol/errors.ts';
 /** What to do with the job when the researcher interrupts. */
 export type InterruptChoice = 'detach' | 'cancel' | 'continue';
 
+/** How far the job is from not needing this computer. */
+export interface DataState {
+  dataIsAcross: boolean;
+  dataIsStaged: boolean;
+}
+
 /** Why waiting was ended: the researcher's choice, thrown by everything that listens to the signal. */
 export class Interrupted extends SleapRtcError {
   readonly choice: 'detach' | 'cancel';
@@ -55,7 +61,7 @@ export function watchInterrupts(decide: (asked: boolean) => Promise<InterruptCho
 }
 
 /** Asks on the terminal. @throws where Ctrl-C is pressed again */
-export async function askInterruptChoice(jobId: string, dataIsAcross: boolean): Promise<InterruptChoice> {
+export async function askInterruptChoice(jobId: string, data: DataState): Promise<InterruptChoice> {
   const { select } = await import('@inquirer/prompts');
   const later = `look again with \`sleap-rtc jobs attach ${jobId}\``;
   return select<InterruptChoice>(
@@ -66,8 +72,8 @@ export async function askInterruptChoice(jobId: string, dataIsAcross: boolean): 
         {
           value: 'detach',
           name: 'Detach',
-          description: dataIsAcross
-            ? `the job goes on without this terminal; ${later}`
+          description: data.dataIsAcross
+            ? `the job goes on without this terminal${data.dataIsStaged ? '' : ', but may need this computer if its worker is lost'}; ${later}`
             : `the data is not across yet, so the job waits for it; ${later}`,
         },
         { value: 'cancel', name: 'Cancel', description: 'stop the job for good' },

@@ -53,7 +53,13 @@ export const onInterruptFlag = Flags.custom<'ask' | 'detach' | 'cancel'>({
 /** How a job is run; see `RunOptions`. */
 export const runFlags = {
   wait: waitFlag,
-  detach: Flags.boolean({ description: 'leave once the data is across; the job goes on' }),
+  detach: Flags.boolean({ description: 'leave once the job can do without this computer; it goes on' }),
+  stage: Flags.boolean({
+    default: true,
+    allowNo: true,
+    description:
+      'copy the data to the room’s storage while the job runs, so that it can go on elsewhere; with --no-stage it stays on the worker, and the job waits for this computer if that is lost',
+  }),
   'on-interrupt': onInterruptFlag,
 };
 

@@ -1,5 +1,5 @@
 import { isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
-import { isFinal, type JobPhase, type JobStatus } from '../../../protocol/job.ts';
+import { isFinal, type JobPhase, type JobStatus, type Staging } from '../../../protocol/job.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import type { JobProgress } from '../output/job-progress.ts';
 import { type CollectedModel, collectModels } from './collect-models.ts';
@@ -13,6 +13,8 @@ export interface JobOutcome {
   name: string;
   phase: JobPhase;
   worker: string | null;
+  /** Whether the job's data is safe in the room's storage; null where the server did not say. */
+  staging: Staging | null;
   /** What a training made; empty where this process left before the end. */
   models: CollectedModel[];
   /** Paths of what an inference made; empty where this process left before the end. */
@@ -49,6 +51,7 @@ export async function jobOutcome(followed: Followed, context: OutcomeContext): P
     name: status.name,
     phase: status.phase,
     worker: status.worker,
+    staging: status.staging ?? null,
     models,
     predictions,
     temporal_ui_url: temporalUiUrl,

@@ -24,7 +24,7 @@ export interface RunOptions {
   output: string;
   /** How long to wait for a worker, in ms; undefined: for ever. */
   waitMs?: number | undefined;
-  /** Leave as soon as the data is across. */
+  /** Leave as soon as the job can do without this computer. */
   detach: boolean;
   onInterrupt: OnInterrupt;
   /** Where jobs are remembered, so that they can be attached to. */
@@ -58,7 +58,11 @@ export async function runJob<Prepared extends PreparedFiles>(
   let prepared: Prepared | undefined;
   let follower: JobFollower | undefined;
   let submitted = false;
-  const state = () => ({ submitted, dataIsAcross: follower?.datasetIsAcross ?? false });
+  const state = () => ({
+    submitted,
+    dataIsAcross: follower?.datasetIsAcross ?? false,
+    dataIsStaged: follower?.datasetIsStaged ?? false,
+  });
   const interrupts = whenInterrupted(options.onInterrupt, display, jobId, state);
   const { signal } = interrupts;
   try {
@@ -82,7 +86,8 @@ export async function runJob<Prepared extends PreparedFiles>(
       resultsFolder: partialFolder(output, jobId),
       progress,
       waitMs: options.waitMs,
-      leaveWhenSent: options.detach,
+      stage: spec.stage,
+      detach: options.detach,
       signal,
     });
     for (const sentence of await follower.askWorkers(spec)) display.say(sentence);
@@ -93,6 +98,12 @@ export async function runJob<Prepared extends PreparedFiles>(
     const onTrouble = (sentence: string | undefined): void => progress.trouble('api', sentence);
     const job = await whileAway(() => api.submitJob(spec, signal), { onTrouble, signal });
     display.say(`Job ${jobId} is submitted to ${api.connection.room}.`);
+    if (!spec.stage) {
+      const after = options.detach ? ' `jobs attach` sends it again.' : '';
+      display.say(
+        `Its data stays on the worker (--no-stage): if that is lost, the job waits for this computer.${after}`,
+      );
+    }
     if (job.temporal_ui_url !== null) display.say(`Its history: ${job.temporal_ui_url}`);
 
     const followed = await follower.follow();

@@ -1,3 +1,4 @@
+import type { RunCurve } from '../../../protocol/api.ts';
 import type { JobPhase, JobStatus } from '../../../protocol/job.ts';
 import { isFinal } from '../../../protocol/job.ts';
 import type {
@@ -11,6 +12,9 @@ import { bytes, duration, loss, rate } from './words.ts';
 
 /** Widest bar on a terminal, in characters. */
 const BAR_WIDTH = 24;
+
+/** Epochs of a run that are told to who comes later. */
+const EARLIER_EPOCHS = 20;
 
 /** Pause between two lines of frames where there is no terminal, in ms. */
 const FRAMES_LINE_MS = 5_000;
@@ -94,6 +98,21 @@ export class JobProgress {
     this.#enter(message.phase, message.detail ?? '');
     if (message.frames !== undefined) this.#onFrames(message.frames);
     if (message.epoch !== undefined) this.#onEpoch(message.epoch);
+  }
+
+  /** What was trained before this process began to listen: a few epochs of each run, the last one always. */
+  curve(runs: readonly RunCurve[]): void {
+    for (const curve of runs) {
+      const every = Math.ceil(curve.epochs.length / EARLIER_EPOCHS);
+      for (const [index, epoch] of curve.epochs.entries()) {
+        if ((curve.epochs.length - 1 - index) % every !== 0) continue;
+        const losses = { train_loss: curve.train_loss[index] ?? null, val_loss: curve.val_loss[index] ?? null };
+        const { run, run_index, max_epochs } = curve;
+        this.#display.say(
+          epochLine({ run, run_index, run_count: runs.length, epoch, max_epochs, ...losses, seconds_left: null }),
+        );
+      }
+    }
   }
 
   /** Bytes that went through our own channel. */

@@ -1,4 +1,5 @@
 import type { JobOutcome } from '../job/job-outcome.ts';
+import { stagingWords } from './staging-words.ts';
 import { fields } from './table.ts';
 import { duration } from './words.ts';
 
@@ -6,7 +7,9 @@ import { duration } from './words.ts';
 export function outcomeSummary(outcome: JobOutcome): string {
   const { job_id, kind, models, predictions, temporal_ui_url: history } = outcome;
   if (models.length === 0 && predictions.length === 0) {
-    return `Job ${job_id} goes on without this terminal. Follow it with:\n  sleap-rtc jobs attach ${job_id}`;
+    const data = stagingWords(outcome.staging ?? undefined);
+    const where = data === undefined ? '' : `\nIts data is ${data}.`;
+    return `Job ${job_id} goes on without this terminal.${where}\nFollow it with:\n  sleap-rtc jobs attach ${job_id}`;
   }
   const made = kind === 'training' ? 'Trained' : 'Predicted';
   const tail = history === null ? [] : [`History: ${history}`];

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DeleteObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import { execa } from 'execa';
+import { pino } from 'pino';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import { type Attempt, attemptSeconds, listAttempts, newAttempt } from '../sleap-nn/attempts.ts';
+import { findResumePoint } from '../sleap-nn/resume-point.ts';
+import { s3ForTests } from '../storage/testing/s3-for-tests.ts';
+import { CheckpointKeeper, type RunPlace, restoreCheckpoints } from './index.ts';
+
+const ROOM = 'lab-mice';
+const logger = pino({ level: 'silent' });
+const signal = new AbortController().signal;
+
+/** A ZIP file like torch's, with what a resume needs, and some weights. */
+const MAKE = `
+import pickle, sys, zipfile
+from collections import OrderedDict
+path, epoch, weights = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+with zipfile.ZipFile(path, 'w') as archive:
+    state = {'epoch': epoch, 'global_step': epoch * 3, 'state_dict': OrderedDict(), 'optimizer_states': [], 'loops': {}}
+    archive.writestr('archive/data.pkl', pickle.dumps(state))
+    archive.writestr('archive/data/0', weights)
+`;
+
+describe('checkpoints, on a real S3 server', function () {
+  this.timeout(60_000);
+  let s3: S3Client;
+  let bucket: string;
+  let stop: () => Promise<void>;
+  let dir: string;
+  let jobs = 0;
+  let place: RunPlace;
+
+  before(async () => {
+    ({ s3, bucket, stop } = await s3ForTests());
+  });
+  after(() => stop?.());
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-checkpoints-'));
+    jobs += 1;
+    place = { bucket, room: ROOM, jobId: `checkpointjob${jobs}`, runIndex: 0 };
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  /** What sleap-nn does at the end of an epoch, from 0. */
+  async function epochEnds({ runFolder }: Attempt, epoch: number, from = 0): Promise<void> {
+    await mkdir(runFolder, { recursive: true });
+    const rows = Array.from({ length: epoch - from + 1 }, (_, i) => `${from + i},,0.${9 - from - i}`);
+    await writeFile(join(runFolder, 'training_log.csv'), ['epoch,train/loss,val/loss', ...rows, ''].join('\n'));
+    await writeFile(join(runFolder, 'training_config.yaml'), 'a: 1');
+    await writeFile(join(runFolder, 'labels_gt.train.0.slp'), 'labels');
+    for (const name of ['best.ckpt', 'last.ckpt']) {
+      await execa('python3', ['-c', MAKE, join(runFolder, name), String(epoch), `${name} of ${epoch}`]);
+    }
+  }
+  const keeperOf = (attempts: readonly Attempt[]) =>
+    new CheckpointKeeper({ s3, place, run: 'run', attempts, everyMs: 3_600_000, python: 'python3', logger });
+  const restore = async (pod: string) => {
+    const work = join(dir, pod);
+    const local = await listAttempts(work, 'run');
+    const restored = await restoreCheckpoints({ s3, place, work, run: 'run', local, logger, signal });
+    return { restored, attempts: await listAttempts(work, 'run'), work };
+  };
+  const keys = async () => {
+    const Prefix = s3Layout.jobCheckpoints(ROOM, place.jobId);
+    return ((await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix }))).Contents ?? []).map(
+      ({ Key = '' }) => Key,
+    );
+  };
+  /** Keeps one checkpoint after each of these epochs. */
+  async function keep(attempts: readonly Attempt[], epochs: readonly number[], from = 0): Promise<void> {
+    const attempt = attempts.at(-1);
+    assert.ok(attempt);
+    const keeper = keeperOf(attempts);
+    try {
+      for (const epoch of epochs) {
+        await epochEnds(attempt, epoch, from);
+        await keeper.ended(true);
+      }
+    } finally {
+      await keeper[Symbol.asyncDispose]();
+    }
+  }
+
+  it('let another pod go on, and the next one with the attempts of both; labels stay where they are', async () => {
+    const first = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    await keep([first], [0, 1]);
+    const second = await restore('pod-2');
+    assert.equal(second.restored, true);
+    const resume = await findResumePoint(second.attempts, { python: 'python3', logger, signal });
+    assert.equal(resume?.epochsDone, 2);
+    assert.deepEqual((await readdir(resume.attempt.runFolder)).sort(), [
+      'best.ckpt',
+      'last.ckpt',
+      'training_config.yaml',
+      'training_log.csv',
+    ]);
+    assert.ok(Math.abs((await attemptSeconds(resume.attempt)) - (await attemptSeconds(first))) < 1);
+
+    const next = await newAttempt(second.work, 'run', resume.attempt);
+    await keep([resume.attempt, next], [2, 3], 2);
+    const third = await restore('pod-3');
+    assert.deepEqual(
+      third.attempts.map(({ number, resumed_from }) => [number, resumed_from]),
+      [
+        [1, null],
+        [2, 1],
+      ],
+    );
+    const best = await readFile(join(third.attempts[0]?.runFolder ?? '', 'best.ckpt'));
+    assert.ok(best.equals(await readFile(join(first.runFolder, 'best.ckpt'))), 'the first pod’s best is not lost');
+    assert.equal((await findResumePoint(third.attempts, { python: 'python3', logger, signal }))?.epochsDone, 4);
+  });
+
+  it('are kept twice, the newest and the one before, which is taken where the newest is damaged', async () => {
+    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    await keep([attempt], [0, 1, 2]);
+    // latest.json, one config, and twice: best, last, log.
+    assert.equal((await keys()).length, 8);
+    const copy = await restore('pod-2');
+    const last = join(copy.attempts[0]?.runFolder ?? '', 'last.ckpt');
+    const { sha256 } = await import('../files/describe-file.ts').then(({ describeFile }) => describeFile(last, 'last'));
+    const Key = (await keys()).find((key) => key.endsWith(sha256)) ?? '';
+    await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+    const { attempts } = await restore('pod-3');
+    assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
+  });
+
+  it('that are cut short while they are copied are not kept', async () => {
+    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    await epochEnds(attempt, 0);
+    await truncate(join(attempt.runFolder, 'last.ckpt'), 100);
+    const keeper = keeperOf([attempt]);
+    await keeper.ended(true);
+    await keeper[Symbol.asyncDispose]();
+    assert.deepEqual(await keys(), []);
+  });
+
+  it('of a pod that was given up on do not replace those of the one that went on', async () => {
+    const old = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    await keep([old], [0]);
+    const { attempts, work } = await restore('pod-2');
+    const resumed = attempts[0];
+    assert.ok(resumed);
+    const next = await newAttempt(work, 'run', resumed);
+    await keep([resumed, next], [1], 1);
+    await keep([old], [5]);
+    const third = await restore('pod-3');
+    assert.deepEqual(
+      third.attempts.map(({ number }) => number),
+      [1, 2],
+    );
+  });
+
+  it('come by themselves while training goes on', async () => {
+    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const keeper = keeperOf([attempt]);
+    await epochEnds(attempt, 0);
+    while (!(await keys()).some((key) => key.endsWith('latest.json')));
+    await keeper[Symbol.asyncDispose]();
+    assert.equal((await restore('pod-2')).restored, true);
+  });
+
+  it('of an earlier time on the same pod are left alone where they are the newest', async () => {
+    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    await keep([attempt], [0]);
+    await epochEnds(attempt, 1);
+    const { restored, attempts } = await restore('pod-1');
+    assert.equal(restored, false);
+    assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
+  });
+});

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { FileList } from '../../protocol/files.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import { AttemptRecord } from '../sleap-nn/attempts.ts';
+
+/** An attempt as it is kept in S3. */
+export const KeptAttempt = z.object({
+  record: AttemptRecord,
+  /** When its last checkpoint was written; ISO 8601. */
+  saved_at: z.iso.datetime(),
+  /** Of its run folder; each lies in S3 under its hash. */
+  files: FileList,
+});
+export type KeptAttempt = z.infer<typeof KeptAttempt>;
+
+/** All that another pod needs to go on with a run: its attempts, oldest first; the last one has `last.ckpt`. */
+export const Snapshot = z.object({ epochs_done: z.int().min(1), attempts: z.array(KeptAttempt).min(1) });
+export type Snapshot = z.infer<typeof Snapshot>;
+
+/** `latest.json` of a run: written when all that it names is there. Newest first, and the one before. */
+export const Checkpoints = z.object({ snapshots: z.array(Snapshot).min(1).max(2) });
+export type Checkpoints = z.infer<typeof Checkpoints>;
+
+/** Whose checkpoints. */
+export interface RunPlace {
+  bucket: string;
+  room: string;
+  jobId: string;
+  runIndex: number;
+}
+
+export function latestKey(place: RunPlace): string {
+  return `${folder(place)}latest.json`;
+}
+
+/** The key of a file, by its SHA-256. */
+export function fileKey(place: RunPlace, sha256: string): string {
+  return `${folder(place)}${sha256}`;
+}
+
+/** When the newest attempt began: of two pods that both believe to have the job, the later one has it. */
+export function newestStart({ snapshots }: Checkpoints): string {
+  return snapshots[0]?.attempts.at(-1)?.record.started_at ?? '';
+}
+
+function folder({ room, jobId, runIndex }: RunPlace): string {
+  return `${s3Layout.jobCheckpoints(room, jobId)}run-${runIndex}/`;
+}

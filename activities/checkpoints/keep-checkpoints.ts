@@ -1,0 +1,253 @@
+import { constants } from 'node:fs';
+import { copyFile, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { Logger } from 'pino';
+import type { FileEntry } from '../../protocol/files.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import { describeFile } from '../files/describe-file.ts';
+import type { Attempt } from '../sleap-nn/attempts.ts';
+import { inspectCheckpoint } from '../sleap-nn/inspect-checkpoint.ts';
+import { mergeTrainingLogs, readTrainingLog } from '../sleap-nn/training-log.ts';
+import { abortOption } from '../storage/abort-option.ts';
+import { putFile } from '../storage/put-file.ts';
+import { fileKey, type KeptAttempt, type RunPlace, type Snapshot } from './checkpoints.ts';
+import { type Latest, readLatest, writeLatest } from './latest.ts';
+
+/** How often it is looked whether sleap-nn has written a new checkpoint, in milliseconds; a look is one `stat`. */
+const LOOK_MS = 1_000;
+/** Keeping may take this part of the time at most, as long as that costs less than `MAX_PAUSE_MS` of training. */
+const PAUSE_PER_WORK = 20;
+/** With the time that keeping takes, two minutes of training are lost at most; in milliseconds. */
+const MAX_PAUSE_MS = 100_000;
+/** A copy that sleap-nn wrote into is made anew, as often as this in a row. */
+const MAX_COPIES = 5;
+
+/** After such a copy it is waited so long for what sleap-nn is writing, in milliseconds. */
+const COPY_AGAIN_MS = 200;
+
+/** A pod that is told to leave has some tens of seconds, and other things to do in them; in milliseconds. */
+const HAND_OVER_MS = 15_000;
+const CURVE_MS = 5_000;
+
+const LAST = 'last.ckpt';
+const BEST = 'best.ckpt';
+const LOG = 'training_log.csv';
+
+export interface KeepCheckpointsOptions {
+  s3: S3Client;
+  place: RunPlace;
+  run: string;
+  /** Attempts that this one builds on, oldest first, itself last. */
+  attempts: readonly Attempt[];
+  /** Least time between two checkpoints that are kept, in milliseconds. */
+  everyMs: number;
+  python: string;
+  logger: Logger;
+}
+
+/**
+ * Copies the checkpoints of a running attempt to S3 as they come, so that another pod can go on: first a copy is made and looked
+ * through, then its files are stored under their hashes, and last `latest.json` says that they are there. The checkpoint before
+ * is kept, older ones are removed. What goes wrong is logged and tried again; training does not depend on it.
+ */
+export class CheckpointKeeper implements AsyncDisposable {
+  readonly #options: KeepCheckpointsOptions;
+  readonly #attempt: Attempt;
+  readonly #stop = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  /** When `last.ckpt` that is kept was written, in ms since 1970. */
+  #keptMs = 0;
+  #nextMs = 0;
+  #latest: Latest | undefined;
+  #earlier: KeptAttempt[] | undefined;
+
+  constructor(options: KeepCheckpointsOptions) {
+    const attempt = options.attempts.at(-1);
+    if (attempt === undefined) throw new Error('checkpoints are of an attempt');
+    this.#options = options;
+    this.#attempt = attempt;
+    this.#schedule();
+  }
+
+  /**
+   * The attempt has ended: its curve is stored, so that it outlives a failure; and its newest checkpoint, unless the job ends
+   * with it.
+   * @param handsOver true where another pod is to go on
+   */
+  async ended(handsOver: boolean): Promise<void> {
+    globalThis.clearTimeout(this.#timer);
+    await this.#running;
+    if (handsOver) await this.#keepLogged(AbortSignal.any([this.#stop.signal, AbortSignal.timeout(HAND_OVER_MS)]));
+    else
+      await this.#storeCurve(AbortSignal.timeout(CURVE_MS)).catch((error: unknown) =>
+        this.#options.logger.warn({ err: error }, 'the curve was not kept'),
+      );
+  }
+
+  /** Breaks off what is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    globalThis.clearTimeout(this.#timer);
+    await this.#running;
+    await rm(this.#copies, { recursive: true, force: true });
+  }
+
+  get #copies(): string {
+    return join(this.#attempt.folder, 'kept');
+  }
+
+  #schedule(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#timer = globalThis.setTimeout(() => {
+      if (Date.now() < this.#nextMs) return this.#schedule();
+      this.#running = this.#keepLogged(this.#stop.signal).finally(() => this.#schedule());
+    }, LOOK_MS);
+  }
+
+  async #keepLogged(signal: AbortSignal): Promise<void> {
+    const startedMs = Date.now();
+    try {
+      if (!(await this.#keep(signal))) return;
+      const tookMs = Date.now() - startedMs;
+      const pauseMs = Math.max(this.#options.everyMs, Math.min(MAX_PAUSE_MS, tookMs * PAUSE_PER_WORK));
+      this.#nextMs = Date.now() + (this.#options.everyMs === 0 ? 0 : pauseMs);
+    } catch (error) {
+      if (!signal.aborted) this.#options.logger.warn({ err: error }, 'the checkpoint was not kept; it is tried again');
+    }
+  }
+
+  /** @returns whether there was a new checkpoint, and it is kept */
+  async #keep(signal: AbortSignal): Promise<boolean> {
+    const { s3, place, python, logger, run } = this.#options;
+    const written = await lastWritten(this.#attempt);
+    if (written === undefined || written === this.#keptMs) return false;
+    const copy = await this.#copy(python, signal);
+    if (copy === undefined) return false;
+    const { writtenMs, epochsDone, names } = copy;
+    this.#earlier ??= await Promise.all(
+      this.#options.attempts.slice(0, -1).map((attempt) => this.#keepEarlier(attempt, signal)),
+    );
+    const files = await this.#store(this.#copies, names, signal);
+    const { folder: _, runFolder: _run, ...record } = this.#attempt;
+    const kept: KeptAttempt = { record, saved_at: new Date(writtenMs).toISOString(), files };
+    const snapshot: Snapshot = { epochs_done: epochsDone, attempts: [...this.#earlier, kept] };
+
+    this.#latest ??= await readLatest(s3, place, signal);
+    const before = this.#latest?.checkpoints.snapshots ?? [];
+    const checkpoints = { snapshots: [snapshot, ...before.slice(0, 1)] };
+    this.#latest = await writeLatest(s3, place, checkpoints, this.#latest, signal);
+    if (this.#latest === undefined) {
+      logger.warn('a later attempt keeps its checkpoints; this one stops doing so');
+      this.#stop.abort();
+      return false;
+    }
+    this.#keptMs = writtenMs;
+    logger.info({ event: 'checkpoint_kept', run, epochs: epochsDone });
+    await this.#storeCurve(signal);
+    await this.#removeAllBut(checkpoints.snapshots, before, signal);
+    return true;
+  }
+
+  /** Copies what another pod needs of the run folder. Undefined where sleap-nn writes faster than we can copy. */
+  async #copy(
+    python: string,
+    signal: AbortSignal,
+  ): Promise<{ writtenMs: number; epochsDone: number; names: string[] } | undefined> {
+    for (let copies = 0; copies < MAX_COPIES; copies += 1) {
+      signal.throwIfAborted();
+      const writtenMs = await lastWritten(this.#attempt);
+      await rm(this.#copies, { recursive: true, force: true });
+      await mkdir(this.#copies, { recursive: true });
+      // In this order: what is best, what is last, and the log, each of which may be newer than the one before.
+      const names = (await readdir(this.#attempt.runFolder)).filter((name) => isNeeded(name)).sort();
+      for (const name of names) {
+        await copyFile(join(this.#attempt.runFolder, name), join(this.#copies, name), constants.COPYFILE_FICLONE);
+      }
+      const epochsDone = await inspectCheckpoint(join(this.#copies, LAST), { python, signal });
+      const bestIsWhole =
+        !names.includes(BEST) || (await inspectCheckpoint(join(this.#copies, BEST), { python, signal })) !== undefined;
+      if (writtenMs !== undefined && epochsDone !== undefined && bestIsWhole && (await this.#cutLog(epochsDone))) {
+        return { writtenMs, epochsDone, names };
+      }
+      await setTimeout(COPY_AGAIN_MS, undefined, { signal });
+    }
+    return undefined;
+  }
+
+  /** Ends the copied log where the copied checkpoint ends. @returns false where it does not reach that far yet */
+  async #cutLog(epochsDone: number): Promise<boolean> {
+    const file = join(this.#copies, LOG);
+    const { header, epochs } = await readTrainingLog(file);
+    if ((epochs.at(-1)?.epoch ?? -1) < epochsDone - 1) return false;
+    const lines = epochs.filter(({ epoch }) => epoch < epochsDone).map(({ line }) => line);
+    await writeFile(file, `${[header, ...lines].join('\n')}\n`);
+    return true;
+  }
+
+  /** Of an attempt that is over: what its part of the model is made of. */
+  async #keepEarlier(attempt: Attempt, signal: AbortSignal): Promise<KeptAttempt> {
+    const names = (await readdir(attempt.runFolder).catch(() => [])).filter((name) => name === BEST || name === LOG);
+    const files = await this.#store(attempt.runFolder, names.sort(), signal);
+    const { folder: _, runFolder: _run, ...record } = attempt;
+    const savedMs = (await lastWritten(attempt)) ?? Date.parse(attempt.started_at);
+    return { record, saved_at: new Date(savedMs).toISOString(), files };
+  }
+
+  async #store(folder: string, names: readonly string[], signal: AbortSignal): Promise<FileEntry[]> {
+    const { s3, place } = this.#options;
+    const files: FileEntry[] = [];
+    for (const name of names) {
+      const from = join(folder, name);
+      const entry = await describeFile(from, name);
+      const key = fileKey(place, entry.sha256);
+      await putFile(s3, { bucket: place.bucket, key, from, entry, ifAbsent: true, signal });
+      files.push(entry);
+    }
+    return files;
+  }
+
+  /** For the curve of a job that fails or is cancelled, and of one whose signaling server has forgotten it. */
+  async #storeCurve(signal: AbortSignal): Promise<void> {
+    const { s3, place, attempts, run } = this.#options;
+    const logs = await Promise.all(attempts.map(({ runFolder }) => readTrainingLog(join(runFolder, LOG))));
+    const { header, epochs } = mergeTrainingLogs(logs);
+    if (epochs.length === 0) return;
+    const object = {
+      Bucket: place.bucket,
+      Key: `${s3Layout.jobCurves(place.room, place.jobId)}${place.runIndex}.${run}.csv`,
+    };
+    const Body = `${[header, ...epochs.map(({ line }) => line)].join('\n')}\n`;
+    await s3.send(new PutObjectCommand({ ...object, Body, ContentType: 'text/csv' }), abortOption(signal));
+  }
+
+  async #removeAllBut(named: readonly Snapshot[], before: readonly Snapshot[], signal: AbortSignal): Promise<void> {
+    const { s3, place } = this.#options;
+    const keep = hashes(named);
+    for (const hash of hashes(before)) {
+      if (keep.has(hash)) continue;
+      const object = { Bucket: place.bucket, Key: fileKey(place, hash) };
+      await s3.send(new DeleteObjectCommand(object), abortOption(signal));
+    }
+  }
+}
+
+function isNeeded(name: string): boolean {
+  return name === LAST || name === BEST || name === LOG || name.endsWith('.yaml');
+}
+
+function hashes(snapshots: readonly Snapshot[]): Set<string> {
+  return new Set(
+    snapshots.flatMap(({ attempts }) => attempts.flatMap(({ files }) => files.map(({ sha256 }) => sha256))),
+  );
+}
+
+/** When sleap-nn last wrote the attempt's checkpoint, in ms since 1970. */
+async function lastWritten({ runFolder }: Attempt): Promise<number | undefined> {
+  return stat(join(runFolder, LAST)).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { pino } from 'pino';
+import type { FileEntry } from '../../protocol/files.ts';
+import type { JobInput } from '../../protocol/job.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import { trainingInput } from '../../test/workflows/job-inputs.ts';
+import { describeFile } from '../files/describe-file.ts';
+import { s3ForTests } from '../storage/testing/s3-for-tests.ts';
+import { activityEnvironment } from '../testing/activity-environment.ts';
+import { createClearJobStorage, createDatasetActivities, fetchStaged } from './index.ts';
+
+const ROOM = 'lab-mice';
+
+describe('staged datasets, on a real S3 server', function () {
+  this.timeout(60_000);
+  let s3: S3Client;
+  let bucket: string;
+  let stop: () => Promise<void>;
+  let dir: string;
+
+  before(async () => {
+    ({ s3, bucket, stop } = await s3ForTests());
+  });
+  after(() => stop?.());
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-datasets-'));
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  /** A pod that has received the files of a job. */
+  async function podWith(pod: string, contents: Record<string, Buffer | string>): Promise<JobInput> {
+    const input = trainingInput({ room: ROOM });
+    const files: FileEntry[] = [];
+    for (const [name, content] of Object.entries(contents)) {
+      const path = join(dir, pod, 'jobs', input.spec.job_id, 'dataset', name);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, content);
+      files.push(await describeFile(path, name));
+    }
+    return { ...input, spec: { ...input.spec, files } };
+  }
+
+  const told: string[] = [];
+  async function stage(pod: string, input: JobInput): Promise<void> {
+    const { stageDataset } = createDatasetActivities({
+      s3,
+      bucket,
+      workDir: join(dir, pod),
+      worker: pod,
+      signaling: { sendPeerMessage: async (_to, payload) => void told.push(payload.type) },
+      logger: pino({ level: 'silent' }),
+    });
+    await activityEnvironment().run((args: { input: JobInput }) => stageDataset(args), { input });
+  }
+  const fetch = (input: JobInput, to: string) =>
+    fetchStaged({
+      s3,
+      bucket,
+      room: ROOM,
+      folder: join(dir, to),
+      partial: join(dir, `${to}-partial`),
+      entries: input.spec.files,
+      signal: new AbortController().signal,
+      onBytes: () => {},
+    });
+  const clear = ({ spec }: JobInput) =>
+    createClearJobStorage({ s3, bucket })({
+      room_id: ROOM,
+      job_id: spec.job_id,
+      dataset: spec.files.map(({ sha256 }) => sha256),
+    });
+  const keys = async () =>
+    ((await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: `${ROOM}/datasets/` }))).Contents ?? []).map(
+      ({ Key = '' }) => Key,
+    );
+
+  it('reach another pod with the same bytes, folders and empty files too, and the room is told', async () => {
+    const large = Buffer.alloc(70 * 2 ** 20, 'sleap');
+    const input = await podWith('pod-1', { 'labels.pkg.slp': large, 'more/x.yaml': 'x: 1', empty: '' });
+    await stage('pod-1', input);
+    assert.deepEqual(told, ['dataset_staged']);
+    await mkdir(join(dir, 'pod-2'));
+    assert.deepEqual(await fetch(input, 'pod-2'), []);
+    assert.ok(large.equals(await readFile(join(dir, 'pod-2', 'labels.pkg.slp'))));
+    assert.equal(await readFile(join(dir, 'pod-2', 'more/x.yaml'), 'utf8'), 'x: 1');
+    assert.deepEqual((await readdir(join(dir, 'pod-2'))).sort(), ['empty', 'labels.pkg.slp', 'more']);
+    await clear(input);
+    assert.deepEqual(await keys(), []);
+  });
+
+  it('are gone on with where a transfer broke off, and never have their name before they are whole', async () => {
+    const content = Buffer.alloc(2 ** 20, 'abc');
+    const input = await podWith('pod-1', { data: content });
+    await stage('pod-1', input);
+    const [entry] = input.spec.files;
+    assert.ok(entry);
+    await mkdir(join(dir, 'there-partial'));
+    await mkdir(join(dir, 'there'));
+    await writeFile(join(dir, 'there-partial', `${entry.sha256}-0`), content.subarray(0, 1_000_000));
+    let bytes = 0;
+    const left = await fetchStaged({
+      s3,
+      bucket,
+      room: ROOM,
+      folder: join(dir, 'there'),
+      partial: join(dir, 'there-partial'),
+      entries: [entry],
+      signal: new AbortController().signal,
+      onBytes: (more) => {
+        bytes += more;
+      },
+    });
+    assert.deepEqual(left, []);
+    assert.equal(bytes, content.length);
+    assert.ok(content.equals(await readFile(join(dir, 'there', 'data'))));
+    await clear(input);
+  });
+
+  it('that are damaged in S3, or not all there, are named, so that they come from the researcher', async () => {
+    const input = await podWith('pod-1', { good: 'good', bad: 'bad', absent: 'absent' });
+    const [good, bad] = input.spec.files;
+    assert.ok(good && bad);
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: s3Layout.dataset(ROOM, good.sha256), Body: 'good' }));
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: s3Layout.dataset(ROOM, bad.sha256), Body: 'bax' }));
+    await mkdir(join(dir, 'there'));
+    const left = await fetch(input, 'there');
+    assert.deepEqual(left.map(({ path }) => path).sort(), ['absent', 'bad']);
+    assert.deepEqual(await readdir(join(dir, 'there')), ['good']);
+    await clear(input);
+  });
+
+  it('are stored once for all jobs, and removed with the last of them', async () => {
+    const first = await podWith('pod-1', { data: 'the same' });
+    const second = await podWith('pod-2', { data: 'the same' });
+    await Promise.all([stage('pod-1', first), stage('pod-2', second)]);
+    const hash = first.spec.files[0]?.sha256 ?? '';
+    const Key = s3Layout.dataset(ROOM, hash);
+    await clear(first);
+    const kept = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }));
+    assert.equal(await kept.Body?.transformToString(), 'the same');
+    await clear(second);
+    assert.deepEqual(await keys(), []);
+  });
+
+  it('whose file was changed on the pod meanwhile is not stored', async () => {
+    const input = await podWith('pod-1', { small: 'as promised', large: Buffer.alloc(70 * 2 ** 20, 1) });
+    const folder = join(dir, 'pod-1', 'jobs', input.spec.job_id, 'dataset');
+    await writeFile(join(folder, 'large'), Buffer.alloc(70 * 2 ** 20, 2));
+    await assert.rejects(stage('pod-1', input), { code: 'INTEGRITY' });
+    const large = input.spec.files.find(({ path }) => path === 'large');
+    assert.ok(!(await keys()).includes(s3Layout.dataset(ROOM, large?.sha256 ?? '')));
+    await clear(input);
+  });
+});
