@@ -18,7 +18,7 @@ const signaling = await joinRoom(serverUrl, isReceiver ? 'worker-1' : peerId, {
 if (isReceiver) {
   const startedAt = performance.now();
   const connection = await connectPeer(signaling, { peerId, purpose: { job_id: 'job00001', kind: 'dataset' } });
-  report({ connected_ms: Math.round(performance.now() - startedAt) });
+  report({ connected_ms: Math.round(performance.now() - startedAt), route: connection.route });
   const channel = await connection.openChannel('dataset');
   const files = await receiveFiles(role === 'receive' ? channel : fatalChannel(channel), folder, {
     onProgress: (progress) => report({ progress }),
@@ -34,6 +34,7 @@ if (isReceiver) {
 async function serve(connection: PeerConnection): Promise<void> {
   const names = await readdir(String(folder));
   const files = await describeFiles(names.map((path) => ({ path, absolutePath: join(String(folder), path) })));
+  report({ route: connection.route });
   const channel = await connection.acceptChannel();
   await sendFiles(channel, files);
   report({ sent: files.length });
