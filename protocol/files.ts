@@ -8,7 +8,8 @@ export const MAX_FILES = 10_000;
 /** Largest single file, in bytes (1 TiB). */
 export const MAX_FILE_BYTES = 2 ** 40;
 
-const WINDOWS_RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
+/** Names of devices, with whatever ending (Microsoft, "Naming Files, Paths, and Namespaces"); ¹²³ count as digits there. */
+const WINDOWS_RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
 
 /**
  * Says why a relative path from the wire must not be written, or undefined where it is safe on Linux, macOS and Windows:
@@ -16,8 +17,9 @@ const WINDOWS_RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
  */
 export function unsafePathReason(path: string): string | undefined {
   if (path.length === 0 || path.length > MAX_PATH_LENGTH) return `a path has 1 to ${MAX_PATH_LENGTH} characters`;
+  if (!path.isWellFormed()) return 'it is no valid Unicode';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
-  if (/[\u0000-\u001f\u007f\\:*?"<>|]/.test(path)) return 'it holds a character that not every system can store';
+  if (/[\u0000-\u001f\u007f-\u009f\\:*?"<>|]/.test(path)) return 'it holds a character that not every system can store';
   for (const segment of path.split('/')) {
     if (segment === '') return 'it is absolute or has an empty part';
     if (segment === '.' || segment === '..') return 'it leaves its folder';
@@ -26,6 +28,14 @@ export function unsafePathReason(path: string): string | undefined {
     if (WINDOWS_RESERVED.test(segment)) return 'a part of it is a reserved device name';
   }
   return undefined;
+}
+
+/**
+ * What two paths have in common exactly where some system stores them as one: macOS and Windows tell neither capitals from small
+ * letters (by more than one rule: ß and ẞ, ſ and s) nor composed from decomposed characters.
+ */
+export function foldedPath(path: string): string {
+  return path.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
 }
 
 /** A relative path that is safe to write below a folder of ours. */
@@ -41,10 +51,10 @@ export const FileEntry = z.object({
 });
 export type FileEntry = z.infer<typeof FileEntry>;
 
-/** A list of files without two that differ only in case (macOS and Windows would store them as one). */
+/** A list of files without two that some system would store as one. */
 export const FileList = z
   .array(FileEntry)
   .max(MAX_FILES)
-  .refine((files) => new Set(files.map((f) => f.path.normalize('NFC').toLowerCase())).size === files.length, {
+  .refine((files) => new Set(files.map((file) => foldedPath(file.path))).size === files.length, {
     error: 'two files have the same name',
   });

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { type FileEntry, FileList, unsafePathReason } from '../../protocol/files.ts';
+import { type FileEntry, FileList, foldedPath, unsafePathReason } from '../../protocol/files.ts';
 import { PARTIAL_FOLDER } from './partial-file.ts';
 
 /** What a receiver lets a sender offer. */
@@ -39,25 +39,20 @@ export function acceptOffer(offered: readonly FileEntry[], terms: OfferTerms): F
 }
 
 function reservedReason(path: string): string | undefined {
-  const [top] = path.toLowerCase().split('/');
+  const [top] = foldedPath(path).split('/');
   return top === PARTIAL_FOLDER ? 'that folder is used for unfinished files' : undefined;
 }
 
 /** `a` and `a/b` cannot both be files. */
 function refuseFilesAsFolders(files: readonly FileEntry[]): void {
-  const names = new Set(files.map(({ path }) => folded(path)));
+  const names = new Set(files.map(({ path }) => foldedPath(path)));
   for (const { path } of files) {
-    const parts = folded(path).split('/');
+    const parts = foldedPath(path).split('/');
     for (let depth = 1; depth < parts.length; depth += 1) {
       if (!names.has(parts.slice(0, depth).join('/'))) continue;
       throw new SleapRtcError('PATH_UNSAFE', `The file name ${path} is refused: a part of it is itself a file.`);
     }
   }
-}
-
-/** What names have in common that some system stores as one (see `FileList`). */
-function folded(path: string): string {
-  return path.normalize('NFC').toLowerCase();
 }
 
 function compare(files: readonly FileEntry[], expected: readonly FileEntry[]): void {

@@ -12,6 +12,16 @@ interface WantedBlock {
   data: Buffer;
   filled: number;
   attempt: number;
+  /** It came out of order or broke off and was asked for again: what comes of it before its beginning is of no use. */
+  isBroken: boolean;
+}
+
+/** What came of a piece of data. */
+export interface Taken {
+  /** `again`: its block is to be asked for again; `spare`: of a block that is here already. */
+  outcome: 'more' | 'done' | 'again' | 'spare';
+  /** Bytes by which the transfer is further; fewer than none where what came is of no use. */
+  bytes: number;
 }
 
 /** What the files of a transfer share. */
@@ -94,36 +104,54 @@ export class IncomingFile implements AsyncDisposable {
       await this.#partial.write(block, here);
       return { hadBytes: length };
     }
-    this.#wanted.set(block, { data: this.#buffers.take(length), filled: 0, attempt: 1 });
+    this.#wanted.set(block, { data: this.#buffers.take(length), filled: 0, attempt: 1, isBroken: false });
     return { want: block };
   }
 
   /**
    * Takes a piece of a block that was asked for.
-   * @returns what came of it: more is to come; the block is whole and on disk; or it was corrupt and must be asked for again
    * @throws SleapRtcError MESSAGE_INVALID for data that was not asked for, INTEGRITY after too many corrupt arrivals
    */
-  async takeData({ block, offset, data }: Piece): Promise<'more' | 'done' | 'again'> {
+  async takeData({ block, offset, data }: Piece): Promise<Taken> {
     const wanted = this.#wanted.get(block);
-    if (wanted === undefined || offset !== wanted.filled || offset + data.byteLength > wanted.data.length) {
-      throw notAskedFor(this.entry.path);
+    if (wanted === undefined) {
+      if (!this.#partial.has(block)) throw notAskedFor(this.entry.path);
+      return { outcome: 'spare', bytes: 0 };
     }
+    if (offset + data.byteLength > blockLength(this.entry.size_bytes, block)) throw notAskedFor(this.entry.path);
+    if (wanted.isBroken && offset !== 0) return { outcome: 'spare', bytes: 0 };
+    wanted.isBroken = false;
+    if (offset !== wanted.filled) return this.breakOff(block);
     wanted.data.set(data, offset);
     wanted.filled += data.byteLength;
-    if (wanted.filled < wanted.data.length) return 'more';
-    if (hashBlock(wanted.data).equals(this.#hashOf(block))) {
-      this.#wanted.delete(block);
-      await this.#partial.write(block, wanted.data);
-      this.#holdings.addBlock(this.#hashOf(block), this.#partial, block);
-      this.#buffers.giveBack(wanted.data);
-      return 'done';
+    const bytes = data.byteLength;
+    if (wanted.filled < wanted.data.length) return { outcome: 'more', bytes };
+    if (!hashBlock(wanted.data).equals(this.#hashOf(block))) {
+      const { bytes: lost } = this.breakOff(block);
+      return { outcome: 'again', bytes: lost + bytes };
     }
+    this.#wanted.delete(block);
+    await this.#partial.write(block, wanted.data);
+    this.#holdings.addBlock(this.#hashOf(block), this.#partial, block);
+    this.#buffers.giveBack(wanted.data);
+    return { outcome: 'done', bytes };
+  }
+
+  /**
+   * Gives up what has come of a block, because it came wrong or the sender went on to another. To be asked for again.
+   * @throws SleapRtcError INTEGRITY after too many times
+   */
+  breakOff(block: number): Taken {
+    const wanted = this.#wanted.get(block);
+    if (wanted === undefined) return { outcome: 'spare', bytes: 0 };
     if (wanted.attempt >= BLOCK_ATTEMPTS) {
       throw new SleapRtcError('INTEGRITY', `A block of ${this.entry.path} arrived corrupt ${BLOCK_ATTEMPTS} times.`);
     }
+    const bytes = wanted.filled === 0 ? 0 : -wanted.filled;
     wanted.filled = 0;
     wanted.attempt += 1;
-    return 'again';
+    wanted.isBroken = true;
+    return { outcome: 'again', bytes };
   }
 
   /** Moves the complete file to its name. @throws SleapRtcError INTEGRITY */

@@ -16,6 +16,9 @@ export const MAX_WANTED_BLOCKS = 4 * WINDOW_BLOCKS;
 /** Times that a block is asked for before its transfer fails. */
 export const BLOCK_ATTEMPTS = 3;
 
+/** Bytes that may come twice before their sender is cut off: those of blocks that were asked for again too soon. */
+export const MAX_SPARE_BYTES = WINDOW_BLOCKS * BLOCK_BYTES;
+
 /** Hashes asked for at once: their message stays at 32 KiB. */
 export const HASHES_PER_REQUEST = 1024;
 

@@ -76,6 +76,11 @@ export class PartialFile implements AsyncDisposable {
     this.#add(block, data);
   }
 
+  /** Whether the block is there. */
+  has(block: number): boolean {
+    return this.#present.has(block);
+  }
+
   /** Whether all blocks are there. */
   get isComplete(): boolean {
     return this.#present.size === blockCount(this.#entry.size_bytes);

@@ -1,11 +1,11 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import { BlockBuffers } from './block-buffers.ts';
-import { appendBlock, type BlockRange, blockLength } from './blocks.ts';
+import { appendBlock, type BlockRange } from './blocks.ts';
 import type { Conversation } from './conversation.ts';
 import type { Holdings } from './holdings.ts';
 import { IncomingFile } from './incoming-file.ts';
-import { WINDOW_BLOCKS } from './limits.ts';
+import { MAX_SPARE_BYTES, WINDOW_BLOCKS } from './limits.ts';
 import { parseMessage, SenderMessage } from './messages.ts';
 import { decodePiece, type Piece } from './pieces.ts';
 import type { ProgressMeter } from './progress-meter.ts';
@@ -30,10 +30,14 @@ export class Pull implements AsyncDisposable {
   readonly #meter: ProgressMeter;
   /** Files with blocks on their way, by their index in the offer. */
   readonly #open = new Map<number, IncomingFile>();
+  readonly #finished = new Set<number>();
   readonly #buffers = new BlockBuffers();
   #asking: Asking | undefined;
   #started = 0;
   #onTheWay = 0;
+  /** The block whose pieces are arriving, on the one channel that there is. */
+  #arriving: { file: number; block: number } | undefined;
+  #spareBytes = 0;
 
   constructor(
     conversation: Conversation,
@@ -55,8 +59,12 @@ export class Pull implements AsyncDisposable {
       await this.#ask();
       if (this.#open.size === 0) return;
       const message = await this.#conversation.next();
-      if (typeof message !== 'string') await this.#take(decodePiece(message));
-      else parseMessage(SenderMessage, message);
+      if (typeof message !== 'string') {
+        await this.#take(decodePiece(message));
+        continue;
+      }
+      const { type } = parseMessage(SenderMessage, message);
+      throw new SleapRtcError('MESSAGE_INVALID', `The sender sent "${type}" out of turn.`);
     }
   }
 
@@ -114,25 +122,43 @@ export class Pull implements AsyncDisposable {
 
   async #take(piece: Piece): Promise<void> {
     const file = this.#open.get(piece.file);
+    if (file === undefined && this.#finished.has(piece.file)) return this.#countSpare(piece);
     if (file === undefined) throw new SleapRtcError('MESSAGE_INVALID', 'The sender sent data that was not asked for.');
     if (piece.kind === 'hashes') {
       file.takeHashes(piece);
       if (this.#asking !== undefined) this.#asking.hashesAsked = false;
       return;
     }
-    const outcome = await file.takeData(piece);
-    this.#meter.moved(piece.data.byteLength);
-    if (outcome === 'again') {
-      this.#meter.moved(-blockLength(file.entry.size_bytes, piece.block));
-      await this.#want(piece.file, { first: piece.block, count: 1 });
-    }
+    await this.#breakOffOther(piece);
+    const { outcome, bytes } = await file.takeData(piece);
+    this.#meter.moved(bytes);
+    if (outcome === 'spare') this.#countSpare(piece);
+    this.#arriving = outcome === 'more' ? piece : undefined;
+    if (outcome === 'again') await this.#want(piece.file, { first: piece.block, count: 1 });
     if (outcome !== 'done') return;
     this.#onTheWay -= 1;
     if (file.isComplete) await this.#finish(piece.file, file);
   }
 
+  /** The pieces of a block come one after another, so where another block's follow, the rest of it is lost. */
+  async #breakOffOther({ file, block }: Piece): Promise<void> {
+    const before = this.#arriving;
+    if (before === undefined || (before.file === file && before.block === block)) return;
+    this.#arriving = undefined;
+    this.#meter.moved(this.#open.get(before.file)?.breakOff(before.block).bytes ?? 0);
+    await this.#want(before.file, { first: before.block, count: 1 });
+  }
+
+  /** What was asked for may come twice, but not for ever. */
+  #countSpare({ data }: Piece): void {
+    this.#spareBytes += data.byteLength;
+    if (this.#spareBytes <= MAX_SPARE_BYTES) return;
+    throw new SleapRtcError('MESSAGE_INVALID', 'The sender goes on sending what has come already.');
+  }
+
   async #finish(index: number, file: IncomingFile): Promise<void> {
     await file.finish();
     this.#open.delete(index);
+    this.#finished.add(index);
   }
 }

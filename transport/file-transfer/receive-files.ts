@@ -74,16 +74,17 @@ export async function receiveFiles(
 
 async function readOffer(conversation: Conversation): Promise<FileEntry[]> {
   const files: FileEntry[] = [];
-  for (;;) {
+  for (let heard = 0; ; heard += 1) {
     const text = await conversation.next();
     const message = typeof text === 'string' ? parseMessage(SenderMessage, text) : undefined;
-    if (message?.type === 'hello') continue;
+    if (message?.type === 'hello' && heard === 0) continue;
     if (message?.type !== 'offer') throw new SleapRtcError('MESSAGE_INVALID', 'The sender did not offer files.');
     files.push(...message.files);
     // A longer one is refused before it is whole: it need not end.
     if (files.length > MAX_FILES)
       throw new SleapRtcError('MESSAGE_INVALID', `More than ${MAX_FILES} files are offered.`);
     if (message.last) return files;
+    if (message.files.length === 0) throw new SleapRtcError('MESSAGE_INVALID', 'The sender offered nothing.');
   }
 }
 

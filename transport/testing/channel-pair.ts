@@ -5,9 +5,12 @@ import { MessageQueue } from '../message-queue.ts';
 
 type Message = string | Uint8Array;
 
-/** One end of a channel in memory. `tamper` sees what this end sends and may change it; `cut` ends both as if the peer died. */
+/**
+ * One end of a channel in memory. `tamper` sees what this end sends and may change, drop or repeat it; `cut` ends both as if
+ * the peer died.
+ */
 export interface TestChannel extends DataChannel {
-  tamper: (message: Message) => Message;
+  tamper: (message: Message) => Message | Message[];
   readonly sent: Message[];
   cut(): void;
 }
@@ -34,7 +37,7 @@ export function channelPair(): [TestChannel, TestChannel] {
         if (over !== undefined) throw over;
         const sent = typeof message === 'string' ? message : Buffer.from(message);
         channel.sent.push(sent);
-        outgoing.push(channel.tamper(sent));
+        for (const message of [channel.tamper(sent)].flat()) outgoing.push(message);
         // As on a real channel, the other side gets to run before long.
         await new Promise((resolve) => setImmediate(resolve));
       },
