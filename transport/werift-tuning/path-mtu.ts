@@ -52,9 +52,7 @@ export async function discoverPathMtu(association: ProbedAssociation, ends: Path
   const interfaceBytes = interfaceMtu(ends.localHost, remoteHost);
   if (interfaceBytes === undefined || blackHoles.has(remoteHost)) return;
   const ceilingBytes = Math.min(interfaceBytes, ends.limitBytes, LARGEST_SCTP_BYTES + overheadBytes);
-  association.onTimeout = (inARow) => {
-    if (inARow >= SUSPICIOUS_TIMEOUTS) void findBlackHole(association, remoteHost);
-  };
+  watchForBlackHole(association, remoteHost, clock);
   for (const ipBytes of [...STEPS_BYTES.filter((step) => step < ceilingBytes), ceilingBytes]) {
     const sctpBytes = (ipBytes - overheadBytes) & ~3;
     if (sctpBytes - DATA_OVERHEAD_BYTES <= association.payloadBytes) continue;
@@ -78,17 +76,24 @@ async function comesThrough(association: ProbedAssociation, sctpBytes: number, c
 }
 
 /** A small packet that comes back, while large ones time out, tells a path that drops large ones from one that is dead. */
-async function findBlackHole(association: ProbedAssociation, remoteHost: string): Promise<void> {
-  let stillSilent = true;
-  const watch = association.onTimeout;
+function watchForBlackHole(association: ProbedAssociation, remoteHost: string, clock: Clock): void {
+  let silence: object | undefined;
   association.onTimeout = (inARow) => {
-    if (inARow === 0) stillSilent = false;
+    if (inARow === 0) silence = undefined;
+    if (inARow < SUSPICIOUS_TIMEOUTS) return;
+    silence ??= {};
+    const then = silence;
+    const { answered, forget } = association.probe(0);
+    clock.after(PROBE_MS, forget);
+    void answered.then(() =>
+      // The data may come back right after the probe, where the path was only interrupted.
+      clock.after(PROBE_MS, () => {
+        if (silence !== then) return;
+        if (blackHoles.size < MOST_REMEMBERED) blackHoles.add(remoteHost);
+        association.cutOff();
+      }),
+    );
   };
-  await association.probe(0).answered;
-  association.onTimeout = watch;
-  if (!stillSilent) return;
-  if (blackHoles.size < MOST_REMEMBERED) blackHoles.add(remoteHost);
-  association.cutOff();
 }
 
 /** Largest packet of the interface by which a path leaves, in bytes; undefined where it can't be told. */
@@ -99,9 +104,13 @@ export function interfaceMtu(localHost: string, remoteHost: string): number | un
   // What goes to an address of this machine goes through the loopback.
   const name = named(remoteHost) === undefined ? named(localHost) : 'lo';
   if (name === undefined || !/^[\w.:@-]+$/.test(name)) return undefined;
-  try {
-    return Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8')) || undefined;
-  } catch {
-    return undefined;
+  // The first is the network namespace's own; a mount of the second may be another's.
+  for (const file of [`/proc/sys/net/ipv6/conf/${name}/mtu`, `/sys/class/net/${name}/mtu`]) {
+    try {
+      return Number(readFileSync(file, 'utf8')) || undefined;
+    } catch {
+      // Not there: without IPv6, or in a sandbox.
+    }
   }
+  return undefined;
 }
