@@ -7,7 +7,7 @@ import { ensureTools, type StackGpuWorker, type StackPart, startStack } from '..
 import type { SignalingClient } from '../../transport/index.ts';
 import { FLIES_CONFIG, fliesLabels, paddedLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom } from '../support/test-room.ts';
-import { descendants } from './process-tree.ts';
+import { sleapNnOf } from './process-tree.ts';
 import { S3Proxy } from './s3-proxy.ts';
 import { RoomEar, WatchedJob } from './watched-job.ts';
 
@@ -116,7 +116,7 @@ export class FaultRoom {
 
   /** Notes what a pod has running, of which nothing may be left when the job has ended. */
   async remember(pod: string): Promise<void> {
-    for (const child of await descendants(this.pod(pod).pid)) this.#seen.add(child);
+    for (const child of await sleapNnOf(this.pod(pod).pid)) this.#seen.add(child);
   }
 
   /** Ends a pod as a power cut or an eviction would, and returns when it has. */

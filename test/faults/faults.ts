@@ -11,8 +11,8 @@ export interface Fault {
   at: Moment;
   /** Part of `npm test`; the others run in `npm run test:faults` only. */
   quick?: boolean;
-  /** Breaks something, and mends it where it is not left broken. The moment has been reached and is let go of afterwards. */
-  inject(at: FaultRoom, job: WatchedJob): Promise<void>;
+  /** Breaks something, and mends it where it is not left broken. Afterwards, if not before, the moment is let go of. */
+  inject(at: FaultRoom, job: WatchedJob, letGo: () => void): Promise<void>;
   /** How the job ends. Default: it publishes, and its command succeeds. */
   ends?: 'cancelled';
   /** What is left to do for the researcher, and to check of their command; the job's own command is awaited by default. */
@@ -27,8 +27,9 @@ const podEnds =
 /** A server that is killed, missed by whoever needs it, and started again. */
 const restarts =
   (part: StackPart, awayMs: number) =>
-  async (at: FaultRoom): Promise<void> => {
+  async (at: FaultRoom, _job: WatchedJob, letGo: () => void): Promise<void> => {
     await at.kill(part);
+    letGo();
     await new Promise((resolve) => setTimeout(resolve, awayMs)); // how long it is away is part of the fault
     await at.restart(part);
   };
@@ -41,7 +42,7 @@ const cancels = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
 const commandSays = (exitCode: number, words: RegExp) => async (_: FaultRoom, job: WatchedJob) => {
   const ended: CommandResult = await job.command;
   assert.equal(ended.exitCode, exitCode, ended.stderr);
-  assert.match(ended.stderr, words);
+  assert.match(ended.stdout, words); // its object, with --json
 };
 
 /** The order is that of a job's life. */
@@ -63,7 +64,7 @@ export const FAULTS: Fault[] = [
     (at): Fault => ({
       fault: 'jobs cancel',
       at,
-      quick: at === upload,
+      quick: at.phase.startsWith('training'),
       inject: cancels,
       ends: 'cancelled',
       afterwards: commandSays(7, /JOB_CANCELLED/),

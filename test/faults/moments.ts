@@ -6,6 +6,7 @@ import type { WatchedJob } from './watched-job.ts';
 /** Makes a point of a job's life known when it is reached. `release` lets go of what was held for that. */
 export interface ArmedMoment {
   reached(job: WatchedJob): Promise<void>;
+  /** Called when the fault is there; calling it again does nothing. */
   release(): void;
 }
 
@@ -17,20 +18,25 @@ export interface Moment {
   arm(at: FaultRoom): ArmedMoment;
 }
 
-/** This part of the data is across, and the rest is not. */
+/** This part of the data is across, and the rest is not: the CLI is frozen there until the fault has come. */
 export function transfer(part: number): Moment {
   return {
     phase: `transfer, ${part * 100} %`,
     large: true,
-    arm: (at) => ({
-      async reached(job) {
-        const { message } = await job.until(
-          ({ transfer }) => transfer !== undefined && transfer.bytes >= part * transfer.total_bytes,
-        );
-        if (await datasetIsWhole(at, message.worker, message.job_id)) throw new Error('the data was across too soon');
-      },
-      release: () => {},
-    }),
+    arm(at) {
+      let thaw = () => {};
+      return {
+        async reached(job) {
+          const { message } = await job.until(
+            ({ transfer }) => transfer !== undefined && transfer.bytes >= part * transfer.total_bytes,
+          );
+          job.command.freeze();
+          thaw = job.command.thaw;
+          if (await datasetIsWhole(at, message.worker, message.job_id)) throw new Error('the data was across too soon');
+        },
+        release: () => thaw(),
+      };
+    },
   };
 }
 

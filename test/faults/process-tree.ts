@@ -1,18 +1,18 @@
 import { execa } from 'execa';
 
-/** The ids of all processes that a process has started, directly or not, as they are now. */
-export async function descendants(root: number): Promise<number[]> {
-  const { stdout } = await execa('ps', ['-A', '-o', 'pid=,ppid=']);
-  const children = new Map<number, number[]>();
-  for (const line of stdout.split('\n')) {
-    const [pid = 0, parent = 0] = line.trim().split(/\s+/).map(Number);
-    children.set(parent, [...(children.get(parent) ?? []), pid]);
-  }
-  const found: number[] = [];
-  for (const next = [root]; next.length > 0; ) {
-    const below = children.get(next.pop() ?? 0) ?? [];
-    found.push(...below);
-    next.push(...below);
-  }
-  return found;
+/** The ids of the processes of sleap-nn, and of those that start it, which a worker has now. */
+export async function sleapNnOf(worker: number): Promise<number[]> {
+  const { stdout } = await execa('ps', ['-A', '-o', 'pid=,ppid=,args=']);
+  const processes = stdout.split('\n').map((line) => {
+    const [, pid, parent, args = ''] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
+    return { pid: Number(pid), parent: Number(parent), args };
+  });
+  const below = (parents: number[]): number[] => {
+    const children = processes.filter(({ parent }) => parents.includes(parent)).map(({ pid }) => pid);
+    return children.length === 0 ? [] : [...children, ...below(children)];
+  };
+  const launchers = processes
+    .filter(({ parent, args }) => parent === worker && args.includes('launcher.py'))
+    .map(({ pid }) => pid);
+  return [...launchers, ...below(launchers)];
 }

@@ -25,6 +25,9 @@ export interface RunningCommand extends Promise<CommandResult> {
   interrupt(): void;
   /** Ends it with kill -9, as closing a laptop for good does. */
   kill(): void;
+  /** Stops it where it is, until `thaw`. */
+  freeze(): void;
+  thaw(): void;
   /** What standard error has shown so far. */
   shown(): string;
   /** Resolves when standard error has shown `text`; rejects when the command ends without. */
@@ -135,6 +138,8 @@ export function runCli(args: string[], env: Record<string, string>): RunningComm
   return Object.assign(result, {
     interrupt: () => void process_.kill('SIGINT'),
     kill: () => void process_.kill('SIGKILL'),
+    freeze: () => void process_.kill('SIGSTOP'),
+    thaw: () => void process_.kill('SIGCONT'),
     shown: () => shown,
     untilShown,
   });
