@@ -8,6 +8,11 @@ export function podQueue(room: string, worker: string, bootId: string): string {
   return `pod.${room}.${worker}.${bootId}`;
 }
 
+/** Where the pod behind a queue is asked to go on holding its session, after Temporal was away and has lost sight of it. */
+export function podSessionQueue(podQueue: string): string {
+  return `${podQueue}.session`;
+}
+
 /** A job's workflow id: the room is part of it, so that one room's token cannot reach another's job. */
 export function jobWorkflowId(room: string, jobId: string): string {
   return `job:${room}:${jobId}`;

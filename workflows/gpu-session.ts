@@ -1,6 +1,7 @@
 import {
   ActivityCancellationType,
   ActivityFailure,
+  type ActivityOptions,
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
@@ -17,6 +18,7 @@ import type { GpuSessionOpened, SessionActivities } from '../activities/contract
 import { fromFailure } from '../activities/failures.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { JobInput } from '../protocol/job.ts';
+import { podSessionQueue } from '../protocol/queues.ts';
 import { sessionQueueOf } from '../protocol/session-queues.ts';
 import type { JobReport } from './job-report.ts';
 import { endSession, HEARTBEAT_WITHIN, type Pod, podOf } from './pod.ts';
@@ -26,6 +28,12 @@ export const gpuSessionOpenedSignal = defineSignal<[GpuSessionOpened]>('gpuSessi
 
 /** A job that has outlived this many pods may be what kills them. */
 const MAX_POD_LOSSES = 5;
+/** More than this without a heartbeat, in ms, and it is Temporal that was away: a pod's death is noticed sooner. */
+const AWAY_FROM_MS = 12_000;
+/** How long the pod of a missed heartbeat may take to answer, as long as nothing else speaks for its life. */
+const DEAD_OR_ALIVE_WITHIN = '3s';
+/** After Temporal was away, a worker may take so long to find it again: its polls are up to 10 s apart. */
+const BACK_WITHIN = '30s';
 /** Temporal's limit, in bytes. */
 const FAIRNESS_KEY_BYTES = 64;
 
@@ -79,6 +87,7 @@ class GpuSession {
   #pod: GpuSessionOpened | undefined;
   #lost: PodLost | undefined;
   #ending = false;
+  #openedAtMs = 0;
   /** What must stop when the pod is lost: the body, later the end. */
   #onPod: CancellationScope | undefined;
 
@@ -89,7 +98,7 @@ class GpuSession {
     const shield = new CancellationScope({ cancellable: false });
     this.#holdScope = new CancellationScope({ cancellable: true, parent: shield });
     this.#held = this.#holdScope
-      .run(() => hold(input, this.#id))
+      .run(() => this.#hold())
       .then(
         () => this.#ending || this.#lose('the worker ended the session'),
         (failure: unknown) => this.#lose(fromFailure(failure).message),
@@ -100,9 +109,30 @@ class GpuSession {
   /** The signal's handler; a late signal of an earlier session is ignored. */
   open(opened: GpuSessionOpened): void {
     if (opened.session_id !== this.#id || this.#ending) return;
+    this.#openedAtMs = Date.now();
     if (this.#pod === undefined) this.#pod = opened;
     // A second pod answers only where the first was lost and the server has retried the hold.
     else if (this.#pod.pod_queue !== opened.pod_queue) this.#lose('another worker took the session');
+  }
+
+  /**
+   * Holds a pod. Where its heartbeat is missed, the pod itself is asked: Temporal may have been away, and the pod be alive with
+   * its work going on. One that answers holds on.
+   */
+  async #hold(): Promise<void> {
+    let where: HoldOptions = { taskQueue: sessionQueueOf(this.#input.context.room_id, this.#input.spec.requirements) };
+    for (;;) {
+      try {
+        return await hold(this.#input, this.#id, where);
+      } catch (failure) {
+        const missed = missedHeartbeat(failure);
+        if (missed === undefined || this.#pod === undefined || this.#ending) throw failure;
+        const silentMs = Date.now() - this.#openedAtMs - missed.ageMs;
+        const scheduleToStartTimeout = silentMs > AWAY_FROM_MS ? BACK_WITHIN : DEAD_OR_ALIVE_WITHIN;
+        log.info('the heartbeat of the pod was missed', { worker: this.#pod.worker, silentMs });
+        where = { taskQueue: podSessionQueue(this.#pod.pod_queue), scheduleToStartTimeout };
+      }
+    }
   }
 
   /** Waits for a pod. @throws PodLost; CancelledFailure */
@@ -151,10 +181,12 @@ class GpuSession {
   }
 }
 
+type HoldOptions = Pick<ActivityOptions, 'taskQueue' | 'scheduleToStartTimeout'>;
+
 /** The hold itself: over when the session is ended, or the pod. */
-function hold({ spec, context }: JobInput, sessionId: string): Promise<void> {
+function hold({ spec, context }: JobInput, sessionId: string, where: HoldOptions): Promise<void> {
   const { holdGpuSession } = proxyActivities<SessionActivities>({
-    taskQueue: sessionQueueOf(context.room_id, spec.requirements),
+    ...where,
     summary: `hold a GPU for ${spec.name}`,
     heartbeatTimeout: HEARTBEAT_WITHIN,
     startToCloseTimeout: '30 days',
@@ -177,6 +209,14 @@ function hold({ spec, context }: JobInput, sessionId: string): Promise<void> {
     requirements: spec.requirements,
     workflow_id: workflowInfo().workflowId,
   });
+}
+
+/** The missed heartbeat that an activity failed with, and how old the hold was at the last one that came; else undefined. */
+function missedHeartbeat(failure: unknown): { ageMs: number } | undefined {
+  if (!(failure instanceof ActivityFailure) || !(failure.cause instanceof TimeoutFailure)) return undefined;
+  const { timeoutType, lastHeartbeatDetails } = failure.cause;
+  if (timeoutType !== 'HEARTBEAT') return undefined;
+  return { ageMs: typeof lastHeartbeatDetails === 'number' ? lastHeartbeatDetails : 0 };
 }
 
 /**

@@ -7,8 +7,13 @@ export interface Pod extends Omit<PodActivities, 'endGpuSession'> {
   readonly worker: string;
 }
 
-/** A pod that lives takes its next activity within milliseconds; one that does not for this long is dead. */
-const POD_ANSWERS_WITHIN = '10s';
+/**
+ * A pod that lives takes its next activity within milliseconds, and within some 10 s after Temporal was away. That a pod has
+ * died is noticed sooner, by its session's heartbeat.
+ */
+const POD_ANSWERS_WITHIN = '30s';
+/** A dead pod's session need not be ended. */
+const POD_ENDS_WITHIN = '10s';
 /** A few missed beats of 1 s. The activity has failed this long after its process died. */
 export const HEARTBEAT_WITHIN = '6s';
 /** No run is known to be longer; a bound so that nothing is awaited for ever. */
@@ -58,7 +63,7 @@ const STOP: ActivityOptions = {
 };
 /** Ending waits for the job's processes to stop, which takes seconds. It does not heartbeat. */
 const END: ActivityOptions = {
-  scheduleToStartTimeout: POD_ANSWERS_WITHIN,
+  scheduleToStartTimeout: POD_ENDS_WITHIN,
   startToCloseTimeout: '60s',
   retry: { initialInterval: '500ms', maximumAttempts: 3 },
 };

@@ -1,14 +1,23 @@
+import { once } from 'node:events';
 import { Context } from '@temporalio/activity';
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
 import type { GpuSessionOpened, HoldGpuSessionInput } from '../contract.ts';
+import { isForgotten, KEEP_FORGOTTEN_MS } from '../forgotten.ts';
 
 /** What of the worker's GPU slot a session needs. */
 export interface SessionSlot {
-  acquire(sessionId: string, jobId: string): { readonly ended: AbortSignal; release(): void };
+  acquire(sessionId: string, jobId: string): SessionLease;
   end(sessionId: string, signal: AbortSignal): Promise<void>;
+}
+
+/** The slot, as held by one attempt of a session's activity. */
+export interface SessionLease {
+  readonly ended: AbortSignal;
+  readonly takenOver: AbortSignal;
+  release(): void;
 }
 
 export interface SessionDeps {
@@ -34,6 +43,8 @@ const HEARTBEAT_MS = 1_000;
  * @throws SleapRtcError GPU_BUSY where the slot was just taken by a session of another queue, WORKER_UNFIT where the job asks
  *   for more than its queue's class says and than this worker has; POD_LOST where the worker has to go: the job's work has
  *   stopped then, so that another pod may begin at once
+ *
+ * An attempt that Temporal has forgotten, since it was away itself, keeps the GPU for the next one for a while.
  */
 export function createHoldGpuSession(deps: SessionDeps) {
   const { slot, client, worker, podQueue, leaving, whenQuiet, onSessionEnded, logger } = deps;
@@ -43,7 +54,10 @@ export function createHoldGpuSession(deps: SessionDeps) {
     if (unmet !== undefined) throw new SleapRtcError('WORKER_UNFIT', unmet);
     const lease = slot.acquire(input.session_id, input.job_id);
     logger.info({ event: 'session_opened', job: input.job_id, session: input.session_id });
-    const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+    const sinceMs = performance.now();
+    // The age tells the workflow for how long nothing was heard, by whosever clock.
+    const beat = setInterval(() => context.heartbeat(Math.round(performance.now() - sinceMs)), HEARTBEAT_MS);
+    let goesOn = false;
     try {
       const opened: GpuSessionOpened = { session_id: input.session_id, worker: worker.name, pod_queue: podQueue };
       await client.workflow.getHandle(input.workflow_id).signal('gpuSessionOpened', opened);
@@ -52,13 +66,38 @@ export function createHoldGpuSession(deps: SessionDeps) {
         await whenQuiet(context.cancellationSignal);
         throw new SleapRtcError('POD_LOST', `${worker.name} is being shut down.`);
       }
+    } catch (error) {
+      goesOn = isForgotten(context) && (await isWanted(client, context)) && (await isTakenOver(lease));
+      throw error;
     } finally {
       clearInterval(beat);
+      if (!goesOn) await end();
+    }
+
+    async function end(): Promise<void> {
       await onSessionEnded(input.job_id);
       logger.info({ event: 'session_ended', job: input.job_id, session: input.session_id });
       lease.release();
     }
   };
+}
+
+/** Whether the workflow still runs; one that cannot be asked now is supposed to. */
+async function isWanted(client: Client, { info: { workflowExecution } }: Context): Promise<boolean> {
+  if (workflowExecution === undefined) return false;
+  const { workflowId, runId } = workflowExecution;
+  const described = client.workflow.getHandle(workflowId, runId).describe();
+  return described.then(
+    ({ status }) => status.name === 'RUNNING',
+    (error: unknown) => !(error instanceof WorkflowNotFoundError),
+  );
+}
+
+/** Waits for the session to come again: true when it has; false where it was ended, or nobody came. */
+async function isTakenOver({ takenOver, ended }: SessionLease): Promise<boolean> {
+  const any = AbortSignal.any([takenOver, ended, AbortSignal.timeout(KEEP_FORGOTTEN_MS)]);
+  if (!any.aborted) await once(any, 'abort');
+  return takenOver.aborted;
 }
 
 /** Resolves when the session is ended or has to be; rejects when the activity is cancelled. */

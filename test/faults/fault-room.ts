@@ -1,8 +1,14 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, watch, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import { Client, Connection } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { z } from 'zod';
+import { RoomApi } from '../../cli/lib/api/api-client.ts';
+import { SignIn } from '../../cli/lib/api/sign-in.ts';
+import { JobSpec } from '../../protocol/job.ts';
+import { jobWorkflowId } from '../../protocol/queues.ts';
 import { ensureTools, type StackGpuWorker, type StackPart, startStack } from '../../stack/index.ts';
 import type { SignalingClient } from '../../transport/index.ts';
 import { FLIES_CONFIG, fliesLabels, paddedLabels } from '../support/samples.ts';
@@ -17,6 +23,10 @@ export const EPOCHS = 8;
 const LARGE_BYTES = 120_000_000;
 /** How long pods may take until they are free, in ms: one that died is noticed, one that starts says so. */
 const FREE_WITHIN_MS = 60_000;
+
+const STEPPING_CLOCK = join(import.meta.dirname, 'stepping-clock.ts');
+/** The file that says how far clocks are ahead. */
+const CLOCK = 'ahead-ms';
 
 const PARTS = ['temporal', 's3', 'signaling', 'control'] as const;
 
@@ -35,6 +45,7 @@ export class FaultRoom {
   readonly #leftBehind = new Set<string>();
   readonly #ended = new Set<string>();
   #files = 0;
+  #ahead = false;
 
   private constructor(parts: {
     room: TestRoom;
@@ -55,6 +66,8 @@ export class FaultRoom {
   static async start(pods: readonly string[]): Promise<FaultRoom> {
     const tools = await ensureTools();
     const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-faults-'));
+    await mkdir(join(dir, 'clock'));
+    await writeFile(join(dir, 'clock', CLOCK), '0');
     let network: S3Proxy | undefined;
     const stack = await startStack({
       dir,
@@ -86,7 +99,7 @@ export class FaultRoom {
     const { room } = this;
     const labels = options.large ? await this.#largeLabels() : fliesLabels(room.tools);
     const args = ['train', labels, '--config', await this.#config(), '--again', '-o', options.output, '--json'];
-    return this.watch(room.cli([...args, ...(options.args ?? [])], options.env));
+    return this.watch(room.cli([...args, ...(options.args ?? [])], { ...this.#clock, ...options.env }));
   }
 
   /** Follows a job whose command is given. */
@@ -109,7 +122,7 @@ export class FaultRoom {
 
   async startPod(name: string, env: Record<string, string> = {}): Promise<void> {
     // As in production: with the spare process whose imports are done.
-    const worker = await this.room.startWorker(name, { SLEAP_RTC_WARM_TRAINER: '1', ...env });
+    const worker = await this.room.startWorker(name, { SLEAP_RTC_WARM_TRAINER: '1', ...this.#clock, ...env });
     this.#pods.set(name, { worker, env });
     this.#ended.delete(name);
   }
@@ -148,9 +161,39 @@ export class FaultRoom {
     if (part === 's3') await this.network.comeBack();
   }
 
+  /** The job as it was submitted. */
+  async specOf(jobId: string): Promise<JobSpec> {
+    const { events } = await this.temporal.workflow.getHandle(jobWorkflowId(this.room.id, jobId)).fetchHistory();
+    const [payload] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+    if (payload == null) throw new Error('the workflow has no input');
+    return z.object({ spec: JobSpec }).parse(defaultPayloadConverter.fromPayload(payload)).spec;
+  }
+
+  /** The room's API, as the CLI speaks with it. */
+  get api(): RoomApi {
+    const { id: room, token, key, stack, folder } = this.room;
+    const connection = { server: stack.serverUrl, room, token, key };
+    return new RoomApi(connection, new SignIn(stack.serverUrl, join(folder, 'api')));
+  }
+
+  /** Sets the clocks of pods and researchers so much ahead of the machine's, and returns when all have taken the step. */
+  async stepClocks(aheadMs: number): Promise<void> {
+    const folder = join(this.room.dir, 'clock');
+    this.#ahead = aheadMs !== 0;
+    const running = this.podNames.map((name) => String(this.pod(name).pid));
+    const seen = new Set<string>();
+    const watching = watch(folder);
+    await writeFile(join(folder, CLOCK), String(aheadMs));
+    for await (const { filename } of watching) {
+      seen.add(filename?.replace(`${CLOCK}.`, '') ?? '');
+      if (running.every((pid) => seen.has(pid))) return;
+    }
+  }
+
   /** Everything that was ended runs again, and no pod has a job. */
   async heal(): Promise<void> {
     for (const part of PARTS) await this.restart(part);
+    if (this.#ahead) await this.stepClocks(0);
     const gone = [...this.#pods].filter(([name]) => this.room.stack.pids()[name] === undefined);
     await Promise.all(gone.map(([name, { env }]) => this.startPod(name, env)));
     await this.untilFree();
@@ -176,13 +219,14 @@ export class FaultRoom {
     }
   }
 
-  /** Ends all jobs, whatever their state: a test has failed. */
+  /** Ends all jobs and all pods, whatever their state: a test has failed. */
   async abandon(): Promise<void> {
     await this.restart('temporal');
     const query = `SleapRoom = '${this.room.id}' AND ExecutionStatus = 'Running'`;
     for await (const { workflowId } of this.temporal.workflow.list({ query })) {
       await this.temporal.workflow.getHandle(workflowId).terminate('its test has failed');
     }
+    await Promise.all(this.podNames.map((name) => this.endPod(name, 'SIGKILL')));
   }
 
   /** Whether a pod has been told to end, one way or the other, and not started again since. */
@@ -206,7 +250,12 @@ export class FaultRoom {
     this.s3.destroy();
     await this.room.stack.stop();
     await this.network[Symbol.asyncDispose]();
-    await rm(this.room.dir, { recursive: true, force: true });
+    if (process.env.SLEAP_RTC_KEEP_FAULTS) process.stdout.write(`kept: ${this.room.dir}\n`);
+    else await rm(this.room.dir, { recursive: true, force: true });
+  }
+
+  get #clock(): Record<string, string> {
+    return { NODE_OPTIONS: `--import=${STEPPING_CLOCK}`, SLEAP_RTC_TEST_CLOCK: join(this.room.dir, 'clock', CLOCK) };
   }
 
   async #largeLabels(): Promise<string> {

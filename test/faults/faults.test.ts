@@ -50,7 +50,7 @@ async function undergo(at: FaultRoom, row: Fault): Promise<Recovery> {
     moment.release();
     const gone = at.hasEnded(worker ?? '') ? worker : undefined;
 
-    if (row.afterwards !== undefined) await row.afterwards(at, job);
+    if (row.afterwards !== undefined) await row.afterwards(at, job, output);
     else {
       const ended = await job.command;
       assert.equal(ended.exitCode, 0, ended.stderr);

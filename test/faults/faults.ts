@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { StackPart } from '../../stack/index.ts';
 import type { CommandResult } from '../support/test-room.ts';
 import type { FaultRoom } from './fault-room.ts';
-import { epoch, type Moment, publish, transfer, upload } from './moments.ts';
+import { epoch, type Moment, publish, replyLost, transfer, upload } from './moments.ts';
+import { finalStatus } from './outcome.ts';
 import type { WatchedJob } from './watched-job.ts';
 
 /** One row of the table. */
@@ -16,7 +17,7 @@ export interface Fault {
   /** How the job ends. Default: it publishes, and its command succeeds. */
   ends?: 'cancelled';
   /** What is left to do for the researcher, and to check of their command; the job's own command is awaited by default. */
-  afterwards?(at: FaultRoom, job: WatchedJob): Promise<void>;
+  afterwards?(at: FaultRoom, job: WatchedJob, output: string): Promise<void>;
 }
 
 const podEnds =
@@ -45,6 +46,47 @@ const commandSays = (exitCode: number, words: RegExp) => async (_: FaultRoom, jo
   assert.match(ended.stdout, words); // its object, with --json
 };
 
+/** A second pod dies as soon as it has trained as far as the first, which is back by then. */
+const bothPodsDie = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
+  const first = job.worker ?? '';
+  await at.endPod(first, 'SIGKILL');
+  const { message } = await job.until(({ worker, epoch }) => worker !== first && (epoch?.epoch ?? 0) > 3);
+  await at.startPod(first);
+  await at.endPod(message.worker, 'SIGKILL');
+};
+
+const laptopGoes = async (_: FaultRoom, job: WatchedJob): Promise<void> => {
+  await job.id;
+  job.command.kill();
+  await job.command;
+};
+
+/** The researcher is back, with the same laptop: the data is served again, and the results are brought. */
+const attaches = async (at: FaultRoom, job: WatchedJob, output: string): Promise<void> => {
+  const attached = await at.room.cli(['jobs', 'attach', await job.id, '-o', output]);
+  assert.equal(attached.exitCode, 0, attached.stderr);
+};
+
+/** The job ends without the researcher, who fetches its results some time later. */
+const getsLater = async (at: FaultRoom, job: WatchedJob, output: string): Promise<void> => {
+  await finalStatus(at, await job.id);
+  const fetched = await at.room.cli(['jobs', 'get', await job.id, '-o', output]);
+  assert.equal(fetched.exitCode, 0, fetched.stderr);
+};
+
+/** Submits the very same job once more, as a CLI does that got no answer. */
+const submitsAgain = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
+  const { api } = at;
+  const { status } = await api.submitJob(await at.specOf(await job.id));
+  assert.equal(status.job_id, await job.id);
+};
+
+/** Sets the wall clocks of all pods and of the researcher's computer. */
+const clockSteps = (ms: number) => async (at: FaultRoom) => at.stepClocks(ms);
+
+const nothing = async (): Promise<void> => {};
+
+/** The order is that of a job's life. */
 /** The order is that of a job's life. */
 export const FAULTS: Fault[] = [
   ...(
@@ -71,6 +113,23 @@ export const FAULTS: Fault[] = [
     }),
   ),
   { fault: 'jobs cancel', at: publish, inject: cancels },
+  { fault: 'kill -9 of two pods in turn', at: epoch(3), inject: bothPodsDie },
+  { fault: 'laptop gone, and back', at: transfer(0.1), inject: laptopGoes, afterwards: attaches },
+  { fault: 'laptop gone, and back', at: transfer(0.6), quick: true, inject: laptopGoes, afterwards: attaches },
+  { fault: 'laptop gone', at: epoch(1), quick: true, inject: laptopGoes, afterwards: getsLater },
+  { fault: 'submitted twice', at: epoch(3), quick: true, inject: submitsAgain },
+  { fault: 'clocks step 1 h on', at: epoch(3), inject: clockSteps(3_600_000) },
+  { fault: 'clocks step 1 h back', at: epoch(3), inject: clockSteps(-3_600_000) },
+  ...['best.ckpt', 'files.json', 'claim.json'].map((name): Fault => {
+    const at = replyLost(`PUT ${name}`, new RegExp(`^PUT .*/models/[^/]+/${name}`));
+    return { fault: 'reply of a write to S3 lost', at, quick: name === 'files.json', inject: nothing };
+  }),
+  {
+    fault: 'reply of a write to S3 lost',
+    at: replyLost('PUT manifest.json', /^PUT [^/]+\/manifest\.json/),
+    quick: true,
+    inject: nothing,
+  },
   ...(['signaling', 'temporal', 's3', 'control'] as const).flatMap((part) =>
     [transfer(0.3), epoch(3), publish].map(
       (at): Fault => ({

@@ -59,6 +59,17 @@ export const upload: Moment = held('upload', /^PUT .*\/models\/[^/]+\/best\.ckpt
 /** The model is in S3, whole, and the write of the manifest does not get there before the fault. */
 export const publish: Moment = held('upload to publish', /^PUT [^/]+\/manifest\.json/);
 
+/** S3 has done such a write, and the answer has not come. */
+export function replyLost(phase: string, request: RegExp): Moment {
+  return {
+    phase,
+    arm(at) {
+      const lost = at.network.loseReply(request);
+      return { reached: (job) => Promise.race([lost, job.untilEnded()]), release: () => {} };
+    },
+  };
+}
+
 function held(phase: string, request: RegExp): Moment {
   return {
     phase,

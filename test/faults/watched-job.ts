@@ -92,7 +92,9 @@ export class WatchedJob {
 
   /** Epochs that had to be trained again. */
   get epochsLost(): number {
-    const epochs = this.heard.flatMap(({ message }) => (message.epoch === undefined ? [] : [message.epoch.epoch]));
+    // A server that was started again repeats what it was told last.
+    const inOrder = this.heard.map(({ message }) => message).sort((a, b) => a.at.localeCompare(b.at));
+    const epochs = inOrder.flatMap(({ epoch }) => (epoch === undefined ? [] : [epoch.epoch]));
     return epochs.reduce((lost, epoch, index) => lost + Math.max(0, (epochs[index - 1] ?? 0) - epoch), 0);
   }
 

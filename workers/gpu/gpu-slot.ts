@@ -8,6 +8,8 @@ export interface GpuLease {
   readonly jobId: string;
   /** Aborted when the session is ended by its workflow. */
   readonly ended: AbortSignal;
+  /** Aborted when the session has come again and has another lease now. */
+  readonly takenOver: AbortSignal;
   /** Frees the slot; calling it again does nothing. */
   release(): void;
 }
@@ -15,6 +17,7 @@ export interface GpuLease {
 interface Holder {
   lease: GpuLease;
   end: AbortController;
+  takeOver: AbortController;
 }
 
 /** Who may keep the slot from being taken, each for a reason of its own. */
@@ -65,26 +68,30 @@ export class GpuSlot {
   }
 
   /**
-   * Takes the slot. A session that comes again (its activity was retried here) takes its own lease over.
+   * Takes the slot. A session that comes again takes its own lease over, also where the slot is closed to others.
    * @throws SleapRtcError GPU_BUSY where another session holds it, or it is closed
    */
   acquire(sessionId: string, jobId: string): GpuLease {
     if (this.#holder !== undefined && this.#holder.lease.sessionId !== sessionId) {
       throw new SleapRtcError('GPU_BUSY', `The GPU is taken by job ${this.#holder.lease.jobId}.`);
     }
-    if (this.#closed.size > 0) throw new SleapRtcError('GPU_BUSY', 'The worker takes no new jobs.');
+    if (this.#holder === undefined && this.#closed.size > 0)
+      throw new SleapRtcError('GPU_BUSY', 'The worker takes no new jobs.');
     const end = new AbortController();
+    const takeOver = new AbortController();
     const lease: GpuLease = {
       sessionId,
       jobId,
       ended: end.signal,
+      takenOver: takeOver.signal,
       release: () => {
         if (this.#holder?.lease !== lease) return;
         this.#holder = undefined;
         this.#changes.emit('change');
       },
     };
-    this.#holder = { lease, end };
+    this.#holder?.takeOver.abort();
+    this.#holder = { lease, end, takeOver };
     this.#changes.emit('change');
     return lease;
   }

@@ -11,11 +11,12 @@ import { createModelActivities } from '../../activities/models/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
 import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
-import { podQueue } from '../../protocol/queues.ts';
+import { podQueue, podSessionQueue } from '../../protocol/queues.ts';
 import { sessionQueuesOf } from '../../protocol/session-queues.ts';
 import { SignalingClient } from '../../transport/index.ts';
 import { detectCapabilities } from './capabilities.ts';
 import type { GpuWorkerConfig } from './config.ts';
+import { ContinuedWork } from './continued-work.ts';
 import { Drain } from './drain.ts';
 import { GpuSlot } from './gpu-slot.ts';
 import { workerIdentity } from './identity.ts';
@@ -27,8 +28,9 @@ import { modelsInCache, Presence, workerMetadata } from './presence.ts';
 import { selfCheck } from './self-check.ts';
 import { sessionTuner } from './slot-supplier.ts';
 
-/** Activities of one job on its pod run one after the other; a few more let a session end while one is under way. */
-const POD_ACTIVITIES = 4;
+/** Activities of one job on its pod run one after the other; a few more let a session end while one is under way, and
+ * attempts follow on forgotten ones. */
+const POD_ACTIVITIES = 8;
 /** Cancellation reaches an activity with its next heartbeat, so heartbeats may not be held back for long. Milliseconds. */
 const HEARTBEAT_THROTTLE_MS = 1_000;
 /** Of the grace after SIGTERM this is left for the process's own end, in milliseconds. */
@@ -115,6 +117,7 @@ async function runUntilAborted(
   });
   onEnd(() => health[Symbol.dispose]());
   const work = new PodWork(health.noticed);
+  const continued = new ContinuedWork();
   const leaving = new AbortController();
   const { endGpuSession, ...onSessionQueue } = wrapActivities(
     createSessionActivities({
@@ -125,7 +128,10 @@ async function runUntilAborted(
       leaving: leaving.signal,
       whenQuiet: (until) => work.whenQuiet(until),
       logger,
-      onSessionEnded: (jobId) => datasets.removeJob(join(workDir, 'jobs', jobId)),
+      async onSessionEnded(jobId) {
+        await continued.cancelForgotten();
+        await datasets.removeJob(join(workDir, 'jobs', jobId));
+      },
     }),
   );
   const checkpoints = { s3, bucket, everyMs: config.checkpointEveryMs };
@@ -144,22 +150,26 @@ async function runUntilAborted(
     shutdownForceTime: config.graceMs - EXIT_MS,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
   };
+  const forSessions = {
+    ...shared,
+    // At SIGTERM the job's own activities are cancelled at once; the session ends when they have stopped.
+    shutdownGraceTime: config.graceMs - EXIT_MS,
+    activities: onSessionQueue,
+  };
   const workers = await Promise.all([
     Worker.create({
       ...shared,
       taskQueue: pod,
-      activities: { endGpuSession, ...work.track(jobWork) },
+      activities: { endGpuSession, ...continued.wrap(work.track(jobWork)) },
+      maxConcurrentActivityTaskExecutions: POD_ACTIVITIES,
+    }),
+    Worker.create({
+      ...forSessions,
+      taskQueue: podSessionQueue(pod),
       maxConcurrentActivityTaskExecutions: POD_ACTIVITIES,
     }),
     ...sessionQueuesOf(room, offer).map((taskQueue) =>
-      Worker.create({
-        ...shared,
-        // At SIGTERM the job's own activities are cancelled at once; the session ends when they have stopped.
-        shutdownGraceTime: config.graceMs - EXIT_MS,
-        taskQueue,
-        activities: onSessionQueue,
-        tuner: sessionTuner(slot),
-      }),
+      Worker.create({ ...forSessions, taskQueue, tuner: sessionTuner(slot) }),
     ),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
@@ -172,6 +182,7 @@ async function runUntilAborted(
   slot.close('stopping', 'is being shut down');
   for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   leaving.abort();
+  void continued.cancelForgotten();
   await running.catch((error: unknown) => {
     if (!(error instanceof GracefulShutdownPeriodExpiredError)) throw error;
     logger.warn({ event: 'grace_over' }, 'not everything had stopped within the grace; the job is tried elsewhere');
