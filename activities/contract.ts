@@ -98,6 +98,8 @@ export interface ClearJobStorageInput {
   job_id: string;
   /** SHA-256s of the job's files. */
   dataset: string[];
+  /** Models that it has begun to upload and will not publish. */
+  unpublished?: string[];
 }
 
 /** On CONTROL_QUEUE. */
@@ -106,6 +108,6 @@ export interface ControlActivities {
   requestManifestChanges(args: RequestManifestChangesInput): Promise<void>;
   /** Writes changes into the room's manifest: one outcome a change, in the order given. */
   applyManifestChanges(args: ApplyManifestChangesInput): Promise<ChangeOutcome[]>;
-  /** Removes from S3 what only a running job needs: checkpoints, and its data where no other job uses it. */
+  /** Removes from S3 what only a running job needs: checkpoints, its data where no other job uses it, models not published. */
   clearJobStorage(args: ClearJobStorageInput): Promise<void>;
 }

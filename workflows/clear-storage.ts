@@ -6,8 +6,9 @@ import type { JobInput } from '../protocol/job.ts';
 /**
  * Removes what the job needed in S3 only while it ran, however it ended. The job has its final phase by then, so storage that
  * is away keeps nobody waiting; what is still there after an hour is left.
+ * @param unpublished models that the job has begun to upload and will not publish
  */
-export async function clearStorage({ spec, context }: JobInput): Promise<void> {
+export async function clearStorage({ spec, context }: JobInput, unpublished: string[] = []): Promise<void> {
   // A local one: it takes milliseconds, and the history one event in place of six.
   const { clearJobStorage } = proxyLocalActivities<ControlActivities>({
     summary: 'remove checkpoints and staged data from S3',
@@ -17,7 +18,8 @@ export async function clearStorage({ spec, context }: JobInput): Promise<void> {
   });
   const { job_id, files } = spec;
   const dataset = spec.stage === false ? [] : files.map(({ sha256 }) => sha256);
-  await CancellationScope.nonCancellable(() => clearJobStorage({ room_id: context.room_id, job_id, dataset })).catch(
-    (failure: unknown) => log.warn('storage not cleared', { cause: fromFailure(failure).message }),
+  const rest = { room_id: context.room_id, job_id, dataset, ...(unpublished.length > 0 ? { unpublished } : {}) };
+  await CancellationScope.nonCancellable(() => clearJobStorage(rest)).catch((failure: unknown) =>
+    log.warn('storage not cleared', { cause: fromFailure(failure).message }),
   );
 }

@@ -30,6 +30,10 @@ export interface JobReport {
   onWorker(worker: string | null): void;
   /** Whether the job's data is safe without the researcher; costs no event. */
   staging(staging: Staging): void;
+  /** Names a model that is going to S3: where the job ends before it publishes, it is removed again. */
+  uploading(modelId: string): void;
+  /** From now on the models may be in the manifest, whatever comes. */
+  publishing(): void;
   /** The models that the job has published. */
   published(models: JobModel[]): void;
 }
@@ -62,6 +66,7 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     if (status.phase !== phaseBefore && !BRIEF.has(status.phase))
       upsertSearchAttributes([{ key: SleapPhase, value: status.phase }]);
   };
+  const unpublished = new Set<string>();
   setHandler(jobStatusQuery, () => status);
   const report: JobReport = {
     get status() {
@@ -70,6 +75,8 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     enter: (phase, detail) => set({ phase, detail }),
     onWorker: (worker) => set({ worker }),
     staging: (staging) => set({ staging }),
+    uploading: (modelId) => void unpublished.add(modelId),
+    publishing: () => unpublished.clear(),
     published: (models) => set({ models }),
   };
 
@@ -86,7 +93,7 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     const ended = cancelled || error.code === 'JOB_CANCELLED' ? 'cancelled' : 'failed';
     log.info('job ended without success', { code: error.code, phase: status.phase });
     set({ phase: ended, detail: error.message, error: describeError(error) });
-    await clearStorage(input);
+    await clearStorage(input, [...unpublished]);
     throw cancelled ? failure : toApplicationFailure(error);
   }
 }

@@ -52,10 +52,13 @@ async function trainAndPublish(
     );
     stops.trained(run.name);
     report.enter('uploading', `uploading model ${trained.model_id}`);
+    report.uploading(trained.model_id);
     uploaded.set(run.name, await pod.uploadModel({ input, trained }));
   }
 
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled.');
   report.enter('publishing', 'publishing in the room');
+  report.publishing();
   await publishModels(input, uploaded);
   report.published([...uploaded].map(([run, entry]) => jobModel(run, entry)));
 
@@ -65,7 +68,6 @@ async function trainAndPublish(
 
 /** Publishes all models in one request. Not cancellable: a request that is under way cannot be taken back. */
 async function publishModels({ spec, context }: JobInput, models: Map<string, ModelEntry>): Promise<void> {
-  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled.');
   const changes = [...models.values()].map(
     (model): ManifestChange => ({ type: 'publish_model', change_id: `${spec.job_id}:${model.id}`, model }),
   );

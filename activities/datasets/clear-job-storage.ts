@@ -6,24 +6,26 @@ import {
 } from '@aws-sdk/client-s3';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import type { ClearJobStorageInput } from '../contract.ts';
+import { ownerOf } from '../models/claim-model.ts';
 import { inParallel } from '../storage/in-parallel.ts';
 import { withStorageErrors } from '../storage/storage-errors.ts';
 
 const REQUESTS_AT_ONCE = 16;
 
 /**
- * Removes from S3 what only a running job needs: its checkpoints, and its data, as far as no other job uses it. What people
- * may still want (results, logs, curves) stays. Done by the control worker, since the pod may be gone.
+ * Removes from S3 what only a running job needs: its checkpoints, its data as far as no other job uses it, and models that it
+ * did not come to publish, which would keep others from training them. What people may still want (results, logs, curves) stays. Done by the control worker, since the pod may be gone.
  * @throws SleapRtcError STORAGE_UNREACHABLE (retryable)
  */
 export function createClearJobStorage({ s3, bucket }: { s3: S3Client; bucket: string }) {
-  return function clearJobStorage({ room_id, job_id, dataset }: ClearJobStorageInput): Promise<void> {
+  return function clearJobStorage({ room_id, job_id, dataset, unpublished = [] }: ClearJobStorageInput): Promise<void> {
     return withStorageErrors(async () => {
-      for (let more = true; more; ) {
-        const page = await list(s3Layout.jobCheckpoints(room_id, job_id));
-        const keys = (page.Contents ?? []).flatMap(({ Key }) => (Key === undefined ? [] : [Key]));
-        await inParallel(keys, { limit: REQUESTS_AT_ONCE }, remove);
-        more = page.IsTruncated === true && keys.length > 0;
+      await removeFolder(s3Layout.jobCheckpoints(room_id, job_id));
+      for (const modelId of unpublished) {
+        if ((await ownerOf(s3, { bucket, room: room_id, modelId })) !== job_id) continue;
+        // First what says that the model is whole.
+        await remove(s3Layout.modelFiles(room_id, modelId));
+        await removeFolder(s3Layout.model(room_id, modelId));
       }
       await inParallel([...new Set(dataset)], { limit: REQUESTS_AT_ONCE }, async (sha256) => {
         const users = s3Layout.datasetUsers(room_id, sha256);
@@ -35,6 +37,15 @@ export function createClearJobStorage({ s3, bucket }: { s3: S3Client; bucket: st
 
   function list(Prefix: string, MaxKeys?: number): Promise<ListObjectsV2CommandOutput> {
     return s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix, ...(MaxKeys ? { MaxKeys } : {}) }));
+  }
+
+  async function removeFolder(prefix: string): Promise<void> {
+    for (let more = true; more; ) {
+      const page = await list(prefix);
+      const keys = (page.Contents ?? []).flatMap(({ Key }) => (Key === undefined ? [] : [Key]));
+      await inParallel(keys, { limit: REQUESTS_AT_ONCE }, remove);
+      more = page.IsTruncated === true && keys.length > 0;
+    }
   }
 
   async function remove(Key: string): Promise<void> {

@@ -66,6 +66,19 @@ export async function claimModel(
   }
 }
 
+/** The job whose files lie in a model's folder, whole or not; undefined where there are none. */
+export async function ownerOf(s3: S3Client, where: Where): Promise<string | undefined> {
+  const published = await readModelFiles(s3, where);
+  if (published !== undefined) return published.job_id;
+  try {
+    const reply = await s3.send(new GetObjectCommand({ Bucket: where.bucket, Key: claimKey(where) }));
+    return Claim.parse(JSON.parse((await reply.Body?.transformToString()) ?? '')).job_id;
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined;
+    throw error;
+  }
+}
+
 /** Gives the claim up, when the model is published or will never be. */
 export async function releaseModel(s3: S3Client, where: Where): Promise<void> {
   await s3.send(new DeleteObjectCommand({ Bucket: where.bucket, Key: claimKey(where) }));

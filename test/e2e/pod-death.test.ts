@@ -5,7 +5,7 @@ import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/clien
 import { z } from 'zod';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { descendants } from '../faults/process-tree.ts';
+import { sleapNnOf } from '../faults/process-tree.ts';
 import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
 
@@ -42,7 +42,7 @@ describe('a pod that dies while it trains, its researcher gone', function () {
     await room.startWorker('survivor', { SLEAP_RTC_CHECKPOINT_SECONDS: '0', SLEAP_RTC_WARM_TRAINER: '1' });
     do kept = await epochsKept();
     while (kept < 3);
-    const pids = [doomed.pid, ...(await descendants(doomed.pid))];
+    const pids = [doomed.pid, ...(await sleapNnOf(doomed.pid))];
     killedAt = Date.now();
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     // From another computer of the room: it has neither the data nor what the first one remembers.

@@ -106,7 +106,7 @@ export const FAULTS: Fault[] = [
     (at): Fault => ({
       fault: 'jobs cancel',
       at,
-      quick: at.phase.startsWith('training'),
+      quick: at === upload,
       inject: cancels,
       ends: 'cancelled',
       afterwards: commandSays(7, /JOB_CANCELLED/),
