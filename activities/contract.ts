@@ -13,6 +13,12 @@ export interface JobActivityInput<Spec extends JobSpec = JobSpec> {
   input: JobInput<Spec>;
 }
 
+export interface TrainInput extends JobActivityInput<TrainingSpec> {
+  run_index: number;
+  /** True where a pod before this one had the job: its checkpoints may lie in S3. */
+  again?: boolean;
+}
+
 export interface HoldGpuSessionInput {
   /** Chosen by the workflow; `gpuSessionOpened` and `endGpuSession` name it. */
   session_id: string;
@@ -56,7 +62,7 @@ export interface PodActivities {
   /** Copies those files to S3, so that another pod needs no researcher. */
   stageDataset(args: JobActivityInput): Promise<void>;
   /** One sleap-nn run, `input.spec.runs[run_index]`. */
-  train(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<TrainedModel>;
+  train(args: TrainInput): Promise<TrainedModel>;
   /** Has the run under way end early, as soon as there is a best model to keep; a later attempt of it, too. */
   stopTraining(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<void>;
   /** Copies a trained model to S3; the entry is what the manifest shall say of it. */

@@ -61,6 +61,11 @@ const STOP: ActivityOptions = {
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumAttempts: 3 },
 };
+/** Tried for about an hour; nothing waits for it but the researcher's leave to go. */
+const STAGING: ActivityOptions = {
+  ...onPod,
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '60s', maximumAttempts: 60 },
+};
 /** Ending waits for the job's processes to stop, which takes seconds. It does not heartbeat. */
 const END: ActivityOptions = {
   scheduleToStartTimeout: POD_ENDS_WITHIN,
@@ -81,7 +86,7 @@ export function podOf({ worker, pod_queue }: GpuSessionOpened): Pod {
         args,
       );
     },
-    stageDataset: (args) => on(STORAGE, 'copy the data to S3, for other workers').stageDataset(args),
+    stageDataset: (args) => on(STAGING, 'copy the data to S3, for other workers').stageDataset(args),
     train: (args) => {
       const run = args.input.spec.runs[args.run_index];
       return on(SLEAP_NN, `train ${run?.name ?? args.run_index} (${run?.model_type ?? '?'}) on ${worker}`).train(args);

@@ -28,8 +28,9 @@ export async function trainingJob(input: JobInput<TrainingSpec>): Promise<JobSta
       return withGpuSession(input, report, async (pod) => {
         report.enter('receiving', receivingDetail(report, pod, again));
         await pod.receiveDataset({ input });
+        const on = { pod, stops, uploaded, again };
         again = true;
-        return stagingBeside(input, report, pod, () => trainAndPublish(input, report, { pod, stops, uploaded }));
+        return stagingBeside(input, report, pod, () => trainAndPublish(input, report, on));
       });
     }),
   );
@@ -38,7 +39,7 @@ export async function trainingJob(input: JobInput<TrainingSpec>): Promise<JobSta
 async function trainAndPublish(
   input: JobInput<TrainingSpec>,
   report: JobReport,
-  { pod, stops, uploaded }: { pod: Pod; stops: EarlyStops; uploaded: Map<string, ModelEntry> },
+  { pod, stops, uploaded, again }: { pod: Pod; stops: EarlyStops; uploaded: Map<string, ModelEntry>; again: boolean },
 ): Promise<string> {
   for (const [run_index, run] of input.spec.runs.entries()) {
     if (uploaded.has(run.name)) continue;
@@ -46,7 +47,7 @@ async function trainAndPublish(
     const trained = await keepingLogs(input, pod, () =>
       stops.whileTraining(
         run.name,
-        () => pod.train({ input, run_index }),
+        () => pod.train({ input, run_index, again }),
         () => pod.stopTraining({ input, run_index }),
       ),
     );

@@ -1,12 +1,14 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Context } from '@temporalio/activity';
+import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import writeFileAtomic from 'write-file-atomic';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
 import { datasetHash, modelId } from '../../protocol/model-id.ts';
 import { CheckpointKeeper, type RunPlace, restoreCheckpoints } from '../checkpoints/index.ts';
+import type { TrainInput } from '../contract.ts';
 import { diskFullOr } from '../files/disk-full.ts';
 import { withStorageErrors } from '../storage/storage-errors.ts';
 import { type Attempt, attemptSeconds, finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
@@ -27,6 +29,8 @@ import { type TrainingEvent, ZmqBridge } from './zmq-bridge.ts';
 
 /** Well within the workflow's heartbeat timeout, so that a missed one says something. */
 const HEARTBEAT_MS = 1_000;
+/** Between two attempts to reach S3, at most, in milliseconds. */
+const STORAGE_AGAIN_MS = 10_000;
 
 interface Run {
   input: JobInput<TrainingSpec>;
@@ -46,7 +50,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
   /** Runs under way in this process, by work folder: an attempt that Temporal has given up on must end before the next begins. */
   const underWay = new Map<string, RunningSleapNn>();
 
-  return async function train(args: { input: JobInput<TrainingSpec>; run_index: number }): Promise<TrainedModel> {
+  return async function train(args: TrainInput): Promise<TrainedModel> {
     const context = Context.current();
     const { spec } = args.input;
     const run = spec.runs[args.run_index];
@@ -64,7 +68,8 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
       const text = await readFile(join(folders.dataset, run.config), 'utf8');
       const checked = checkTrainingConfig(text, run.config);
       const job: Run = { input: args.input, index: args.run_index, spec: run, folders, checked };
-      const attempts = await allAttempts(job, logger, context.cancellationSignal);
+      const local = await listAttempts(folders.work, run.name);
+      const attempts = args.again ? await withThoseOfOtherPods(job, local, logger) : local;
       let finished = attempts.findLast((attempt) => attempt.finished_at !== null);
       if (finished === undefined) {
         const resume = await findResumePoint(attempts, {
@@ -96,18 +101,31 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
     }
   };
 
-  /** Attempts of this run, also those of pods that are gone. */
-  async function allAttempts(
-    { input, index, spec, folders }: Run,
-    logger: Logger,
-    signal: AbortSignal,
-  ): Promise<Attempt[]> {
-    const local = await listAttempts(folders.work, spec.name);
-    const { checkpoints } = deps;
+  /** Attempts of this run, also those of pods that are gone. Storage that is away is waited for: what they did is worth it. */
+  async function withThoseOfOtherPods(run: Run, local: Attempt[], logger: Logger): Promise<Attempt[]> {
+    const { checkpoints, publishProgress } = deps;
     if (checkpoints === undefined || local.some(({ finished_at }) => finished_at !== null)) return local;
-    const place = placeOf(checkpoints.bucket, input, index);
-    const options = { s3: checkpoints.s3, place, work: folders.work, run: spec.name, local, logger, signal };
-    const restored = await withStorageErrors(() => restoreCheckpoints(options));
+    const { input, index, spec, folders } = run;
+    const { s3, bucket } = checkpoints;
+    const signal = Context.current().cancellationSignal;
+    const options = {
+      s3,
+      place: placeOf(bucket, input, index),
+      work: folders.work,
+      run: spec.name,
+      local,
+      logger,
+      signal,
+    };
+    const restored = await pRetry(() => withStorageErrors(() => restoreCheckpoints(options)), {
+      retries: Number.POSITIVE_INFINITY,
+      minTimeout: 500,
+      maxTimeout: STORAGE_AGAIN_MS,
+      signal,
+      shouldRetry: ({ error }) => error instanceof SleapRtcError && error.code === 'STORAGE_UNREACHABLE',
+      onFailedAttempt: () =>
+        publishProgress({ job_id: input.spec.job_id, phase: 'training', detail: 'waiting for the room’s storage' }),
+    });
     return restored ? listAttempts(folders.work, spec.name) : local;
   }
 

@@ -34,7 +34,8 @@ describe('the life of a worker', function () {
   };
 
   it('evicted while it trains: it hands the job over at once, leaves no process, and its end is no failure; stopped early, the job publishes', async () => {
-    const leaving = await room.startWorker('leaving');
+    // Its first checkpoint goes to S3 as it comes; the next one would in an hour, or when it has to leave.
+    const leaving = await room.startWorker('leaving', { SLEAP_RTC_CHECKPOINT_SECONDS: '3600' });
     const out = join(room.folder, 'models');
     const training = room.cli(['train', fliesLabels(room.tools), '--config', await longConfig(), '-o', out, '--json']);
     await training.untilShown(/epoch 2\/500/);
@@ -49,6 +50,11 @@ describe('the life of a worker', function () {
     assert.ok(Date.now() - evictedAt < GONE_WITHIN_MS, `gone after ${Date.now() - evictedAt} ms`);
     assert.ok(movedMs < 10_000, `another worker had the job after ${movedMs} ms`);
     await processesGone(trainers);
+    const shown = () => training.shown().split('Worker staying goes on with the job');
+    const told = epochsIn(shown()[0]).at(-1) ?? 0;
+    await training.untilShown(/goes on with the job[\s\S]*epoch \d+\/500/);
+    const [next = 0] = epochsIn(shown()[1]);
+    assert.ok(next >= told, `went on with epoch ${next} after ${told}`);
 
     await room.json(['workers', 'drain', 'staying', '--exit']);
     assert.equal(await statusOf('staying'), 'draining');
@@ -75,6 +81,10 @@ describe('the life of a worker', function () {
     assert.match(stderr, /No worker nobody is in the room/);
   });
 });
+
+function epochsIn(shown = ''): number[] {
+  return [...shown.matchAll(/epoch (\d+)\/500/g)].map(([, epoch]) => Number(epoch));
+}
 
 /** The sleap-nn processes of a worker, by its folder. */
 async function trainersOf(workDir: string): Promise<number[]> {
