@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import type { Engine, EngineChannel, EngineConnection, IceCandidate } from './engine.ts';
+import type { Engine, EngineChannel } from './engine.ts';
 import { libdatachannelEngine } from './libdatachannel-engine.ts';
+import { connectEngines } from './testing/connect-engines.ts';
 import { createWeriftEngine } from './werift-engine.ts';
 
 const MESSAGE_BYTES = 65_536;
@@ -11,9 +12,9 @@ const tuned = createWeriftEngine();
 const plain = createWeriftEngine({}, () => undefined);
 
 describe('werift, tuned and as it comes', () => {
-  const connections: EngineConnection[] = [];
+  const closing: (() => Promise<void>)[] = [];
 
-  afterEach(() => Promise.all(connections.splice(0).map((connection) => connection.close())));
+  afterEach(() => Promise.all(closing.splice(0).map((close) => close())));
 
   for (const [name, offerer, answerer] of [
     ['tuned to plain', tuned, plain],
@@ -35,35 +36,12 @@ describe('werift, tuned and as it comes', () => {
     const sent = createHash('sha256');
     for (let count = 0; count < MESSAGES; count += 1) sent.update(message);
     const expected = sent.digest('hex');
-    const [one, other] = connect(offerer, answerer);
+    const { channels, close } = connectEngines(offerer, answerer);
+    closing.push(close);
+    const [one, other] = channels;
     const [atOne, atOther] = await Promise.all([pour(one, message), pour(other, message)]);
     assert.equal(atOne, expected);
     assert.equal(atOther, expected);
-  }
-
-  /** A channel between two connections that hand each other descriptions and candidates. */
-  function connect(offerer: Engine, answerer: Engine): [EngineChannel, EngineChannel] {
-    const early: IceCandidate[] = [];
-    let add = (candidate: IceCandidate): unknown => early.push(candidate);
-    const ignore = { channel: () => undefined, failed: () => undefined };
-    const options = { iceServers: [], iceTransportPolicy: 'all' } as const;
-    const answering = answerer.createConnection(options, {
-      ...ignore,
-      candidate: (candidate) => void offering.addCandidate(candidate),
-    });
-    const offering = offerer.createConnection(options, { ...ignore, candidate: (candidate) => add(candidate) });
-    connections.push(offering, answering);
-    const channels: [EngineChannel, EngineChannel] = [
-      offering.createChannel('data', { negotiatedId: 100 }),
-      answering.createChannel('data', { negotiatedId: 100 }),
-    ];
-    void (async () => {
-      const answer = await answering.acceptOffer(await offering.createOffer());
-      await offering.acceptAnswer(answer);
-      add = (candidate) => answering.addCandidate(candidate);
-      for (const candidate of early) await answering.addCandidate(candidate);
-    })();
-    return channels;
   }
 
   /** Sends messages once the channel is open, and gives the hash of as many that came. */

@@ -22,6 +22,7 @@ import type {
 import { SEND_BUFFER_BYTES } from './limits.ts';
 import { loopbackIfAlone } from './local-addresses.ts';
 import { type TunedConnection, tuneConnection } from './werift-tuning/index.ts';
+import { steadyHandshake } from './werift-tuning/steady-handshake.ts';
 
 /** SCTP packet size in bytes: with the headers of DTLS, UDP and IPv6 below the 1,280 bytes that every path carries. */
 const SCTP_MTU_BYTES = 1_191;
@@ -84,6 +85,7 @@ class WeriftConnection implements EngineConnection {
     { certificate, tune }: { certificate: Partial<Pick<PeerConfig, 'dtls'>>; tune: typeof tuneConnection },
   ) {
     this.#tune = tune;
+    queueMicrotask(() => {});
     this.#handlers = handlers;
     this.#hasStun = iceServers.some((server) => server.urls.some((url) => url.startsWith('stun:')));
     const loopback = loopbackIfAlone();
@@ -200,6 +202,7 @@ class WeriftConnection implements EngineConnection {
     // Without a configured STUN server werift asks a public one of Google's, which costs seconds and tells it of us.
     if (!this.#hasStun) for (const transport of this.#peer.iceTransports) delete transport.connection.stunServer;
     for (const transport of this.#peer.dtlsTransports) {
+      steadyHandshake(transport);
       transport.onStateChange.subscribe((state) => {
         if (state === 'connected' && transport.dtls !== undefined) {
           transport.dtls.dtls.recordSequenceNumber = FIRST_DATA_RECORD;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import {
   Connection,
   DtlsClient,
+  DtlsServer,
   RTCDataChannel,
   RTCDtlsTransport,
   RTCSctpTransport,
@@ -15,7 +16,7 @@ export const TUNED_VERSION = '0.25.2';
 
 /** SHA-256 of the sources of the classes that we replace parts of or reach into, as `sourceHash` makes it. */
 export const TUNED_SOURCES = {
-  classes: '525d9d999d8a2bf8ffa6713536c214122bc31e378e1a14f9de1bc31065993d1b',
+  classes: '5be874deb4340ef7f9105d813974b95d143a3197e134f1cfa470e1aa7f655b8d',
   association: '2ce65a6a7b17af77a73b97c1b4fe3bd9b9a5946f13442534fdf71fd4750c701b',
   cipher: 'ad87e218888692ebf7001f5ed389bd42403e9db632f0f4d5b0f1dd59278744e3',
 };
@@ -44,7 +45,8 @@ export function sourceHash(classes: readonly unknown[]): string {
 /** The classes that werift exports, and on which the rest rests. */
 export function exportedClasses(): unknown[] {
   const dtlsSocket: unknown = Object.getPrototypeOf(DtlsClient);
-  return [RTCSctpTransport, RTCDataChannel, RTCDtlsTransport, dtlsSocket, Connection, StunProtocol, UdpTransport];
+  const dtls = [RTCDtlsTransport, dtlsSocket, DtlsClient, DtlsServer];
+  return [RTCSctpTransport, RTCDataChannel, ...dtls, Connection, StunProtocol, UdpTransport];
 }
 
 /** The class of a thing of werift's that exports none, and the class below it. */
