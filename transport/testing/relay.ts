@@ -59,7 +59,9 @@ export class TestRelay implements AsyncDisposable {
     const reply = (message: ServerMessage) => socket.send(JSON.stringify(message));
     socket.on('message', (data) => {
       if (this.hang) return;
-      const message = ClientMessage.parse(JSON.parse(String(data)));
+      const parsed = ClientMessage.safeParse(JSON.parse(String(data)));
+      if (!parsed.success) return reply({ type: 'error', code: 'MESSAGE_INVALID', message: parsed.error.message });
+      const message = parsed.data;
       if (message.type === 'register') peerId = this.#register(socket, message);
       else if (peerId !== undefined) this.#route(peerId, message, reply);
     });
