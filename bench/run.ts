@@ -3,6 +3,7 @@ import { cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchmarkJob } from './job.ts';
 import { benchmarkPaths } from './paths.ts';
+import { benchmarkResubmit } from './resubmit.ts';
 import { benchmarkTransfer } from './transfer.ts';
 
 /** One line of output; every value is a number, a string or null. */
@@ -22,6 +23,7 @@ export interface BenchmarkContext {
 const benchmarks: Record<string, { measure: (context: BenchmarkContext) => Promise<Row>; runs: number }> = {
   job: { measure: benchmarkJob, runs: 5 },
   paths: { measure: benchmarkPaths, runs: 3 },
+  resubmit: { measure: benchmarkResubmit, runs: 3 },
   transfer: { measure: benchmarkTransfer, runs: 3 },
 };
 

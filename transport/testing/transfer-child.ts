@@ -2,6 +2,7 @@
  * One side of a transfer in a process of its own, for tests: `node transfer-child.ts ROLE SERVER PEER FOLDER`.
  * `receive` is the worker's part (it connects), `receive-half` kills itself amid it; `send` and `idle` are the client's. Reports JSON lines on stdout.
  */
+import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataChannel, PeerConnection } from '../connection.ts';
@@ -20,9 +21,11 @@ if (isReceiver) {
   const connection = await connectPeer(signaling, { peerId, purpose: { job_id: 'job00001', kind: 'dataset' } });
   report({ connected_ms: Math.round(performance.now() - startedAt), route: connection.route });
   const channel = await connection.openChannel('dataset');
+  const idleMb = memoryMb('VmRSS');
   const files = await receiveFiles(role === 'receive' ? channel : fatalChannel(channel), folder, {
     onProgress: (progress) => report({ progress }),
   });
+  report({ above_idle_mb: memoryMb('VmHWM') - idleMb });
   report({ received: files.length, ms: Math.round(performance.now() - startedAt) });
   await connection.close();
   await signaling.close();
@@ -36,7 +39,9 @@ async function serve(connection: PeerConnection): Promise<void> {
   const files = await describeFiles(names.map((path) => ({ path, absolutePath: join(String(folder), path) })));
   report({ route: connection.route });
   const channel = await connection.acceptChannel();
+  const idleMb = memoryMb('VmRSS');
   await sendFiles(channel, files);
+  report({ above_idle_mb: memoryMb('VmHWM') - idleMb });
   report({ sent: files.length });
   await connection.closed;
 }
@@ -59,6 +64,12 @@ function fatalChannel(channel: DataChannel): DataChannel {
     send: (data, options) => channel.send(data, options),
     close: () => channel.close(),
   };
+}
+
+/** The process's memory (`VmRSS`) or its peak so far (`VmHWM`), in MB; NaN where the system is not Linux. */
+function memoryMb(which: 'VmRSS' | 'VmHWM'): number {
+  const status = process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : '';
+  return Number(new RegExp(`^${which}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
 }
 
 function report(line: object): void {

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execaNode } from 'execa';
+import { Owned } from './testing/owned.ts';
+import { TestRelay } from './testing/relay.ts';
+import { temporaryFolder } from './testing/temporary-folder.ts';
+
+const CHILD = fileURLToPath(new URL('./testing/transfer-child.ts', import.meta.url));
+/** A side that kept the file, or a quarter of it, in memory would be found out. */
+const MEGABYTES = 640;
+/** What each side may take above what it took before the transfer (`PROTOCOL.md`). */
+const MOST_MEGABYTES = 150;
+
+describe('memory', () => {
+  const owned = new Owned();
+  afterEach(owned.end);
+
+  it(`stays within ${MOST_MEGABYTES} MB a side above idle, however large the file`, async function () {
+    this.timeout(60_000);
+    if (process.platform !== 'linux') this.skip(); // peaks are read from /proc
+    const relay = owned.add(await TestRelay.start());
+    const from = owned.add(await temporaryFolder()).path;
+    const to = owned.add(await temporaryFolder()).path;
+    await writeDistinct(join(from, 'video.mp4'), MEGABYTES);
+    const sender = start(owned, 'send', relay.url, from);
+    await sender.until('ready');
+    const receiver = start(owned, 'receive', relay.url, to);
+    const peaks = await Promise.all([sender.until('above_idle_mb'), receiver.until('above_idle_mb')]);
+    assert.equal((await stat(join(to, 'video.mp4'))).size, MEGABYTES * 2 ** 20);
+    for (const [index, peak] of peaks.entries()) {
+      const side = ['sender', 'receiver'][index];
+      assert.ok(peak < MOST_MEGABYTES, `the ${side} took ${peak.toFixed(0)} MB above idle`);
+    }
+  });
+});
+
+/** No two blocks are the same, so that all of them are sent. */
+async function writeDistinct(path: string, megabytes: number): Promise<void> {
+  const handle = await open(path, 'w');
+  const block = randomBytes(2 ** 20);
+  for (let index = 0; index < megabytes; index += 1) {
+    block.writeUInt32BE(index);
+    await handle.write(block);
+  }
+  await handle.close();
+}
+
+/** A side in a process of its own, killed at the test's end. */
+function start(owned: Owned, role: string, serverUrl: string, folder: string) {
+  const child = execaNode(CHILD, [role, serverUrl, 'client-1', folder], {
+    stdin: 'ignore',
+    stderr: 'inherit',
+    reject: false,
+    nodeOptions: ['--disable-warning=ExperimentalWarning'],
+  });
+  const reports: Record<string, unknown>[] = [];
+  let wake = Promise.withResolvers<void>();
+  void (async () => {
+    for await (const line of child.iterable()) {
+      reports.push(JSON.parse(String(line)) as Record<string, unknown>);
+      wake.resolve();
+      wake = Promise.withResolvers();
+    }
+  })();
+  owned.add({
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await child;
+    },
+  });
+  return {
+    /** The value that the side first reports under this name, as a number. */
+    async until(name: string): Promise<number> {
+      for (;;) {
+        const report = reports.find((each) => name in each);
+        if (report !== undefined) return Number(report[name]);
+        await wake.promise;
+      }
+    },
+  };
+}
