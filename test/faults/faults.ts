@@ -1,10 +1,28 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { StackPart } from '../../stack/index.ts';
 import type { CommandResult } from '../support/test-room.ts';
 import type { FaultRoom } from './fault-room.ts';
-import { epoch, type Moment, publish, replyLost, transfer, upload } from './moments.ts';
+import { begin, epoch, type Moment, publish, replyLost, transfer, upload } from './moments.ts';
 import { finalStatus } from './outcome.ts';
+import { mountSmallDisk, noSmallDisk } from './small-disk.ts';
 import type { WatchedJob } from './watched-job.ts';
+
+/** How long a server is away, in ms: longer than Temporal's heartbeat timeout, after which it counts pods as dead. */
+export const AWAY_MS = Number(process.env.SLEAP_RTC_AWAY_SECONDS ?? 10) * 1_000;
+/** Less than the data of a job that is `large`. */
+const SMALL_DISK_BYTES = 60_000_000;
+/** Less than a model, which has about a megabyte. */
+const SMALL_OUTPUT_BYTES = 400_000;
+
+/** What a row needs beside what all have. */
+interface Prepared {
+  /** Where the job's own command puts its results; default: a new folder. */
+  output?: string;
+  args?: string[];
+  undo: () => Promise<void>;
+}
 
 /** One row of the table. */
 export interface Fault {
@@ -12,10 +30,14 @@ export interface Fault {
   at: Moment;
   /** Part of `npm test`; the others run in `npm run test:faults` only. */
   quick?: boolean;
+  /** Why it cannot be done on this machine; undefined where it can. */
+  unless?(): Promise<string | undefined>;
+  /** What is there before the job begins. */
+  prepare?(at: FaultRoom): Promise<Prepared>;
   /** Breaks something, and mends it where it is not left broken. Afterwards, if not before, the moment is let go of. */
   inject(at: FaultRoom, job: WatchedJob, letGo: () => void): Promise<void>;
   /** How the job ends. Default: it publishes, and its command succeeds. */
-  ends?: 'cancelled';
+  ends?: 'cancelled' | 'failed';
   /** What is left to do for the researcher, and to check of their command; the job's own command is awaited by default. */
   afterwards?(at: FaultRoom, job: WatchedJob, output: string): Promise<void>;
 }
@@ -27,11 +49,11 @@ const podEnds =
 
 /** A server that is killed, missed by whoever needs it, and started again. */
 const restarts =
-  (part: StackPart, awayMs: number) =>
+  (part: StackPart) =>
   async (at: FaultRoom, _job: WatchedJob, letGo: () => void): Promise<void> => {
     await at.kill(part);
     letGo();
-    await new Promise((resolve) => setTimeout(resolve, awayMs)); // how long it is away is part of the fault
+    await new Promise((resolve) => setTimeout(resolve, AWAY_MS)); // how long it is away is part of the fault
     await at.restart(part);
   };
 
@@ -86,6 +108,31 @@ const clockSteps = (ms: number) => async (at: FaultRoom) => at.stepClocks(ms);
 
 const nothing = async (): Promise<void> => {};
 
+/** A pod whose disk does not hold the data. */
+const podWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
+  const unmount = await mountSmallDisk(join(at.room.stack.dir, 'workers', 'small'), SMALL_DISK_BYTES);
+  await at.startPod('small', { SLEAP_RTC_WARM_TRAINER: '0' });
+  const undo = async () => {
+    await at.removePod('small');
+    await unmount();
+  };
+  return { args: ['--worker', 'small'], undo };
+};
+
+/** A laptop whose disk does not hold the model. */
+const laptopWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
+  const output = join(at.room.folder, 'small');
+  const undo = await mountSmallDisk(output, SMALL_OUTPUT_BYTES);
+  return { output, undo };
+};
+
+/** The command says what is wrong and leaves nothing; the model is in the room, and fits elsewhere. */
+const getsElsewhere = async (at: FaultRoom, job: WatchedJob, output: string): Promise<void> => {
+  await commandSays(3, /DISK_FULL/)(at, job);
+  assert.deepEqual(await readdir(join(at.room.folder, 'small')), []);
+  await getsLater(at, job, output);
+};
+
 /** The order is that of a job's life. */
 /** The order is that of a job's life. */
 export const FAULTS: Fault[] = [
@@ -120,6 +167,23 @@ export const FAULTS: Fault[] = [
   { fault: 'submitted twice', at: epoch(3), quick: true, inject: submitsAgain },
   { fault: 'clocks step 1 h on', at: epoch(3), inject: clockSteps(3_600_000) },
   { fault: 'clocks step 1 h back', at: epoch(3), inject: clockSteps(-3_600_000) },
+  {
+    fault: 'disk full on the pod',
+    at: begin(true),
+    unless: noSmallDisk,
+    prepare: podWithSmallDisk,
+    inject: nothing,
+    ends: 'failed',
+    afterwards: commandSays(3, /DISK_FULL/),
+  },
+  {
+    fault: 'disk full on the laptop',
+    at: begin(false),
+    unless: noSmallDisk,
+    prepare: laptopWithSmallDisk,
+    inject: nothing,
+    afterwards: getsElsewhere,
+  },
   ...['best.ckpt', 'files.json', 'claim.json'].map((name): Fault => {
     const at = replyLost(`PUT ${name}`, new RegExp(`^PUT .*/models/[^/]+/${name}`));
     return { fault: 'reply of a write to S3 lost', at, quick: name === 'files.json', inject: nothing };
@@ -133,10 +197,10 @@ export const FAULTS: Fault[] = [
   ...(['signaling', 'temporal', 's3', 'control'] as const).flatMap((part) =>
     [transfer(0.3), epoch(3), publish].map(
       (at): Fault => ({
-        fault: `${part} away for 10 s`,
+        fault: `${part} away for ${AWAY_MS / 1_000} s`,
         at,
         quick: at.phase.startsWith('training') && part !== 'control',
-        inject: restarts(part, 10_000),
+        inject: restarts(part),
       }),
     ),
   ),

@@ -1,0 +1,27 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+
+/** Puts a disk of so many bytes where a folder is; needs root. @returns what takes it away again */
+export async function mountSmallDisk(folder: string, bytes: number): Promise<() => Promise<void>> {
+  await mkdir(folder, { recursive: true });
+  await execa('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]);
+  return async () => {
+    await execa('umount', ['--lazy', folder]);
+  };
+}
+
+/** Why no small disk can be had here; undefined where one can. */
+export async function noSmallDisk(): Promise<string | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), 'sleap-rtc-disk-'));
+  try {
+    const unmount = await mountSmallDisk(folder, 4096);
+    await unmount();
+    return undefined;
+  } catch {
+    return 'only root may mount a small disk';
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
