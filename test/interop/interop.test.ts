@@ -37,7 +37,7 @@ const STACKS = [
 const engines = (await enginePairings()).filter(({ offerer, answerer }) => offerer === answerer);
 
 for (const { name, launch, largestBytes } of STACKS) {
-  describe(`${name}, which knows our protocol from its description only`, function () {
+  describe(`${name}, which has our protocol’s description and none of our code`, function () {
     this.timeout(60_000);
     let stack: ReferenceStack;
 
