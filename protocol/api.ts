@@ -31,8 +31,26 @@ export const RoomReply = z.object({
 });
 export type RoomReply = z.infer<typeof RoomReply>;
 
+/** Where a job that waits for a worker stands. */
+export const Waiting = z.object({
+  /** 1-based place in line, as far as it can be told: users take turns. */
+  position: z.int(),
+  /** Jobs that wait for the same workers, this one among them. */
+  queued: z.int(),
+  workers_fitting: z.int(),
+  workers_free: z.int(),
+  /** All of it in words, without a full stop. */
+  sentence: z.string(),
+});
+export type Waiting = z.infer<typeof Waiting>;
+
 /** `POST /api/rooms/{room}/jobs` and `GET /api/rooms/{room}/jobs/{job}` (`?wait_ms=` waits for the end, at most 30 s). */
-export const JobReply = z.object({ status: JobStatus, temporal_ui_url: z.string().nullable() });
+export const JobReply = z.object({
+  status: JobStatus,
+  temporal_ui_url: z.string().nullable(),
+  /** Set while the job is queued. */
+  waiting: Waiting.optional(),
+});
 export type JobReply = z.infer<typeof JobReply>;
 
 /** `GET /api/rooms/{room}/jobs`, newest first. */

@@ -79,7 +79,13 @@ export const JobSpec = z.discriminatedUnion('kind', [TrainingSpec, InferenceSpec
 export type JobSpec = z.infer<typeof JobSpec>;
 
 /** What the server adds to a spec: who, where, when. Never taken from the submitter. */
-export const JobContext = z.object({ room_id: RoomId, user_id: UserId, submitted_at: z.iso.datetime() });
+export const JobContext = z.object({
+  room_id: RoomId,
+  user_id: UserId,
+  submitted_at: z.iso.datetime(),
+  /** A free worker that has what the job needs at hand: it is asked before the others. */
+  first_offer_to: PeerId.optional(),
+});
 export type JobContext = z.infer<typeof JobContext>;
 
 /** The single argument of a job's workflow. */

@@ -121,6 +121,7 @@ export async function startSignalingServer(
       jobRoutes({
         rooms,
         jobs,
+        directory,
         readLogs: createJobLogReader(aws.s3, config.bucket),
         verifyIdToken,
         stopping: stopping.signal,

@@ -33,8 +33,9 @@ describe('a GPU session whose pod goes away', function () {
     pods.push(pod);
     return pod;
   };
-  const start = (room: string, modelTypes: ('centroid' | 'centered_instance')[] = ['centroid']) => {
-    const input = trainingInput({ room, modelTypes });
+  const start = (room: string, firstOfferTo?: string) => {
+    const input = trainingInput({ room });
+    if (firstOfferTo !== undefined) input.context.first_offer_to = firstOfferTo;
     return server.env.client.workflow.start<typeof trainingJob>('trainingJob', {
       workflowId: jobWorkflowId(room, input.spec.job_id),
       taskQueue: CONTROL_QUEUE,
@@ -79,6 +80,21 @@ describe('a GPU session whose pod goes away', function () {
     await startPod({ room, name: 'survivor' });
     await leaving.evict();
     assert.equal((await job.result()).worker, 'survivor');
+  });
+
+  it('is offered first to the worker that has what the job needs at hand', async () => {
+    const room = 'holder';
+    await Promise.all(['other-1', 'other-2', 'holder'].map((name) => startPod({ room, name })));
+    for (let i = 0; i < 3; i += 1) assert.equal((await (await start(room, 'holder')).result()).worker, 'holder');
+  });
+
+  it('does not wait for that one when it is away', async () => {
+    const room = 'holder-away';
+    await startPod({ room, name: 'other' });
+    const job = await start(room, 'holder');
+    assert.equal((await job.result()).worker, 'other');
+    const { events } = await job.fetchHistory();
+    assert.ok((events?.length ?? 0) <= 80, `${events?.length} events`);
   });
 
   it('is waited for while there is no other, and the job says so', async () => {

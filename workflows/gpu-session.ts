@@ -50,7 +50,8 @@ export async function withGpuSession<T>(input: JobInput, report: JobReport, fn: 
   setHandler(gpuSessionOpenedSignal, (opened) => session?.open(opened));
 
   for (let losses = 0; ; ) {
-    session = new GpuSession(input);
+    // After a loss the worker that was to be asked first may be the one that is lost.
+    session = new GpuSession(input, losses === 0 ? input.context.first_offer_to : undefined);
     try {
       report.onWorker(null);
       report.enter('queued', losses === 0 ? waitingFor(input) : `${waitingFor(input)}; the one before went away`);
@@ -91,14 +92,15 @@ class GpuSession {
   /** What must stop when the pod is lost: the body, later the end. */
   #onPod: CancellationScope | undefined;
 
-  constructor(input: JobInput) {
+  /** @param firstOfferTo a worker that is asked before the others */
+  constructor(input: JobInput, firstOfferTo: string | undefined) {
     this.#input = input;
     // The hold must outlive a cancellation of the job until what runs on the pod has stopped, so it hangs below a scope
     // that cancellation does not reach; `end` is its only owner.
     const shield = new CancellationScope({ cancellable: false });
     this.#holdScope = new CancellationScope({ cancellable: true, parent: shield });
     this.#held = this.#holdScope
-      .run(() => this.#hold())
+      .run(() => this.#hold(firstOfferTo))
       .then(
         () => this.#ending || this.#lose('the worker ended the session'),
         (failure: unknown) => this.#lose(fromFailure(failure).message),
@@ -119,12 +121,21 @@ class GpuSession {
    * Holds a pod. Where its heartbeat is missed, the pod itself is asked: Temporal may have been away, and the pod be alive with
    * its work going on. One that answers holds on.
    */
-  async #hold(): Promise<void> {
-    let where: HoldOptions = { taskQueue: sessionQueueOf(this.#input.context.room_id, this.#input.spec.requirements) };
+  async #hold(firstOfferTo: string | undefined): Promise<void> {
+    const { context, spec } = this.#input;
+    const toAll: HoldOptions = { taskQueue: sessionQueueOf(context.room_id, spec.requirements) };
+    let where =
+      firstOfferTo === undefined || spec.requirements.worker !== undefined
+        ? toAll
+        : { taskQueue: sessionQueueOf(context.room_id, { worker: firstOfferTo }), ...ONE_OFFER };
     for (;;) {
       try {
         return await hold(this.#input, this.#id, where);
       } catch (failure) {
+        if (where !== toAll && this.#pod === undefined && !this.#ending) {
+          where = toAll; // the one that was asked first did not take it
+          continue;
+        }
         const missed = missedHeartbeat(failure);
         if (missed === undefined || this.#pod === undefined || this.#ending) throw failure;
         const silentMs = Date.now() - this.#openedAtMs - missed.ageMs;
@@ -181,10 +192,16 @@ class GpuSession {
   }
 }
 
-type HoldOptions = Pick<ActivityOptions, 'taskQueue' | 'scheduleToStartTimeout'>;
+interface HoldOptions extends Pick<ActivityOptions, 'taskQueue' | 'scheduleToStartTimeout'> {
+  /** Default: as many as it takes. */
+  attempts?: number;
+}
+
+/** How long a worker that has the model at hand is waited for before any other may take the job; it is free, so it takes ms. */
+const ONE_OFFER = { scheduleToStartTimeout: '2500ms', attempts: 1 } as const;
 
 /** The hold itself: over when the session is ended, or the pod. */
-function hold({ spec, context }: JobInput, sessionId: string, where: HoldOptions): Promise<void> {
+function hold({ spec, context }: JobInput, sessionId: string, { attempts, ...where }: HoldOptions): Promise<void> {
   const { holdGpuSession } = proxyActivities<SessionActivities>({
     ...where,
     summary: `hold a GPU for ${spec.name}`,
@@ -199,6 +216,7 @@ function hold({ spec, context }: JobInput, sessionId: string, where: HoldOptions
       initialInterval: '500ms',
       backoffCoefficient: 2,
       maximumInterval: '5s',
+      ...(attempts === undefined ? {} : { maximumAttempts: attempts }),
       nonRetryableErrorTypes: ['TemporalTimeout:Heartbeat', 'POD_LOST', 'WorkerShutdown'],
     },
   });

@@ -53,6 +53,8 @@ describe('explaining a failed sleap-nn', () => {
     ].join('\n');
     const error = explainFailure({ exitCode: 1, logTail, inputs: [], otherwise: 'TRAINING_FAILED' });
     assert.equal(error.code, 'GPU_OUT_OF_MEMORY');
+    assert.match(error.message, /it has 7\.79 GiB, and 2\.00 GiB more were needed/);
+    assert.match(error.remedy, /batch_size/);
   });
 
   it('tells a GPU that is broken from one that is too small: another worker may do', () => {

@@ -30,7 +30,7 @@ const RULES: readonly Rule[] = [
   // Not provoked here (it needs a GPU): torch.OutOfMemoryError, "CUDA out of memory. Tried to allocate …".
   (_, { type, message }) =>
     /OutOfMemoryError$/.test(type) || /CUDA out of memory|CUDNN_STATUS_ALLOC_FAILED/.test(message)
-      ? { code: 'GPU_OUT_OF_MEMORY', message: 'The GPU has too little memory for this config.' }
+      ? { code: 'GPU_OUT_OF_MEMORY', message: `The GPU has too little memory for this config${memorySizes(message)}.` }
       : undefined,
   // Not provoked here either: torch's wording where the driver or the card itself is at fault, not the job.
   (_, { message }) =>
@@ -92,6 +92,13 @@ const RULES: readonly Rule[] = [
         }
       : undefined,
 ];
+
+/** What torch says of it, e.g. `Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which …`. */
+function memorySizes(message: string): string {
+  const [, wanted] = /Tried to allocate ([\d.]+ [KMG]iB)/.exec(message) ?? [];
+  const [, total] = /total capacity of ([\d.]+ [KMG]iB)/.exec(message) ?? [];
+  return wanted === undefined || total === undefined ? '' : `: it has ${total}, and ${wanted} more were needed`;
+}
 
 /** sleap-nn looks at one frame before it begins; a video that breaks off later shows in sleap-io. */
 function isUnreadableVideo(frames: readonly string[], message: string): boolean {

@@ -7,7 +7,7 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
 import type { FrameProgress } from '../../protocol/peer-messages.ts';
 import type { PredictionSummary } from '../contract.ts';
-import { diskFullOr } from '../files/disk-full.ts';
+import { diskFullOrWithSizes } from '../files/disk-full.ts';
 import { explainFailure } from './explain-failure.ts';
 import type { SleapNnDeps } from './index.ts';
 import type { SleapNnExit } from './launcher-process.ts';
@@ -129,7 +129,7 @@ export function createPredict(deps: SleapNnDeps) {
       await writeFileAtomic(summaryFile, JSON.stringify(summary));
       return summary;
     } catch (error) {
-      throw diskFullOr(error);
+      throw await diskFullOrWithSizes(error, deps.workDir);
     } finally {
       clearInterval(heartbeat);
     }

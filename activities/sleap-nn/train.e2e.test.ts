@@ -8,7 +8,7 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 import { ensureTools, type Tools } from '../../stack/index.ts';
 import { processesGone } from '../../stack/testing/processes-gone.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
-import { createSleapNnActivities, type TrainedModel } from './index.ts';
+import { createSleapNnActivities, type TrainedModel, WarmTrainer } from './index.ts';
 import { fliesConfig, fliesJob, testDeps, textOf } from './testing/flies-job.ts';
 
 describe('training with the real sleap-nn', function () {
@@ -124,6 +124,31 @@ describe('training with the real sleap-nn', function () {
     assert.ok(trained.stopped_early && trained.epochs >= 1 && trained.epochs < 50, `${trained.epochs} epochs`);
     assert.ok(trained.files.some(({ path }) => path === 'best.ckpt'));
     assert.ok(published.some(({ detail }) => detail?.startsWith('will stop when its first epoch is done')));
+  });
+
+  it('warms up a process for the next run when the training of the one before is over, and not after the last', async () => {
+    const input = await fliesJob(workDir, { labels });
+    const [run] = input.spec.runs;
+    assert.ok(run !== undefined);
+    input.spec.runs = [run, { ...run, name: 'second' }];
+    const { deps } = testDeps(workDir, tools.python);
+    const warmTrainer = new WarmTrainer({ python: tools.python });
+    const activities = createSleapNnActivities({ ...deps, warmTrainer });
+    const trainRun = (run_index: number) =>
+      activityEnvironment().run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
+        input,
+        run_index,
+      });
+    try {
+      await trainRun(0);
+      const [spare] = warmTrainer.pids;
+      assert.ok(spare !== undefined, 'a spare is being built');
+      await trainRun(1);
+      await processesGone([spare]);
+      assert.deepEqual(warmTrainer.pids, []);
+    } finally {
+      await warmTrainer.dispose();
+    }
   });
 
   it('names the key that sleap-nn refuses', async () => {

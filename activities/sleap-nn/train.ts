@@ -9,7 +9,7 @@ import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts'
 import { datasetHash, modelId } from '../../protocol/model-id.ts';
 import { CheckpointKeeper, type RunPlace, restoreCheckpoints } from '../checkpoints/index.ts';
 import type { TrainInput } from '../contract.ts';
-import { diskFullOr } from '../files/disk-full.ts';
+import { diskFullOrWithSizes } from '../files/disk-full.ts';
 import { withStorageErrors } from '../storage/storage-errors.ts';
 import { type Attempt, attemptSeconds, finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
 import { collectModel } from './collect-model.ts';
@@ -95,7 +95,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
       progress?.say('collecting the model');
       return await finish(job, finished);
     } catch (error) {
-      throw diskFullOr(error);
+      throw await diskFullOrWithSizes(error, deps.workDir);
     } finally {
       clearInterval(heartbeat);
     }
@@ -154,6 +154,9 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
     const bridge = await ZmqBridge.open((event) => {
       progress.onEvent(event);
       onStopEvent(event);
+      // The next run's process is warmed up while this one is evaluated and stored: before, the CPU is the training's.
+      const runsFollow = run.index + 1 < run.input.spec.runs.length;
+      if (event.event === 'train_end' && runsFollow) deps.warmTrainer?.ensureSpare();
     });
     const stopping = await stops.follow(folders.work, {
       stop: () => bridge.stop(),
@@ -192,7 +195,8 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
         tmpDir,
       });
       underWay.set(folders.work, sleapNn);
-      deps.logger.info({ event: 'sleap_nn_started', job: run.input.spec.job_id, run: spec.name });
+      const { wasWarm: warm } = sleapNn;
+      deps.logger.info({ event: 'sleap_nn_started', job: run.input.spec.job_id, run: spec.name, warm });
       const exit = await untilExit(sleapNn, context.cancellationSignal);
       underWay.delete(folders.work);
       await keeper?.ended(context.cancellationDetails?.workerShutdown === true);

@@ -51,7 +51,8 @@ async function begin(launcher: LauncherProcess, command: SleapNnCommand, wasWarm
 
 /**
  * Keeps at most one spare process that has done sleap-nn's imports and waits. They take 10 to 15 s of CPU, more than a
- * small job's training; the spare is therefore built while the GPU is free, never beside a job.
+ * small job's training; the spare is therefore built while the GPU is free, and for a job's next run when the training of the
+ * one before is over, never beside a training.
  */
 export class WarmTrainer implements AsyncDisposable {
   readonly #python: string;

@@ -8,6 +8,7 @@ import {
   ModelFilesReply,
   ResultFilesReply,
   RoomReply,
+  type Waiting,
 } from '../../protocol/api.ts';
 import type { TrainingSpec } from '../../protocol/job.ts';
 import { Manifest } from '../../protocol/manifest.ts';
@@ -123,6 +124,10 @@ describe('the API on real servers', () => {
       [spec.job_id],
     );
     assert.equal((await ofRoom(`GET ROOM/jobs/${spec.job_id}?wait_ms=100`)).status, 200);
+    let waiting: Waiting | undefined;
+    do waiting = JobReply.parse((await ofRoom(`GET ROOM/jobs/${spec.job_id}`)).body).waiting;
+    while (waiting === undefined); // Temporal lists a job a moment after its start
+    assert.deepEqual([waiting.position, waiting.sentence], [1, 'No worker is in the room']);
     assert.equal((await ofRoom(`POST ROOM/jobs/${spec.job_id}/cancel`)).status, 200);
     assert.equal((await ofRoom('GET ROOM/jobs/job00000009')).code, 'JOB_NOT_FOUND');
   });

@@ -1,12 +1,15 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { JobListReply, JobLogReply, JobReply } from '../../protocol/api.ts';
+import type { JobListReply, JobLogReply, JobReply, Waiting } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
 import { JobSpec, type JobStatus } from '../../protocol/job.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
+import { holderOf } from '../jobs/holders.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import { describeWait } from '../jobs/waiting.ts';
 import type { ReadJobLogs } from '../models/job-logs.ts';
+import type { PeerDirectory } from '../peers/directory.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { inRoom, roomOf, signedIn, userOf } from './door.ts';
 
@@ -21,6 +24,7 @@ const StatusQuery = z.object({ wait_ms: z.coerce.number().int().min(0).max(MAX_W
 export function jobRoutes(parts: {
   rooms: Pick<Rooms, 'enter' | 'touch'>;
   jobs: Jobs;
+  directory: Pick<PeerDirectory, 'peers'>;
   readLogs: ReadJobLogs;
   verifyIdToken: VerifyIdToken;
   /** Aborted when the server stops, so that nobody is kept waiting. */
@@ -30,15 +34,31 @@ export function jobRoutes(parts: {
   const router = Router();
   const door = [signedIn(parts.verifyIdToken), inRoom(rooms)] as const;
 
-  const reply = (res: Response, status: JobStatus) => {
-    const body: JobReply = { status, temporal_ui_url: jobs.uiUrl(roomOf(res).room_id, status.job_id) };
+  const reply = (res: Response, status: JobStatus, waiting?: Waiting) => {
+    const temporal_ui_url = jobs.uiUrl(roomOf(res).room_id, status.job_id);
+    const body: JobReply = { status, temporal_ui_url, ...(waiting && { waiting }) };
     res.json(body);
+  };
+
+  /** Why a job waits; undefined where it does not, or nobody can tell. */
+  const waitingOf = async (roomId: string, { job_id, phase }: JobStatus): Promise<Waiting | undefined> => {
+    if (phase !== 'queued') return undefined;
+    const queue = await jobs.queued(roomId).catch(() => []);
+    const job = queue.find((queued) => queued.job_id === job_id);
+    // One that has just been submitted may not be listed yet: the next answer tells.
+    return job && describeWait(job, queue, parts.directory.peers(roomId));
   };
 
   router.post('/api/rooms/:room/jobs', ...door, express.json({ limit: MAX_SPEC }), async (req, res) => {
     const spec = JobSpec.parse(req.body);
     const room = roomOf(res);
-    const context = { room_id: room.room_id, user_id: userOf(res).user_id, submitted_at: new Date().toISOString() };
+    const holder = holderOf(spec, parts.directory.peers(room.room_id));
+    const context = {
+      room_id: room.room_id,
+      user_id: userOf(res).user_id,
+      submitted_at: new Date().toISOString(),
+      ...(holder === undefined ? {} : { first_offer_to: holder }),
+    };
     await rooms.touch(room);
     reply(res, await jobs.start(spec, context));
   });
@@ -51,7 +71,9 @@ export function jobRoutes(parts: {
   router.get('/api/rooms/:room/jobs/:job', ...door, async (req, res) => {
     const { wait_ms: waitMs } = StatusQuery.parse(req.query);
     const signal = AbortSignal.any([parts.stopping, closed(res)]);
-    reply(res, await jobs.status(roomOf(res).room_id, jobIn(req), { waitMs, signal }));
+    const { room_id } = roomOf(res);
+    const status = await jobs.status(room_id, jobIn(req), { waitMs, signal });
+    reply(res, status, await waitingOf(room_id, status));
   });
 
   router.get('/api/rooms/:room/jobs/:job/log', ...door, async (req, res) => {

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
-import { type JobContext, JobPhase, type JobSpec, JobStatus } from '../../protocol/job.ts';
+import { type JobContext, JobPhase, JobRequirements, type JobSpec, JobStatus } from '../../protocol/job.ts';
 
 /** What the server notes on a job's workflow, so that the job can be described also while no worker runs. */
 const JobMemo = z.object({
   job: JobStatus.pick({ job_id: true, kind: true, name: true, user_id: true, submitted_at: true }),
+  /** Absent in jobs of older releases. */
+  requirements: JobRequirements.default({}),
   /** SHA-256 of the spec: tells a repeated submit from another job under the same id. */
   spec_sha256: z.string(),
 });
@@ -17,6 +19,7 @@ export function jobMemo(spec: JobSpec, context: JobContext): JobMemo {
   const { job_id, kind, name } = spec;
   return {
     job: { job_id, kind, name, user_id: context.user_id, submitted_at: context.submitted_at },
+    requirements: spec.requirements,
     spec_sha256: createHash('sha256')
       .update(canonicalize(spec) ?? '')
       .digest('hex'),

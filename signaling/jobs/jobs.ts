@@ -1,4 +1,5 @@
 import type { JobContext, JobSpec, JobStatus } from '../../protocol/job.ts';
+import type { QueuedJob } from './waiting.ts';
 
 /**
  * The room's jobs. Every method names the room, so that one room's token reaches no other room's job.
@@ -14,6 +15,8 @@ export interface Jobs {
   status(roomId: string, jobId: string, options?: { waitMs?: number; signal?: AbortSignal }): Promise<JobStatus>;
   /** The room's newest jobs first, at most 100. */
   list(roomId: string): Promise<JobStatus[]>;
+  /** The room's jobs that wait for a worker. */
+  queued(roomId: string): Promise<QueuedJob[]>;
   /** Asks a job to stop; one that has ended stays as it is. Rejects with JOB_NOT_FOUND. */
   cancel(roomId: string, jobId: string): Promise<JobStatus>;
   /**

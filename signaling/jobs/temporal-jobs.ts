@@ -19,6 +19,8 @@ import type { Temporal } from './temporal.ts';
 const QUERY_MS = 2500;
 /** Jobs listed at most. */
 const MAX_LISTED = 100;
+/** Waiting jobs that are looked through for a place in line at most. */
+const MAX_QUEUED = 1000;
 /** Rooms kept open by their jobs at most. */
 const MAX_RUNNING = 10_000;
 
@@ -125,6 +127,16 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
         }),
       );
       return jobs.filter((job) => job !== undefined).sort((a, b) => b.submitted_at.localeCompare(a.submitted_at));
+    },
+
+    async queued(roomId) {
+      const room = `SleapRoom = '${RoomId.parse(roomId)}' AND WorkflowType IN (${OUR_TYPES})`;
+      const query = `${room} AND ExecutionStatus = 'Running' AND SleapPhase = 'queued'`;
+      const listed = await temporal.call(() => collect(workflow.list({ query }), MAX_QUEUED));
+      return listed.flatMap((info) => {
+        const memo = readJobMemo(info);
+        return memo === undefined ? [] : [{ ...memo.job, requirements: memo.requirements }];
+      });
     },
 
     async cancel(roomId, jobId) {

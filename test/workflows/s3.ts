@@ -9,6 +9,8 @@ import { startS3 } from '../../stack/servers/s3.ts';
 export interface TestS3 {
   s3: S3Client;
   bucket: string;
+  /** What a process of ours is told of it. */
+  env: Record<string, string>;
   stop(): Promise<void>;
 }
 
@@ -22,6 +24,13 @@ export async function startTestS3(): Promise<TestS3> {
   return {
     s3,
     bucket,
+    env: {
+      SLEAP_RTC_BUCKET: bucket,
+      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    },
     async stop() {
       s3.destroy();
       await server.stop();

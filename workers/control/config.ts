@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
+import type { Deployment } from './deployment.ts';
 
 const Environment = z.object({
   SLEAP_RTC_BUCKET: z.string().min(1).default('sleap-rtc-rooms'),
   TEMPORAL_ADDRESS: z.string().min(1).default('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   AWS_ENDPOINT_URL_S3: z.union([z.literal(''), z.url()]).optional(),
+  SLEAP_RTC_BUILD_ID: z.string().max(200).default(''),
+  SLEAP_RTC_DEPLOYMENT: z.string().min(1).max(200).default('sleap-rtc'),
   LOG_LEVEL: z.string().default('info'),
 });
 
@@ -15,6 +18,8 @@ export interface ControlWorkerConfig {
   temporal: { address: string; namespace: string };
   /** True for S3 servers that are not AWS: the bucket is part of the path, not of the host name. */
   s3PathStyle: boolean;
+  /** With it, running jobs stay with the release that they started on. Undefined: every job goes on with this one. */
+  deployment: Deployment | undefined;
   logLevel: string;
 }
 
@@ -34,6 +39,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): ControlWorkerConfig 
     bucket: env.SLEAP_RTC_BUCKET,
     temporal: { address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE },
     s3PathStyle: Boolean(env.AWS_ENDPOINT_URL_S3),
+    deployment:
+      env.SLEAP_RTC_BUILD_ID === '' ? undefined : { name: env.SLEAP_RTC_DEPLOYMENT, buildId: env.SLEAP_RTC_BUILD_ID },
     logLevel: env.LOG_LEVEL,
   };
 }

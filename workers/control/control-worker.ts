@@ -1,6 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import { createClearJobStorage } from '../../activities/datasets/index.ts';
@@ -8,8 +8,9 @@ import { wrapActivities } from '../../activities/failures.ts';
 import { createRegistryActivities } from '../../activities/registry/index.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import type { ControlWorkerConfig } from './config.ts';
+import { type Deployment, promoteOnce } from './deployment.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
-import { bundleWorkflows } from './workflow-bundle.ts';
+import { bundleWorkflows, VERSIONED_WORKFLOWS } from './workflow-bundle.ts';
 
 /** A write of the manifest that is under way at shutdown may finish; it takes well under a second. */
 const SHUTDOWN_GRACE_MS = 5_000;
@@ -25,8 +26,11 @@ export async function runControlWorker(
   config: ControlWorkerConfig,
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): Promise<void> {
-  const { bucket, temporal } = config;
-  const [workflowBundle, connection] = await Promise.all([bundleWorkflows(), connect(config, logger, signal)]);
+  const { bucket, temporal, deployment } = config;
+  const [workflowBundle, connection] = await Promise.all([
+    bundleWorkflows(deployment && VERSIONED_WORKFLOWS),
+    connect(config, logger, signal),
+  ]);
   const s3 = new S3Client({ forcePathStyle: config.s3PathStyle });
   try {
     const made = await ensureSearchAttributes(connection, temporal.namespace);
@@ -42,15 +46,29 @@ export async function runControlWorker(
         ...wrapActivities(createRegistryActivities({ s3, bucket, temporal: client, logger })),
         ...wrapActivities({ clearJobStorage: createClearJobStorage({ s3, bucket }) }),
       },
+      ...(deployment && versioned(deployment)),
       shutdownGraceTime: SHUTDOWN_GRACE_MS,
       shutdownForceTime: SHUTDOWN_FORCE_MS,
     });
+    const running = worker.runUntil(aborted(signal));
+    if (deployment !== undefined) {
+      const current = await Promise.race([promoteOnce(connection, temporal.namespace, deployment, signal), running]);
+      logger.info({ event: 'version', build_id: deployment.buildId, current });
+    }
     logger.info({ event: 'ready', task_queue: CONTROL_QUEUE });
-    await worker.runUntil(aborted(signal));
+    await running;
   } finally {
     await connection.close();
     s3.destroy();
   }
+}
+
+/** Jobs stay with the version that they started on; what goes on for ever says otherwise itself. */
+function versioned({ name, buildId }: Deployment): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const version = { deploymentName: name, buildId };
+  return {
+    workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
+  };
 }
 
 /** Waits for a Temporal server that is not up yet. @throws the signal's reason when aborted */

@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
 
 const WORKFLOWS = new URL('../../workflows/index.ts', import.meta.url);
+/** The same, for a worker with a build id. */
+export const VERSIONED_WORKFLOWS = new URL('../../workflows/versioned.ts', import.meta.url);
 
 /**
  * Bundles the workflows' sources for Temporal's sandbox. Takes about a second of CPU.

@@ -13,12 +13,13 @@ export default class JobsShow extends BaseCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(JobsShow);
-    const { status, temporal_ui_url } = await (await this.roomApi(flags)).job(args.job);
+    const { status, temporal_ui_url, waiting } = await (await this.roomApi(flags)).job(args.job);
     this.log(
       fields([
         ['Job', `${status.job_id} (${status.kind} of ${status.name})`],
         ['Phase', status.phase],
         ['Doing', status.error === null ? status.detail : undefined],
+        ['Waiting', waiting?.sentence],
         ['Error', status.error === null ? undefined : `${status.error.message} [${status.error.code}]`],
         ['Remedy', status.error?.remedy],
         ['Worker', status.worker],
@@ -34,6 +35,6 @@ export default class JobsShow extends BaseCommand {
         ['History', temporal_ui_url],
       ]),
     );
-    return { job: status, temporal_ui_url };
+    return { job: status, temporal_ui_url, ...(waiting && { waiting }) };
   }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Waiting } from '../../../protocol/api.ts';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { JobRequirements, JobSpec, JobStatus, Staging } from '../../../protocol/job.ts';
 import type { HashCache, SignalingClient, SourceFile } from '../../../transport/index.ts';
@@ -131,10 +132,10 @@ export class JobFollower implements AsyncDisposable {
     const timer = this.#startWaitLimit(limit);
     try {
       const status = await watchJob(api, jobId, {
-        onStatus: (current) => {
+        onStatus: (current, waiting) => {
           progress.status(current);
           this.#onStaging(current.staging);
-          void this.#onStatus(current, signal);
+          void this.#onStatus(current, waiting, signal);
         },
         onTrouble: (sentence) => progress.trouble('api', sentence),
         signal,
@@ -183,7 +184,7 @@ export class JobFollower implements AsyncDisposable {
     if (!needed) this.#dispensable.abort(new Dispensable());
   }
 
-  async #onStatus(status: JobStatus, signal: AbortSignal): Promise<void> {
+  async #onStatus(status: JobStatus, waiting: Waiting | undefined, signal: AbortSignal): Promise<void> {
     const { progress, sources } = this.#options;
     try {
       if (status.phase === 'queued') {
@@ -193,7 +194,9 @@ export class JobFollower implements AsyncDisposable {
           await pause(BUSY_GRACE_MS, signal);
           reason = progress.phase === 'queued' ? await this.#reasonToWait(signal) : undefined;
         }
-        if (reason !== undefined) progress.note(`${reason.sentence}; waiting${this.#limitInWords()}.`);
+        // The server also knows who else waits; an older one does not say.
+        if (reason !== undefined)
+          progress.note(`${waiting?.sentence ?? reason.sentence}; waiting${this.#limitInWords()}.`);
       }
       if (sources === undefined) await this.#offerToReceive(status.phase !== 'queued' && status.phase !== 'receiving');
     } catch {

@@ -1,3 +1,4 @@
+import type { Waiting } from '../../../protocol/api.ts';
 import { EXIT, SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal, type JobStatus } from '../../../protocol/job.ts';
 import type { RoomApi } from '../api/api-client.ts';
@@ -12,7 +13,7 @@ const AWAY_LIMIT_MS = 30 * 60_000;
 
 /** Who is told of what while a job is watched. */
 export interface JobWatcher {
-  onStatus: (status: JobStatus) => void;
+  onStatus: (status: JobStatus, waiting: Waiting | undefined) => void;
   /** What is away, as a sentence; undefined when it is back. */
   onTrouble: (sentence: string | undefined) => void;
   signal: AbortSignal;
@@ -26,8 +27,8 @@ export interface JobWatcher {
 export async function watchJob(api: RoomApi, jobId: string, watcher: JobWatcher): Promise<JobStatus> {
   let waitMs = 0;
   for (;;) {
-    const { status } = await whileAway(() => api.job(jobId, { waitMs, signal: watcher.signal }), watcher);
-    watcher.onStatus(status);
+    const { status, waiting } = await whileAway(() => api.job(jobId, { waitMs, signal: watcher.signal }), watcher);
+    watcher.onStatus(status, waiting);
     if (isFinal(status.phase)) return status;
     waitMs = POLL_MS;
   }

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import type { JobRequirements } from '../../protocol/job.ts';
+import type { PeerInfo } from '../../protocol/signaling.ts';
+import { describeWait, type QueuedJob } from './waiting.ts';
+
+const worker = (name: string, gpu_memory_mb: number, status: string, tags: string[] = []): PeerInfo => ({
+  peer_id: name,
+  role: 'worker',
+  user_id: 'lab',
+  connected_at: '',
+  metadata: { tags, properties: { gpu_memory_mb, status } },
+});
+let minute = 0;
+const job = (user_id: string, requirements: JobRequirements = {}): QueuedJob => {
+  minute += 1;
+  const submitted_at = new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
+  return { job_id: `job-${minute}`, user_id, submitted_at, requirements };
+};
+
+describe('why a job waits', () => {
+  it('is told with its place in line and how the workers that fit stand', () => {
+    const workers = [worker('a', 8_000, 'busy'), worker('b', 24_000, 'unhealthy'), worker('small', 0, 'available')];
+    const queue = [
+      job('u1', { min_gpu_memory_mb: 8_000 }),
+      job('u2', { min_gpu_memory_mb: 8_000 }),
+      job('u3', { min_gpu_memory_mb: 8_000 }),
+    ];
+    const [, , last] = queue;
+    assert.ok(last);
+    assert.deepEqual(describeWait(last, queue, workers), {
+      position: 3,
+      queued: 3,
+      workers_fitting: 2,
+      workers_free: 0,
+      sentence: '3rd in line for a worker with at least 8000 MB of GPU memory: 2 workers fit, 1 busy, 1 unhealthy',
+    });
+  });
+
+  it('counts users in turns, so ten jobs of a neighbour are one ahead', () => {
+    const queue = [...Array.from({ length: 10 }, () => job('busy-neighbour')), job('me'), job('me')];
+    const [first, second] = queue.slice(-2);
+    assert.ok(first && second);
+    const workers = [worker('a', 0, 'busy')];
+    assert.equal(describeWait(first, queue, workers).position, 2);
+    assert.equal(describeWait(second, queue, workers).position, 4);
+  });
+
+  it('is not another kind of worker’s queue', () => {
+    const queue = [job('u1', { worker: 'a' }), job('u2', { tags: ['h100'] }), job('u3', { worker: 'b' })];
+    const [, , mine] = queue;
+    assert.ok(mine);
+    const workers = [worker('a', 0, 'busy'), worker('b', 0, 'busy')];
+    assert.equal(describeWait(mine, queue, workers).sentence, '1st in line for worker b: b fits, busy');
+  });
+
+  it('is that nobody fits, or is there', () => {
+    const mine = job('u1', { min_gpu_memory_mb: 40_000, tags: ['h100'] });
+    assert.equal(
+      describeWait(mine, [], [worker('a', 0, 'available'), worker('b', 0, 'busy')]).sentence,
+      'The job needs a worker with at least 40000 MB of GPU memory and the tag h100: none of the 2 in the room is one',
+    );
+    assert.equal(describeWait(mine, [], []).sentence, 'No worker is in the room');
+  });
+});

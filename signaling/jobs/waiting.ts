@@ -1,0 +1,98 @@
+import type { Waiting } from '../../protocol/api.ts';
+import type { JobRequirements } from '../../protocol/job.ts';
+import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
+import type { PeerInfo } from '../../protocol/signaling.ts';
+
+/** A job that waits for a worker. */
+export interface QueuedJob {
+  job_id: string;
+  user_id: string;
+  submitted_at: string;
+  requirements: JobRequirements;
+}
+
+interface Worker extends WorkerOffer {
+  status: string;
+}
+
+/**
+ * Where a waiting job stands and why it waits.
+ *
+ * The order is Temporal's as far as it can be told from outside: users take turns (each job has its user as fairness key), and
+ * a user's own jobs go in the order of their submission. Only jobs that want a worker which this one could have are ahead of it.
+ * @param queue the room's waiting jobs; `job` itself counts also where it is not listed yet
+ */
+export function describeWait(job: QueuedJob, queue: readonly QueuedJob[], peers: readonly PeerInfo[]): Waiting {
+  const workers = peers.filter(({ role }) => role === 'worker').map(workerOf);
+  const fitting = workers.filter((worker) => unmetRequirement(job.requirements, worker) === undefined);
+  const rivals = queue.filter(({ job_id, requirements }) => {
+    if (job_id === job.job_id) return false;
+    return fitting.length === 0 || fitting.some((worker) => unmetRequirement(requirements, worker) === undefined);
+  });
+  const position = inTurns([...rivals, job]).indexOf(job) + 1;
+  const free = fitting.filter(({ status }) => status === 'available').length;
+  return {
+    position,
+    queued: rivals.length + 1,
+    workers_fitting: fitting.length,
+    workers_free: free,
+    sentence: sentence(job.requirements, position, workers, fitting),
+  };
+}
+
+/** Every user's first job, then every user's second: among those the earlier goes first. */
+function inTurns(jobs: QueuedJob[]): QueuedJob[] {
+  const bySubmission = jobs.toSorted((a, b) => a.submitted_at.localeCompare(b.submitted_at));
+  const turns = new Map<string, number>();
+  const turnOf = new Map<QueuedJob, number>();
+  for (const job of bySubmission) {
+    const turn = turns.get(job.user_id) ?? 0;
+    turns.set(job.user_id, turn + 1);
+    turnOf.set(job, turn);
+  }
+  return bySubmission.toSorted((a, b) => (turnOf.get(a) ?? 0) - (turnOf.get(b) ?? 0)); // stable: the earlier stays first
+}
+
+function sentence(wanted: JobRequirements, position: number, workers: Worker[], fitting: Worker[]): string {
+  const kind = kindOf(wanted);
+  if (fitting.length === 0) {
+    if (workers.length === 0) return 'No worker is in the room';
+    const here =
+      workers.length === 1
+        ? 'the only worker in the room is not one'
+        : `none of the ${workers.length} in the room is one`;
+    return `The job needs ${kind}: ${here}`;
+  }
+  return `${ordinal(position)} in line for ${kind}: ${standing(fitting)}`;
+}
+
+/** E.g. `2 workers fit, 1 busy, 1 unhealthy` or `gpu-1 fits, busy`. */
+function standing(fitting: Worker[]): string {
+  const [only] = fitting;
+  if (only !== undefined && fitting.length === 1) return `${only.name} fits, ${only.status}`;
+  const counts = Map.groupBy(fitting, ({ status }) => status);
+  const parts = [...counts].map(
+    ([status, some]) => `${some.length === fitting.length ? 'all' : some.length} ${status}`,
+  );
+  return `${fitting.length} workers fit, ${parts.join(', ')}`;
+}
+
+function kindOf({ worker, min_gpu_memory_mb: memory = 0, tags = [] }: JobRequirements): string {
+  if (worker !== undefined) return `worker ${worker}`;
+  const needs = [
+    ...(memory > 0 ? [`at least ${memory} MB of GPU memory`] : []),
+    ...(tags.length > 0 ? [`${tags.length === 1 ? 'the tag' : 'the tags'} ${tags.join(', ')}`] : []),
+  ];
+  return needs.length === 0 ? 'a worker' : `a worker with ${needs.join(' and ')}`;
+}
+
+function workerOf({ peer_id, metadata: { tags, properties } }: PeerInfo): Worker {
+  const { gpu_memory_mb: memory, status } = properties;
+  const gpuMemoryMb = typeof memory === 'number' ? memory : 0;
+  return { name: peer_id, tags, gpuMemoryMb, status: typeof status === 'string' ? status : 'of unknown status' };
+}
+
+function ordinal(n: number): string {
+  const ends: Record<string, string> = { one: 'st', two: 'nd', few: 'rd' };
+  return `${n}${ends[new Intl.PluralRules('en', { type: 'ordinal' }).select(n)] ?? 'th'}`;
+}
