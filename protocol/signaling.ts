@@ -46,7 +46,12 @@ export const IceServer = z.object({
 export type IceServer = z.infer<typeof IceServer>;
 
 /** Why a connection is made; the one who answers decides by it what to serve. */
-export const ConnectionPurpose = z.object({ job_id: JobId, kind: z.enum(['dataset', 'results', 'live']) });
+export const ConnectionPurpose = z.object({
+  job_id: JobId,
+  kind: z.enum(['dataset', 'results', 'live']),
+  /** A further connection for a transfer that has one; `tolerant`: on the WebRTC stack that bears loss, if there is a choice. */
+  stripe: z.enum(['plain', 'tolerant']).optional(),
+});
 export type ConnectionPurpose = z.infer<typeof ConnectionPurpose>;
 
 const Sdp = z

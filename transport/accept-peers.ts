@@ -60,7 +60,8 @@ export function acceptPeers(
     const key = `${sender} ${connection_id}`;
     // A second offer of the same id is a repetition; another one with a new certificate must not replace the first.
     if (connections.has(key) || connections.size >= MAX_ACCEPTED_PEERS || !accept({ sender, purpose })) return;
-    const engine = options.engine ?? signaling.engine({ failedBefore: failed.has(sender) });
+    const engine =
+      options.engine ?? signaling.engine({ failedBefore: failed.has(sender), tolerant: purpose.stripe === 'tolerant' });
     const connection = new NegotiatedConnection(engine, {
       localPeerId: signaling.peerId,
       remotePeerId: sender,

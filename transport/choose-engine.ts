@@ -11,6 +11,8 @@ export interface EngineNeeds {
   iceServers: readonly IceServer[];
   /** Whether a connection to this peer has just failed: the other stack may succeed, since they find paths differently. */
   failedBefore: boolean;
+  /** The path loses packets, or may: werift bears that, libdatachannel falls to a fraction. */
+  tolerant?: boolean;
 }
 
 /** Gives the WebRTC stack for one connection. */
@@ -31,9 +33,9 @@ export async function loadEngines(choice: WebRtcChoice, loadNative = libdatachan
       remedy: 'Install with optional dependencies, or set SLEAP_RTC_WEBRTC to “auto” or “werift”.',
     });
   }
-  return ({ iceServers, failedBefore }) => {
+  return ({ iceServers, failedBefore, tolerant }) => {
     const relays = relayTransports(iceServers);
-    if (native === undefined || failedBefore || (relays.other && !relays.udp)) return weriftEngine;
+    if (native === undefined || failedBefore || tolerant || (relays.other && !relays.udp)) return weriftEngine;
     return native;
   };
 }

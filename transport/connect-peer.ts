@@ -33,7 +33,9 @@ export async function connectPeer(signaling: SignalingClient, options: ConnectPe
   for (let attempt = 1; attempt <= CONNECT_ATTEMPTS || performance.now() < until; attempt += 1) {
     if (attempt > 1) await delay(CONNECT_PAUSE_MS, undefined, signal === undefined ? {} : { signal });
     try {
-      const engine = options.engine ?? signaling.engine({ failedBefore: attempt > 1 });
+      const engine =
+        options.engine ??
+        signaling.engine({ failedBefore: attempt > 1, tolerant: options.purpose.stripe === 'tolerant' });
       return await connectOnce(signaling, engine, options);
     } catch (error) {
       options.signal?.throwIfAborted();

@@ -9,6 +9,8 @@ export type { Reuse } from './file-transfer/holdings.ts';
 export { placeFiles } from './file-transfer/place-files.ts';
 export { type ReceiveOptions, receiveFiles } from './file-transfer/receive-files.ts';
 export { type SendOptions, sendFiles } from './file-transfer/send-files.ts';
+export { StripeEntrance } from './file-transfer/stripe.ts';
 export { type IceTransportPolicy, readIceTransportPolicy } from './ice-transport-policy.ts';
 export { SignalingClient, type SignalingClientOptions, type SignalingEvents } from './signaling-client.ts';
+export { stripeOpener } from './stripe-opener.ts';
 export { readWebRtcChoice, type WebRtcChoice } from './web-rtc-choice.ts';

@@ -131,9 +131,12 @@ export class SignalingClient implements AsyncDisposable {
     return this.#iceServers;
   }
 
-  /** The WebRTC stack for a connection of this peer. `failedBefore`: one to the same peer has just failed. */
-  engine({ failedBefore = false } = {}): Engine {
-    return this.#chooseEngine({ iceServers: this.#iceServers, failedBefore });
+  /**
+   * The WebRTC stack for a connection of this peer. `failedBefore`: one to the same peer has just failed. `tolerant`: it should
+   * bear loss.
+   */
+  engine({ failedBefore = false, tolerant = false } = {}): Engine {
+    return this.#chooseEngine({ iceServers: this.#iceServers, failedBefore, tolerant });
   }
 
   get connected(): boolean {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import type { TransferProgress } from '../../protocol/peer-messages.ts';
-import { connectPeer, receiveFiles } from '../../transport/index.ts';
+import { connectPeer, receiveFiles, stripeOpener } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
 import { fetchStaged } from '../datasets/index.ts';
 import { withHeartbeats } from '../heartbeats.ts';
@@ -67,7 +67,8 @@ export function createReceiveDataset(deps: TransferDeps) {
       try {
         const channel = await connection.openChannel('dataset', { signal });
         const { cache, reuse } = datasets;
-        await receiveFiles(channel, folder, { expected: files, cache, reuse, signal, onProgress: report });
+        const striping = { open: stripeOpener(signaling, { peerId: peer.peer_id, purpose }) };
+        await receiveFiles(channel, folder, { expected: files, cache, reuse, striping, signal, onProgress: report });
       } finally {
         await connection.close();
       }

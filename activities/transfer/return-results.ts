@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import type { TransferProgress } from '../../protocol/peer-messages.ts';
-import { connectPeer, describeFiles, sendFiles } from '../../transport/index.ts';
+import { connectPeer, describeFiles, sendFiles, stripeOpener } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { findResearcher } from './find-researcher.ts';
@@ -26,6 +26,7 @@ export function createReturnResults({ signaling, workDir, publishProgress }: Tra
       try {
         const channel = await connection.openChannel('results', { signal });
         await sendFiles(channel, sources, {
+          striping: { open: stripeOpener(signaling, { peerId: peer.peer_id, purpose }) },
           signal,
           onProgress: (transfer) => {
             latest = transfer;

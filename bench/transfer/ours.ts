@@ -5,7 +5,9 @@ import {
   describeFiles,
   readWebRtcChoice,
   receiveFiles,
+  StripeEntrance,
   sendFiles,
+  stripeOpener,
 } from '../../transport/index.ts';
 import { join } from '../../transport/testing/join.ts';
 import type { Implementation } from './task.ts';
@@ -18,8 +20,13 @@ export const ours: Implementation = {
     const files = await describeFiles([{ absolutePath: path, path: basename(path) }]);
     const signaling = await join(serverUrl, 'client-1', { webRtc: readWebRtcChoice(process.env) });
     const sent = Promise.withResolvers<void>();
+    const entrance = new StripeEntrance();
     const accepting = acceptPeers(signaling, async (connection) => {
-      await sendFiles(await connection.acceptChannel(), files).then(sent.resolve, sent.reject);
+      if (connection.purpose.stripe !== undefined) return entrance.join(await connection.acceptChannel());
+      await sendFiles(await connection.acceptChannel(), files, { striping: { entrance } }).then(
+        sent.resolve,
+        sent.reject,
+      );
       await connection.closed;
     });
     ready();
@@ -33,7 +40,9 @@ export const ours: Implementation = {
     const connection = await connectPeer(signaling, { peerId: 'client-1', purpose });
     const channel = await connection.openChannel('dataset');
     started();
-    const [file] = await receiveFiles(channel, dirname(path), {});
+    const [file] = await receiveFiles(channel, dirname(path), {
+      striping: { open: stripeOpener(signaling, { peerId: 'client-1', purpose }) },
+    });
     void connection.close().then(() => signaling.close());
     return file?.sha256 ?? '';
   },

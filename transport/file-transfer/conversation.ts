@@ -12,6 +12,7 @@ export class Conversation {
   /** The channel has ended, so that nothing can be said on it and all that it still holds can be read without waiting. */
   #isOver = false;
   #saidAt = performance.now();
+  #heard: Promise<string | Uint8Array> | undefined;
 
   constructor(channel: DataChannel, signal: AbortSignal | undefined) {
     this.#channel = channel;
@@ -57,15 +58,29 @@ export class Conversation {
    * @throws SleapRtcError PEER_GONE where it has closed the channel or went away, TRANSFER_FAILED where it is silent for a minute
    */
   async next(timeoutMs = STALL_MS): Promise<string | Uint8Array> {
+    const message = await within(this.whenHeard(), {
+      timeoutMs,
+      onTimeout: () => new SleapRtcError('TRANSFER_FAILED', 'The other side has stopped taking part in the transfer.'),
+    });
+    this.#heard = undefined;
+    return message;
+  }
+
+  /** Resolves when there is a next message, without limit of time; it stays the next one. Rejects as `next` does. */
+  whenHeard(): Promise<string | Uint8Array> {
+    if (this.#heard === undefined) {
+      this.#heard = this.#hear();
+      this.#heard.catch(() => undefined);
+    }
+    return this.#heard;
+  }
+
+  async #hear(): Promise<string | Uint8Array> {
     const incoming = this.#messages.next().catch((error: unknown) => {
       this.#isOver = true;
       throw error;
     });
-    const { done, value } = await within(incoming, {
-      signal: this.#signal,
-      timeoutMs,
-      onTimeout: () => new SleapRtcError('TRANSFER_FAILED', 'The other side has stopped taking part in the transfer.'),
-    });
+    const { done, value } = await within(incoming, { signal: this.#signal });
     this.#isOver = done === true;
     if (done === true) throw new SleapRtcError('PEER_GONE', 'The other side closed the channel amid the transfer.');
     return value;

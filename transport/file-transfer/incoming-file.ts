@@ -71,6 +71,11 @@ export class IncomingFile implements AsyncDisposable {
     return count === 0 ? undefined : { first: this.#hashesKnown, count };
   }
 
+  /** Whether the block was asked for and has not come. */
+  isWanted(block: number): boolean {
+    return this.#wanted.has(block);
+  }
+
   /** Whether every block has been recovered or asked for. */
   get isAskedFor(): boolean {
     return this.#next === this.#blocks;
@@ -152,6 +157,16 @@ export class IncomingFile implements AsyncDisposable {
     wanted.attempt += 1;
     wanted.isBroken = true;
     return { outcome: 'again', bytes };
+  }
+
+  /** Forgets what has come of a block, which is to be asked for anew. @returns how many bytes that was */
+  forget(block: number): number {
+    const wanted = this.#wanted.get(block);
+    if (wanted === undefined) return 0;
+    const { filled } = wanted;
+    wanted.filled = 0;
+    wanted.isBroken = false;
+    return filled;
   }
 
   /** Moves the complete file to its name. @throws SleapRtcError INTEGRITY */

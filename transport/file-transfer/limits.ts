@@ -10,6 +10,9 @@ export const PIECE_BYTES = 128 * 1024;
 /** Blocks that a receiver has asked for and not got: enough for 0.1 s of 1 Gbit/s, and the bound of its memory. */
 export const WINDOW_BLOCKS = 16;
 
+/** The same for each of several channels, so that what they owe at the end is little. */
+export const STRIPE_WINDOW_BLOCKS = 8;
+
 /** Most blocks in one request. */
 export const MAX_WANTED_BLOCKS = 4 * WINDOW_BLOCKS;
 
@@ -51,3 +54,9 @@ export const MAX_CACHED_FILES = 20_000;
 
 /** Block hashes that are remembered, over all files: those of 512 GiB, 16 MiB in memory. */
 export const MAX_CACHED_BLOCK_HASHES = 512 * 1024;
+
+/** Most channels, each on a connection of its own, for one transfer: what a browser takes for a page, so others keep their share. */
+export const MAX_STRIPES = 4;
+
+/** How often a transfer considers whether further connections pay, in ms. */
+export const STRIPE_TICK_MS = 500;

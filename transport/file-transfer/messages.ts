@@ -6,7 +6,18 @@ import { MAX_WANTED_BLOCKS, OFFER_BYTES } from './limits.ts';
 /** Version of the transfer protocol (see `../PROTOCOL.md`); a change that an older side cannot follow raises it. */
 export const TRANSFER_VERSION = 1;
 
-const Hello = z.object({ type: z.literal('hello'), protocol: z.literal('sleap-rtc-files'), version: z.int() });
+const Hello = z.object({
+  type: z.literal('hello'),
+  protocol: z.literal('sleap-rtc-files'),
+  version: z.int(),
+  /** Most channels that this side takes for the transfer; absent: this one only. */
+  stripes: z.int().min(1).max(16).optional(),
+  /** The sender's name for the transfer, where further channels may join it. */
+  transfer: z.string().min(16).max(64).optional(),
+  /** On a further channel: the transfer that it joins. */
+  joins: z.string().min(16).max(64).optional(),
+});
+export type Hello = z.infer<typeof Hello>;
 /** Why a side gives up; `code` is one of `protocol/errors.ts`. */
 const Failure = z.object({ type: z.literal('error'), code: z.string().max(64), message: z.string().max(2000) });
 /** The last word of each side, the sender's first. */

@@ -20,6 +20,10 @@ export class ProgressMeter {
     return this.#hadBytes;
   }
 
+  get leftBytes(): number {
+    return this.#totalBytes - this.#hadBytes - this.#movedBytes;
+  }
+
   /** Counts bytes that went over the network; negative where they must go again. */
   moved(bytes: number): void {
     this.#movedBytes += bytes;

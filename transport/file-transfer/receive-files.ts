@@ -8,11 +8,14 @@ import { Conversation } from './conversation.ts';
 import { allocatedBytes, checkFreeSpace, lookAt, openDestination } from './destination.ts';
 import { HashCache } from './hash-cache.ts';
 import { Holdings, type Reuse } from './holdings.ts';
-import { FAREWELL_MS } from './limits.ts';
-import { HELLO, parseMessage, SenderMessage } from './messages.ts';
+import { FAREWELL_MS, MAX_STRIPES } from './limits.ts';
+import { HELLO, type Hello, parseMessage, SenderMessage } from './messages.ts';
 import { partialPath, removePartialFolder } from './partial-file.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { Pull } from './pull.ts';
+import { Stripe, type Striping } from './stripe.ts';
+import { StripeGroup } from './stripe-group.ts';
+import { widen } from './widening.ts';
 
 /** What a receiver insists on. */
 export interface ReceiveOptions {
@@ -24,6 +27,8 @@ export interface ReceiveOptions {
   cache?: HashCache;
   /** Other files that may serve for what is offered. What the destination and the offer have twice is not sent anyway. */
   reuse?: Reuse;
+  /** How it may use further connections. Absent: it uses the one channel. */
+  striping?: Striping;
   signal?: AbortSignal;
   /** Called about four times a second, and at the end. */
   onProgress?: (progress: TransferProgress) => void;
@@ -43,47 +48,48 @@ export async function receiveFiles(
   const conversation = new Conversation(channel, options.signal);
   const cache = options.cache ?? HashCache.inMemory();
   const patience = conversation.keepPatient();
-  const receiving = conversation.run(
-    async () => {
-      await conversation.say(HELLO);
-      const files = acceptOffer(await readOffer(conversation), options);
-      const root = await openDestination(folder);
-      const meter = new ProgressMeter(
-        files.reduce((sum, file) => sum + file.size_bytes, 0),
-        options.onProgress,
-      );
-      const holdings = await Holdings.open(cache, root, options.reuse);
-      try {
-        const { missing, twins } = await lookAround(root, files, { holdings, meter, conversation });
-        await pull(conversation, root, holdings, missing, meter);
-        // Their content is here now, so nothing of them is asked for.
-        await pull(conversation, root, holdings, twins, meter);
-      } finally {
-        await holdings[Symbol.asyncDispose]();
-        await cache.save();
-      }
-      await takeLeave(conversation, meter);
-      await removePartialFolder(root);
-      meter.finish();
-      return files;
-    },
-    (text) => parseMessage(SenderMessage, text),
-  );
+  const receiving = conversation.run(async () => {
+    await conversation.say(options.striping === undefined ? HELLO : { ...HELLO, stripes: MAX_STRIPES });
+    const { offered, hello } = await readOffer(conversation);
+    const files = acceptOffer(offered, options);
+    const root = await openDestination(folder);
+    const totalBytes = files.reduce((sum, file) => sum + file.size_bytes, 0);
+    const meter = new ProgressMeter(totalBytes, options.onProgress);
+    const holdings = await Holdings.open(cache, root, options.reuse);
+    try {
+      const found = await lookAround(root, files, { holdings, meter, conversation });
+      await pull(new Stripe(conversation, channel), { root, holdings, meter, ...found }, hello, options);
+    } finally {
+      await holdings[Symbol.asyncDispose]();
+      await cache.save();
+    }
+    await removePartialFolder(root);
+    meter.finish();
+    return files;
+  }, readSenderError);
   return receiving.finally(() => patience[Symbol.dispose]());
 }
 
-async function readOffer(conversation: Conversation): Promise<FileEntry[]> {
-  const files: FileEntry[] = [];
+function readSenderError(text: string): void {
+  parseMessage(SenderMessage, text);
+}
+
+async function readOffer(conversation: Conversation): Promise<{ offered: FileEntry[]; hello: Hello | undefined }> {
+  const offered: FileEntry[] = [];
+  let hello: Hello | undefined;
   for (let heard = 0; ; heard += 1) {
     const text = await conversation.next();
     const message = typeof text === 'string' ? parseMessage(SenderMessage, text) : undefined;
-    if (message?.type === 'hello' && heard === 0) continue;
+    if (message?.type === 'hello' && heard === 0) {
+      hello = message;
+      continue;
+    }
     if (message?.type !== 'offer') throw new SleapRtcError('MESSAGE_INVALID', 'The sender did not offer files.');
-    files.push(...message.files);
+    offered.push(...message.files);
     // A longer one is refused before it is whole: it need not end.
-    if (files.length > MAX_FILES)
+    if (offered.length > MAX_FILES)
       throw new SleapRtcError('MESSAGE_INVALID', `More than ${MAX_FILES} files are offered.`);
-    if (message.last) return files;
+    if (message.last) return { offered, hello };
     if (message.files.length === 0) throw new SleapRtcError('MESSAGE_INVALID', 'The sender offered nothing.');
   }
 }
@@ -132,18 +138,39 @@ async function lookAround(
   return { missing: [...missing.values()], twins };
 }
 
+/** Pulls on one channel, and on others that come to it, and takes leave. */
 async function pull(
-  conversation: Conversation,
-  root: string,
-  holdings: Holdings,
-  missing: Wanted[],
-  meter: ProgressMeter,
+  first: Stripe,
+  what: { root: string; holdings: Holdings; missing: Wanted[]; twins: Wanted[]; meter: ProgressMeter },
+  hello: Hello | undefined,
+  { striping, signal }: ReceiveOptions,
 ): Promise<void> {
-  const pulling = new Pull(conversation, root, holdings, missing, meter);
+  const pulling: Pull = new Pull({ ...what, stripeCount: () => group.stripes.length });
+  // Their content is here when the others are, so nothing of them is asked for.
+  const twins = new Pull({ ...what, missing: what.twins, stripeCount: () => 1 });
+  let ending: Promise<void> | undefined;
+  const end = async (stripe: Stripe) => {
+    await twins.serve(stripe);
+    await takeLeave(stripe.conversation, what.meter);
+  };
+  const group: StripeGroup = new StripeGroup({
+    serve: async (stripe) => {
+      await pulling.serve(stripe);
+      ending ??= end(stripe);
+      await ending;
+    },
+    onLost: (stripe) => pulling.lose(stripe),
+    readError: readSenderError,
+    signal,
+    patient: true,
+  });
+  const widening = widen(group, { striping, hello, transfer: hello?.transfer, leftBytes: () => what.meter.leftBytes });
   try {
-    await pulling.run();
+    await group.run(first);
   } finally {
+    await widening?.[Symbol.asyncDispose]();
     await pulling[Symbol.asyncDispose]();
+    await twins[Symbol.asyncDispose]();
   }
 }
 

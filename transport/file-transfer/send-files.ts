@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { TransferProgress } from '../../protocol/peer-messages.ts';
 import type { DataChannel } from '../connection.ts';
@@ -5,16 +6,21 @@ import { blocksOf } from './blocks.ts';
 import { Conversation } from './conversation.ts';
 import type { SourceFile } from './describe-files.ts';
 import type { HashCache } from './hash-cache.ts';
-import { FAREWELL_MS, HASHES_PER_REQUEST, PIECE_HEADER_BYTES } from './limits.ts';
-import { HELLO, offerMessages, parseMessage, ReceiverMessage } from './messages.ts';
+import { FAREWELL_MS, HASHES_PER_REQUEST, MAX_STRIPES, PIECE_HEADER_BYTES } from './limits.ts';
+import { HELLO, type Hello, offerMessages, parseMessage, ReceiverMessage } from './messages.ts';
 import { dataPieces, encodePiece } from './pieces.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { SourceFiles } from './source-files.ts';
+import { Stripe, type Striping } from './stripe.ts';
+import { StripeGroup } from './stripe-group.ts';
+import { widen } from './widening.ts';
 
 /** How a sender is watched and stopped. */
 export interface SendOptions {
   /** The one that the files were described with: it forgets a file whose content is found to be another. */
   cache?: HashCache;
+  /** How it may use further connections. Absent: it uses the one channel. */
+  striping?: Striping;
   signal?: AbortSignal;
   /** Called about four times a second, and at the end. */
   onProgress?: (progress: TransferProgress) => void;
@@ -29,57 +35,110 @@ export async function sendFiles(channel: DataChannel, files: SourceFile[], optio
   const source = new SourceFiles(files, options.cache);
   const total = files.reduce((sum, { entry }) => sum + entry.size_bytes, 0);
   const meter = new ProgressMeter(total, options.onProgress);
+  const sending = new Sending(source, meter, options);
   try {
-    await conversation.run(
-      () => serve(conversation, source, files, meter),
-      (text) => parseMessage(ReceiverMessage, text),
-    );
+    await conversation.run(async () => {
+      await conversation.say({ ...HELLO, ...sending.invitation });
+      for (const message of offerMessages(files.map(({ entry }) => entry))) await conversation.say(message);
+      await sending.run(new Stripe(conversation, channel));
+    }, readReceiverError);
     meter.finish();
   } finally {
+    await sending[Symbol.asyncDispose]();
     await source[Symbol.asyncDispose]();
   }
 }
 
-async function serve(
-  conversation: Conversation,
-  source: SourceFiles,
-  files: SourceFile[],
-  meter: ProgressMeter,
-): Promise<void> {
-  await conversation.say(HELLO);
-  for (const message of offerMessages(files.map(({ entry }) => entry))) await conversation.say(message);
-  for (;;) {
-    const request = await nextRequest(conversation);
-    switch (request.type) {
-      case 'hashes': {
-        if (request.count > HASHES_PER_REQUEST)
-          throw new SleapRtcError('MESSAGE_INVALID', 'Too many hashes were asked for.');
-        const { file, first: block } = request;
-        const data = await source.hashes(file, block, request.count);
-        await conversation.send(encodePiece({ kind: 'hashes', file, block, offset: 0, data }));
-        break;
-      }
-      case 'want':
-        meter.setHad(request.had_bytes);
-        for (const block of blocksOf(request)) {
-          const data = await source.block(request.file, block);
-          for (const piece of dataPieces(request.file, block, data, conversation.maxMessageBytes)) {
-            await conversation.send(piece);
-            meter.moved(piece.byteLength - PIECE_HEADER_BYTES);
-          }
+/** A sender's part on all channels of a transfer. */
+class Sending implements AsyncDisposable {
+  /** What the first hello says of further channels. */
+  readonly invitation: { stripes?: number; transfer?: string };
+  readonly #source: SourceFiles;
+  readonly #meter: ProgressMeter;
+  readonly #striping: Striping | undefined;
+  readonly #group: StripeGroup;
+  #widening: AsyncDisposable | undefined;
+  #greeted = false;
+
+  constructor(source: SourceFiles, meter: ProgressMeter, { striping, signal }: SendOptions) {
+    this.#source = source;
+    this.#meter = meter;
+    this.#striping = striping;
+    this.invitation =
+      striping === undefined ? {} : { stripes: MAX_STRIPES, transfer: randomBytes(16).toString('base64url') };
+    this.#group = new StripeGroup({
+      serve: (stripe) => this.#serve(stripe),
+      onLost: () => undefined,
+      readError: readReceiverError,
+      signal,
+      patient: false,
+    });
+  }
+
+  async run(first: Stripe): Promise<void> {
+    await this.#group.run(first);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#widening?.[Symbol.asyncDispose]();
+  }
+
+  async #serve(stripe: Stripe): Promise<void> {
+    const { conversation } = stripe;
+    for (;;) {
+      const request = await nextRequest(conversation);
+      switch (request.type) {
+        case 'hashes': {
+          if (request.count > HASHES_PER_REQUEST)
+            throw new SleapRtcError('MESSAGE_INVALID', 'Too many hashes were asked for.');
+          const { file, first: block } = request;
+          const data = await this.#source.hashes(file, block, request.count);
+          await conversation.send(encodePiece({ kind: 'hashes', file, block, offset: 0, data }));
+          break;
         }
-        break;
-      case 'hello':
-      case 'busy':
-        break;
-      case 'done':
-        meter.setHad(request.had_bytes);
-        await takeLeave(conversation);
-        return;
-      default:
-        throw new SleapRtcError('MESSAGE_INVALID', `The receiver sent "${request.type}" out of turn.`);
+        case 'want':
+          await this.#send(stripe, request);
+          break;
+        case 'hello':
+          this.#open(request);
+          break;
+        case 'busy':
+          break;
+        case 'done':
+          this.#meter.setHad(request.had_bytes);
+          await takeLeave(conversation);
+          return;
+        default:
+          throw new SleapRtcError('MESSAGE_INVALID', `The receiver sent "${request.type}" out of turn.`);
+      }
     }
   }
+
+  async #send(stripe: Stripe, request: Extract<ReceiverMessage, { type: 'want' }>): Promise<void> {
+    const { conversation } = stripe;
+    this.#meter.setHad(request.had_bytes);
+    for (const block of blocksOf(request)) {
+      const data = await this.#source.block(request.file, block);
+      for (const piece of dataPieces(request.file, block, data, conversation.maxMessageBytes)) {
+        await conversation.send(piece);
+        stripe.movedBytes += piece.byteLength - PIECE_HEADER_BYTES;
+        this.#meter.moved(piece.byteLength - PIECE_HEADER_BYTES);
+      }
+    }
+  }
+
+  /** The receiver's first hello says whether it takes further channels. */
+  #open(hello: Hello): void {
+    if (this.#greeted) return;
+    this.#greeted = true;
+    const { transfer } = this.invitation;
+    const leftBytes = () => this.#meter.leftBytes;
+    this.#widening = widen(this.#group, { striping: this.#striping, hello, transfer, leftBytes });
+  }
+}
+
+function readReceiverError(text: string): void {
+  parseMessage(ReceiverMessage, text);
 }
 
 async function nextRequest(conversation: Conversation): Promise<ReceiverMessage> {

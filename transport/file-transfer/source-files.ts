@@ -18,6 +18,8 @@ export class SourceFiles implements AsyncDisposable {
   readonly #sent = new Map<number, Uint8Array>();
   readonly #cache: HashCache | undefined;
   #open: { index: number; handle: FileHandle } | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #isOver = false;
 
   /** @param cache forgets a file that turns out to be another than it says */
   constructor(files: readonly SourceFile[], cache?: HashCache) {
@@ -29,7 +31,35 @@ export class SourceFiles implements AsyncDisposable {
    * The hashes of `count` blocks from `first` on, as promised; where they were not computed with the file's description,
    * the blocks are read for it.
    */
-  async hashes(index: number, first: number, count: number): Promise<Uint8Array> {
+  hashes(index: number, first: number, count: number): Promise<Uint8Array> {
+    return this.#alone(() => this.#hashes(index, first, count));
+  }
+
+  /**
+   * The data of a block.
+   * @throws SleapRtcError SOURCE_CHANGED, FILE_NOT_FOUND
+   */
+  block(index: number, block: number): Promise<Uint8Array> {
+    return this.#alone(() => this.#block(index, block));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    await this.#last;
+    await this.#close();
+  }
+
+  /** One file is open at a time, whichever channel it is for. */
+  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(() => {
+      if (this.#isOver) throw new SleapRtcError('PEER_GONE', 'The transfer is over.');
+      return work();
+    });
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #hashes(index: number, first: number, count: number): Promise<Uint8Array> {
     const { entry, blockHashes } = this.#file(index);
     if (first + count > blockCount(entry.size_bytes)) throw outOfRange(entry.path);
     if (blockHashes !== undefined) return blockHashes.subarray(first * HASH_BYTES, (first + count) * HASH_BYTES);
@@ -41,11 +71,7 @@ export class SourceFiles implements AsyncDisposable {
     return promised.subarray(first * HASH_BYTES, (first + count) * HASH_BYTES);
   }
 
-  /**
-   * The data of a block.
-   * @throws SleapRtcError SOURCE_CHANGED, FILE_NOT_FOUND
-   */
-  async block(index: number, block: number): Promise<Uint8Array> {
+  async #block(index: number, block: number): Promise<Uint8Array> {
     const data = await this.#read(index, block);
     const { entry, blockHashes } = this.#file(index);
     if (!this.#isSentBefore(index, block) && (await this.#isAsDescribed(index))) return data;
@@ -57,7 +83,7 @@ export class SourceFiles implements AsyncDisposable {
     return data;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async #close(): Promise<void> {
     await this.#open?.handle.close();
     this.#open = undefined;
   }
@@ -78,7 +104,7 @@ export class SourceFiles implements AsyncDisposable {
 
   async #handle(index: number): Promise<FileHandle> {
     if (this.#open?.index === index) return this.#open.handle;
-    await this[Symbol.asyncDispose]();
+    await this.#close();
     const { entry, absolutePath } = this.#file(index);
     const handle = await open(absolutePath).catch((cause: unknown) => {
       throw new SleapRtcError('FILE_NOT_FOUND', `${entry.path} cannot be read any more.`, { cause });

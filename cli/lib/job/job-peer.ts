@@ -9,6 +9,7 @@ import {
   receiveFiles,
   type SignalingClient,
   type SourceFile,
+  StripeEntrance,
   sendFiles,
 } from '../../../transport/index.ts';
 
@@ -45,6 +46,8 @@ export interface JobPeerOptions {
 export class JobPeer implements AsyncDisposable {
   readonly #options: JobPeerOptions;
   readonly #accepting: AsyncDisposable;
+  /** Where further connections of a running transfer come in. */
+  readonly #entrances = { dataset: new StripeEntrance(), results: new StripeEntrance() };
   readonly #received = Promise.withResolvers<void>();
   #datasetIsAcross = false;
   #receiving = 0;
@@ -85,6 +88,7 @@ export class JobPeer implements AsyncDisposable {
   async #serve(connection: PeerConnection): Promise<void> {
     try {
       await this.#refuseStrangers(connection.remotePeerId);
+      if (connection.purpose.stripe !== undefined) return await this.#join(connection);
       if (connection.route !== undefined) this.#options.onConnected(connection.remotePeerId, connection.route);
       if (connection.purpose.kind === 'dataset') await this.#send(connection);
       else await this.#receive(connection);
@@ -102,11 +106,17 @@ export class JobPeer implements AsyncDisposable {
     if (!allowed) throw new SleapRtcError('NOT_ALLOWED', `${peerId} is no worker of this job and was sent away.`);
   }
 
+  async #join(connection: PeerConnection): Promise<void> {
+    const { kind } = connection.purpose;
+    const channel = await connection.acceptChannel({ signal: this.#options.signal });
+    await this.#entrances[kind === 'dataset' ? 'dataset' : 'results'].join(channel);
+  }
+
   async #send(connection: PeerConnection): Promise<void> {
     const { sources = [], cache, onProgress, onSent, signal } = this.#options;
     const started = Date.now();
     const channel = await connection.acceptChannel({ signal });
-    await sendFiles(channel, sources, { cache, signal, onProgress });
+    await sendFiles(channel, sources, { cache, striping: { entrance: this.#entrances.dataset }, signal, onProgress });
     this.#datasetIsAcross = true;
     onSent(totalBytes(sources.map(({ entry }) => entry)), (Date.now() - started) / 1000);
   }
@@ -121,6 +131,7 @@ export class JobPeer implements AsyncDisposable {
       const files = await receiveFiles(channel, resultsFolder, {
         maxTotalBytes: MAX_RESULT_BYTES,
         cache,
+        striping: { entrance: this.#entrances.results },
         signal,
         onProgress,
       });
