@@ -72,6 +72,9 @@ export class FaultRoom {
     const stack = await startStack({
       dir,
       tools,
+      onUnexpectedExit(message) {
+        if (!message.includes('SIGKILL')) process.stdout.write(`${message}\n`); // which are ours
+      },
       s3Through: async (endpoint) => {
         network = await S3Proxy.start(endpoint);
         return network.url;

@@ -52,7 +52,7 @@ async function undergo(at: FaultRoom, row: Fault): Promise<Recovery> {
     const id = await job.id;
     const injectedMs = performance.now();
     const { worker } = job;
-    if (!row.at.large) await at.remember(worker ?? '');
+    if (row.at.trains) await at.remember(worker ?? '');
     await row.inject(at, job, () => moment.release());
     moment.release();
     const gone = at.hasEnded(worker ?? '') ? worker : undefined;

@@ -15,6 +15,8 @@ export interface Moment {
   phase: string;
   /** The data must be so large that sending it lasts. */
   large?: boolean;
+  /** sleap-nn runs for the job then, and for nobody else on its pod. */
+  trains?: boolean;
   arm(at: FaultRoom): ArmedMoment;
 }
 
@@ -53,6 +55,7 @@ export function transfer(part: number): Moment {
 export function epoch(number: number): Moment {
   return {
     phase: `training, epoch ${number}`,
+    trains: true,
     arm: () => ({
       async reached(job) {
         await job.until((message) => (message.epoch?.epoch ?? 0) >= number);
