@@ -59,9 +59,10 @@ export class VirtualClock implements Clock {
 
   /** Runs until it is told to stop, nothing is left to do, or the time is up. */
   run(isOver: () => boolean, untilMs: number): void {
-    for (let next = this.#pop(); next !== undefined && !isOver(); next = this.#pop()) {
-      if (next.isCancelled) continue;
+    for (let next = this.#tasks[0]; next !== undefined && !isOver(); next = this.#tasks[0]) {
       if (next.atMs > untilMs) return;
+      this.#pop();
+      if (next.isCancelled) continue;
       this.#now = next.atMs;
       next.task();
     }
