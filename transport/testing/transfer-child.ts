@@ -1,10 +1,13 @@
 /**
  * One side of a transfer in a process of its own, for tests: `node transfer-child.ts ROLE SERVER PEER FOLDER`.
- * `receive` is the worker's part (it connects), `receive-half` kills itself amid it; `send` and `idle` are the client's. Reports JSON lines on stdout.
+ * `receive` is the worker's part (it connects), `receive-half` kills itself amid it, `receive-again` tries again until it has all;
+ * `send` and `idle` are the client's. Reports JSON lines on stdout.
  */
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SleapRtcError } from '../../protocol/errors.ts';
 import type { DataChannel, PeerConnection } from '../connection.ts';
 import { acceptPeers, connectPeer, describeFiles, readWebRtcChoice, receiveFiles, sendFiles } from '../index.ts';
 import { join as joinRoom } from './join.ts';
@@ -16,22 +19,58 @@ const signaling = await joinRoom(serverUrl, isReceiver ? 'worker-1' : peerId, {
   webRtc: readWebRtcChoice(process.env),
 });
 
-if (isReceiver) {
-  const startedAt = performance.now();
-  const connection = await connectPeer(signaling, { peerId, purpose: { job_id: 'job00001', kind: 'dataset' } });
-  report({ connected_ms: Math.round(performance.now() - startedAt), route: connection.route });
-  const channel = await connection.openChannel('dataset');
-  const idleMb = memoryMb('VmRSS');
-  const files = await receiveFiles(role === 'receive' ? channel : fatalChannel(channel), folder, {
-    onProgress: (progress) => report({ progress }),
-  });
-  report({ above_idle_mb: memoryMb('VmHWM') - idleMb });
-  report({ received: files.length, ms: Math.round(performance.now() - startedAt) });
-  await connection.close();
+if (role === 'receive-again') {
+  await againUntilDone(receive);
+  await signaling.close();
+} else if (isReceiver) {
+  await receive();
   await signaling.close();
 } else {
-  acceptPeers(signaling, role === 'send' ? serve : (connection) => connection.closed);
+  acceptPeers(signaling, role === 'send' ? reporting(serve) : (connection) => connection.closed);
   report({ ready: true });
+}
+
+async function receive(): Promise<void> {
+  const startedAt = performance.now();
+  const connection = await connectPeer(signaling, {
+    peerId: String(peerId),
+    purpose: { job_id: 'job00001', kind: 'dataset' },
+  });
+  try {
+    report({ connected_ms: Math.round(performance.now() - startedAt), route: connection.route });
+    const channel = await connection.openChannel('dataset');
+    const idleMb = memoryMb('VmRSS');
+    const files = await receiveFiles(role === 'receive-half' ? fatalChannel(channel) : channel, String(folder), {
+      onProgress: (progress) => report({ progress }),
+    });
+    report({ above_idle_mb: memoryMb('VmHWM') - idleMb });
+    report({ received: files.length, ms: Math.round(performance.now() - startedAt) });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** As the activity is tried again by its workflow: with growing pauses, for as long as somebody wants the files. */
+async function againUntilDone(attempt: () => Promise<void>): Promise<void> {
+  for (let pauseMs = 500; ; pauseMs = Math.min(2 * pauseMs, 20_000)) {
+    try {
+      await reporting(attempt)();
+      return;
+    } catch {
+      await delay(pauseMs);
+    }
+  }
+}
+
+function reporting<Args extends unknown[]>(work: (...args: Args) => Promise<void>): (...args: Args) => Promise<void> {
+  return async (...args) => {
+    try {
+      await work(...args);
+    } catch (error) {
+      report({ failed: error instanceof SleapRtcError ? error.code : String(error) });
+      throw error;
+    }
+  };
 }
 
 async function serve(connection: PeerConnection): Promise<void> {
