@@ -11,7 +11,7 @@ export const PIECE_BYTES = 128 * 1024;
 export const WINDOW_BLOCKS = 16;
 
 /** The same for each of several channels, so that what they owe at the end is little. */
-export const STRIPE_WINDOW_BLOCKS = 8;
+export const STRIPE_WINDOW_BLOCKS = 6;
 
 /** Most blocks in one request. */
 export const MAX_WANTED_BLOCKS = 4 * WINDOW_BLOCKS;
