@@ -44,8 +44,9 @@ export async function benchmarkTransfer({ runs, only, row, say }: BenchmarkConte
     for (const [one, result] of results) row(medians(one, result));
     if (reason === undefined) {
       for (const which of ['best', 'werift'] as const) {
-        if (only.test(`${OURS[which].impl} over tcp`))
-          row(await shared(which, runs, await files.ofSize(BESIDE_MEGABYTES)));
+        if (!only.test(`${OURS[which].impl} over tcp`)) continue;
+        const file = await files.ofSize(BESIDE_MEGABYTES);
+        row(await shared(which, { runs, file, say }));
       }
     }
     const rate = (impl: string, path = 'loopback') => {
@@ -93,9 +94,15 @@ function medians(one: Compared, { good, failed, load }: { good: Measured[]; fail
   };
 }
 
-async function shared(which: 'best' | 'werift', runs: number, file: SentFile): Promise<Row> {
+async function shared(
+  which: 'best' | 'werift',
+  { runs, file, say }: Pick<BenchmarkContext, 'runs' | 'say'> & { file: SentFile },
+): Promise<Row> {
   const results = [];
-  for (let run = 0; run < runs; run += 1) results.push(await besideTcp(which, file));
+  for (let run = 0; run < runs; run += 1) {
+    const result = await besideTcp(which, file).catch((error: unknown) => void say(`beside tcp: ${String(error)}`));
+    if (result !== undefined) results.push(result);
+  }
   return {
     name: 'transfer beside tcp',
     impl: OURS[which].impl,
@@ -104,6 +111,7 @@ async function shared(which: 'best' | 'werift', runs: number, file: SentFile): P
     mb_s: rounded(median(results.map(({ mb_s }) => mb_s)), 1),
     tcp_mb_s: rounded(median(results.map(({ tcp_mb_s }) => tcp_mb_s)), 1),
     tcp_share: rounded(median(results.map(({ tcp_share }) => tcp_share)), 2),
+    failed: runs - results.length,
   };
 }
 

@@ -9,7 +9,7 @@ export const SHARED = { rttMs: 20, mbitPerSecond: 200, queueBytes: 500_000 } as 
 /** What that path carries of payload at most, in MB/s: 1,448 of 1,500 bytes. */
 const PATH_MB_S = (25 * 1448) / 1500;
 /** What ours sends meanwhile, in MB. */
-export const BESIDE_MEGABYTES = 96;
+export const BESIDE_MEGABYTES = 24;
 /** A head start, so that the TCP flow has found its rate, in ms. */
 const HEAD_START_MS = 2_000;
 const LIMIT_MS = 60_000;
