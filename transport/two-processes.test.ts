@@ -79,6 +79,24 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       assert.ok(content.equals(await readFile(join(to, 'labels.pkg.slp'))));
     });
 
+    it('go on after the sender was killed half-way, and started again', async () => {
+      const dying = start('send-half', from);
+      await dying.until((report) => report.ready === true);
+      const first = start('receive', to);
+      await Promise.all([dying.exited, first.exited]);
+      const journal = (await readdir(join(to, PARTIAL_FOLDER))).find((name) => name.endsWith('.journal'));
+      const kept = (await stat(join(to, PARTIAL_FOLDER, String(journal)))).size / 4;
+      assert.ok(kept >= 8 && kept < 13, `${kept} blocks were kept`);
+
+      const sender = start('send', from);
+      await sender.until((report) => report.ready === true);
+      const second = start('receive', to);
+      const { progress } = await second.until((report) => report.progress !== undefined);
+      assert.ok(progress !== undefined && progress.bytes >= kept * BLOCK_BYTES, 'what was kept counts from the start');
+      await second.until((report) => report.received === 1);
+      assert.ok(content.equals(await readFile(join(to, 'labels.pkg.slp'))));
+    });
+
     it('notice within 5 s that the other was killed, whether idle or sending', async () => {
       const idle = start('idle', from);
       await idle.until((report) => report.ready === true);

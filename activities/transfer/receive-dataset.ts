@@ -38,7 +38,7 @@ export function createReceiveDataset(deps: TransferDeps) {
       if (missing.length > 0) await fromResearcher(signal);
       // The researcher's CLI hears in a transfer of nothing that its data is across.
       else if (notHere.length === 0 && (await findResearcher(signaling, job_id, signal)) !== undefined) {
-        await fromResearcher(signal);
+        await fromResearcher(signal).catch(() => signal.throwIfAborted());
       }
       await datasets.keep(folder, files);
     };

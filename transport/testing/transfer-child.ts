@@ -1,7 +1,7 @@
 /**
  * One side of a transfer in a process of its own, for tests: `node transfer-child.ts ROLE SERVER PEER FOLDER`.
- * `receive` is the worker's part (it connects), `receive-half` kills itself amid it, `receive-again` tries again until it has all;
- * `send` and `idle` are the client's. Reports JSON lines on stdout.
+ * `receive` is the worker's part (it connects), `receive-again` tries again until it has all; `send` and `idle` are the
+ * client's; `receive-half` and `send-half` kill themselves amid it. Reports JSON lines on stdout.
  */
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -26,7 +26,7 @@ if (role === 'receive-again') {
   await receive();
   await signaling.close();
 } else {
-  acceptPeers(signaling, role === 'send' ? reporting(serve) : (connection) => connection.closed);
+  acceptPeers(signaling, role?.startsWith('send') ? reporting(serve) : (connection) => connection.closed);
   report({ ready: true });
 }
 
@@ -79,19 +79,22 @@ async function serve(connection: PeerConnection): Promise<void> {
   report({ route: connection.route });
   const channel = await connection.acceptChannel();
   const idleMb = memoryMb('VmRSS');
-  await sendFiles(channel, files);
+  await sendFiles(role === 'send' ? channel : fatalChannel(channel), files);
   report({ above_idle_mb: memoryMb('VmHWM') - idleMb });
   report({ sent: files.length });
   await connection.closed;
 }
 
-/** A channel on which the process dies, as by `kill -9`, once 12 MiB have arrived. */
+/** A channel on which the process dies, as by `kill -9`, once 12 MiB have arrived or were sent. */
 function fatalChannel(channel: DataChannel): DataChannel {
+  let bytes = 0;
+  function count(message: string | Uint8Array): void {
+    bytes += message.length;
+    if (bytes > 12 * 1024 * 1024) process.kill(process.pid, 'SIGKILL');
+  }
   async function* dying() {
-    let bytes = 0;
     for await (const message of channel.messages) {
-      bytes += message.length;
-      if (bytes > 12 * 1024 * 1024) process.kill(process.pid, 'SIGKILL');
+      count(message);
       yield message;
     }
   }
@@ -100,7 +103,10 @@ function fatalChannel(channel: DataChannel): DataChannel {
     maxMessageBytes: channel.maxMessageBytes,
     messages: dying(),
     closed: channel.closed,
-    send: (data, options) => channel.send(data, options),
+    send: (data, options) => {
+      count(data);
+      return channel.send(data, options);
+    },
     close: () => channel.close(),
   };
 }
