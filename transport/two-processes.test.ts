@@ -84,9 +84,11 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       await dying.until((report) => report.ready === true);
       const first = start('receive', to);
       await Promise.all([dying.exited, first.exited]);
+      assert.deepEqual(await readdir(to), [PARTIAL_FOLDER]);
       const journal = (await readdir(join(to, PARTIAL_FOLDER))).find((name) => name.endsWith('.journal'));
+      // What was in the dead sender's buffers has not moved, so nothing is said of how little was kept.
       const kept = (await stat(join(to, PARTIAL_FOLDER, String(journal)))).size / 4;
-      assert.ok(kept >= 8 && kept < 13, `${kept} blocks were kept`);
+      assert.ok(kept < 13, `${kept} blocks were kept`);
 
       const sender = start('send', from);
       await sender.until((report) => report.ready === true);
