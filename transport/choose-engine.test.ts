@@ -8,22 +8,36 @@ const overTcp = { urls: ['turn:relay:3478?transport=tcp', 'turns:relay'] };
 
 async function chosen(
   choice: WebRtcChoice,
-  { native = true, iceServers = [] as { urls: string[] }[], failedBefore = false } = {},
+  {
+    native = true,
+    isTuned = true,
+    iceServers = [] as { urls: string[] }[],
+    failedBefore = false,
+    tolerant = false,
+  } = {},
 ): Promise<string> {
   const load = () => Promise.resolve(native ? { ...weriftEngine, name: 'native' } : undefined);
-  return (await loadEngines(choice, load))({ iceServers, failedBefore }).name;
+  return (await loadEngines(choice, load, isTuned))({ iceServers, failedBefore, tolerant }).name;
 }
 
 describe('the choice of a WebRTC stack', () => {
-  it('takes the fast one where it can be loaded and nothing speaks against it', async () => {
-    assert.equal(await chosen('auto'), 'native');
-    assert.equal(await chosen('auto', { iceServers: [overUdp, overTcp] }), 'native');
-    assert.equal(await chosen('auto', { native: false }), 'werift');
+  it('takes werift as it is tuned, and the other one after a failure', async () => {
+    assert.equal(await chosen('auto'), 'werift');
+    assert.equal(await chosen('auto', { failedBefore: true }), 'native');
+    assert.equal(await chosen('auto', { failedBefore: true, native: false }), 'werift');
+    assert.equal(await chosen('auto', { failedBefore: true, iceServers: [overUdp, overTcp] }), 'native');
   });
 
-  it('does not take it where relays speak TCP only, nor after a failure', async () => {
-    assert.equal(await chosen('auto', { iceServers: [overTcp] }), 'werift');
-    assert.equal(await chosen('auto', { failedBefore: true }), 'werift');
+  it('takes the native one where werift is not the version that the tuning is for', async () => {
+    assert.equal(await chosen('auto', { isTuned: false }), 'native');
+    assert.equal(await chosen('auto', { isTuned: false, native: false }), 'werift');
+    assert.equal(await chosen('auto', { isTuned: false, failedBefore: true }), 'werift');
+  });
+
+  it('takes werift where relays speak TCP only, and where loss must be borne', async () => {
+    assert.equal(await chosen('auto', { isTuned: false, iceServers: [overTcp] }), 'werift');
+    assert.equal(await chosen('auto', { failedBefore: true, iceServers: [overTcp] }), 'werift');
+    assert.equal(await chosen('auto', { isTuned: false, tolerant: true }), 'werift');
   });
 
   it('holds to what was asked for', async () => {

@@ -5,6 +5,7 @@ import { relayTransports } from './ice-urls.ts';
 import { libdatachannelEngine } from './libdatachannel-engine.ts';
 import type { WebRtcChoice } from './web-rtc-choice.ts';
 import { weriftEngine } from './werift-engine.ts';
+import { weriftIsAsTuned } from './werift-tuning/shape.ts';
 
 /** What `auto` goes by. */
 export interface EngineNeeds {
@@ -19,12 +20,17 @@ export interface EngineNeeds {
 export type EngineChooser = (needs: EngineNeeds) => Engine;
 
 /**
- * Loads the stacks that `choice` allows. `auto` leaves libdatachannel aside where relays can be reached over TCP or TLS only,
- * which it can't use, and after a failure.
- * @param loadNative for tests
+ * Loads the stacks that `choice` allows. `auto` takes werift, the faster on every long or lossy path as it is tuned here
+ * (decision 008), or libdatachannel where this werift can't be tuned; after a failure the other one, if it can use the
+ * relays: libdatachannel reaches none over TCP or TLS.
+ * @param loadNative for tests; @param isTuned for tests
  * @throws SleapRtcError USAGE where libdatachannel is asked for and can't be loaded
  */
-export async function loadEngines(choice: WebRtcChoice, loadNative = libdatachannelEngine): Promise<EngineChooser> {
+export async function loadEngines(
+  choice: WebRtcChoice,
+  loadNative = libdatachannelEngine,
+  isTuned = weriftIsAsTuned(),
+): Promise<EngineChooser> {
   if (choice === 'werift') return () => weriftEngine;
   const native = await loadNative();
   if (choice === 'libdatachannel') {
@@ -35,7 +41,7 @@ export async function loadEngines(choice: WebRtcChoice, loadNative = libdatachan
   }
   return ({ iceServers, failedBefore, tolerant }) => {
     const relays = relayTransports(iceServers);
-    if (native === undefined || failedBefore || tolerant || (relays.other && !relays.udp)) return weriftEngine;
-    return native;
+    if (native === undefined || tolerant || (relays.other && !relays.udp)) return weriftEngine;
+    return isTuned === failedBefore ? native : weriftEngine;
   };
 }

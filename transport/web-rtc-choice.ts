@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../protocol/errors.ts';
 
-/** Which WebRTC stack to use. `auto`: libdatachannel where it can be loaded and can do what is needed, else werift. */
+/** Which WebRTC stack to use. `auto`: what is fastest here and can do what is needed. */
 export type WebRtcChoice = 'auto' | 'werift' | 'libdatachannel';
 
 /**
