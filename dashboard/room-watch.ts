@@ -57,7 +57,8 @@ export class RoomWatch {
         this.#apply({ type: 'message', message, at: Date.now() });
         if (isNews(before, this.#state, message)) this.nudge();
       },
-      onRefused: (code, message) => this.#refuse(new ApiError({ code, message, remedy: '' })),
+      // The API refuses as well, and says what to do.
+      onRefused: () => this.nudge(),
     });
   }
 

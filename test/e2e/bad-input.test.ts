@@ -61,7 +61,9 @@ describe('bad input and interruptions, on real parts', function () {
 
   it('moves nothing between a researcher and a worker who have different keys, and says so in one sentence', async () => {
     const key = Buffer.alloc(32, 'of another room').toString('base64url');
-    const ended = await room.cli(['train', labels, '--config', FLIES_CONFIG, '-o', join(room.folder, 'models')], {
+    // Not what the worker has from an earlier job, which it would not ask for.
+    const unseen = await paddedLabels(room.tools, join(room.folder, 'unseen.pkg.slp'), 1_000);
+    const ended = await room.cli(['train', unseen, '--config', FLIES_CONFIG, '-o', join(room.folder, 'models')], {
       SLEAP_RTC_ROOM_KEY: key,
     });
     await refused(ended, 'PEER_NOT_PROVEN', 4, /Error: .*worker-1.*the same room key, so no data was moved/);
