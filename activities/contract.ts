@@ -65,6 +65,8 @@ export interface PodActivities {
   train(args: TrainInput): Promise<TrainedModel>;
   /** Has the run under way end early, as soon as there is a best model to keep; a later attempt of it, too. */
   stopTraining(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<void>;
+  /** Tells the run under way that it will be cancelled to go on later: its last checkpoint is to be kept in S3 then. */
+  pauseTraining(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<void>;
   /** Copies a trained model to S3; the entry is what the manifest shall say of it. */
   uploadModel(args: JobActivityInput<TrainingSpec> & { trained: TrainedModel }): Promise<ModelEntry>;
   /** Brings the models or predictions to the researcher, where they are there. */

@@ -65,6 +65,7 @@ export const PHASES: Record<JobPhase, { doing: string; ended: boolean }> = {
   uploading: { doing: 'Storing the model', ended: false },
   publishing: { doing: 'Publishing to the room', ended: false },
   returning: { doing: 'Returning the results', ended: false },
+  paused: { doing: 'Paused', ended: false },
   done: { doing: 'Done', ended: true },
   failed: { doing: 'Failed', ended: true },
   cancelled: { doing: 'Cancelled', ended: true },

@@ -102,6 +102,7 @@ export const JobPhase = z.enum([
   'uploading',
   'publishing',
   'returning',
+  'paused',
   'done',
   'failed',
   'cancelled',

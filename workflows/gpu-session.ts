@@ -21,6 +21,7 @@ import type { JobInput } from '../protocol/job.ts';
 import { podSessionQueue } from '../protocol/queues.ts';
 import { sessionQueueOf } from '../protocol/session-queues.ts';
 import type { JobReport } from './job-report.ts';
+import { Paused, type Pauses } from './pause.ts';
 import { endSession, HEARTBEAT_WITHIN, type Pod, podOf } from './pod.ts';
 
 /** A pod's answer to `holdGpuSession`. */
@@ -43,29 +44,41 @@ const FAIRNESS_KEY_BYTES = 64;
  * A session is a heartbeating activity on a shared queue that tells the workflow the pod's own queue. Where the pod dies,
  * the heartbeat is missed within seconds: everything that `fn` has under way is cancelled, and `fn` runs anew with another
  * pod. What must survive a pod is kept outside of `fn`. If `fn` comes to a result in spite of the loss, that counts.
+ * A job that can be paused gives its pod back meanwhile, and `fn` runs anew when it is resumed.
  * @throws what `fn` throws; SleapRtcError POD_LOST after too many pods
  */
-export async function withGpuSession<T>(input: JobInput, report: JobReport, fn: (pod: Pod) => Promise<T>): Promise<T> {
+export async function withGpuSession<T>(
+  input: JobInput,
+  report: JobReport,
+  fn: (pod: Pod) => Promise<T>,
+  pauses?: Pauses,
+): Promise<T> {
   let session: GpuSession | undefined;
   setHandler(gpuSessionOpenedSignal, (opened) => session?.open(opened));
 
   for (let losses = 0; ; ) {
+    await pauses?.over();
     // After a loss the worker that was to be asked first may be the one that is lost.
-    session = new GpuSession(input, losses === 0 ? input.context.first_offer_to : undefined);
+    const here = new GpuSession(input, losses === 0 ? input.context.first_offer_to : undefined);
+    session = here;
+    const onOnePod = async () => {
+      const pod = await here.opened();
+      report.onWorker(pod.worker);
+      return here.run(() => fn(pod));
+    };
     try {
       report.onWorker(null);
       report.enter('queued', losses === 0 ? waitingFor(input) : `${waitingFor(input)}; the one before went away`);
-      const pod = await session.opened();
-      report.onWorker(pod.worker);
-      return await session.run(() => fn(pod));
+      return await (pauses === undefined ? onOnePod() : pauses.whilePausable(onOnePod));
     } catch (error) {
+      if (error instanceof Paused) continue;
       if (!(error instanceof PodLost)) throw error;
       if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled.');
       losses += 1;
       log.warn('pod lost', { losses, cause: error.message });
       if (losses > MAX_POD_LOSSES) throw tooManyLosses(losses, error);
     } finally {
-      await session.end();
+      await here.end();
     }
   }
 }

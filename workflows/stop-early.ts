@@ -2,6 +2,7 @@ import { CancellationScope, condition, defineSignal, isCancellation, log, setHan
 import { fromFailure } from '../activities/failures.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { JobReport } from './job-report.ts';
+import type { Pauses } from './pause.ts';
 
 /** Asks a training job to end the run under way and to keep its best model. */
 export const stopJobSignal = defineSignal('stopJob');
@@ -20,10 +21,14 @@ export interface EarlyStops {
 /**
  * Runs a job's body so that `stopJob` ends the run under way early, as “Stop early” in SLEAP does: its best model is kept,
  * and the job goes on with the runs behind it. Before anything has been trained there is nothing to keep, and the job ends.
- * Once a run is trained, a stop meets the next one only if it is sent again.
+ * Once a run is trained, a stop meets the next one only if it is sent again. It ends a pause: the model is on a pod, or will be.
  * @throws SleapRtcError JOB_CANCELLED where the job was stopped before anything was trained; what `body` throws
  */
-export async function stoppable<T>(report: JobReport, body: (stops: EarlyStops) => Promise<T>): Promise<T> {
+export async function stoppable<T>(
+  report: JobReport,
+  pauses: Pauses,
+  body: (stops: EarlyStops) => Promise<T>,
+): Promise<T> {
   const scope = new CancellationScope({ cancellable: true });
   const toStop = new Set<string>();
   let begun: string | undefined;
@@ -34,8 +39,9 @@ export async function stoppable<T>(report: JobReport, body: (stops: EarlyStops) 
     const { phase } = report.status;
     if (begun !== undefined) {
       toStop.add(begun);
+      pauses.resume();
       report.enter(phase, `${begun} ends early; its best model is kept`);
-    } else if (!anyTrained && (phase === 'queued' || phase === 'receiving')) {
+    } else if (!anyTrained && (phase === 'queued' || phase === 'receiving' || phase === 'paused')) {
       stoppedTooSoon = true;
       scope.cancel();
     }

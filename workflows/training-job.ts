@@ -5,6 +5,7 @@ import type { ManifestChange, ModelEntry } from '../protocol/manifest.ts';
 import { withGpuSession } from './gpu-session.ts';
 import { type JobReport, reportJob } from './job-report.ts';
 import { keepingLogs } from './keeping-logs.ts';
+import { Pauses } from './pause.ts';
 import type { Pod } from './pod.ts';
 import { publishToRoom } from './publish.ts';
 import { receivingDetail, stagingBeside } from './staging.ts';
@@ -15,31 +16,43 @@ import { type EarlyStops, stoppable } from './stop-early.ts';
  * that may have to go on; then all models are published at once, so a job that fails or is cancelled before has published nothing.
  * Afterwards, if they are still there, the researcher gets the models and the room is told.
  *
- * `stopJob` ends the run under way early, keeping its best model. From publishing on the job can't be cancelled: it is done.
+ * `stopJob` ends the run under way early, keeping its best model. `pauseJob` gives the pod back until `resumeJob`; then it goes
+ * on from its last checkpoint. From publishing on the job can't be cancelled: it is done.
  * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
  */
 export async function trainingJob(input: JobInput<TrainingSpec>): Promise<JobStatus> {
-  return reportJob(input, (report) =>
-    stoppable(report, (stops) => {
+  return reportJob(input, (report) => {
+    const pauses = new Pauses(report);
+    return stoppable(report, pauses, (stops) => {
       // Kept outside of the session: a model in S3 outlives the pod that made it, and is not trained again.
       const uploaded = new Map<string, ModelEntry>();
       let again = false;
 
-      return withGpuSession(input, report, async (pod) => {
+      const onPod = async (pod: Pod) => {
         report.enter('receiving', receivingDetail(report, pod, again));
         await pod.receiveDataset({ input });
-        const on = { pod, stops, uploaded, again };
+        const on = { pod, stops, pauses, uploaded, again };
         again = true;
         return stagingBeside(input, report, pod, () => trainAndPublish(input, report, on));
-      });
-    }),
-  );
+      };
+      return withGpuSession(input, report, onPod, pauses);
+    });
+  });
+}
+
+interface OnPod {
+  pod: Pod;
+  stops: EarlyStops;
+  pauses: Pauses;
+  uploaded: Map<string, ModelEntry>;
+  /** True where the job had a pod before this one. */
+  again: boolean;
 }
 
 async function trainAndPublish(
   input: JobInput<TrainingSpec>,
   report: JobReport,
-  { pod, stops, uploaded, again }: { pod: Pod; stops: EarlyStops; uploaded: Map<string, ModelEntry>; again: boolean },
+  { pod, stops, pauses, uploaded, again }: OnPod,
 ): Promise<string> {
   for (const [run_index, run] of input.spec.runs.entries()) {
     if (uploaded.has(run.name)) continue;
@@ -47,7 +60,11 @@ async function trainAndPublish(
     const trained = await keepingLogs(input, pod, () =>
       stops.whileTraining(
         run.name,
-        () => pod.train({ input, run_index, again }),
+        () =>
+          pauses.whileTraining(
+            () => pod.train({ input, run_index, again }),
+            () => pod.pauseTraining({ input, run_index }),
+          ),
         () => pod.stopTraining({ input, run_index }),
       ),
     );

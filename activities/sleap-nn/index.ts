@@ -2,6 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import { EarlyStops } from './early-stops.ts';
+import { createPauseTraining } from './pause-training.ts';
 import { createPredict } from './predict.ts';
 import { createStopTraining } from './stop-training.ts';
 import { createTrain } from './train.ts';
@@ -27,9 +28,11 @@ export interface SleapNnDeps {
 /** The activities that run sleap-nn. */
 export function createSleapNnActivities(deps: SleapNnDeps) {
   const stops = new EarlyStops();
+  const pausing = new Set<string>();
   return {
-    train: createTrain(deps, stops),
+    train: createTrain(deps, stops, pausing),
     stopTraining: createStopTraining(deps, stops),
+    pauseTraining: createPauseTraining(deps, pausing),
     predict: createPredict(deps),
   };
 }

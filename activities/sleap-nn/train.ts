@@ -43,10 +43,11 @@ interface Run {
 /**
  * Trains one run of a job with sleap-nn. Done again, it finds its finished run; after a break it goes on from its last
  * checkpoint on this pod, or on the pod before. Cancelled, it ends sleap-nn before it returns.
+ * @param pausing work folders of runs that are cancelled only to go on later
  * @throws SleapRtcError CONFIG_INVALID, CONFIG_REFUSED, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL, TRAINING_FAILED;
  *   GPU_BROKEN (retryable elsewhere); TRAINER_KILLED (retryable) where sleap-nn was ended from outside
  */
-export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
+export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<string>) {
   /** Runs under way in this process, by work folder: an attempt that Temporal has given up on must end before the next begins. */
   const underWay = new Map<string, RunningSleapNn>();
 
@@ -60,6 +61,8 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
 
     let progress: TrainProgress | undefined;
     const heartbeat = setInterval(() => context.heartbeat(progress?.latest), HEARTBEAT_MS);
+    // Of an earlier pause.
+    pausing.delete(folders.work);
     try {
       await underWay.get(folders.work)?.terminate(0);
       const done = await readResult(folders);
@@ -199,7 +202,8 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops) {
       deps.logger.info({ event: 'sleap_nn_started', job: run.input.spec.job_id, run: spec.name, warm });
       const exit = await untilExit(sleapNn, context.cancellationSignal);
       underWay.delete(folders.work);
-      await keeper?.ended(context.cancellationDetails?.workerShutdown === true);
+      if (pausing.has(folders.work)) progress.say('keeping the last checkpoint; the job is being paused');
+      await keeper?.ended(context.cancellationDetails?.workerShutdown === true || pausing.has(folders.work));
       if (context.cancellationSignal.aborted) await context.cancelled;
 
       const log = await readTrainingLog(join(attempt.runFolder, 'training_log.csv'));

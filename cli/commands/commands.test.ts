@@ -123,27 +123,35 @@ describe('the other commands', function () {
   it('says that a job is not there', async () => {
     await ok('rooms', 'create', ROOM, '--server', server.url);
     assert.match((await ok('jobs', 'list')).stdout, /no jobs yet/);
-    for (const command of ['show', 'cancel', 'stop', 'attach']) {
+    for (const command of ['show', 'cancel', 'stop', 'pause', 'resume', 'attach']) {
       const { exitCode, stderr } = await home.run('jobs', command, 'abcdefgh12345678');
       assert.equal(exitCode, 2);
       assert.match(stderr, /\[JOB_NOT_FOUND\]/);
     }
   });
 
+  it('a pause and its end say what becomes of the job', async () => {
+    await ok('rooms', 'create', ROOM, '--server', server.url);
+    const status = jobOf('training');
+    server.addJob(status);
+    const pause = async () => (await ok('jobs', 'pause', status.job_id)).stdout;
+    const resume = async () => (await ok('jobs', 'resume', status.job_id)).stdout;
+    assert.match(await resume(), /is not paused: epoch 3/);
+    assert.match(await pause(), /is paused\.\nGo on with: sleap-rtc jobs resume abcdefgh12345678/);
+    assert.match(await pause(), /is paused/);
+    assert.match((await ok('jobs', 'list')).stdout, /abcdefgh12345678 .* paused /);
+    assert.match(await resume(), /is queued: queued now\.\n.*not in the room’s storage.*jobs attach abcdefgh12345678/);
+    server.update(status.job_id, { phase: 'queued', staging: 'staged' });
+    assert.doesNotMatch(await resume(), /attach/);
+    server.update(status.job_id, { phase: 'publishing', detail: 'publishing in the room' });
+    assert.match(await pause(), /not paused, since nothing is being trained now: publishing/);
+    server.update(status.job_id, { phase: 'done' });
+    for (const told of [await pause(), await resume()]) assert.match(told, /had ended already: done/);
+  });
+
   it('a stop says what becomes of the job', async () => {
     await ok('rooms', 'create', ROOM, '--server', server.url);
-    const status: JobStatus = {
-      job_id: 'abcdefgh12345678',
-      kind: 'training',
-      name: 'flies',
-      user_id: 'user-1',
-      phase: 'training',
-      detail: '',
-      worker: 'gpu-1',
-      models: [],
-      submitted_at: new Date().toISOString(),
-      error: null,
-    };
+    const status = jobOf('training');
     server.addJob(status);
     const stop = async () => (await ok('jobs', 'stop', status.job_id)).stdout;
     assert.match(await stop(), /told to stop early: centroid ends early/);
@@ -217,3 +225,19 @@ describe('the other commands', function () {
     Object.assign(server.manifest.aliases, { flies: 'a3f5e8c9', 'latest-centroid': 'a3f5e8c9' });
   }
 });
+
+/** A job of somebody in the room. */
+function jobOf(phase: JobStatus['phase']): JobStatus {
+  return {
+    job_id: 'abcdefgh12345678',
+    kind: 'training',
+    name: 'flies',
+    user_id: 'user-1',
+    phase,
+    detail: 'epoch 3',
+    worker: 'gpu-1',
+    models: [],
+    submitted_at: new Date().toISOString(),
+    error: null,
+  };
+}

@@ -7,6 +7,8 @@ import JobsCancel from './jobs/cancel.ts';
 import JobsGet from './jobs/get.ts';
 import JobsList from './jobs/list.ts';
 import JobsLog from './jobs/log.ts';
+import JobsPause from './jobs/pause.ts';
+import JobsResume from './jobs/resume.ts';
 import JobsShow from './jobs/show.ts';
 import JobsStop from './jobs/stop.ts';
 import ModelsDownload from './models/download.ts';
@@ -31,6 +33,8 @@ export const COMMANDS: Record<string, Command.Class> = {
   'jobs:get': JobsGet,
   'jobs:list': JobsList,
   'jobs:log': JobsLog,
+  'jobs:pause': JobsPause,
+  'jobs:resume': JobsResume,
   'jobs:show': JobsShow,
   'jobs:stop': JobsStop,
   'models:download': ModelsDownload,

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
-import { isFinal, JobSpec, type JobStatus } from '../../protocol/job.ts';
+import { isFinal, type JobPhase, JobSpec, type JobStatus } from '../../protocol/job.ts';
 import { emptyManifest, type Manifest } from '../../protocol/manifest.ts';
 import { FakeRoom } from './fake-room.ts';
 
@@ -158,9 +158,11 @@ export class FakeServer implements AsyncDisposable {
     if (model !== undefined) return this.#links(model, 'MODEL_NOT_FOUND');
     const [, inferred] = /^\/jobs\/([^/]+)\/results$/.exec(rest) ?? [];
     if (inferred !== undefined) return this.#links(inferred, 'JOB_NOT_FOUND');
-    const [, jobId = '', order] = /^\/jobs\/([^/]+)(\/cancel|\/stop)?$/.exec(rest) ?? [];
+    const [, jobId = '', order] = /^\/jobs\/([^/]+)(\/cancel|\/stop|\/pause|\/resume)?$/.exec(rest) ?? [];
     if (order === '/cancel') return this.#cancel(jobId);
     if (order === '/stop') return this.#stop(jobId);
+    if (order === '/pause') return this.#move(jobId, ['queued', 'receiving', 'training'], 'paused');
+    if (order === '/resume') return this.#move(jobId, ['paused'], 'queued');
     return this.#job(jobId, Number(url.searchParams.get('wait_ms')));
   }
 
@@ -196,6 +198,11 @@ export class FakeServer implements AsyncDisposable {
 
   #stop(jobId: string): unknown {
     if (this.#find(jobId).phase === 'training') this.update(jobId, { detail: 'centroid ends early' });
+    return this.#reply(jobId);
+  }
+
+  #move(jobId: string, from: JobPhase[], phase: JobPhase): unknown {
+    if (from.includes(this.#find(jobId).phase)) this.update(jobId, { phase, detail: `${phase} now` });
     return this.#reply(jobId);
   }
 

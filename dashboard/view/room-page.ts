@@ -1,3 +1,4 @@
+import type { JobPhase } from '../../protocol/job.ts';
 import type { RoomState } from '../room-state.ts';
 import { shownJobs, workersOf } from '../room-state.ts';
 import { count, PHASES } from '../words.ts';
@@ -6,6 +7,9 @@ import { jobsPart } from './jobs.ts';
 import { linkPill } from './link-pill.ts';
 import { modelsPart } from './models.ts';
 import { workersPart } from './workers.ts';
+
+/** Phases in which a job has no worker. */
+const IDLE: ReadonlySet<JobPhase> = new Set(['queued', 'paused']);
 
 /** What the reader of the page can do. */
 export interface Actions {
@@ -18,7 +22,7 @@ export interface Actions {
 export function roomPage(state: RoomState, actions: Actions, now: number): View {
   const jobs = shownJobs(state, now);
   const workers = workersOf(state);
-  const running = jobs.filter(({ status }) => !PHASES[status.phase].ended && status.phase !== 'queued').length;
+  const running = jobs.filter(({ status: { phase } }) => !PHASES[phase].ended && !IDLE.has(phase)).length;
   const waiting = jobs.filter(({ status }) => status.phase === 'queued').length;
   const free = workers.filter(({ metadata }) => metadata.properties.status === 'available').length;
   const models = Object.keys(state.manifest?.models ?? {}).length;

@@ -20,7 +20,7 @@ const MAX_WAIT_MS = 30_000;
 
 const StatusQuery = z.object({ wait_ms: z.coerce.number().int().min(0).max(MAX_WAIT_MS).default(0) });
 
-/** Submitting, watching, stopping and cancelling jobs, and reading their logs. */
+/** Submitting, watching, pausing, stopping and cancelling jobs, and reading their logs. */
 export function jobRoutes(parts: {
   rooms: Pick<Rooms, 'enter' | 'touch'>;
   jobs: Jobs;
@@ -87,6 +87,14 @@ export function jobRoutes(parts: {
 
   router.post('/api/rooms/:room/jobs/:job/stop', ...door, async (req, res) => {
     reply(res, await jobs.stop(roomOf(res).room_id, jobIn(req)));
+  });
+
+  router.post('/api/rooms/:room/jobs/:job/pause', ...door, async (req, res) => {
+    reply(res, await jobs.pause(roomOf(res).room_id, jobIn(req)));
+  });
+
+  router.post('/api/rooms/:room/jobs/:job/resume', ...door, async (req, res) => {
+    reply(res, await jobs.resume(roomOf(res).room_id, jobIn(req)));
   });
 
   return router;

@@ -64,6 +64,7 @@ function phaseOf({ status, searchAttributes }: Described): JobStatus['phase'] {
 
 const DETAILS: Partial<Record<JobStatus['phase'], string>> = {
   queued: 'waiting for a worker',
+  paused: 'paused',
   done: 'finished',
   cancelled: 'The job was cancelled.',
 };

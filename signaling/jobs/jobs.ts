@@ -24,6 +24,13 @@ export interface Jobs {
    * Rejects with JOB_NOT_FOUND; USAGE where the job trains nothing.
    */
   stop(roomId: string, jobId: string): Promise<JobStatus>;
+  /**
+   * Asks a training job to give its GPU back and wait; one that does not train any more, or has ended, stays as it is.
+   * Rejects with JOB_NOT_FOUND; USAGE where the job trains nothing.
+   */
+  pause(roomId: string, jobId: string): Promise<JobStatus>;
+  /** Has a paused job queue again; another stays as it is. Rejects as `pause` does. */
+  resume(roomId: string, jobId: string): Promise<JobStatus>;
   /** Rooms in which a job has not ended. */
   runningRooms(): Promise<string[]>;
   /** The job's page in the Temporal UI; null where no UI is configured. */

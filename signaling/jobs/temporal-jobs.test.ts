@@ -162,6 +162,33 @@ describe('jobs on a real Temporal server', () => {
     await assert.rejects(jobs.stop('room-stop', 'job99999999'), { code: 'JOB_NOT_FOUND' });
   });
 
+  it('pauses a job and resumes it, says so also while no worker runs, and leaves one that has ended as it is', async () => {
+    const room = 'room-pause';
+    const [job, ended] = [spec('pauses'), spec('done')];
+    await jobs.start(job, context(room));
+    await withWorker(async () => {
+      await jobs.start(ended, context(room));
+      await jobs.status(room, ended.job_id, { waitMs: 10_000 });
+      assert.equal((await jobs.pause(room, job.job_id)).phase, 'paused');
+      assert.equal((await jobs.resume(room, job.job_id)).phase, 'queued');
+      assert.equal((await jobs.pause(room, job.job_id)).phase, 'paused');
+      for (const tell of [jobs.pause, jobs.resume]) assert.equal((await tell(room, ended.job_id)).phase, 'done');
+    });
+    assert.equal((await jobs.status(room, job.job_id)).phase, 'paused');
+    for (const tell of [jobs.pause, jobs.resume])
+      await assert.rejects(tell(room, 'job99999999'), { code: 'JOB_NOT_FOUND' });
+  });
+
+  it('refuses to stop or pause an inference, which has nothing to keep', async () => {
+    const { runs: _, notes: _notes, tags: _tags, ...common } = spec('clip.mp4');
+    const inference = { kind: 'inference' as const, models: ['a3f5e8c9'], input: 'a.pkg.slp', tracking: false };
+    const job = { ...common, ...inference };
+    await jobs.start(job, context('room-infer'));
+    for (const tell of [jobs.stop, jobs.pause, jobs.resume]) {
+      await assert.rejects(tell('room-infer', job.job_id), { code: 'USAGE', remedy: /jobs cancel/ });
+    }
+  });
+
   it('lists the newest first, and nothing of another room', async () => {
     const [older, newer] = [spec('waits'), spec('waits')];
     await jobs.start(older, { ...context('room-list'), submitted_at: '2026-01-01T00:00:00.000Z' });

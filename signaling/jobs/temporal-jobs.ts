@@ -73,6 +73,13 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
     return { ...told, phase: record.phase, detail: end.failure.message, error: end.failure };
   }
 
+  /** @throws SleapRtcError JOB_NOT_FOUND; USAGE, with `refusal`, where the job is no training */
+  async function onlyTraining(roomId: string, jobId: string, refusal: string): Promise<void> {
+    const kind = readJobMemo(await describe(roomId, jobId))?.job.kind;
+    if (kind !== 'inference') return;
+    throw new SleapRtcError('USAGE', refusal, { remedy: `End it with \`sleap-rtc jobs cancel ${jobId}\`.` });
+  }
+
   /** Tells a running job something; one that has ended stays as it is. @returns how it stands then */
   async function tell(roomId: string, jobId: string, what: (handle: WorkflowHandle) => Promise<unknown>) {
     try {
@@ -145,13 +152,18 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
     },
 
     async stop(roomId, jobId) {
-      const kind = readJobMemo(await describe(roomId, jobId))?.job.kind;
-      if (kind === 'inference') {
-        throw new SleapRtcError('USAGE', 'An inference job has no model to keep when it is stopped early.', {
-          remedy: `End it with \`sleap-rtc jobs cancel ${jobId}\`.`,
-        });
-      }
+      await onlyTraining(roomId, jobId, 'An inference job has no model to keep when it is stopped early.');
       return tell(roomId, jobId, (handle) => handle.signal('stopJob'));
+    },
+
+    async pause(roomId, jobId) {
+      await onlyTraining(roomId, jobId, 'An inference job has no checkpoint to go on from, so it is not paused.');
+      return tell(roomId, jobId, (handle) => handle.signal('pauseJob'));
+    },
+
+    async resume(roomId, jobId) {
+      await onlyTraining(roomId, jobId, 'An inference job is never paused.');
+      return tell(roomId, jobId, (handle) => handle.signal('resumeJob'));
     },
 
     async runningRooms() {

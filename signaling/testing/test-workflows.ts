@@ -10,7 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { JobInput, JobStatus } from '../../protocol/job.ts';
 
-/** A job whose name is `done`, `fails`, `waits` or, until it is told to stop, `stops`. */
+/** A job whose name is `done`, `fails`, `waits` or, until it is told to, `stops` or `pauses`. */
 export async function trainingJob({ spec, context }: JobInput): Promise<JobStatus> {
   const status: JobStatus = {
     job_id: spec.job_id,
@@ -34,6 +34,15 @@ export async function trainingJob({ spec, context }: JobInput): Promise<JobStatu
     await condition(() => stopped);
     upsertSearchAttributes([{ key: defineSearchAttributeKey('SleapPhase', 'KEYWORD'), value: 'cancelled' }]);
     throw ApplicationFailure.create({ type: 'JOB_CANCELLED', message: 'Nothing was trained.', nonRetryable: true });
+  }
+  if (spec.name === 'pauses') {
+    const move = (phase: JobStatus['phase']) => {
+      status.phase = phase;
+      upsertSearchAttributes([{ key: defineSearchAttributeKey('SleapPhase', 'KEYWORD'), value: phase }]);
+    };
+    setHandler(defineSignal('pauseJob'), () => move('paused'));
+    setHandler(defineSignal('resumeJob'), () => move('queued'));
+    await condition(() => false);
   }
   if (spec.name === 'fails') {
     throw ApplicationFailure.create({

@@ -33,13 +33,13 @@ describe('the life of a worker', function () {
     return workers.find((worker) => worker.name === name)?.status;
   };
 
-  it('evicted while it trains: it hands the job over at once, leaves no process, and its end is no failure; stopped early, the job publishes', async () => {
+  it('evicted while it trains: it hands the job over at once, leaves no process, and its end is no failure; paused, the job goes on; stopped early, it publishes', async () => {
     // Its first checkpoint goes to S3 as it comes; the next one would in an hour, or when it has to leave.
     const leaving = await room.startWorker('leaving', { SLEAP_RTC_CHECKPOINT_SECONDS: '3600' });
     const out = join(room.folder, 'models');
     const training = room.cli(['train', fliesLabels(room.tools), '--config', await longConfig(), '-o', out, '--json']);
     await training.untilShown(/epoch 2\/500/);
-    const staying = await room.startWorker('staying');
+    const staying = await room.startWorker('staying', { SLEAP_RTC_CHECKPOINT_SECONDS: '3600' });
     const trainers = await trainersOf(leaving.workDir);
     assert.ok(trainers.length > 0, 'sleap-nn was running');
     const evictedAt = Date.now();
@@ -56,9 +56,25 @@ describe('the life of a worker', function () {
     const [next = 0] = epochsIn(shown()[1]);
     assert.ok(next >= told, `went on with epoch ${next} after ${told}`);
 
+    const { job_id } = Jobs.parse(await room.json(['jobs', 'list'])).jobs[0];
+    // Well behind the one checkpoint that went to S3 by itself.
+    await training.untilShown(new RegExp(`epoch ${next + 8}/500`));
+    const toPause = await trainersOf(staying.workDir);
+    const pausedAt = Date.now();
+    const paused = await room.cli(['jobs', 'pause', job_id]);
+    assert.ok(Date.now() - pausedAt < 5_000, `acknowledged after ${Date.now() - pausedAt} ms`);
+    assert.match(paused.stdout, /paus(ed|e:).*\nGo on with/);
+    await training.untilShown(/The job is paused: .*jobs resume/);
+    await processesGone(toPause);
+    assert.equal(await statusOf('staying'), 'available');
+    const toldBefore = epochsIn(shown()[1]).at(-1) ?? 0;
+    await room.json(['jobs', 'resume', job_id]);
+    await training.untilShown(/The job is paused[\s\S]*epoch \d+\/500/);
+    const [after = 0] = epochsIn(training.shown().split('The job is paused')[1]);
+    assert.ok(after >= toldBefore, `went on with epoch ${after} after ${toldBefore}`);
+
     await room.json(['workers', 'drain', 'staying', '--exit']);
     assert.equal(await statusOf('staying'), 'draining');
-    const { job_id } = Jobs.parse(await room.json(['jobs', 'list'])).jobs[0];
     const askedAt = Date.now();
     const { stdout } = await room.cli(['jobs', 'stop', job_id]);
     assert.match(stdout, /told to stop early/);

@@ -119,6 +119,7 @@ export class FakePod {
       train: async ({ input, run_index }) => trainedModel(input, run_index),
       uploadModel: async ({ input, trained }) => modelEntry(input, trained, this.name),
       stopTraining: async () => {},
+      pauseTraining: async () => {},
       returnResults: async () => ({ delivered: true }),
       announceJobComplete: async () => {},
       ensureModels: async () => ({ fetched: [] }),

@@ -105,6 +105,16 @@ export class RoomApi {
     return this.#call(`/jobs/${jobId}/stop`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
   }
 
+  /** Has a training job give its GPU back and wait. */
+  pauseJob(jobId: string): Promise<JobReply> {
+    return this.#call(`/jobs/${jobId}/pause`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
+  }
+
+  /** Has a paused job queue again. */
+  resumeJob(jobId: string): Promise<JobReply> {
+    return this.#call(`/jobs/${jobId}/resume`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
+  }
+
   #call<T>(path: string, request: RoomRequest<T>): Promise<T> {
     const { server, room, token } = this.connection;
     return authorized(this.signIn, {

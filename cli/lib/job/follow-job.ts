@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Waiting } from '../../../protocol/api.ts';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { JobRequirements, JobSpec, JobStatus, Staging } from '../../../protocol/job.ts';
+import type { JobPhase, JobRequirements, JobSpec, JobStatus, Staging } from '../../../protocol/job.ts';
 import type { HashCache, SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { pause } from '../api/http.ts';
@@ -108,7 +108,7 @@ export class JobFollower implements AsyncDisposable {
   /** True once a worker has the whole dataset. */
   get datasetIsAcross(): boolean {
     const phase = this.#options.progress.phase;
-    return this.#peer.datasetIsAcross || (phase !== undefined && phase !== 'queued' && phase !== 'receiving');
+    return this.#peer.datasetIsAcross || (phase !== undefined && hasData(phase));
   }
 
   /** True once the data lies in the room's storage. */
@@ -198,7 +198,7 @@ export class JobFollower implements AsyncDisposable {
         if (reason !== undefined)
           progress.note(`${waiting?.sentence ?? reason.sentence}; waiting${this.#limitInWords()}.`);
       }
-      if (sources === undefined) await this.#offerToReceive(status.phase !== 'queued' && status.phase !== 'receiving');
+      if (sources === undefined) await this.#offerToReceive(hasData(status.phase));
     } catch {
       // Only words depend on this; a lost connection is told by its own event.
     }
@@ -236,6 +236,11 @@ export class JobFollower implements AsyncDisposable {
     const sentence = `${reason?.sentence ?? 'No worker took the job'}; the time of --wait is over, and the job is cancelled.`;
     return new SleapRtcError('NO_WORKER', sentence);
   }
+}
+
+/** Whether a worker has the job's data in this phase. */
+function hasData(phase: JobPhase): boolean {
+  return phase !== 'queued' && phase !== 'receiving' && phase !== 'paused';
 }
 
 /** Ends the wait for a worker; never leaves this file. */

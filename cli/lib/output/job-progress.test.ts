@@ -55,6 +55,21 @@ describe('job progress', () => {
     ]);
   });
 
+  it('says how to go on with a paused job, and that it does', () => {
+    const display = new FakeDisplay(false);
+    const progress = new JobProgress(display);
+    progress.message(message({ phase: 'training' }));
+    progress.status({ ...status('paused', null), detail: 'paused: `sleap-rtc jobs resume abcdefgh` goes on with it' });
+    progress.status(status('queued', null));
+    progress.message(message({ phase: 'receiving' }));
+    assert.deepEqual(display.said.slice(2), [
+      'The job is paused: `sleap-rtc jobs resume abcdefgh` goes on with it.',
+      'Waiting for a worker…',
+      'Worker gpu-1 has the job.',
+      'Sending the data…',
+    ]);
+  });
+
   it('does not step back when the server’s word is older than the worker’s', () => {
     const progress = new JobProgress(new FakeDisplay(false));
     progress.message(message({ phase: 'training' }));

@@ -31,6 +31,7 @@ const DOING: Record<JobPhase, string> = {
   uploading: 'Storing the model',
   publishing: 'Publishing to the room',
   returning: 'Bringing the results back',
+  paused: 'Paused',
   done: 'Done',
   failed: 'Failed',
   cancelled: 'Cancelled',
@@ -148,13 +149,14 @@ export class JobProgress {
 
   #isNews(phase: JobPhase): boolean {
     const order = Object.keys(DOING);
-    return this.#phase === undefined || order.indexOf(phase) > order.indexOf(this.#phase);
+    // A job goes on from a pause at its beginning.
+    return this.#phase === undefined || this.#phase === 'paused' || order.indexOf(phase) > order.indexOf(this.#phase);
   }
 
   #enter(phase: JobPhase, detail: string): void {
     this.#detail = detail;
     if (phase === this.#phase) return;
-    if (phase === 'queued' && this.#phase !== undefined) this.#worker = null;
+    if ((phase === 'queued' || phase === 'paused') && this.#phase !== undefined) this.#worker = null;
     const now = Date.now();
     this.#count(now);
     this.#phase = phase;
@@ -162,7 +164,8 @@ export class JobProgress {
     this.#countedTo = now;
     this.#transfer = undefined;
     // On a terminal the live line says it.
-    if (!isFinal(phase) && !this.#display.live) this.#display.say(`${DOING[phase]}…`);
+    if (phase === 'paused') this.#display.say(`The job is ${detail || 'paused'}.`);
+    else if (!isFinal(phase) && !this.#display.live) this.#display.say(`${DOING[phase]}…`);
   }
 
   #count(now: number): void {

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers/promises';
+import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
+import type { FakePod, FakePodOptions } from '../test/workflows/fake-pod.ts';
+import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
+import { type DevServer, devServer } from '../test/workflows/servers.ts';
+import { type TrainingJob, trainingJobsOn } from '../test/workflows/training-jobs.ts';
+
+describe('trainingJob, paused', function () {
+  this.timeout(60_000);
+  let server: DevServer;
+  let control: FakeControl;
+
+  before(async () => {
+    server = await devServer();
+    control = await startFakeControl(server.env);
+  });
+  after(async () => {
+    await control?.stop();
+    await server?.stop();
+  });
+
+  const { startPod, start, statusOf, failureOf } = trainingJobsOn(() => server.env);
+
+  /** Trains for ever at first, and at once when the job comes again. */
+  function interrupted() {
+    const training = Promise.withResolvers<void>();
+    const again: (boolean | undefined)[] = [];
+    const overrides = (self: FakePod): ReturnType<NonNullable<FakePodOptions['overrides']>> => ({
+      train: async (args) => {
+        again.push(args.again);
+        if (again.length > 1) return trainedModel(args.input, args.run_index);
+        training.resolve();
+        await self.work();
+        throw new Error('never');
+      },
+    });
+    return { overrides, training: training.promise, again };
+  }
+  async function untilPaused(job: TrainingJob): Promise<void> {
+    while ((await statusOf(job)).phase !== 'paused') await setTimeout(20);
+  }
+
+  async function pending(job: TrainingJob): Promise<(string | null | undefined)[]> {
+    const { raw } = await job.describe();
+    return (raw.pendingActivities ?? []).map(({ activityType }) => activityType?.name);
+  }
+
+  it('while training: keeps the checkpoint, gives the GPU to others, and goes on from it when resumed', async () => {
+    const room = 'pause-training';
+    const { overrides, training, again } = interrupted();
+    const pod = await startPod({ room, overrides });
+    const job = await start(trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] }));
+    await training;
+    await job.signal('pauseJob');
+    await job.signal('pauseJob');
+    await untilPaused(job);
+    assert.equal(pod.sessions.size, 0);
+    assert.ok(pod.calls.indexOf('pauseTraining') < pod.calls.indexOf('endGpuSession'));
+    assert.partialDeepStrictEqual(await statusOf(job), { worker: null, error: null });
+    assert.match((await statusOf(job)).detail, /jobs resume [0-9a-f]+` goes on/);
+    assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
+    assert.equal((await statusOf(job)).phase, 'paused');
+
+    await job.signal('resumeJob');
+    const { phase, models } = await job.result();
+    assert.deepEqual([phase, models.length], ['done', 2]);
+    // The first run, that of the other job, and the first one again with the second behind it.
+    assert.deepEqual(again, [false, false, true, true]);
+  });
+
+  it('says at once that it pauses, and no more when it is resumed meanwhile', async () => {
+    const room = 'pause-said';
+    const { overrides, training } = interrupted();
+    const told = Promise.withResolvers<void>();
+    await startPod({ room, overrides: (self) => ({ ...overrides(self), pauseTraining: () => told.promise }) });
+    const job = await start(trainingInput({ room }));
+    await training;
+    await job.signal('pauseJob');
+    assert.partialDeepStrictEqual(await statusOf(job), {
+      phase: 'training',
+      detail: 'pausing; the last checkpoint is kept',
+    });
+    await job.signal('resumeJob');
+    told.resolve();
+    assert.equal((await job.result()).phase, 'done');
+  });
+
+  it('while queued: takes no GPU until it is resumed, also when the control worker was away', async () => {
+    const room = 'pause-queued';
+    const job = await start(trainingInput({ room }));
+    await job.signal('pauseJob');
+    await untilPaused(job);
+    const pod = await startPod({ room });
+    await control.stop();
+    control = await startFakeControl(server.env);
+    assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
+    assert.equal(pod.calls.filter((call) => call === 'train').length, 1);
+    assert.equal((await statusOf(job)).phase, 'paused');
+    await job.signal('resumeJob');
+    assert.equal((await job.result()).phase, 'done');
+  });
+
+  it('while receiving: goes on with that', async () => {
+    const room = 'pause-receiving';
+    const reached = Promise.withResolvers<void>();
+    const pod = await startPod({
+      room,
+      overrides: (self) => ({
+        receiveDataset: async () => {
+          if (self.calls.filter((call) => call === 'receiveDataset').length > 1) return;
+          reached.resolve();
+          await self.work();
+        },
+      }),
+    });
+    const job = await start(trainingInput({ room }));
+    await reached.promise;
+    await job.signal('pauseJob');
+    await untilPaused(job);
+    assert.equal(pod.sessions.size, 0);
+    assert.match((await statusOf(job)).detail, /researcher’s computer is needed again/);
+    await job.signal('resumeJob');
+    assert.equal((await job.result()).phase, 'done');
+  });
+
+  it('after training: changes nothing', async () => {
+    const room = 'pause-late';
+    const reached = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    await startPod({
+      room,
+      overrides: (self) => ({
+        returnResults: async () => {
+          reached.resolve();
+          await self.workUntil(goOn.promise);
+          return { delivered: true };
+        },
+      }),
+    });
+    const job = await start(trainingInput({ room }));
+    await reached.promise;
+    await job.signal('pauseJob');
+    assert.equal((await statusOf(job)).phase, 'returning');
+    goOn.resolve();
+    assert.match((await job.result()).detail, /brought back/);
+  });
+
+  it('when training ends before it could: is brought to its end', async () => {
+    const trained = Promise.withResolvers<void>();
+    const training = Promise.withResolvers<void>();
+    const returning = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    await startPod({
+      room: 'pause-overtaken',
+      overrides: (self) => ({
+        train: async ({ input, run_index }) => {
+          training.resolve();
+          await self.workUntil(trained.promise);
+          return trainedModel(input, run_index);
+        },
+        pauseTraining: () => {
+          trained.resolve();
+          return returning.promise;
+        },
+        returnResults: async () => {
+          returning.resolve();
+          await self.workUntil(goOn.promise);
+          return { delivered: true };
+        },
+      }),
+    });
+    const job = await start(trainingInput({ room: 'pause-overtaken' }));
+    await training.promise;
+    await job.signal('pauseJob');
+    await returning.promise;
+    while ((await pending(job)).includes('pauseTraining')) await setTimeout(20);
+    assert.equal((await statusOf(job)).phase, 'returning');
+    goOn.resolve();
+    assert.match((await job.result()).detail, /brought back/);
+  });
+
+  it('can be cancelled', async () => {
+    const input = trainingInput({ room: 'pause-cancelled' });
+    const job = await start(input);
+    await job.signal('pauseJob');
+    await untilPaused(job);
+    await job.cancel();
+    assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
+    assert.equal((await statusOf(job)).phase, 'cancelled');
+    assert.ok(control.cleared.includes(input.spec.job_id));
+  });
+
+  it('can be stopped early: a worker makes the model of what was trained', async () => {
+    const room = 'pause-stopped';
+    const { overrides, training } = interrupted();
+    const pod = await startPod({ room, overrides });
+    const job = await start(trainingInput({ room }));
+    await training;
+    await job.signal('pauseJob');
+    await untilPaused(job);
+    await job.signal('stopJob');
+    assert.equal((await job.result()).phase, 'done');
+    assert.ok(pod.calls.includes('stopTraining'));
+  });
+
+  it('stopped before anything was trained: ends, and says why', async () => {
+    const job = await start(trainingInput({ room: 'pause-stopped-queued' }));
+    await job.signal('pauseJob');
+    await untilPaused(job);
+    await job.signal('stopJob');
+    assert.match((await failureOf(job)).message, /before anything was trained/);
+  });
+});
