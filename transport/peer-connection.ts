@@ -66,6 +66,7 @@ export class NegotiatedConnection implements PeerConnection {
   readonly #ending = Promise.withResolvers<void>();
   readonly #goodbye = Promise.withResolvers<void>();
   #earlyCandidates: IceCandidate[] | undefined = [];
+  readonly #relayOnly: boolean;
   /** Every candidate of the peer’s, to know its relays by. */
   readonly #remoteCandidates: string[] = [];
   #maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES;
@@ -78,6 +79,7 @@ export class NegotiatedConnection implements PeerConnection {
     this.#localPeerId = localPeerId;
     this.remotePeerId = remotePeerId;
     this.purpose = purpose;
+    this.#relayOnly = peer.iceTransportPolicy === 'relay';
     this.ready = this.#connecting.promise;
     this.ready.catch(() => undefined);
     this.closed = this.#ending.promise;
@@ -117,9 +119,11 @@ export class NegotiatedConnection implements PeerConnection {
   get route(): Route | undefined {
     const path = this.#connection.path();
     if (path === undefined) return undefined;
-    // A relay whose packets come before its candidate does looks like any other address that was not announced.
+    // A relay whose packets come before its candidate does looks like any other address that was not announced; where only
+    // relays are allowed it is one.
     const { localType, remoteType, remoteAddress, remotePort } = path;
     const throughRelay =
+      this.#relayOnly ||
       localType === 'relay' ||
       remoteType === 'relay' ||
       this.#remoteCandidates.some((candidate) => isRelayAt(candidate, remoteAddress, remotePort));
