@@ -85,7 +85,6 @@ class WeriftConnection implements EngineConnection {
     { certificate, tune }: { certificate: Partial<Pick<PeerConfig, 'dtls'>>; tune: typeof tuneConnection },
   ) {
     this.#tune = tune;
-    queueMicrotask(() => {});
     this.#handlers = handlers;
     this.#hasStun = iceServers.some((server) => server.urls.some((url) => url.startsWith('stun:')));
     const loopback = loopbackIfAlone();

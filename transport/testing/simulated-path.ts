@@ -20,6 +20,10 @@ export interface SimulatedPath {
   alsoLost?: (count: number) => boolean;
   /** Bytes of another's that stand in the bottleneck's queue at a time: what a flow beside ours fills it with. */
   otherQueuedBytes?: (nowMs: number) => number;
+  /** How long the receiver holds the acknowledgement of a single packet back, in ms; default: 1. */
+  sackDelayMs?: number;
+  /** When the application has the message with this index, in ms; default: at once. */
+  availableAtMs?: (index: number) => number;
 }
 
 /** What became of the messages. */
@@ -154,7 +158,11 @@ export function simulateTransfer(
         const taken = receiver.take(chunk);
         unacknowledged += 1;
         if (taken !== 'order' || unacknowledged >= 4) acknowledge();
-        else cancelSack ??= clock.after(1, acknowledge);
+        else if (unacknowledged === 1) cancelSack = clock.after(path.sackDelayMs ?? 1, acknowledge);
+        else if (unacknowledged === 2) {
+          cancelSack?.();
+          cancelSack = clock.after(0, acknowledge);
+        }
       };
       const late = random() < (path.reordered ?? 0) ? 2 : 0;
       clock.after(freeAtMs + halfMs + late - clock.nowMs(), arrive);
@@ -166,6 +174,11 @@ export function simulateTransfer(
   const fill = () => {
     for (let data = messages[next]; data !== undefined && queuedBytes < 1024 * 1024; data = messages[next]) {
       const { length } = data;
+      const earlyMs = (path.availableAtMs?.(next) ?? 0) - clock.nowMs();
+      if (earlyMs > 0) {
+        clock.after(earlyMs, fill);
+        return;
+      }
       next += 1;
       queuedBytes += length;
       sender.enqueue({ streamId: next % 3, protocolId: 53, data, unordered: false }, () => {

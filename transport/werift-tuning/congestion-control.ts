@@ -92,11 +92,17 @@ export class CongestionControl {
     return Math.max(window, MINIMUM_PACKETS * this.#packetBytes);
   }
 
-  /** Rate at which to send; infinite before anything is known. */
+  /**
+   * Rate at which to send; infinite before anything is known. What was measured while there was little to send says nothing
+   * of the path, so it is never less than the smallest window in each round trip, and in start-up than the first one
+   * (draft-ietf-ccwg-bbr, 5.6.2: there the pace does not fall below the nominal one).
+   */
   get pacingBytesPerMs(): number {
     const bandwidth = this.#bandwidth();
     if (bandwidth === 0) return Number.POSITIVE_INFINITY;
-    return bandwidth * this.#pacingGain();
+    const leastPackets = this.#mode === 'startup' ? STARTUP_GAIN * INITIAL_PACKETS : MINIMUM_PACKETS;
+    const leastBytesPerMs = (leastPackets * this.#packetBytes) / (this.#minRttMs + EVENT_LOOP_MS);
+    return Math.max(bandwidth * this.#pacingGain(), leastBytesPerMs);
   }
 
   onAcknowledged(sample: DeliverySample): void {
@@ -179,7 +185,8 @@ export class CongestionControl {
     const enough = lost > CHANCE_PACKETS * this.#packetBytes;
     const heavy = enough && lost > TOLERATED_LOSS * (lost + this.#roundDelivered);
     if (heavy) {
-      this.#heldToBytes = LOSS_BETA * Math.min(this.#roundPeakBytes, this.#heldToBytes);
+      // Start-up overshoots, and its losses show in several rounds: not less than what the path was seen to carry.
+      this.#heldToBytes = LOSS_BETA * Math.max(Math.min(this.#roundPeakBytes, this.#heldToBytes), this.#pathBytes());
       if (this.#mode === 'startup') this.#mode = 'drain';
     }
     if (heavy || enough || this.#roundDelivered > 50 * CHANCE_PACKETS * this.#packetBytes || lost === 0) {

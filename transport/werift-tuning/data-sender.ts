@@ -228,7 +228,10 @@ export class DataSender {
     this.#transmitting = true;
     try {
       const waitMs = this.#sendBurst(this.#clock.nowMs());
-      if (waitMs === undefined || this.#cancelPacing !== undefined) return;
+      // Anew each time: the wait before may have been reckoned from a lower rate.
+      this.#cancelPacing?.();
+      this.#cancelPacing = undefined;
+      if (waitMs === undefined) return;
       this.#cancelPacing = this.#clock.after(waitMs, () => {
         this.#cancelPacing = undefined;
         this.transmit();
