@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import pRetry from 'p-retry';
-import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import type { JobModel, JobSpec } from '../../protocol/job.ts';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
@@ -70,17 +68,9 @@ export class FakeWorker implements AsyncDisposable {
     });
   }
 
-  /** Finds the researcher's CLI and pulls the dataset; a connection that broke is followed by another, as in a real job. */
+  /** Finds the researcher's CLI and pulls the dataset. */
   async receive(spec: JobSpec, folder: string, onProgress?: (bytes: number) => void): Promise<FileEntry[]> {
     this.#server.update(spec.job_id, { phase: 'receiving', worker: this.name });
-    return pRetry(() => this.#pull(spec, folder, onProgress), {
-      retries: 2,
-      minTimeout: 0,
-      shouldRetry: ({ error }) => error instanceof SleapRtcError && error.code === 'PEER_GONE',
-    });
-  }
-
-  async #pull(spec: JobSpec, folder: string, onProgress?: (bytes: number) => void): Promise<FileEntry[]> {
     const connection = await this.#connect(spec.job_id, 'dataset');
     try {
       await mkdir(folder, { recursive: true });
