@@ -51,6 +51,11 @@ export const FileEntry = z.object({
 });
 export type FileEntry = z.infer<typeof FileEntry>;
 
+/** How a worker names, among the files of data that it has, the one of this hash: enough to tell them apart, and no more to send. */
+export function heldFileName(sha256: string): string {
+  return sha256.slice(0, 16);
+}
+
 /** A list of files without two that some system would store as one. */
 export const FileList = z
   .array(FileEntry)

@@ -14,6 +14,9 @@ export const JobRequirements = z.object({
 });
 export type JobRequirements = z.infer<typeof JobRequirements>;
 
+/** Which of the jobs that wait for the same workers goes first: 1 before all others, 5 after them; 3 where nothing is said. */
+export const Priority = z.int().min(1).max(5);
+
 /** One sleap-nn run of a training job. Paths are of the job's `files`. */
 export const TrainingRun = z.object({
   /** The config's name without ending, e.g. `centroid`; unique in the job. */
@@ -34,6 +37,7 @@ const jobCommon = {
   requirements: JobRequirements,
   /** False: the data is never copied to S3; where the worker is lost, the researcher's machine has to send it again. */
   stage: z.boolean().default(true),
+  priority: Priority.optional(),
 };
 
 /** A training job as it is submitted. */
@@ -146,6 +150,7 @@ export const JobStatus = z.object({
   worker: z.string().nullable(),
   models: z.array(JobModel),
   submitted_at: z.string(),
+  priority: Priority.optional(),
   /** Absent while only Temporal's records can be asked. */
   staging: Staging.optional(),
   /** Set when the job has ended badly. */

@@ -13,6 +13,16 @@ export function podSessionQueue(podQueue: string): string {
   return `${podQueue}.session`;
 }
 
+/** A job's priority where nothing is said. */
+export const DEFAULT_PRIORITY = 3;
+/** Longest fairness key that Temporal takes, in bytes. */
+const MAX_FAIRNESS_KEY = 64;
+
+/** How a job stands in Temporal's queues: a lower key goes first, and among jobs of one key their users take turns. */
+export function queueOrder(userId: string, priority: number = DEFAULT_PRIORITY) {
+  return { priorityKey: priority, fairnessKey: userId.slice(0, MAX_FAIRNESS_KEY) };
+}
+
 /** A job's workflow id: the room is part of it, so that one room's token cannot reach another's job. */
 export function jobWorkflowId(room: string, jobId: string): string {
   return `job:${room}:${jobId}`;

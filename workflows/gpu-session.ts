@@ -18,7 +18,7 @@ import type { GpuSessionOpened, SessionActivities } from '../activities/contract
 import { fromFailure } from '../activities/failures.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { JobInput } from '../protocol/job.ts';
-import { podSessionQueue } from '../protocol/queues.ts';
+import { podSessionQueue, queueOrder } from '../protocol/queues.ts';
 import { sessionQueueOf } from '../protocol/session-queues.ts';
 import type { JobReport } from './job-report.ts';
 import { Paused, type Pauses } from './pause.ts';
@@ -35,8 +35,6 @@ const AWAY_FROM_MS = 12_000;
 const DEAD_OR_ALIVE_WITHIN = '3s';
 /** After Temporal was away, a worker may take so long to find it again: its polls are up to 10 s apart. */
 const BACK_WITHIN = '30s';
-/** Temporal's limit, in bytes. */
-const FAIRNESS_KEY_BYTES = 64;
 
 /**
  * Runs `fn` with a pod whose only GPU slot is this job's, and frees the slot at the end, however that comes about.
@@ -56,13 +54,14 @@ export async function withGpuSession<T>(
   let session: GpuSession | undefined;
   setHandler(gpuSessionOpenedSignal, (opened) => session?.open(opened));
 
+  let firstOfferTo = input.context.first_offer_to;
   for (let losses = 0; ; ) {
     await pauses?.over();
-    // After a loss the worker that was to be asked first may be the one that is lost.
-    const here = new GpuSession(input, losses === 0 ? input.context.first_offer_to : undefined);
+    const here = new GpuSession(input, firstOfferTo);
     session = here;
     const onOnePod = async () => {
       const pod = await here.opened();
+      firstOfferTo = pod.worker; // a pause leaves the data there
       report.onWorker(pod.worker);
       return here.run(() => fn(pod));
     };
@@ -75,6 +74,7 @@ export async function withGpuSession<T>(
       if (!(error instanceof PodLost)) throw error;
       if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled.');
       losses += 1;
+      firstOfferTo = undefined; // it may be the one that is lost
       log.warn('pod lost', { losses, cause: error.message });
       if (losses > MAX_POD_LOSSES) throw tooManyLosses(losses, error);
     } finally {
@@ -222,7 +222,7 @@ function hold({ spec, context }: JobInput, sessionId: string, { attempts, ...whe
     startToCloseTimeout: '30 days',
     // A dead pod would never confirm.
     cancellationType: ActivityCancellationType.TRY_CANCEL,
-    priority: { fairnessKey: context.user_id.slice(0, FAIRNESS_KEY_BYTES) },
+    priority: queueOrder(context.user_id, spec.priority),
     // The server retries what happens before a session has opened: a busy GPU, a signal that could not be sent. Of an
     // opened one the workflow must know that it ended, so a dead or leaving pod is never retried.
     retry: {

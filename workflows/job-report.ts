@@ -11,6 +11,7 @@ import {
 } from '@temporalio/workflow';
 import { describeError, fromFailure, toApplicationFailure } from '../activities/failures.ts';
 import type { JobInput, JobModel, JobPhase, JobStatus, Staging } from '../protocol/job.ts';
+import { DEFAULT_PRIORITY } from '../protocol/queues.ts';
 import { clearStorage } from './clear-storage.ts';
 
 /** How a job stands; answered also after it has ended. */
@@ -55,6 +56,7 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     worker: null,
     models: [],
     submitted_at: context.submitted_at,
+    priority: spec.priority ?? DEFAULT_PRIORITY,
     staging: spec.stage === false ? 'off' : 'waiting',
     error: null,
   };

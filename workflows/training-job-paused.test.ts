@@ -69,6 +69,19 @@ describe('trainingJob, paused', function () {
     assert.deepEqual(again, [false, false, true, true]);
   });
 
+  it('goes on at the worker that has its data, where that one is free', async () => {
+    const room = 'pause-holder';
+    const { overrides, training } = interrupted();
+    const holder = await startPod({ room, name: 'holder', overrides });
+    const job = await start(trainingInput({ room }));
+    await training;
+    await Promise.all(['other-1', 'other-2', 'other-3'].map((name) => startPod({ room, name })));
+    await job.signal('pauseJob');
+    await untilPaused(job);
+    await job.signal('resumeJob');
+    assert.equal((await job.result()).worker, holder.name);
+  });
+
   it('says at once that it pauses, and no more when it is resumed meanwhile', async () => {
     const room = 'pause-said';
     const { overrides, training } = interrupted();

@@ -52,6 +52,8 @@ describe('the datasets that a pod keeps', () => {
       assert.ok((await readFile(join(dataset('job2'), path))).equals(await readFile(join(home, path))));
     }
     assert.equal((await stat(join(dataset('job2'), 'labels.slp'))).mode & 0o222, 0, 'what is shared is read-only');
+    const largestFirst = files.toSorted((a, b) => b.size_bytes - a.size_bytes).map(({ sha256 }) => sha256);
+    assert.deepEqual(await store.largestFiles(), largestFirst, 'by these a job is offered to this pod first');
   });
 
   it('do not outgrow their bound: what was used longest ago goes', async () => {

@@ -1,6 +1,7 @@
 import { mkdir, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileEntry } from '../../protocol/files.ts';
+import { Sha256 } from '../../protocol/ids.ts';
 import {
   describeContent,
   HashCache,
@@ -12,6 +13,9 @@ import {
 
 /** Room to leave on the disk beside what a dataset takes, in bytes: for what a job makes. */
 const RESERVE_BYTES = 2 ** 30;
+
+/** Most files that are told of, so that the list goes into one message. */
+const MAX_TOLD = 200;
 
 /**
  * The files of earlier datasets on this pod's disk, by SHA-256, so that a dataset that is submitted again, or has changed a
@@ -35,6 +39,16 @@ export class DatasetStore {
     const folder = join(workDir, 'datasets');
     await mkdir(folder, { recursive: true });
     return new DatasetStore(await realpath(folder), await HashCache.open(join(workDir, 'file-hashes')), maxBytes);
+  }
+
+  /** SHA-256s of the largest files that are here, as a job's worker is chosen by them. */
+  async largestFiles(): Promise<string[]> {
+    const names = (await readdir(this.#folder)).filter((name) => Sha256.safeParse(name).success);
+    const files = await Promise.all(
+      names.map(async (name) => ({ name, size: await sizeOf(join(this.#folder, name)) })),
+    );
+    const largestFirst = files.sort((a, b) => b.size - a.size);
+    return largestFirst.slice(0, MAX_TOLD).map(({ name }) => name);
   }
 
   /** For a transfer to take from. */
@@ -91,6 +105,11 @@ export class DatasetStore {
       bytes -= sizes[index] ?? 0;
     }
   }
+}
+
+/** One that is being evicted meanwhile has none. */
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => ({ size: 0 }))).size;
 }
 
 async function freeBytes(folder: string): Promise<number> {

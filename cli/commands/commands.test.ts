@@ -149,6 +149,15 @@ describe('the other commands', function () {
     for (const told of [await pause(), await resume()]) assert.match(told, /had ended already: done/);
   });
 
+  it('show tells the priority of a job as long as it matters', async () => {
+    await ok('rooms', 'create', ROOM, '--server', server.url);
+    const status = jobOf('training');
+    server.addJob({ ...status, priority: 1 });
+    assert.match((await ok('jobs', 'show', status.job_id)).stdout, /^Priority: +1$/m);
+    server.update(status.job_id, { phase: 'done' });
+    assert.doesNotMatch((await ok('jobs', 'show', status.job_id)).stdout, /Priority/);
+  });
+
   it('a stop says what becomes of the job', async () => {
     await ok('rooms', 'create', ROOM, '--server', server.url);
     const status = jobOf('training');

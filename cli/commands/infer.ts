@@ -44,8 +44,8 @@ export default class Infer extends BaseCommand {
     ]);
     const display = createDisplay();
     try {
-      const { model: models, frames, tracking, stage } = flags;
-      const options = { frames, tracking, stage, requirements: requirementsOf(flags) };
+      const { model: models, frames, tracking, stage, priority } = flags;
+      const options = { frames, tracking, stage, priority, requirements: requirementsOf(flags) };
       const run = runOptionsOf(flags, this.folder);
       const outcome = await runInference(api, { input: args.input, models, options }, run, display);
       display[Symbol.dispose]();

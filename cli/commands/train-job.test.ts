@@ -210,6 +210,14 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
   });
 
+  it('submits with the priority that was asked for and with none otherwise', async () => {
+    await train('--wait', '0.02');
+    assert.equal((await server.submitted()).priority, undefined);
+    await train('--wait', '0.02', '--priority', '1', '--again');
+    assert.equal([...server.jobs.values()].at(-1)?.spec?.priority, 1);
+    assert.equal((await train('--priority', '6')).exitCode, 2);
+  });
+
   it('says that no worker meets what was asked for', async () => {
     await joined();
     const { exitCode, stderr } = await train('--wait', '0.02', '--min-gpu-memory', '80000');

@@ -69,8 +69,8 @@ export default class Train extends BaseCommand {
     const display = createDisplay();
     try {
       const inputs = { labels: args.labels, configs: flags.config ?? [], valLabels: flags['val-labels'] ?? [] };
-      const { alias, notes, 'tag-model': tags = [], again, stage } = flags;
-      const options = { alias, notes, tags, again, stage, requirements: requirementsOf(flags) };
+      const { alias, notes, 'tag-model': tags = [], again, stage, priority } = flags;
+      const options = { alias, notes, tags, again, stage, priority, requirements: requirementsOf(flags) };
       const outcome = await runTraining(api, { inputs, options }, runOptionsOf(flags, this.folder), display);
       display[Symbol.dispose]();
       this.log(outcomeSummary(outcome));

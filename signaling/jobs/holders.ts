@@ -1,15 +1,38 @@
+import { heldFileName } from '../../protocol/files.ts';
 import type { JobSpec } from '../../protocol/job.ts';
 import { unmetRequirement } from '../../protocol/session-queues.ts';
 import type { PeerInfo } from '../../protocol/signaling.ts';
 
-/** A free worker that fits a job and has every model that it needs at hand; undefined where there is none. */
+/**
+ * A free worker that fits a job and has some of what it needs at hand: the one with most of its data, since that comes from the
+ * researcher's own network; else one with every model, which come from S3. Undefined where there is none.
+ */
 export function holderOf(spec: JobSpec, peers: readonly PeerInfo[]): string | undefined {
-  if (spec.kind !== 'inference') return undefined;
-  const holder = peers.find(({ peer_id, role, metadata: { tags, properties } }) => {
-    const { gpu_memory_mb: memory, status, models } = properties;
-    if (role !== 'worker' || status !== 'available' || !Array.isArray(models)) return false;
-    const offer = { name: peer_id, gpuMemoryMb: typeof memory === 'number' ? memory : 0, tags };
-    return unmetRequirement(spec.requirements, offer) === undefined && spec.models.every((id) => models.includes(id));
-  });
-  return holder?.peer_id;
+  const holders = peers
+    .filter((peer) => isFree(peer) && fits(peer, spec))
+    .map((peer) => ({ name: peer.peer_id, bytes: heldBytes(peer, spec), models: hasModels(peer, spec) }))
+    .filter(({ bytes, models }) => bytes > 0 || models)
+    .sort((a, b) => b.bytes - a.bytes || Number(b.models) - Number(a.models));
+  return holders[0]?.name;
+}
+
+function isFree({ role, metadata: { properties } }: PeerInfo): boolean {
+  return role === 'worker' && properties.status === 'available';
+}
+
+function fits({ peer_id, metadata: { tags, properties } }: PeerInfo, { requirements }: JobSpec): boolean {
+  const { gpu_memory_mb: memory } = properties;
+  const offer = { name: peer_id, gpuMemoryMb: typeof memory === 'number' ? memory : 0, tags };
+  return unmetRequirement(requirements, offer) === undefined;
+}
+
+function heldBytes({ metadata: { properties } }: PeerInfo, { files }: JobSpec): number {
+  const held = new Set(Array.isArray(properties.data) ? properties.data : []);
+  const here = files.filter(({ sha256 }) => held.has(heldFileName(sha256)));
+  return here.reduce((sum, { size_bytes }) => sum + size_bytes, 0);
+}
+
+function hasModels({ metadata: { properties } }: PeerInfo, spec: JobSpec): boolean {
+  const { models } = properties;
+  return spec.kind === 'inference' && Array.isArray(models) && spec.models.every((id) => models.includes(id));
 }

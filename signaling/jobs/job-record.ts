@@ -3,10 +3,11 @@ import type { WorkflowExecutionInfo } from '@temporalio/client';
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
 import { type JobContext, JobPhase, JobRequirements, type JobSpec, JobStatus } from '../../protocol/job.ts';
+import { DEFAULT_PRIORITY } from '../../protocol/queues.ts';
 
 /** What the server notes on a job's workflow, so that the job can be described also while no worker runs. */
 const JobMemo = z.object({
-  job: JobStatus.pick({ job_id: true, kind: true, name: true, user_id: true, submitted_at: true }),
+  job: JobStatus.pick({ job_id: true, kind: true, name: true, user_id: true, submitted_at: true, priority: true }),
   /** Absent in jobs of older releases. */
   requirements: JobRequirements.default({}),
   /** SHA-256 of the spec: tells a repeated submit from another job under the same id. */
@@ -16,9 +17,9 @@ export type JobMemo = z.infer<typeof JobMemo>;
 
 /** The note for a job about to start. */
 export function jobMemo(spec: JobSpec, context: JobContext): JobMemo {
-  const { job_id, kind, name } = spec;
+  const { job_id, kind, name, priority = DEFAULT_PRIORITY } = spec;
   return {
-    job: { job_id, kind, name, user_id: context.user_id, submitted_at: context.submitted_at },
+    job: { job_id, kind, name, user_id: context.user_id, submitted_at: context.submitted_at, priority },
     requirements: spec.requirements,
     spec_sha256: createHash('sha256')
       .update(canonicalize(spec) ?? '')

@@ -1,7 +1,7 @@
 import type { WorkflowOptions } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { JobContext, JobSpec } from '../../protocol/job.ts';
-import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
+import { CONTROL_QUEUE, jobWorkflowId, queueOrder } from '../../protocol/queues.ts';
 import { jobMemo } from './job-record.ts';
 
 /** The workflow's registered name for each kind of job. */
@@ -14,9 +14,6 @@ const keys = {
   modelType: defineSearchAttributeKey('SleapModelType', 'KEYWORD_LIST'),
   phase: defineSearchAttributeKey('SleapPhase', 'KEYWORD'),
 };
-
-/** Longest fairness key that Temporal takes, in bytes. */
-const MAX_FAIRNESS_KEY = 64;
 
 /**
  * How a job's workflow is started: once per id, whatever happens to it, and so that its page and lists in the Temporal UI
@@ -37,7 +34,7 @@ export function startOptions(spec: JobSpec, context: JobContext): WorkflowOption
       { key: keys.phase, value: 'queued' },
     ]),
     memo: { ...jobMemo(spec, context) },
-    priority: { fairnessKey: context.user_id.slice(0, MAX_FAIRNESS_KEY) },
+    priority: queueOrder(context.user_id, spec.priority),
     staticSummary: summary(spec, context),
     staticDetails: details(spec, context),
   };
@@ -62,6 +59,7 @@ function details(spec: JobSpec, context: JobContext): string {
   } else {
     lines.push(`- input: \`${spec.input}\``, `- models: ${spec.models.map((id) => `\`${id}\``).join(', ')}`);
   }
+  if (spec.priority !== undefined) lines.push(`- priority: ${spec.priority}`);
   if (worker !== undefined) lines.push(`- wanted worker: \`${worker}\``);
   if (min_gpu_memory_mb !== undefined) lines.push(`- GPU memory: at least ${min_gpu_memory_mb} MB`);
   if (tags !== undefined && tags.length > 0) lines.push(`- wanted tags: ${tags.join(', ')}`);

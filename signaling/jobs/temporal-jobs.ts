@@ -8,7 +8,7 @@ import {
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId, RoomId } from '../../protocol/ids.ts';
 import { isFinal, type JobInput, JobStatus } from '../../protocol/job.ts';
-import { jobWorkflowId } from '../../protocol/queues.ts';
+import { DEFAULT_PRIORITY, jobWorkflowId } from '../../protocol/queues.ts';
 import { type JobFailure, readJobFailure } from './job-failure.ts';
 import { jobMemo, readJobMemo, statusFromRecord } from './job-record.ts';
 import type { Jobs } from './jobs.ts';
@@ -142,7 +142,9 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
       const listed = await temporal.call(() => collect(workflow.list({ query }), MAX_QUEUED));
       return listed.flatMap((info) => {
         const memo = readJobMemo(info);
-        return memo === undefined ? [] : [{ ...memo.job, requirements: memo.requirements }];
+        return memo === undefined
+          ? []
+          : [{ ...memo.job, priority: memo.job.priority ?? DEFAULT_PRIORITY, requirements: memo.requirements }];
       });
     },
 

@@ -11,10 +11,10 @@ const worker = (name: string, gpu_memory_mb: number, status: string, tags: strin
   metadata: { tags, properties: { gpu_memory_mb, status } },
 });
 let minute = 0;
-const job = (user_id: string, requirements: JobRequirements = {}): QueuedJob => {
+const job = (user_id: string, requirements: JobRequirements = {}, priority = 3): QueuedJob => {
   minute += 1;
   const submitted_at = new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
-  return { job_id: `job-${minute}`, user_id, submitted_at, requirements };
+  return { job_id: `job-${minute}`, user_id, submitted_at, priority, requirements };
 };
 
 describe('why a job waits', () => {
@@ -43,6 +43,16 @@ describe('why a job waits', () => {
     const workers = [worker('a', 0, 'busy')];
     assert.equal(describeWait(first, queue, workers).position, 2);
     assert.equal(describeWait(second, queue, workers).position, 4);
+  });
+
+  it('is that jobs of higher priority go first, whoever has submitted them, and the sentence says so', () => {
+    const queue = [job('me'), job('other', {}, 5), job('me', {}, 1), job('me', {}, 1)];
+    const positions = queue.map((queued) => describeWait(queued, queue, [worker('a', 0, 'busy')]));
+    assert.deepEqual(
+      positions.map(({ position }) => position),
+      [3, 4, 1, 2],
+    );
+    assert.equal(positions[0]?.sentence, '3rd in line for a worker, 2 of higher priority before it: a fits, busy');
   });
 
   it('is not another kind of worker’s queue', () => {

@@ -8,6 +8,7 @@ export interface QueuedJob {
   job_id: string;
   user_id: string;
   submitted_at: string;
+  priority: number;
   requirements: JobRequirements;
 }
 
@@ -18,8 +19,8 @@ interface Worker extends WorkerOffer {
 /**
  * Where a waiting job stands and why it waits.
  *
- * The order is Temporal's as far as it can be told from outside: users take turns (each job has its user as fairness key), and
- * a user's own jobs go in the order of their submission. Only jobs that want a worker which this one could have are ahead of it.
+ * The order is Temporal's as far as it can be told from outside: a higher priority goes first; among jobs of one, users take
+ * turns (each job has its user as fairness key), and a user's own jobs go in the order of their submission. Only jobs that want a worker which this one could have are ahead of it.
  * @param queue the room's waiting jobs; `job` itself counts also where it is not listed yet
  */
 export function describeWait(job: QueuedJob, queue: readonly QueuedJob[], peers: readonly PeerInfo[]): Waiting {
@@ -29,31 +30,39 @@ export function describeWait(job: QueuedJob, queue: readonly QueuedJob[], peers:
     if (job_id === job.job_id) return false;
     return fitting.length === 0 || fitting.some((worker) => unmetRequirement(requirements, worker) === undefined);
   });
-  const position = inTurns([...rivals, job]).indexOf(job) + 1;
+  const position = inOrder([...rivals, job]).indexOf(job) + 1;
+  const favoured = rivals.filter(({ priority }) => priority < job.priority).length;
   const free = fitting.filter(({ status }) => status === 'available').length;
   return {
     position,
     queued: rivals.length + 1,
     workers_fitting: fitting.length,
     workers_free: free,
-    sentence: sentence(job.requirements, position, workers, fitting),
+    sentence: sentence(job.requirements, { position, favoured }, workers, fitting),
   };
 }
 
-/** Every user's first job, then every user's second: among those the earlier goes first. */
-function inTurns(jobs: QueuedJob[]): QueuedJob[] {
+/** By priority; within one every user's first job, then every user's second: among those the earlier goes first. */
+function inOrder(jobs: QueuedJob[]): QueuedJob[] {
   const bySubmission = jobs.toSorted((a, b) => a.submitted_at.localeCompare(b.submitted_at));
   const turns = new Map<string, number>();
   const turnOf = new Map<QueuedJob, number>();
   for (const job of bySubmission) {
-    const turn = turns.get(job.user_id) ?? 0;
-    turns.set(job.user_id, turn + 1);
+    const line = `${job.priority} ${job.user_id}`;
+    const turn = turns.get(line) ?? 0;
+    turns.set(line, turn + 1);
     turnOf.set(job, turn);
   }
-  return bySubmission.toSorted((a, b) => (turnOf.get(a) ?? 0) - (turnOf.get(b) ?? 0)); // stable: the earlier stays first
+  // Stable: the earlier stays first.
+  return bySubmission.toSorted((a, b) => a.priority - b.priority || (turnOf.get(a) ?? 0) - (turnOf.get(b) ?? 0));
 }
 
-function sentence(wanted: JobRequirements, position: number, workers: Worker[], fitting: Worker[]): string {
+function sentence(
+  wanted: JobRequirements,
+  { position, favoured }: { position: number; favoured: number },
+  workers: Worker[],
+  fitting: Worker[],
+): string {
   const kind = kindOf(wanted);
   if (fitting.length === 0) {
     if (workers.length === 0) return 'No worker is in the room';
@@ -63,7 +72,8 @@ function sentence(wanted: JobRequirements, position: number, workers: Worker[], 
         : `none of the ${workers.length} in the room is one`;
     return `The job needs ${kind}: ${here}`;
   }
-  return `${ordinal(position)} in line for ${kind}: ${standing(fitting)}`;
+  const before = favoured === 0 ? '' : `, ${favoured} of higher priority before it`;
+  return `${ordinal(position)} in line for ${kind}${before}: ${standing(fitting)}`;
 }
 
 /** E.g. `2 workers fit, 1 busy, 1 unhealthy` or `gpu-1 fits, busy`. */

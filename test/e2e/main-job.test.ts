@@ -145,6 +145,15 @@ describe('the main job, on real parts', function () {
     }
   });
 
+  it('leaves the labels with the worker, which says so, so that the next job on them is offered to it first', async () => {
+    const neighbour = await room.enter('asks', () => {});
+    const [worker] = await neighbour.discoverPeers({ role: 'worker' });
+    await neighbour.close();
+    const labels = sha256(await readFile(fliesLabels(room.tools)));
+    const { data } = worker?.metadata.properties ?? {};
+    assert.ok(Array.isArray(data) && data.includes(labels.slice(0, 16)), JSON.stringify(data));
+  });
+
   it('leaves nothing of the job on the worker or half-made on the researcher’s disk', async () => {
     const left = await readdir(join(room.stack.dir, 'workers/worker-1/jobs'));
     assert.deepEqual(left, []);

@@ -75,7 +75,7 @@ async function runUntilAborted(
   const capabilities = await detectCapabilities();
   const cachedModels = () => modelsInCache(join(workDir, 'models'));
   const offer = { name, gpuMemoryMb: capabilities.gpuMemoryMb, tags };
-  const self = { slot, offer, gpuModel: capabilities.gpuModel, cachedModels };
+  const self = { slot, offer, gpuModel: capabilities.gpuModel, cachedModels, heldData: () => datasets.largestFiles() };
   const drain = new Drain({ slot, onDone: () => drained.abort(), logger });
   onEnd(() => drain[Symbol.dispose]());
   sigusr2.addEventListener('abort', () => drain.start(true), { once: true });

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { heldFileName } from '../../protocol/files.ts';
 import { ModelId } from '../../protocol/ids.ts';
 import type { PeerPayload, ProgressMessage } from '../../protocol/peer-messages.ts';
 import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
@@ -17,15 +18,17 @@ interface PresenceOptions {
   offer: WorkerOffer;
   gpuModel: string;
   cachedModels: () => Promise<string[]>;
+  /** SHA-256s of the files of data that need not come again. */
+  heldData: () => Promise<string[]>;
   drain: Pick<Drain, 'start' | 'undo'>;
   logger: Logger;
 }
 
 /** What a worker tells its room of itself; `status` and `job_id` follow the GPU slot. */
 export async function workerMetadata(
-  options: Pick<PresenceOptions, 'slot' | 'offer' | 'gpuModel' | 'cachedModels'>,
+  options: Pick<PresenceOptions, 'slot' | 'offer' | 'gpuModel' | 'cachedModels' | 'heldData'>,
 ): Promise<PeerMetadata> {
-  const { slot, offer, gpuModel, cachedModels } = options;
+  const { slot, offer, gpuModel, cachedModels, heldData } = options;
   return {
     tags: ['training-worker', 'inference-worker', ...offer.tags],
     properties: {
@@ -35,6 +38,7 @@ export async function workerMetadata(
       reason: slot.reason?.slice(0, MAX_REASON) ?? null,
       job_id: slot.jobId ?? null,
       models: await cachedModels(),
+      data: (await heldData()).map(heldFileName),
     },
   };
 }

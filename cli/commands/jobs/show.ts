@@ -20,6 +20,7 @@ export default class JobsShow extends BaseCommand {
         ['Phase', status.phase],
         ['Doing', status.error === null ? status.detail : undefined],
         ['Waiting', waiting?.sentence],
+        ['Priority', isFinal(status.phase) ? undefined : status.priority],
         ['Error', status.error === null ? undefined : `${status.error.message} [${status.error.code}]`],
         ['Remedy', status.error?.remedy],
         ['Worker', status.worker],

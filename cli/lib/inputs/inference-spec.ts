@@ -14,6 +14,8 @@ export interface InferenceOptions {
   requirements: JobRequirements;
   /** False: the data must stay on the worker. */
   stage: boolean;
+  /** 1 to 5; undefined: the usual one. */
+  priority?: number | undefined;
 }
 
 /** Makes the job's spec, or says which option is wrong. @throws SleapRtcError USAGE */
@@ -29,6 +31,7 @@ export function inferenceSpec(
     files: entries,
     requirements: options.requirements,
     stage: options.stage,
+    priority: options.priority,
     models: options.models,
     input: prepared.input,
     ...(isTellable(prepared.sourcePath) ? { source_path: prepared.sourcePath } : {}),

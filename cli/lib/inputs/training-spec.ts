@@ -16,6 +16,8 @@ export interface TrainingOptions {
   requirements: JobRequirements;
   /** False: the data must stay on the worker. */
   stage: boolean;
+  /** 1 to 5; undefined: the usual one. */
+  priority?: number | undefined;
 }
 
 /**
@@ -35,6 +37,7 @@ export function trainingSpec(
     files: entries,
     requirements: options.requirements,
     stage: options.stage,
+    priority: options.priority,
     runs: prepared.runs.map((run) => ({
       name: run.name,
       config: run.config,

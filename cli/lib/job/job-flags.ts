@@ -60,6 +60,13 @@ export const runFlags = {
     description:
       'copy the data to the room’s storage while the job runs, so that it can go on elsewhere; with --no-stage it stays on the worker, and the job waits for this computer if that is lost',
   }),
+  priority: Flags.integer({
+    ...group,
+    helpValue: '1-5',
+    min: 1,
+    max: 5,
+    description: 'place among the jobs that wait for the same workers: 1 goes first, 5 last [default: 3]',
+  }),
   'on-interrupt': onInterruptFlag,
 };
 
