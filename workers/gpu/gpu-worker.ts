@@ -112,7 +112,7 @@ async function runUntilAborted(
   const { publishProgress } = presence;
   const health = new PodHealth({
     slot,
-    selfCheck: () => selfCheck({ workDir, python, capabilities, storage: () => manifest.read(signal) }),
+    selfCheck: () => selfCheck({ workDir, python, capabilities }),
     logger,
   });
   onEnd(() => health[Symbol.dispose]());

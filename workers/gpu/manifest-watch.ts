@@ -47,7 +47,7 @@ export class ManifestWatch implements Disposable {
   async refresh(signal: AbortSignal): Promise<void> {
     const { logger } = this.#options;
     try {
-      this.#manifest = (await this.read(signal)) ?? this.#manifest;
+      this.#manifest = (await this.#read(signal)) ?? this.#manifest;
       logger.info({ event: 'manifest', models: Object.keys(this.#manifest?.models ?? {}).length });
     } catch (error) {
       logger.warn({ event: 'manifest_unreadable', err: error });
@@ -56,8 +56,12 @@ export class ManifestWatch implements Disposable {
     }
   }
 
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
   /** The manifest as it is now; undefined where the room has none. @throws where it cannot be read */
-  async read(signal: AbortSignal): Promise<Manifest | undefined> {
+  async #read(signal: AbortSignal): Promise<Manifest | undefined> {
     const { s3, bucket, room } = this.#options;
     try {
       const request = new GetObjectCommand({ Bucket: bucket, Key: s3Layout.manifest(room) });
@@ -67,9 +71,5 @@ export class ManifestWatch implements Disposable {
       if (error instanceof NoSuchKey) return undefined;
       throw error;
     }
-  }
-
-  [Symbol.dispose](): void {
-    clearInterval(this.#timer);
   }
 }

@@ -42,6 +42,12 @@ describe('the health of a pod', () => {
     assert.equal(slot.status, 'available');
   });
 
+  it('is not doubted for what every pod would fail by: an outage must not take all of them out of service', () => {
+    const everywhere: ErrorCode[] = ['STORAGE_UNREACHABLE', 'SERVER_UNREACHABLE', 'PEER_UNREACHABLE', 'PEER_GONE'];
+    for (const code of everywhere) for (const job of ['job1', 'job2', 'job3']) failed(job, code);
+    assert.equal(slot.status, 'available');
+  });
+
   it('is gone at once with its GPU, and back when the self-check finds nothing wrong', async () => {
     wrong = 'The GPU does not answer any more.';
     failed('job1', 'GPU_BROKEN');

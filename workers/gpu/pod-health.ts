@@ -4,11 +4,13 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type { GpuSlot } from './gpu-slot.ts';
 import type { EndedWork } from './pod-work.ts';
 
-/** Failures that another pod would hardly have. Of those after which a retry here is no use, one is enough. */
+/**
+ * Failures that another pod would hardly have. Of those after which a retry here is no use, one is enough. What fails on every pod
+ * alike is not among them, or one outage of S3, the signaling server or a researcher's network would take all pods out of service.
+ */
 const OWN_FAULTS: Partial<Record<ErrorCode, 'suspect' | 'certain'>> = {
   DISK_FULL: 'suspect',
   TRAINER_KILLED: 'suspect',
-  STORAGE_UNREACHABLE: 'suspect',
   INTERNAL: 'suspect',
   GPU_BROKEN: 'certain',
 };

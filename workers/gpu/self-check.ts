@@ -13,13 +13,11 @@ interface SelfCheckOptions {
   python: string;
   /** What the pod had when it started. */
   capabilities: Capabilities;
-  /** Rejects where the room's storage cannot be reached. */
-  storage: () => Promise<unknown>;
 }
 
-/** Looks whether a pod could do jobs: room on its disk, its GPU, sleap-nn, storage. @returns the first thing that is wrong */
+/** Looks whether a pod could do jobs: room on its disk, its GPU, sleap-nn. @returns the first thing that is wrong */
 export async function selfCheck(options: SelfCheckOptions): Promise<string | undefined> {
-  const { workDir, python, capabilities, storage } = options;
+  const { workDir, python, capabilities } = options;
   const { bavail, bsize } = await statfs(workDir);
   const free = bavail * bsize;
   if (free < MIN_FREE_BYTES) {
@@ -30,11 +28,7 @@ export async function selfCheck(options: SelfCheckOptions): Promise<string | und
   const usesGpu = capabilities.gpuMemoryMb > 0 ? 'assert torch.cuda.is_available(), "CUDA is not available"' : '';
   const program = `import torch, sleap_nn.cli\n${usesGpu}`;
   const { failed, stderr } = await execa(python, ['-c', program], { reject: false, timeout: IMPORT_TIMEOUT_MS });
-  if (failed) return `sleap-nn does not start: ${stderr.trim().split('\n').at(-1) ?? ''}`;
-  return storage().then(
-    () => undefined,
-    (error: unknown) => `The storage cannot be reached: ${error instanceof Error ? error.message : String(error)}`,
-  );
+  return failed ? `sleap-nn does not start: ${stderr.trim().split('\n').at(-1) ?? ''}` : undefined;
 }
 
 function gigabytes(bytes: number): string {
