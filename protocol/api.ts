@@ -53,6 +53,10 @@ export const JobReply = z.object({
 });
 export type JobReply = z.infer<typeof JobReply>;
 
+/** `POST /api/rooms/{room}/jobs/{job}/{order}`: answered with how the job stands then. */
+export const JOB_ORDERS = ['cancel', 'stop', 'pause', 'resume'] as const;
+export type JobOrder = (typeof JOB_ORDERS)[number];
+
 /** `GET /api/rooms/{room}/jobs`, newest first. */
 export const JobListReply = z.object({ jobs: z.array(JobStatus) });
 export type JobListReply = z.infer<typeof JobListReply>;

@@ -1,46 +1,29 @@
 import assert from 'node:assert/strict';
 import type { JobStatus } from '../protocol/job.ts';
-import { CONTROL_QUEUE, jobWorkflowId } from '../protocol/queues.ts';
-import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import { trainingInput } from '../test/workflows/job-inputs.ts';
 import { type PodProcess, startPodProcess } from '../test/workflows/pod-process.ts';
-import { type DevServer, devServer } from '../test/workflows/servers.ts';
-import type { trainingJob } from './index.ts';
+import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
 
 /** From a pod's death to the next pod at work, in milliseconds: the hold's heartbeat time-out, and some for a slow machine. */
 const SOON_MS = 15_000;
 
 describe('a GPU session whose pod goes away', function () {
   this.timeout(60_000);
-  let server: DevServer;
-  let control: FakeControl;
+  const { server, control, start: startJob } = trainingJobsOnDevServer();
   const pods: PodProcess[] = [];
 
-  before(async () => {
-    server = await devServer();
-    control = await startFakeControl(server.env);
-  });
   afterEach(async () => {
     for (const pod of pods.splice(0)) await pod.kill();
   });
-  after(async () => {
-    await control?.stop();
-    await server?.stop();
-  });
-
   const startPod = async (options: { room: string; name: string; stallIn?: string }): Promise<PodProcess> => {
-    const pod = await startPodProcess(server.env.address, options);
+    const pod = await startPodProcess(server().env.address, options);
     pods.push(pod);
     return pod;
   };
   const start = (room: string, firstOfferTo?: string) => {
     const input = trainingInput({ room });
     if (firstOfferTo !== undefined) input.context.first_offer_to = firstOfferTo;
-    return server.env.client.workflow.start<typeof trainingJob>('trainingJob', {
-      workflowId: jobWorkflowId(room, input.spec.job_id),
-      taskQueue: CONTROL_QUEUE,
-      args: [input],
-    });
+    return startJob(input);
   };
 
   for (const activity of ['receiveDataset', 'train', 'uploadModel']) {
@@ -56,7 +39,7 @@ describe('a GPU session whose pod goes away', function () {
       assert.ok(Date.now() - killedAt < SOON_MS, `took ${Date.now() - killedAt} ms`);
       const status = await job.result();
       assert.deepEqual([status.phase, status.worker], ['done', 'survivor']);
-      assert.equal(Object.keys(control.manifest(room).models).length, 1);
+      assert.equal(Object.keys(control().manifest(room).models).length, 1);
     });
   }
 
@@ -69,7 +52,7 @@ describe('a GPU session whose pod goes away', function () {
     const status = await job.result();
     assert.equal(status.phase, 'done');
     assert.match(status.detail, /to be had from the room/);
-    assert.equal(Object.keys(control.manifest(room).models).length, 1);
+    assert.equal(Object.keys(control().manifest(room).models).length, 1);
   });
 
   it('is opened on another one when the pod is evicted', async () => {

@@ -1,33 +1,19 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
 import { sessionQueueOf } from '../protocol/session-queues.ts';
-import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { type DevServer, devServer } from '../test/workflows/servers.ts';
-import { trainingJobsOn } from '../test/workflows/training-jobs.ts';
+import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
 
 /** Temporal's number for the kind of queue (`temporal.api.enums.v1.TaskQueueType`). */
 const ACTIVITIES = 2;
 
 describe('jobs that wait for the one busy worker', function () {
   this.timeout(60_000);
-  let server: DevServer;
-  let control: FakeControl;
-
-  before(async () => {
-    server = await devServer();
-    control = await startFakeControl(server.env);
-  });
-  after(async () => {
-    await control?.stop();
-    await server?.stop();
-  });
-
-  const { startPod, start } = trainingJobsOn(() => server.env);
+  const { server, startPod, start } = trainingJobsOnDevServer();
 
   /** How many jobs wait on the room's queue, as the server counts them; it does so every 5 s. */
   async function waitingIn(room: string): Promise<number> {
-    const described = await server.env.client.workflowService.describeTaskQueue({
+    const described = await server().env.client.workflowService.describeTaskQueue({
       namespace: 'default',
       taskQueue: { name: sessionQueueOf(room, {}) },
       taskQueueType: ACTIVITIES,

@@ -1,26 +1,12 @@
 import assert from 'node:assert/strict';
 import { SleapRtcError } from '../protocol/errors.ts';
-import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import { trainingInput } from '../test/workflows/job-inputs.ts';
-import { type DevServer, devServer } from '../test/workflows/servers.ts';
-import { trainingJobsOn, untilStaged } from '../test/workflows/training-jobs.ts';
+import { trainingJobsOnDevServer, untilStaged } from '../test/workflows/training-jobs.ts';
 
 // On the real server: the time-skipping one loses a cancellation where an attempt of the activity ends meanwhile.
 describe('trainingJob, cancelled', function () {
   this.timeout(60_000);
-  let server: DevServer;
-  let control: FakeControl;
-
-  before(async () => {
-    server = await devServer();
-    control = await startFakeControl(server.env);
-  });
-  after(async () => {
-    await control?.stop();
-    await server?.stop();
-  });
-
-  const { startPod, start, statusOf, failureOf } = trainingJobsOn(() => server.env);
+  const { control, startPod, startPodStalledIn, start, statusOf, failureOf } = trainingJobsOnDevServer();
 
   const phases = [
     ['receiving', 'receiveDataset'],
@@ -58,7 +44,7 @@ describe('trainingJob, cancelled', function () {
       assert.equal(stoppedWhileHeld, true);
       assert.equal(pod.sessions.size, 0);
       assert.equal(pod.calls.at(-1), 'endGpuSession');
-      assert.deepEqual(control.manifest(room).models, {});
+      assert.deepEqual(control().manifest(room).models, {});
     });
   }
 
@@ -91,19 +77,9 @@ describe('trainingJob, cancelled', function () {
   });
 
   it('after publishing: is done, as the room says', async () => {
-    const reached = Promise.withResolvers<void>();
-    const pod = await startPod({
-      room: 'cancel-late',
-      overrides: (self) => ({
-        returnResults: async () => {
-          reached.resolve();
-          await self.work();
-          return { delivered: true };
-        },
-      }),
-    });
+    const { pod, reached } = await startPodStalledIn('returnResults', { room: 'cancel-late' });
     const job = await start(trainingInput({ room: 'cancel-late' }));
-    await reached.promise;
+    await reached;
     await job.cancel();
     assert.equal((await job.result()).phase, 'done');
     assert.equal(pod.sessions.size, 0);

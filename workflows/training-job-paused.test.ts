@@ -1,26 +1,13 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
-import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import type { FakePod, FakePodOptions } from '../test/workflows/fake-pod.ts';
 import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { type DevServer, devServer } from '../test/workflows/servers.ts';
-import { type TrainingJob, trainingJobsOn } from '../test/workflows/training-jobs.ts';
+import { type TrainingJob, trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
 
 describe('trainingJob, paused', function () {
   this.timeout(60_000);
-  let server: DevServer;
-  let control: FakeControl;
-
-  before(async () => {
-    server = await devServer();
-    control = await startFakeControl(server.env);
-  });
-  after(async () => {
-    await control?.stop();
-    await server?.stop();
-  });
-
-  const { startPod, start, statusOf, failureOf } = trainingJobsOn(() => server.env);
+  const { control, startPod, startPodStalledIn, restartControl, start, statusOf, failureOf } =
+    trainingJobsOnDevServer();
 
   /** Trains for ever at first, and at once when the job comes again. */
   function interrupted() {
@@ -105,8 +92,7 @@ describe('trainingJob, paused', function () {
     await job.signal('pauseJob');
     await untilPaused(job);
     const pod = await startPod({ room });
-    await control.stop();
-    control = await startFakeControl(server.env);
+    await restartControl();
     assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
     assert.equal(pod.calls.filter((call) => call === 'train').length, 1);
     assert.equal((await statusOf(job)).phase, 'paused');
@@ -116,19 +102,9 @@ describe('trainingJob, paused', function () {
 
   it('while receiving: goes on with that', async () => {
     const room = 'pause-receiving';
-    const reached = Promise.withResolvers<void>();
-    const pod = await startPod({
-      room,
-      overrides: (self) => ({
-        receiveDataset: async () => {
-          if (self.calls.filter((call) => call === 'receiveDataset').length > 1) return;
-          reached.resolve();
-          await self.work();
-        },
-      }),
-    });
+    const { pod, reached } = await startPodStalledIn('receiveDataset', { room });
     const job = await start(trainingInput({ room }));
-    await reached.promise;
+    await reached;
     await job.signal('pauseJob');
     await untilPaused(job);
     assert.equal(pod.sessions.size, 0);
@@ -139,20 +115,10 @@ describe('trainingJob, paused', function () {
 
   it('after training: changes nothing', async () => {
     const room = 'pause-late';
-    const reached = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
-    await startPod({
-      room,
-      overrides: (self) => ({
-        returnResults: async () => {
-          reached.resolve();
-          await self.workUntil(goOn.promise);
-          return { delivered: true };
-        },
-      }),
-    });
+    const { reached } = await startPodStalledIn('returnResults', { room, goOn: goOn.promise });
     const job = await start(trainingInput({ room }));
-    await reached.promise;
+    await reached;
     await job.signal('pauseJob');
     assert.equal((await statusOf(job)).phase, 'returning');
     goOn.resolve();
@@ -162,10 +128,10 @@ describe('trainingJob, paused', function () {
   it('when training ends before it could: is brought to its end', async () => {
     const trained = Promise.withResolvers<void>();
     const training = Promise.withResolvers<void>();
-    const returning = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
-    await startPod({
+    const { reached: returning } = await startPodStalledIn('returnResults', {
       room: 'pause-overtaken',
+      goOn: goOn.promise,
       overrides: (self) => ({
         train: async ({ input, run_index }) => {
           training.resolve();
@@ -174,19 +140,14 @@ describe('trainingJob, paused', function () {
         },
         pauseTraining: () => {
           trained.resolve();
-          return returning.promise;
-        },
-        returnResults: async () => {
-          returning.resolve();
-          await self.workUntil(goOn.promise);
-          return { delivered: true };
+          return returning;
         },
       }),
     });
     const job = await start(trainingInput({ room: 'pause-overtaken' }));
     await training.promise;
     await job.signal('pauseJob');
-    await returning.promise;
+    await returning;
     while ((await pending(job)).includes('pauseTraining')) await setTimeout(20);
     assert.equal((await statusOf(job)).phase, 'returning');
     goOn.resolve();
@@ -201,7 +162,7 @@ describe('trainingJob, paused', function () {
     await job.cancel();
     assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
     assert.equal((await statusOf(job)).phase, 'cancelled');
-    assert.ok(control.cleared.includes(input.spec.job_id));
+    assert.ok(control().cleared.includes(input.spec.job_id));
   });
 
   it('can be stopped early: a worker makes the model of what was trained', async () => {

@@ -1,25 +1,11 @@
 import assert from 'node:assert/strict';
-import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import type { FakePod, FakePodOptions } from '../test/workflows/fake-pod.ts';
 import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { type DevServer, devServer } from '../test/workflows/servers.ts';
-import { trainingJobsOn } from '../test/workflows/training-jobs.ts';
+import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
 
 describe('trainingJob, stopped early', function () {
   this.timeout(60_000);
-  let server: DevServer;
-  let control: FakeControl;
-
-  before(async () => {
-    server = await devServer();
-    control = await startFakeControl(server.env);
-  });
-  after(async () => {
-    await control?.stop();
-    await server?.stop();
-  });
-
-  const { startPod, start, statusOf, failureOf } = trainingJobsOn(() => server.env);
+  const { control, startPod, startPodStalledIn, start, statusOf, failureOf } = trainingJobsOnDevServer();
 
   /** Its first training goes on until it is stopped; `training` resolves when that has begun. */
   function endless(): { overrides: NonNullable<FakePodOptions['overrides']>; training: Promise<void> } {
@@ -55,7 +41,7 @@ describe('trainingJob, stopped early', function () {
       ],
     );
     assert.match(detail, /stopped early/);
-    const marks = Object.values(control.manifest(room).models).map(({ training }) => training.stopped_early);
+    const marks = Object.values(control().manifest(room).models).map(({ training }) => training.stopped_early);
     assert.deepEqual(new Set(marks), new Set([true, undefined]));
   });
 
@@ -103,40 +89,21 @@ describe('trainingJob, stopped early', function () {
 
   it('while receiving: stops that, frees the GPU, and says why', async () => {
     const room = 'stop-receiving';
-    const reached = Promise.withResolvers<void>();
-    const pod = await startPod({
-      room,
-      overrides: (self) => ({
-        receiveDataset: async () => {
-          reached.resolve();
-          await self.work();
-        },
-      }),
-    });
+    const { pod, reached } = await startPodStalledIn('receiveDataset', { room });
     const job = await start(trainingInput({ room }));
-    await reached.promise;
+    await reached;
     await job.signal('stopJob');
     assert.match((await failureOf(job)).message, /before anything was trained/);
     assert.equal(pod.sessions.size, 0);
-    assert.deepEqual(control.manifest(room).models, {});
+    assert.deepEqual(control().manifest(room).models, {});
   });
 
   it('after training: changes nothing', async () => {
     const room = 'stop-late';
-    const reached = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
-    await startPod({
-      room,
-      overrides: (self) => ({
-        returnResults: async () => {
-          reached.resolve();
-          await self.workUntil(goOn.promise);
-          return { delivered: true };
-        },
-      }),
-    });
+    const { reached } = await startPodStalledIn('returnResults', { room, goOn: goOn.promise });
     const job = await start(trainingInput({ room }));
-    await reached.promise;
+    await reached;
     await job.signal('stopJob');
     assert.equal((await statusOf(job)).phase, 'returning');
     goOn.resolve();

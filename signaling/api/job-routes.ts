@@ -1,6 +1,6 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { JobListReply, JobLogReply, JobReply, Waiting } from '../../protocol/api.ts';
+import { JOB_ORDERS, type JobListReply, type JobLogReply, type JobReply, type Waiting } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
 import { JobSpec, type JobStatus } from '../../protocol/job.ts';
@@ -81,21 +81,11 @@ export function jobRoutes(parts: {
     res.json(log);
   });
 
-  router.post('/api/rooms/:room/jobs/:job/cancel', ...door, async (req, res) => {
-    reply(res, await jobs.cancel(roomOf(res).room_id, jobIn(req)));
-  });
-
-  router.post('/api/rooms/:room/jobs/:job/stop', ...door, async (req, res) => {
-    reply(res, await jobs.stop(roomOf(res).room_id, jobIn(req)));
-  });
-
-  router.post('/api/rooms/:room/jobs/:job/pause', ...door, async (req, res) => {
-    reply(res, await jobs.pause(roomOf(res).room_id, jobIn(req)));
-  });
-
-  router.post('/api/rooms/:room/jobs/:job/resume', ...door, async (req, res) => {
-    reply(res, await jobs.resume(roomOf(res).room_id, jobIn(req)));
-  });
+  for (const order of JOB_ORDERS) {
+    router.post(`/api/rooms/:room/jobs/:job/${order}`, ...door, async (req, res) => {
+      reply(res, await jobs[order](roomOf(res).room_id, jobIn(req)));
+    });
+  }
 
   return router;
 }

@@ -6,7 +6,9 @@ import type { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobInput, JobStatus, TrainingSpec } from '../../protocol/job.ts';
 import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
 import type { trainingJob } from '../../workflows/index.ts';
+import { type FakeControl, startFakeControl } from './fake-control.ts';
 import { FakePod, type FakePodOptions } from './fake-pod.ts';
+import { type DevServer, devServer } from './servers.ts';
 
 export type TrainingJob = WorkflowHandleWithFirstExecutionRunId<typeof trainingJob>;
 
@@ -38,6 +40,47 @@ export function trainingJobsOn(env: () => TestWorkflowEnvironment) {
     return fromFailure(failure);
   };
   return { startPod, start, statusOf, failureOf };
+}
+
+/** The same on a real server of its own, with a control worker; for what the time-skipping one does not do as it does. */
+export function trainingJobsOnDevServer() {
+  const running: { server?: DevServer; control?: FakeControl } = {};
+  before(async () => {
+    running.server = await devServer();
+    running.control = await startFakeControl(running.server.env);
+  });
+  after(async () => {
+    await running.control?.stop();
+    await running.server?.stop();
+  });
+  const server = (): DevServer => started(running.server);
+  const control = (): FakeControl => started(running.control);
+  const jobs = trainingJobsOn(() => server().env);
+
+  /** A pod that stays in its first activity of a name until `goOn`, for ever without; `reached` resolves when it is there. */
+  async function startPodStalledIn(activity: string, options: FakePodOptions & { goOn?: Promise<void> }) {
+    const { goOn = new Promise(() => {}), ...rest } = options;
+    const reached = Promise.withResolvers<void>();
+    const onCall = async (begun: string, earlier: number) => {
+      if (begun !== activity || earlier > 0) return;
+      reached.resolve();
+      await pod.workUntil(goOn);
+    };
+    const pod: FakePod = await jobs.startPod({ ...rest, onCall });
+    return { pod, reached: reached.promise };
+  }
+
+  /** Ends the control worker, and starts another one. */
+  async function restartControl(): Promise<void> {
+    await control().stop();
+    running.control = await startFakeControl(server().env);
+  }
+  return { ...jobs, server, control, restartControl, startPodStalledIn };
+}
+
+function started<T>(part: T | undefined): T {
+  assert.ok(part, 'not started');
+  return part;
 }
 
 /**

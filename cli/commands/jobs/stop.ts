@@ -1,37 +1,25 @@
-import { Args } from '@oclif/core';
 import type { JobStatus } from '../../../protocol/job.ts';
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { JobOrderCommand } from '../../job-order.ts';
 
 /** `sleap-rtc jobs stop ID` */
-export default class JobsStop extends BaseCommand {
+export default class JobsStop extends JobOrderCommand {
   static override summary = 'End the training that is under way, and keep and publish its best model so far.';
   static override description =
     'As “Stop early” in SLEAP: of a job that trains several models the present one ends, and the next one begins. ' +
     'Before the first epoch is done there is no model to keep: training ends when there is one. A job that still waits ' +
     'for a worker or for its data ends without a model.';
-  static override args = { job: Args.string({ required: true, description: "the job's id" }) };
-  static override flags = { ...connectionFlags };
+  protected readonly order = 'stop';
 
-  async run(): Promise<object> {
-    const { args, flags } = await this.parse(JobsStop);
-    const { status } = await (await this.roomApi(flags)).stopJob(args.job);
-    this.log(sentence(status));
-    return { job: status };
-  }
-}
-
-function sentence({ job_id, phase, detail }: JobStatus): string {
-  switch (phase) {
-    case 'done':
-    case 'failed':
-      return `Job ${job_id} had ended already: ${phase}.`;
-    case 'cancelled':
-      return `Job ${job_id} is cancelled: ${detail}`;
-    case 'queued':
-    case 'receiving':
-    case 'training':
-      return `Job ${job_id} has been told to stop early: ${detail}.\nFollow it with: sleap-rtc jobs attach ${job_id}`;
-    default:
-      return `Job ${job_id} has no training under way to stop: ${detail}.`;
+  protected sentence({ job_id, phase, detail }: JobStatus): string {
+    switch (phase) {
+      case 'cancelled':
+        return `Job ${job_id} is cancelled: ${detail}`;
+      case 'queued':
+      case 'receiving':
+      case 'training':
+        return `Job ${job_id} has been told to stop early: ${detail}.\nFollow it with: sleap-rtc jobs attach ${job_id}`;
+      default:
+        return `Job ${job_id} has no training under way to stop: ${detail}.`;
+    }
   }
 }

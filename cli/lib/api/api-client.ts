@@ -4,6 +4,7 @@ import {
   CurveReply,
   JobListReply,
   JobLogReply,
+  type JobOrder,
   JobReply,
   ModelFilesReply,
   ResultFilesReply,
@@ -96,23 +97,9 @@ export class RoomApi {
     return this.#call(`/jobs/${jobId}/results`, { method: 'GET', reply: ResultFilesReply, repeatable: true });
   }
 
-  cancelJob(jobId: string): Promise<JobReply> {
-    return this.#call(`/jobs/${jobId}/cancel`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
-  }
-
-  /** Ends the run under way early; its best model is kept. */
-  stopJob(jobId: string): Promise<JobReply> {
-    return this.#call(`/jobs/${jobId}/stop`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
-  }
-
-  /** Has a training job give its GPU back and wait. */
-  pauseJob(jobId: string): Promise<JobReply> {
-    return this.#call(`/jobs/${jobId}/pause`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
-  }
-
-  /** Has a paused job queue again. */
-  resumeJob(jobId: string): Promise<JobReply> {
-    return this.#call(`/jobs/${jobId}/resume`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
+  /** Has a job end, end its present run early, give its GPU back and wait, or go on. */
+  orderJob(jobId: string, order: JobOrder): Promise<JobReply> {
+    return this.#call(`/jobs/${jobId}/${order}`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
   }
 
   #call<T>(path: string, request: RoomRequest<T>): Promise<T> {

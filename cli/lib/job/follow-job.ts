@@ -232,7 +232,7 @@ export class JobFollower implements AsyncDisposable {
   async #giveUpWaiting(): Promise<SleapRtcError> {
     const { api, jobId, signal } = this.#options;
     const reason = await this.#reasonToWait(signal).catch(() => undefined);
-    await api.cancelJob(jobId);
+    await api.orderJob(jobId, 'cancel');
     const sentence = `${reason?.sentence ?? 'No worker took the job'}; the time of --wait is over, and the job is cancelled.`;
     return new SleapRtcError('NO_WORKER', sentence);
   }
