@@ -69,10 +69,8 @@ export interface PodActivities {
   pauseTraining(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<void>;
   /** Copies a trained model to S3; the entry is what the manifest shall say of it. */
   uploadModel(args: JobActivityInput<TrainingSpec> & { trained: TrainedModel }): Promise<ModelEntry>;
-  /** Brings the models or predictions to the researcher, where they are there. */
-  returnResults(args: JobActivityInput & { models: ModelEntry[] }): Promise<{ delivered: boolean }>;
-  /** Tells the room's peers (`job_complete`). */
-  announceJobComplete(args: JobActivityInput & { model_ids: string[] }): Promise<void>;
+  /** Tells the room's peers (`job_complete`), and brings the models or predictions to the researcher, where they are there. */
+  returnResults(args: JobActivityInput & { model_ids: string[] }): Promise<{ delivered: boolean }>;
   /** Sees to it that `input.spec.models` lie in the pod's cache, whole; `fetched` are those that did not. */
   ensureModels(args: JobActivityInput<InferenceSpec>): Promise<{ fetched: string[] }>;
   /** Runs `sleap-nn predict` into `jobs/{job_id}/results/`. */

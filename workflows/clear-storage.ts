@@ -5,7 +5,7 @@ import type { JobInput } from '../protocol/job.ts';
 
 /**
  * Removes what the job needed in S3 only while it ran, however it ended. The job has its final phase by then, so storage that
- * is away keeps nobody waiting; what is still there after an hour is left.
+ * is away keeps nobody waiting; what is still there after ten minutes is swept up later (`sweepStorage`).
  * @param unpublished models that the job has begun to upload and will not publish
  */
 export async function clearStorage({ spec, context }: JobInput, unpublished: string[] = []): Promise<void> {
@@ -13,8 +13,10 @@ export async function clearStorage({ spec, context }: JobInput, unpublished: str
   const { clearJobStorage } = proxyLocalActivities<ControlActivities>({
     summary: 'remove checkpoints and staged data from S3',
     startToCloseTimeout: '2 minutes',
-    scheduleToCloseTimeout: '1 hour',
+    scheduleToCloseTimeout: '10 minutes',
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '60s' },
+    // Longer waits are timers: while a local activity waits by itself, the history grows every few seconds.
+    localRetryThreshold: '2s',
   });
   const { job_id, files } = spec;
   const dataset = spec.stage === false ? [] : files.map(({ sha256 }) => sha256);

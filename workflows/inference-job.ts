@@ -2,6 +2,7 @@ import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
 import { fromFailure } from '../activities/failures.ts';
 import type { InferenceSpec, JobInput, JobStatus } from '../protocol/job.ts';
 import type { ManifestChange } from '../protocol/manifest.ts';
+import { deliver } from './deliver.ts';
 import { withGpuSession } from './gpu-session.ts';
 import { type JobReport, reportJob } from './job-report.ts';
 import { keepingLogs } from './keeping-logs.ts';
@@ -59,15 +60,9 @@ async function haveModels(input: JobInput<InferenceSpec>, pod: Pod): Promise<voi
   }
 }
 
-/** Brings the predictions back. They are kept: nothing that goes wrong here fails the job. */
+/** Tells the room and brings the predictions back. They are kept: nothing that goes wrong here fails the job. */
 async function bringBack(input: JobInput<InferenceSpec>, pod: Pod): Promise<string> {
-  const [announced, returned] = await Promise.allSettled([
-    pod.announceJobComplete({ input, model_ids: input.spec.models }),
-    pod.returnResults({ input, models: [] }),
-  ]);
-  if (announced.status === 'rejected') log.warn('not announced', { cause: fromFailure(announced.reason).message });
-  if (returned.status === 'rejected') log.warn('not returned', { cause: fromFailure(returned.reason).message });
-  const delivered = returned.status === 'fulfilled' && returned.value.delivered;
+  const delivered = await deliver(input, pod, input.spec.models);
   return delivered ? 'predicted and brought back' : 'predicted; to be fetched from the room';
 }
 

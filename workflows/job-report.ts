@@ -20,7 +20,7 @@ export const jobStatusQuery = defineQuery<JobStatus>('jobStatus');
 const SleapPhase = defineSearchAttributeKey('SleapPhase', 'KEYWORD');
 
 /** Phases that are over so soon that nobody searches for them; an event of history each would be for nothing. */
-const BRIEF: ReadonlySet<JobPhase> = new Set(['uploading', 'returning']);
+const BRIEF: ReadonlySet<JobPhase> = new Set(['uploading', 'publishing', 'returning']);
 
 /** The one place where a job's workflow says how it stands: to the status query, the search attribute and the Temporal UI. */
 export interface JobReport {

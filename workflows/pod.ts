@@ -96,7 +96,6 @@ export function podOf({ worker, pod_queue }: GpuSessionOpened): Pod {
     uploadModel: (args) =>
       on(STORAGE, `upload model ${args.trained.model_id} (${args.trained.model_type}) to S3`).uploadModel(args),
     returnResults: (args) => on(COURTESY, 'bring the results to the researcher').returnResults(args),
-    announceJobComplete: (args) => on(COURTESY, 'tell the room').announceJobComplete(args),
     ensureModels: (args) => on(STORAGE, `have ${args.input.spec.models.join(', ')} on ${worker}`).ensureModels(args),
     predict: (args) => on(SLEAP_NN, `predict ${args.input.spec.input} on ${worker}`).predict(args),
     keepResults: (args) => on(STORAGE, 'keep the results in S3').keepResults(args),

@@ -1,7 +1,7 @@
-import { CancellationScope, CancelledFailure, log } from '@temporalio/workflow';
-import { fromFailure } from '../activities/failures.ts';
+import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
 import type { JobInput, JobModel, JobStatus, TrainingSpec } from '../protocol/job.ts';
 import type { ManifestChange, ModelEntry } from '../protocol/manifest.ts';
+import { deliver } from './deliver.ts';
 import { withGpuSession } from './gpu-session.ts';
 import { type JobReport, reportJob } from './job-report.ts';
 import { keepingLogs } from './keeping-logs.ts';
@@ -81,7 +81,7 @@ async function trainAndPublish(
   report.published([...uploaded].map(([run, entry]) => jobModel(run, entry)));
 
   report.enter('returning', 'bringing the models to the researcher');
-  return bringBack(input, report, pod, [...uploaded.values()]);
+  return bringBack(input, report, pod);
 }
 
 /** Publishes all models in one request. Not cancellable: a request that is under way cannot be taken back. */
@@ -93,16 +93,14 @@ async function publishModels({ spec, context }: JobInput, models: Map<string, Mo
 }
 
 /** Tells the room and brings the models back. The models are published: nothing that goes wrong here fails the job. */
-async function bringBack(input: JobInput, report: JobReport, pod: Pod, models: ModelEntry[]): Promise<string> {
-  const model_ids = models.map(({ id }) => id);
-  const [announced, returned] = await Promise.allSettled([
-    pod.announceJobComplete({ input, model_ids }),
-    pod.returnResults({ input, models }),
-  ]);
-  if (announced.status === 'rejected') log.warn('not announced', { cause: fromFailure(announced.reason).message });
-  if (returned.status === 'rejected') log.warn('not returned', { cause: fromFailure(returned.reason).message });
-  const delivered = returned.status === 'fulfilled' && returned.value.delivered;
-  const names = report.status.models
+async function bringBack(input: JobInput, report: JobReport, pod: Pod): Promise<string> {
+  const { models } = report.status;
+  const delivered = await deliver(
+    input,
+    pod,
+    models.map(({ id }) => id),
+  );
+  const names = models
     .map(({ id, aliases, stopped_early }) => `${id} (${aliases[0]}${stopped_early ? ', stopped early' : ''})`)
     .join(', ');
   return delivered ? `published ${names} and brought back` : `published ${names}; to be had from the room`;

@@ -1,7 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import type { SignalingClient } from '../../transport/index.ts';
-import { createAnnounceJobComplete } from './announce-job-complete.ts';
 import type { DatasetStore } from './dataset-store.ts';
 import { createReceiveDataset } from './receive-dataset.ts';
 import { createReturnResults } from './return-results.ts';
@@ -25,6 +24,5 @@ export function createTransferActivities(deps: TransferDeps) {
   return {
     receiveDataset: createReceiveDataset(deps),
     returnResults: createReturnResults(deps),
-    announceJobComplete: createAnnounceJobComplete(deps),
   };
 }

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import type { TransferProgress } from '../../protocol/peer-messages.ts';
+import { EVERYONE } from '../../protocol/signaling.ts';
 import { connectPeer, describeFiles, sendFiles, stripeOpener } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
 import { withHeartbeats } from '../heartbeats.ts';
@@ -8,12 +9,15 @@ import { findResearcher } from './find-researcher.ts';
 import type { TransferDeps } from './index.ts';
 
 /**
- * Brings what the job made (`jobs/{job_id}/models` or `…/results`) to the researcher's CLI over WebRTC.
+ * Tells everyone in the room that the job is done (the seed's `job_complete`), and brings what it made (`jobs/{job_id}/models` or `…/results`) to the researcher's CLI over WebRTC.
  * `delivered` is false where the researcher is not there: everything is in S3, and the CLI fetches it when it comes back.
  * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED (retryable)
  */
-export function createReturnResults({ signaling, workDir, publishProgress }: TransferDeps) {
-  return async function returnResults({ input }: JobActivityInput): Promise<{ delivered: boolean }> {
+export function createReturnResults({ signaling, worker, workDir, publishProgress }: TransferDeps) {
+  return async function returnResults({
+    input,
+    model_ids,
+  }: JobActivityInput & { model_ids: string[] }): Promise<{ delivered: boolean }> {
     const { job_id, kind } = input.spec;
     let latest: TransferProgress | undefined;
     const bringBack = async (signal: AbortSignal) => {
@@ -38,7 +42,13 @@ export function createReturnResults({ signaling, workDir, publishProgress }: Tra
         await connection.close();
       }
     };
-    return withHeartbeats(bringBack, () => latest);
+    // Who asks the room hears of it anyway, so losing this loses nothing but time.
+    const announced = signaling
+      .sendPeerMessage(EVERYONE, { type: 'job_complete', job_id, worker, model_ids })
+      .catch(() => undefined);
+    const returned = await withHeartbeats(bringBack, () => latest);
+    await announced;
+    return returned;
   };
 }
 

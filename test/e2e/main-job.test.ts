@@ -114,7 +114,7 @@ describe('the main job, on real parts', function () {
       assert.equal(attributes.SleapPhase, 'done');
       assert.ok(attributes.SleapUser);
       const { events = [] } = await handle.fetchHistory();
-      assert.ok((events ?? []).length <= 80, `${events?.length} events`);
+      assert.ok((events ?? []).length <= 65, `${events?.length} events`);
       const unsummarized = (events ?? []).filter(
         (event) => event.activityTaskScheduledEventAttributes && !event.userMetadata?.summary,
       );

@@ -121,7 +121,6 @@ export class FakePod {
       stopTraining: async () => {},
       pauseTraining: async () => {},
       returnResults: async () => ({ delivered: true }),
-      announceJobComplete: async () => {},
       ensureModels: async () => ({ fetched: [] }),
       predict: async () => ({ frames: 50, seconds: 1 }),
       keepResults: async () => {},

@@ -1,12 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../../protocol/queues.ts';
 import { startFakeControl } from './fake-control.ts';
 import { FakePod, type FakePodOptions } from './fake-pod.ts';
-import { inferenceInput, trainingInput } from './job-inputs.ts';
+import { inferenceInput, trainedModel, trainingInput } from './job-inputs.ts';
 import { startPodProcess } from './pod-process.ts';
 import { devServer } from './servers.ts';
 
@@ -71,7 +72,7 @@ export async function recordHistories(folder: string): Promise<void> {
       onCall: async (activity) => {
         if (activity !== 'train') return;
         training.resolve();
-        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        await setTimeout(1_000);
       },
     },
     async () => {
@@ -82,6 +83,32 @@ export async function recordHistories(folder: string): Promise<void> {
       await record('training-cancelled', job);
     },
   );
+
+  for (const [name, signals] of [
+    ['stopped', ['stopJob']],
+    ['paused', ['pauseJob', 'resumeJob']],
+  ] as const) {
+    const begun = Promise.withResolvers<void>();
+    const stopped = Promise.withResolvers<void>();
+    const overrides = (self: FakePod): ReturnType<NonNullable<FakePodOptions['overrides']>> => ({
+      train: async ({ input, run_index, again }) => {
+        begun.resolve();
+        if (again !== true && run_index === 0) await self.workUntil(stopped.promise);
+        return trainedModel(input, run_index);
+      },
+      stopTraining: async () => stopped.resolve(),
+    });
+    await withPod({ room: name, overrides }, async (pod) => {
+      const job = await startTraining(name);
+      await begun.promise;
+      for (const signal of signals) {
+        await job.signal(signal);
+        while (signal === 'pauseJob' && pod.sessions.size > 0) await setTimeout(20);
+      }
+      await ended(job);
+      await record(`training-${name}`, job);
+    });
+  }
 
   const doomed = await startPodProcess(env.address, { room: 'lost', name: 'doomed', stallIn: 'uploadModel' });
   const lost = await startTraining('lost');

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers/promises';
+import type { ModelType } from '../protocol/sleap-config.ts';
+import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
+import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
+
+/** Longer than a workflow takes to answer to what has happened, also on a busy machine; in milliseconds. */
+const APART_MS = 500;
+
+describe('the history of a job without faults', function () {
+  this.timeout(60_000);
+  const { startPod, start, statusOf } = trainingJobsOnDevServer();
+
+  /** The most events that a job can have: nothing of it ends at the same time as something else, which would save some. */
+  async function mostEvents(room: string, modelTypes: ModelType[]): Promise<number> {
+    const input = trainingInput({ room, modelTypes });
+    const untilStaged = async () => {
+      while ((await statusOf(job)).staging !== 'staged') await setTimeout(20);
+    };
+    await startPod({
+      room,
+      overrides: (self) => ({
+        holdGpuSession: async (args) => {
+          await self.hold(args);
+          await self.workUntil(setTimeout(APART_MS)); // after endGpuSession
+        },
+        train: async ({ run_index }) => {
+          await self.workUntil(untilStaged());
+          return trainedModel(input, run_index);
+        },
+      }),
+    });
+    const job = await start(input);
+    assert.equal((await job.result()).phase, 'done');
+    return (await job.fetchHistory()).events?.length ?? 0;
+  }
+
+  it('can be read: it has at most 65 events, whatever its bytes, its epochs and the load', async () => {
+    const events = await mostEvents('short', ['centroid']);
+    assert.ok(events <= 65, `${events} events`);
+  });
+
+  it('has at most 80 where two models are trained', async () => {
+    const events = await mostEvents('two', ['centroid', 'centered_instance']);
+    assert.ok(events <= 80, `${events} events`);
+  });
+});
