@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DeleteObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { execa } from 'execa';
 import { pino } from 'pino';
 import { s3Layout } from '../../protocol/s3-layout.ts';
@@ -79,7 +82,7 @@ describe('checkpoints, on a real S3 server', function () {
     try {
       for (const epoch of epochs) {
         await epochEnds(attempt, epoch, from);
-        await keeper.ended(true);
+        await keeper.ended(15_000);
       }
     } finally {
       await keeper[Symbol.asyncDispose]();
@@ -130,12 +133,58 @@ describe('checkpoints, on a real S3 server', function () {
     assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
   });
 
+  it('of a training that is over are the model itself: nothing is trained again', async () => {
+    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const keeper = keeperOf([attempt]);
+    await epochEnds(attempt, 2);
+    keeper.trained();
+    await keeper.ended(15_000);
+    await keeper[Symbol.asyncDispose]();
+    const [kept, ...others] = (await restore('pod-2')).attempts;
+    assert.deepEqual(others, []);
+    assert.ok(kept?.finished_at);
+    assert.deepEqual((await readdir(kept.runFolder)).sort(), ['best.ckpt', 'training_config.yaml', 'training_log.csv']);
+  });
+
+  it('do not hold up a job whose storage is slow', async () => {
+    const silent = createServer();
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const client = new S3Client({
+      endpoint: `http://127.0.0.1:${port}`,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+      forcePathStyle: true,
+    });
+    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    await epochEnds(attempt, 0);
+    const keeper = new CheckpointKeeper({
+      s3: client,
+      place,
+      run: 'run',
+      attempts: [attempt],
+      everyMs: 0,
+      python: 'python3',
+      logger,
+    });
+    try {
+      keeper.trained();
+      await keeper.ended(1_000); // mocha's own time limit is the claim
+    } finally {
+      await keeper[Symbol.asyncDispose]();
+      client.destroy();
+      silent.close();
+      silent.closeAllConnections();
+    }
+  });
+
   it('that are cut short while they are copied are not kept', async () => {
     const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
     await epochEnds(attempt, 0);
     await truncate(join(attempt.runFolder, 'last.ckpt'), 100);
     const keeper = keeperOf([attempt]);
-    await keeper.ended(true);
+    await keeper.ended(15_000);
     await keeper[Symbol.asyncDispose]();
     assert.deepEqual(await keys(), []);
   });

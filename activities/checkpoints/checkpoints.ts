@@ -13,7 +13,7 @@ export const KeptAttempt = z.object({
 });
 export type KeptAttempt = z.infer<typeof KeptAttempt>;
 
-/** All that another pod needs to go on with a run: its attempts, oldest first; the last one has `last.ckpt`. */
+/** All that another pod needs to go on with a run: its attempts, oldest first; the last one has `last.ckpt`, or it has finished. */
 export const Snapshot = z.object({ epochs_done: z.int().min(1), attempts: z.array(KeptAttempt).min(1) });
 export type Snapshot = z.infer<typeof Snapshot>;
 

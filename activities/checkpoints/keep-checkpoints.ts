@@ -27,8 +27,6 @@ const MAX_COPIES = 5;
 /** After such a copy it is waited so long for what sleap-nn is writing, in milliseconds. */
 const COPY_AGAIN_MS = 200;
 
-/** A pod that is told to leave has some tens of seconds, and other things to do in them; in milliseconds. */
-const HAND_OVER_MS = 15_000;
 const CURVE_MS = 5_000;
 
 const LAST = 'last.ckpt';
@@ -60,7 +58,11 @@ export class CheckpointKeeper implements AsyncDisposable {
   #running: Promise<void> = Promise.resolve();
   /** When `last.ckpt` that is kept was written, in ms since 1970. */
   #keptMs = 0;
+  /** Not before is the next one kept; of the clock that nobody sets, as `performance.now()`. */
   #nextMs = 0;
+  #over = false;
+  /** Set when the attempt has trained all it is going to. */
+  #finishedAt: string | null = null;
   #latest: Latest | undefined;
   #earlier: KeptAttempt[] | undefined;
 
@@ -73,22 +75,41 @@ export class CheckpointKeeper implements AsyncDisposable {
   }
 
   /**
-   * The attempt has ended: its curve is stored, so that it outlives a failure; and its newest checkpoint, unless the job ends
-   * with it.
-   * @param handsOver true where another pod is to go on
+   * Training is over, and sleap-nn only looks at its result: that is the time to keep the model, so that a pod that dies while
+   * it stores it takes no training along.
    */
-  async ended(handsOver: boolean): Promise<void> {
+  trained(): void {
+    if (this.#over) return;
+    this.#finishedAt = new Date().toISOString();
     globalThis.clearTimeout(this.#timer);
+    this.#running = this.#running.then(async () => {
+      this.#keptMs = 0; // also a checkpoint that is kept: it was not the last one then
+      await this.#keepLogged(this.#stop.signal);
+      this.#schedule();
+    });
+  }
+
+  /**
+   * The attempt has ended. Its newest checkpoint is kept, and its curve, which outlives a failure.
+   * @param withinMs how long the checkpoint may take, in milliseconds; 0 where nobody is going to go on from it
+   */
+  async ended(withinMs: number): Promise<void> {
+    this.#over = true;
+    globalThis.clearTimeout(this.#timer);
+    const enough = globalThis.setTimeout(() => this.#stop.abort(), withinMs);
     await this.#running;
-    if (handsOver) await this.#keepLogged(AbortSignal.any([this.#stop.signal, AbortSignal.timeout(HAND_OVER_MS)]));
-    else
-      await this.#storeCurve(AbortSignal.timeout(CURVE_MS)).catch((error: unknown) =>
-        this.#options.logger.warn({ err: error }, 'the curve was not kept'),
-      );
+    const kept = withinMs > 0 && (await this.#keepLogged(this.#stop.signal));
+    globalThis.clearTimeout(enough);
+    const storageIsSlow = withinMs > 0 && this.#stop.signal.aborted;
+    if (kept || storageIsSlow) return;
+    await this.#storeCurve(AbortSignal.timeout(CURVE_MS)).catch((error: unknown) =>
+      this.#options.logger.warn({ err: error }, 'the curve was not kept'),
+    );
   }
 
   /** Breaks off what is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#over = true;
     this.#stop.abort();
     globalThis.clearTimeout(this.#timer);
     await this.#running;
@@ -100,22 +121,26 @@ export class CheckpointKeeper implements AsyncDisposable {
   }
 
   #schedule(): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#over || this.#stop.signal.aborted) return;
+    globalThis.clearTimeout(this.#timer);
     this.#timer = globalThis.setTimeout(() => {
-      if (Date.now() < this.#nextMs) return this.#schedule();
-      this.#running = this.#keepLogged(this.#stop.signal).finally(() => this.#schedule());
+      if (performance.now() < this.#nextMs) return this.#schedule();
+      this.#running = this.#keepLogged(this.#stop.signal).then(() => this.#schedule());
     }, LOOK_MS);
   }
 
-  async #keepLogged(signal: AbortSignal): Promise<void> {
-    const startedMs = Date.now();
+  /** @returns whether the newest checkpoint was new, and is kept now */
+  async #keepLogged(signal: AbortSignal): Promise<boolean> {
+    const startedMs = performance.now();
     try {
-      if (!(await this.#keep(signal))) return;
-      const tookMs = Date.now() - startedMs;
+      if (!(await this.#keep(signal))) return false;
+      const tookMs = performance.now() - startedMs;
       const pauseMs = Math.max(this.#options.everyMs, Math.min(MAX_PAUSE_MS, tookMs * PAUSE_PER_WORK));
-      this.#nextMs = Date.now() + (this.#options.everyMs === 0 ? 0 : pauseMs);
+      this.#nextMs = performance.now() + (this.#options.everyMs === 0 ? 0 : pauseMs);
+      return true;
     } catch (error) {
       if (!signal.aborted) this.#options.logger.warn({ err: error }, 'the checkpoint was not kept; it is tried again');
+      return false;
     }
   }
 
@@ -130,8 +155,12 @@ export class CheckpointKeeper implements AsyncDisposable {
     this.#earlier ??= await Promise.all(
       this.#options.attempts.slice(0, -1).map((attempt) => this.#keepEarlier(attempt, signal)),
     );
-    const files = await this.#store(this.#copies, names, signal);
-    const { folder: _, runFolder: _run, ...record } = this.#attempt;
+    // Nobody goes on from the last checkpoint of a training that is over: the best one is the model.
+    const finished_at = this.#finishedAt;
+    const needed = finished_at === null ? names : names.filter((name) => name !== LAST);
+    const files = await this.#store(this.#copies, needed, signal);
+    const { folder: _, runFolder: _run, ...begun } = this.#attempt;
+    const record = { ...begun, finished_at };
     const kept: KeptAttempt = { record, saved_at: new Date(writtenMs).toISOString(), files };
     const snapshot: Snapshot = { epochs_done: epochsDone, attempts: [...this.#earlier, kept] };
 

@@ -29,6 +29,11 @@ import { type TrainingEvent, ZmqBridge } from './zmq-bridge.ts';
 
 /** Well within the workflow's heartbeat timeout, so that a missed one says something. */
 const HEARTBEAT_MS = 1_000;
+/** A pod that is told to leave has some tens of seconds, and other things to do in them; in milliseconds. */
+const HAND_OVER_MS = 15_000;
+/** So much of an attempt's time may be spent on keeping its last checkpoint, which sleap-nn's evaluation mostly hides. */
+const KEEP_PART = 0.02;
+const KEEP_AT_LEAST_MS = 2_000;
 /** Between two attempts to reach S3, at most, in milliseconds. */
 const STORAGE_AGAIN_MS = 10_000;
 
@@ -150,23 +155,26 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
   ): Promise<Attempt> {
     const context = Context.current();
     const { folders, spec } = run;
+    const startedMs = performance.now();
     const attempt = await newAttempt(folders.work, spec.name, resume?.attempt);
     const tmpDir = join(attempt.folder, 'tmp');
     await mkdir(tmpDir);
     let onStopEvent = (_event: TrainingEvent) => {};
+    let keeper: CheckpointKeeper | undefined;
     const bridge = await ZmqBridge.open((event) => {
       progress.onEvent(event);
       onStopEvent(event);
       // The next run's process is warmed up while this one is evaluated and stored: before, the CPU is the training's.
       const runsFollow = run.index + 1 < run.input.spec.runs.length;
       if (event.event === 'train_end' && runsFollow) deps.warmTrainer?.ensureSpare();
+      if (event.event === 'train_end') keeper?.trained();
     });
     const stopping = await stops.follow(folders.work, {
       stop: () => bridge.stop(),
       say: (detail) => progress.say(detail),
     });
     onStopEvent = stopping.onEvent;
-    const keeper = await keeperOf(run, attempt, logger);
+    keeper = await keeperOf(run, attempt, logger);
     try {
       const config = join(attempt.folder, 'config.yaml');
       const fromDataset = (path: string) => relative(folders.dataset, path);
@@ -203,7 +211,14 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       const exit = await untilExit(sleapNn, context.cancellationSignal);
       underWay.delete(folders.work);
       if (pausing.has(folders.work)) progress.say('keeping the last checkpoint; the job is being paused');
-      await keeper?.ended(context.cancellationDetails?.workerShutdown === true || pausing.has(folders.work));
+      const handsOver = context.cancellationDetails?.workerShutdown === true || pausing.has(folders.work);
+      await keeper?.ended(
+        handsOver
+          ? HAND_OVER_MS
+          : context.cancellationSignal.aborted
+            ? 0
+            : Math.max(KEEP_AT_LEAST_MS, (performance.now() - startedMs) * KEEP_PART),
+      );
       if (context.cancellationSignal.aborted) await context.cancelled;
 
       const log = await readTrainingLog(join(attempt.runFolder, 'training_log.csv'));
