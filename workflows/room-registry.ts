@@ -14,6 +14,7 @@ import {
 import type { ControlActivities } from '../activities/contract.ts';
 import { fromFailure } from '../activities/failures.ts';
 import type { ChangeOutcome, ManifestChange } from '../protocol/manifest.ts';
+import { HEARTBEAT_WITHIN } from './pod.ts';
 import { manifestChangesAppliedSignal } from './publish.ts';
 
 /** Changes that someone wants made, and who is told of the outcomes. */
@@ -50,6 +51,8 @@ const REMEMBERED = 2_000;
 const { applyManifestChanges } = proxyActivities<ControlActivities>({
   summary: 'write the manifest',
   startToCloseTimeout: '60s',
+  // A control worker that died, or that Temporal has lost sight of, would hold up the room for a minute.
+  heartbeatTimeout: HEARTBEAT_WITHIN,
   // Storage may be away for a while; then the requesters hear of it and ask again.
   scheduleToCloseTimeout: '5m',
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
