@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,13 +10,28 @@ import { execa } from 'execa';
 import { pino } from 'pino';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { type Attempt, attemptSeconds, listAttempts, newAttempt } from '../sleap-nn/attempts.ts';
+import { describeFolder } from '../sleap-nn/collect-model.ts';
 import { findResumePoint } from '../sleap-nn/resume-point.ts';
+import type { TrainedModel } from '../sleap-nn/trained-model.ts';
 import { s3ForTests } from '../storage/testing/s3-for-tests.ts';
-import { CheckpointKeeper, type RunPlace, restoreCheckpoints } from './index.ts';
+import { CheckpointKeeper, keepModel, type RunPlace, restoreCheckpoints, restoreModel } from './index.ts';
 
 const ROOM = 'lab-mice';
 const logger = pino({ level: 'silent' });
 const signal = new AbortController().signal;
+
+const TRAINED: Omit<TrainedModel, 'files'> = {
+  run: 'run',
+  run_index: 0,
+  model_id: '0123abcd',
+  model_type: 'centroid',
+  dataset_hash: 'da7a',
+  epochs: 3,
+  final_loss: 0.5,
+  training_duration_sec: 1,
+  trained_at: '2026-01-01T00:00:00.000Z',
+  stopped_early: false,
+};
 
 /** A ZIP file like torch's, with what a resume needs, and some weights. */
 const MAKE = `
@@ -144,6 +159,24 @@ describe('checkpoints, on a real S3 server', function () {
     assert.deepEqual(others, []);
     assert.ok(kept?.finished_at);
     assert.deepEqual((await readdir(kept.runFolder)).sort(), ['best.ckpt', 'training_config.yaml', 'training_log.csv']);
+  });
+
+  it('come with the finished model, which another pod then has whole, or not at all', async () => {
+    const made = join(dir, 'pod-1', 'model');
+    await mkdir(made, { recursive: true });
+    for (const name of ['best.ckpt', 'labels_pr.val.0.slp'])
+      await writeFile(join(made, name), `${place.jobId} ${name}`);
+    const files = await describeFolder(made);
+    await keepModel({ s3, place, folder: made, signal }, { ...TRAINED, files });
+
+    const brought = join(dir, 'pod-2', 'models', 'model');
+    assert.deepEqual(await restoreModel({ s3, place, folder: brought, signal }), { ...TRAINED, files });
+    assert.deepEqual(await describeFolder(brought), files);
+
+    const Key = (await keys()).find((key) => key.endsWith(files[0]?.sha256 ?? ''));
+    await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+    assert.equal(await restoreModel({ s3, place, folder: join(dir, 'pod-3'), signal }), undefined);
+    await assert.rejects(stat(join(dir, 'pod-3')));
   });
 
   it('do not hold up a job whose storage is slow', async () => {

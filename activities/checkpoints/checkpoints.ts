@@ -33,6 +33,11 @@ export function latestKey(place: RunPlace): string {
   return `${folder(place)}latest.json`;
 }
 
+/** `trained.json` of a run: written when the files of its finished model are there. */
+export function modelKey(place: RunPlace): string {
+  return `${folder(place)}trained.json`;
+}
+
 /** The key of a file, by its SHA-256. */
 export function fileKey(place: RunPlace, sha256: string): string {
   return `${folder(place)}${sha256}`;

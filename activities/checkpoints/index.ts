@@ -1,4 +1,5 @@
 /** Checkpoints in S3: what lets a run go on on another pod. */
 export type { RunPlace } from './checkpoints.ts';
 export { CheckpointKeeper } from './keep-checkpoints.ts';
+export { keepModel, restoreModel } from './kept-model.ts';
 export { restoreCheckpoints } from './restore-checkpoints.ts';

@@ -1,21 +1,19 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Context } from '@temporalio/activity';
-import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import writeFileAtomic from 'write-file-atomic';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
 import { datasetHash, modelId } from '../../protocol/model-id.ts';
-import { CheckpointKeeper, type RunPlace, restoreCheckpoints } from '../checkpoints/index.ts';
+import type { CheckpointKeeper } from '../checkpoints/index.ts';
 import type { TrainInput } from '../contract.ts';
 import { diskFullOrWithSizes } from '../files/disk-full.ts';
-import { withStorageErrors } from '../storage/storage-errors.ts';
 import { type Attempt, attemptSeconds, finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
 import { collectModel } from './collect-model.ts';
 import type { EarlyStops } from './early-stops.ts';
 import type { SleapNnDeps } from './index.ts';
 import { judgeRun } from './judge-run.ts';
+import { KeptWork, keepWithinMs, type RunOfJob } from './kept-work.ts';
 import { beginLog, readLogTail } from './log-file.ts';
 import { findResumePoint, type ResumePoint } from './resume-point.ts';
 import { type RunFolders, runFolders } from './run-folders.ts';
@@ -31,17 +29,8 @@ import { type TrainingEvent, ZmqBridge } from './zmq-bridge.ts';
 const HEARTBEAT_MS = 1_000;
 /** A pod that is told to leave has some tens of seconds, and other things to do in them; in milliseconds. */
 const HAND_OVER_MS = 15_000;
-/** So much of an attempt's time may be spent on keeping its last checkpoint, which sleap-nn's evaluation mostly hides. */
-const KEEP_PART = 0.02;
-const KEEP_AT_LEAST_MS = 2_000;
-/** Between two attempts to reach S3, at most, in milliseconds. */
-const STORAGE_AGAIN_MS = 10_000;
 
-interface Run {
-  input: JobInput<TrainingSpec>;
-  index: number;
-  spec: TrainingRun;
-  folders: RunFolders;
+interface Run extends RunOfJob {
   checked: CheckedConfig;
 }
 
@@ -53,6 +42,7 @@ interface Run {
  *   GPU_BROKEN (retryable elsewhere); TRAINER_KILLED (retryable) where sleap-nn was ended from outside
  */
 export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<string>) {
+  const keptWork = new KeptWork(deps);
   /** Runs under way in this process, by work folder: an attempt that Temporal has given up on must end before the next begins. */
   const underWay = new Map<string, RunningSleapNn>();
 
@@ -77,7 +67,13 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       const checked = checkTrainingConfig(text, run.config);
       const job: Run = { input: args.input, index: args.run_index, spec: run, folders, checked };
       const local = await listAttempts(folders.work, run.name);
-      const attempts = args.again ? await withThoseOfOtherPods(job, local, logger) : local;
+      const isNew = args.again && local.every(({ finished_at }) => finished_at === null);
+      const kept = isNew ? await keptWork.model(job) : undefined;
+      if (kept !== undefined) {
+        await writeFileAtomic(folders.result, JSON.stringify(kept));
+        return kept;
+      }
+      const attempts = isNew ? await keptWork.attempts(job, local, logger) : local;
       let finished = attempts.findLast((attempt) => attempt.finished_at !== null);
       if (finished === undefined) {
         const resume = await findResumePoint(attempts, {
@@ -101,51 +97,15 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
         else finished = await runAttempt(job, resume, progress, logger);
       }
       progress?.say('collecting the model');
-      return await finish(job, finished);
+      const trained = await finish(job, finished);
+      await keptWork.keepModel(job, trained, logger);
+      return trained;
     } catch (error) {
       throw await diskFullOrWithSizes(error, deps.workDir);
     } finally {
       clearInterval(heartbeat);
     }
   };
-
-  /** Attempts of this run, also those of pods that are gone. Storage that is away is waited for: what they did is worth it. */
-  async function withThoseOfOtherPods(run: Run, local: Attempt[], logger: Logger): Promise<Attempt[]> {
-    const { checkpoints, publishProgress } = deps;
-    if (checkpoints === undefined || local.some(({ finished_at }) => finished_at !== null)) return local;
-    const { input, index, spec, folders } = run;
-    const { s3, bucket } = checkpoints;
-    const signal = Context.current().cancellationSignal;
-    const options = {
-      s3,
-      place: placeOf(bucket, input, index),
-      work: folders.work,
-      run: spec.name,
-      local,
-      logger,
-      signal,
-    };
-    const restored = await pRetry(() => withStorageErrors(() => restoreCheckpoints(options)), {
-      retries: Number.POSITIVE_INFINITY,
-      minTimeout: 500,
-      maxTimeout: STORAGE_AGAIN_MS,
-      signal,
-      shouldRetry: ({ error }) => error instanceof SleapRtcError && error.code === 'STORAGE_UNREACHABLE',
-      onFailedAttempt: () =>
-        publishProgress({ job_id: input.spec.job_id, phase: 'training', detail: 'waiting for the room’s storage' }),
-    });
-    return restored ? listAttempts(folders.work, spec.name) : local;
-  }
-
-  /** Keeps an attempt's checkpoints in S3 from now on, where that is wanted. */
-  async function keeperOf(run: Run, attempt: Attempt, logger: Logger): Promise<CheckpointKeeper | undefined> {
-    const { checkpoints, python } = deps;
-    if (checkpoints === undefined) return undefined;
-    const { s3, bucket, everyMs } = checkpoints;
-    const attempts = lineage(await listAttempts(run.folders.work, run.spec.name), attempt);
-    const place = placeOf(bucket, run.input, run.index);
-    return new CheckpointKeeper({ s3, place, run: run.spec.name, attempts, everyMs, python, logger });
-  }
 
   async function runAttempt(
     run: Run,
@@ -174,7 +134,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       say: (detail) => progress.say(detail),
     });
     onStopEvent = stopping.onEvent;
-    keeper = await keeperOf(run, attempt, logger);
+    keeper = await keptWork.keeper(run, attempt, logger);
     try {
       const config = join(attempt.folder, 'config.yaml');
       const fromDataset = (path: string) => relative(folders.dataset, path);
@@ -213,11 +173,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       if (pausing.has(folders.work)) progress.say('keeping the last checkpoint; the job is being paused');
       const handsOver = context.cancellationDetails?.workerShutdown === true || pausing.has(folders.work);
       await keeper?.ended(
-        handsOver
-          ? HAND_OVER_MS
-          : context.cancellationSignal.aborted
-            ? 0
-            : Math.max(KEEP_AT_LEAST_MS, (performance.now() - startedMs) * KEEP_PART),
+        handsOver ? HAND_OVER_MS : context.cancellationSignal.aborted ? 0 : keepWithinMs(performance.now() - startedMs),
       );
       if (context.cancellationSignal.aborted) await context.cancelled;
 
@@ -280,8 +236,4 @@ async function readResult(folders: RunFolders): Promise<TrainedModel | undefined
   } catch {
     return undefined;
   }
-}
-
-function placeOf(bucket: string, { spec, context }: JobInput, runIndex: number): RunPlace {
-  return { bucket, room: context.room_id, jobId: spec.job_id, runIndex };
 }

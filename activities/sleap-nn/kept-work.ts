@@ -1,0 +1,100 @@
+import { Context } from '@temporalio/activity';
+import pRetry from 'p-retry';
+import type { Logger } from 'pino';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
+import { CheckpointKeeper, keepModel, type RunPlace, restoreCheckpoints, restoreModel } from '../checkpoints/index.ts';
+import { withStorageErrors } from '../storage/storage-errors.ts';
+import { type Attempt, lineage, listAttempts } from './attempts.ts';
+import type { SleapNnDeps } from './index.ts';
+import type { RunFolders } from './run-folders.ts';
+import type { TrainedModel } from './trained-model.ts';
+
+/** Between two attempts to reach S3, at most, in milliseconds. */
+const STORAGE_AGAIN_MS = 10_000;
+/** So much of the training's time may be spent on keeping what it came to; evaluation mostly hides it. */
+const KEEP_PART = 0.02;
+const KEEP_AT_LEAST_MS = 2_000;
+
+/** Whose work. */
+export interface RunOfJob {
+  input: JobInput<TrainingSpec>;
+  index: number;
+  spec: TrainingRun;
+  folders: RunFolders;
+}
+
+/** How long it may take to keep what came of a training that took so long; both in milliseconds. */
+export function keepWithinMs(trainedMs: number): number {
+  return Math.max(KEEP_AT_LEAST_MS, trainedMs * KEEP_PART);
+}
+
+/** What of a run is kept in S3 for other pods, and what they have kept there; nothing where no checkpoints are wanted. */
+export class KeptWork {
+  readonly #deps: SleapNnDeps;
+
+  constructor(deps: SleapNnDeps) {
+    this.#deps = deps;
+  }
+
+  /** The model that another pod has finished, now on this one; undefined where there is none. Storage that is away is waited for. */
+  async model(run: RunOfJob): Promise<TrainedModel | undefined> {
+    const { checkpoints } = this.#deps;
+    if (checkpoints === undefined) return undefined;
+    const signal = Context.current().cancellationSignal;
+    const options = { s3: checkpoints.s3, place: placeOf(checkpoints.bucket, run), folder: run.folders.model, signal };
+    return this.#patiently(run, () => restoreModel(options));
+  }
+
+  /** Attempts of this run, also those of pods that are gone. Storage that is away is waited for: what they did is worth it. */
+  async attempts(run: RunOfJob, local: Attempt[], logger: Logger): Promise<Attempt[]> {
+    const { checkpoints } = this.#deps;
+    if (checkpoints === undefined) return local;
+    const { spec, folders } = run;
+    const place = placeOf(checkpoints.bucket, run);
+    const signal = Context.current().cancellationSignal;
+    const options = { s3: checkpoints.s3, place, work: folders.work, run: spec.name, local, logger, signal };
+    const restored = await this.#patiently(run, () => restoreCheckpoints(options));
+    return restored ? listAttempts(folders.work, spec.name) : local;
+  }
+
+  /** Keeps an attempt's checkpoints from now on. */
+  async keeper(run: RunOfJob, attempt: Attempt, logger: Logger): Promise<CheckpointKeeper | undefined> {
+    const { checkpoints, python } = this.#deps;
+    if (checkpoints === undefined) return undefined;
+    const { s3, bucket, everyMs } = checkpoints;
+    const attempts = lineage(await listAttempts(run.folders.work, run.spec.name), attempt);
+    const place = placeOf(bucket, run);
+    return new CheckpointKeeper({ s3, place, run: run.spec.name, attempts, everyMs, python, logger });
+  }
+
+  /** Keeps a finished model, if that does not take long. What goes wrong is logged. */
+  async keepModel(run: RunOfJob, trained: TrainedModel, logger: Logger): Promise<void> {
+    const { checkpoints } = this.#deps;
+    if (checkpoints === undefined) return;
+    const enough = AbortSignal.timeout(keepWithinMs(trained.training_duration_sec * 1000));
+    const signal = AbortSignal.any([Context.current().cancellationSignal, enough]);
+    const options = { s3: checkpoints.s3, place: placeOf(checkpoints.bucket, run), folder: run.folders.model, signal };
+    await keepModel(options, trained).catch((error: unknown) => logger.warn({ err: error }, 'the model was not kept'));
+  }
+
+  #patiently<T>({ input }: RunOfJob, work: () => Promise<T>): Promise<T> {
+    return pRetry(() => withStorageErrors(work), {
+      retries: Number.POSITIVE_INFINITY,
+      minTimeout: 500,
+      maxTimeout: STORAGE_AGAIN_MS,
+      signal: Context.current().cancellationSignal,
+      shouldRetry: ({ error }) => error instanceof SleapRtcError && error.code === 'STORAGE_UNREACHABLE',
+      onFailedAttempt: () =>
+        this.#deps.publishProgress({
+          job_id: input.spec.job_id,
+          phase: 'training',
+          detail: 'waiting for the room’s storage',
+        }),
+    });
+  }
+}
+
+function placeOf(bucket: string, { input: { spec, context }, index }: RunOfJob): RunPlace {
+  return { bucket, room: context.room_id, jobId: spec.job_id, runIndex: index };
+}
