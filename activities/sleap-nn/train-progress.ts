@@ -16,7 +16,7 @@ export class TrainProgress {
   readonly #jobId: string;
   readonly #publish: Publish;
   readonly #clock: EpochClock;
-  #publishedAtMs = 0;
+  #publishedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
     jobId: string;
@@ -82,8 +82,8 @@ export class TrainProgress {
 
   #update(change: { detail: string; epoch?: Partial<EpochProgress> }, minIntervalMs: number): void {
     this.latest = { detail: change.detail, epoch: { ...this.latest.epoch, ...change.epoch } };
-    if (Date.now() - this.#publishedAtMs < minIntervalMs) return;
-    this.#publishedAtMs = Date.now();
+    if (performance.now() - this.#publishedAtMs < minIntervalMs) return;
+    this.#publishedAtMs = performance.now();
     this.#publish({ job_id: this.#jobId, phase: 'training', ...this.latest });
   }
 }

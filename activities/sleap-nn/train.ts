@@ -70,6 +70,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       const isNew = args.again && local.every(({ finished_at }) => finished_at === null);
       const kept = isNew ? await keptWork.model(job) : undefined;
       if (kept !== undefined) {
+        await mkdir(folders.work, { recursive: true });
         await writeFileAtomic(folders.result, JSON.stringify(kept));
         return kept;
       }

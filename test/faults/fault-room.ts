@@ -11,7 +11,7 @@ import { JobSpec } from '../../protocol/job.ts';
 import { jobWorkflowId } from '../../protocol/queues.ts';
 import { ensureTools, type StackGpuWorker, type StackPart, startStack } from '../../stack/index.ts';
 import type { SignalingClient } from '../../transport/index.ts';
-import { FLIES_CONFIG, fliesLabels, paddedLabels } from '../support/samples.ts';
+import { FLIES_CONFIG, fliesLabels, fliesVideo, paddedLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom } from '../support/test-room.ts';
 import { sleapNnOf } from './process-tree.ts';
 import { S3Proxy } from './s3-proxy.ts';
@@ -19,8 +19,6 @@ import { RoomEar, WatchedJob } from './watched-job.ts';
 
 /** Epochs of a job: enough that a fault after one of them has others after it. */
 export const EPOCHS = 8;
-/** Noise behind the labels where a transfer has to last, in bytes. */
-const LARGE_BYTES = 120_000_000;
 /** How long pods may take until they are free, in ms: one that died is noticed, one that starts says so. */
 const FREE_WITHIN_MS = 60_000;
 
@@ -92,17 +90,27 @@ export class FaultRoom {
     return faultRoom;
   }
 
-  /** Trains the flies' labels with a CLI of its own. `large`: they are made so big, and new, that sending them takes seconds. */
+  /** Trains the flies' labels with a CLI of its own. `noise`: so many bytes are put behind them, and no pod has them yet. */
   async train(options: {
     output: string;
-    large?: boolean;
+    noise?: number;
     args?: string[];
     env?: Record<string, string>;
   }): Promise<WatchedJob> {
     const { room } = this;
-    const labels = options.large ? await this.#largeLabels() : fliesLabels(room.tools);
+    const labels = options.noise ? await this.#newLabels(options.noise) : fliesLabels(room.tools);
     const args = ['train', labels, '--config', await this.#config(), '--again', '-o', options.output, '--json'];
     return this.watch(room.cli([...args, ...(options.args ?? [])], { ...this.#clock, ...options.env }));
+  }
+
+  /** Predicts the first frames of the flies' video, with the room's newest model; one is trained where there is none. */
+  async infer(options: { output: string; frames: number }): Promise<WatchedJob> {
+    const { room } = this;
+    if (Object.keys((await room.manifest()).models).length === 0) {
+      await (await this.train({ output: await mkdtemp(join(room.folder, 'out-')) })).command;
+    }
+    const args = ['infer', fliesVideo(room.tools), '-m', 'latest-centroid', '--frames', `0-${options.frames - 1}`];
+    return this.watch(room.cli([...args, '-o', options.output, '--json'], this.#clock));
   }
 
   /** Follows a job whose command is given. */
@@ -261,14 +269,10 @@ export class FaultRoom {
     return { NODE_OPTIONS: `--import=${STEPPING_CLOCK}`, SLEAP_RTC_TEST_CLOCK: join(this.room.dir, 'clock', CLOCK) };
   }
 
-  async #largeLabels(): Promise<string> {
+  async #newLabels(noise: number): Promise<string> {
     this.#files += 1;
-    return paddedLabels(
-      this.room.tools,
-      join(this.room.folder, `large-${this.#files}.pkg.slp`),
-      LARGE_BYTES,
-      this.#files,
-    );
+    const path = join(this.room.folder, `new-${this.#files}.pkg.slp`);
+    return paddedLabels(this.room.tools, path, noise, this.#files);
   }
 
   async #config(): Promise<string> {

@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import type { StackPart } from '../../stack/index.ts';
 import type { CommandResult } from '../support/test-room.ts';
 import type { FaultRoom } from './fault-room.ts';
-import { begin, epoch, type Moment, publish, replyLost, transfer, upload } from './moments.ts';
+import { begin, epoch, type Moment, predicting, publish, replyLost, transfer, upload } from './moments.ts';
 import { finalStatus } from './outcome.ts';
 import { mountSmallDisk, noSmallDisk } from './small-disk.ts';
 import type { WatchedJob } from './watched-job.ts';
 
 /** How long a server is away, in ms: longer than Temporal's heartbeat timeout, after which it counts pods as dead. */
 export const AWAY_MS = Number(process.env.SLEAP_RTC_AWAY_SECONDS ?? 10) * 1_000;
+/** From typing `jobs cancel` or `jobs stop` to its answer, in ms. */
+const ACKNOWLEDGED_WITHIN_MS = 5_000;
 /** Less than the data of a job that is `large`. */
 const SMALL_DISK_BYTES = 60_000_000;
 /** Less than a model, which has about a megabyte. */
@@ -32,6 +34,10 @@ export interface Fault {
   quick?: boolean;
   /** Why it cannot be done on this machine; undefined where it can. */
   unless?(): Promise<string | undefined>;
+  /** The job is an inference; default: a training. */
+  infers?: boolean;
+  /** No pod has the job's data before it begins. */
+  newData?: boolean;
   /** What is there before the job begins. */
   prepare?(at: FaultRoom): Promise<Prepared>;
   /** Breaks something, and mends it where it is not left broken. Afterwards, if not before, the moment is let go of. */
@@ -57,10 +63,16 @@ const restarts =
     await at.restart(part);
   };
 
-const cancels = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
-  const cancelled = await at.room.cli(['jobs', 'cancel', await job.id]);
-  assert.equal(cancelled.exitCode, 0, cancelled.stderr);
-};
+/** Types a command about the job, which is answered soon. */
+const types =
+  (command: 'cancel' | 'stop') =>
+  async (at: FaultRoom, job: WatchedJob): Promise<void> => {
+    const typedMs = performance.now();
+    const answer = await at.room.cli(['jobs', command, await job.id]);
+    job.acknowledgedMs = performance.now() - typedMs;
+    assert.equal(answer.exitCode, 0, answer.stderr);
+    assert.ok(job.acknowledgedMs <= ACKNOWLEDGED_WITHIN_MS, `answered after ${job.acknowledgedMs} ms`);
+  };
 
 const commandSays = (exitCode: number, words: RegExp) => async (_: FaultRoom, job: WatchedJob) => {
   const ended: CommandResult = await job.command;
@@ -77,10 +89,24 @@ const bothPodsDie = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
   await at.endPod(message.worker, 'SIGKILL');
 };
 
+const nothing = async (): Promise<void> => {};
+
 const laptopGoes = async (_: FaultRoom, job: WatchedJob): Promise<void> => {
   await job.id;
   job.command.kill();
   await job.command;
+};
+
+const withoutStaging = async (): Promise<Prepared> => ({ args: ['--no-stage'], undo: nothing });
+
+/** With the pod the only copy but the laptop's is gone: the job waits for that, and says so to whoever asks. */
+const podAndLaptopGo = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
+  const first = job.worker ?? '';
+  await at.endPod(first, 'SIGKILL');
+  await laptopGoes(at, job);
+  await job.untilHeard(({ worker, detail }) => worker !== first && /^waiting for the researcher/.test(detail ?? ''));
+  const shown = await at.room.cli(['jobs', 'show', await job.id]);
+  assert.match(shown.stdout, /the researcher’s computer is needed again/);
 };
 
 /** The researcher is back, with the same laptop: the data is served again, and the results are brought. */
@@ -105,8 +131,6 @@ const submitsAgain = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
 
 /** Sets the wall clocks of all pods and of the researcher's computer. */
 const clockSteps = (ms: number) => async (at: FaultRoom) => at.stepClocks(ms);
-
-const nothing = async (): Promise<void> => {};
 
 /** A pod whose disk does not hold the data. */
 const podWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
@@ -134,7 +158,6 @@ const getsElsewhere = async (at: FaultRoom, job: WatchedJob, output: string): Pr
 };
 
 /** The order is that of a job's life. */
-/** The order is that of a job's life. */
 export const FAULTS: Fault[] = [
   ...(
     [
@@ -154,16 +177,26 @@ export const FAULTS: Fault[] = [
       fault: 'jobs cancel',
       at,
       quick: at === upload,
-      inject: cancels,
+      inject: types('cancel'),
       ends: 'cancelled',
       afterwards: commandSays(7, /JOB_CANCELLED/),
     }),
   ),
-  { fault: 'jobs cancel', at: publish, inject: cancels },
+  { fault: 'jobs cancel', at: publish, inject: types('cancel') },
+  { fault: 'jobs stop', at: epoch(3), inject: types('stop') },
   { fault: 'kill -9 of two pods in turn', at: epoch(3), inject: bothPodsDie },
   { fault: 'laptop gone, and back', at: transfer(0.1), inject: laptopGoes, afterwards: attaches },
   { fault: 'laptop gone, and back', at: transfer(0.6), quick: true, inject: laptopGoes, afterwards: attaches },
   { fault: 'laptop gone', at: epoch(1), quick: true, inject: laptopGoes, afterwards: getsLater },
+  {
+    fault: 'kill -9 of the pod and laptop gone, --no-stage',
+    at: epoch(3),
+    quick: true,
+    newData: true,
+    prepare: withoutStaging,
+    inject: podAndLaptopGo,
+    afterwards: attaches,
+  },
   { fault: 'submitted twice', at: epoch(3), quick: true, inject: submitsAgain },
   { fault: 'clocks step 1 h on', at: epoch(3), inject: clockSteps(3_600_000) },
   { fault: 'clocks step 1 h back', at: epoch(3), inject: clockSteps(-3_600_000) },
@@ -195,7 +228,7 @@ export const FAULTS: Fault[] = [
     inject: nothing,
   },
   ...(['signaling', 'temporal', 's3', 'control'] as const).flatMap((part) =>
-    [transfer(0.3), epoch(3), publish].map(
+    [transfer(0.3), epoch(3), upload, publish].map(
       (at): Fault => ({
         fault: `${part} away for ${AWAY_MS / 1_000} s`,
         at,
@@ -204,4 +237,5 @@ export const FAULTS: Fault[] = [
       }),
     ),
   ),
+  { fault: 'kill -9 of the pod', at: predicting, quick: true, infers: true, inject: podEnds('SIGKILL') },
 ];

@@ -65,6 +65,19 @@ export function epoch(number: number): Moment {
   };
 }
 
+/** sleap-nn has told of the first frames that it has predicted, of many. */
+export const predicting: Moment = {
+  phase: 'predicting',
+  trains: true,
+  arm: () => ({
+    async reached(job) {
+      const { message } = await job.until(({ frames }) => (frames?.frames ?? 0) > 0);
+      if (message.frames?.frames === message.frames?.total_frames) throw new Error('all was predicted too soon');
+    },
+    release: () => {},
+  }),
+};
+
 /** The model's largest file is on its way to S3, and does not get there before the fault. */
 export const upload: Moment = held('upload', /^PUT .*\/models\/[^/]+\/best\.ckpt/);
 

@@ -3,12 +3,18 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { execa } from 'execa';
 import { ModelFiles } from '../../activities/models/model-files.ts';
 import { JobStatus } from '../../protocol/job.ts';
 import { jobWorkflowId } from '../../protocol/queues.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { processesGone } from '../../stack/testing/processes-gone.ts';
 import type { FaultRoom } from './fault-room.ts';
+
+const FRAMES = `
+import json, sys, sleap_io
+print(json.dumps(sorted(frame.frame_idx for frame in sleap_io.load_slp(sys.argv[1]))))
+`;
 
 /** What the room had before a job. */
 export interface Before {
@@ -74,6 +80,27 @@ export async function nothingPublished(
   if (ended.code !== undefined) assert.equal(status.error?.code, ended.code);
   assert.deepEqual(Object.keys((await at.room.manifest()).models), before.models);
   for (const output of outputs) assert.deepEqual(await readdir(output).catch(() => []), []);
+  await nothingHalfMade(at);
+}
+
+/** Checks that an inference has predicted each of the first `frames` frames once, and has published nothing. */
+export async function predicted(
+  at: FaultRoom,
+  before: Before,
+  jobId: string,
+  output: string,
+  frames: number,
+): Promise<void> {
+  const status = await finalStatus(at, jobId);
+  assert.equal(status.phase, 'done', JSON.stringify(status.error));
+  assert.deepEqual(Object.keys((await at.room.manifest()).models), before.models);
+  const [name = '', ...others] = await readdir(output);
+  assert.deepEqual(others, []);
+  const { stdout } = await execa(at.room.tools.python, ['-c', FRAMES, join(output, name)]);
+  assert.deepEqual(
+    JSON.parse(stdout),
+    Array.from({ length: frames }, (_, frame) => frame),
+  );
   await nothingHalfMade(at);
 }
 

@@ -6,17 +6,19 @@ export interface Recovery {
   recoverMs: number | undefined;
   /** Epochs that were trained twice. */
   epochsLost: number;
+  /** How long those had taken, in ms. */
+  lostMs: number;
   /** How it ended, in words. */
   outcome: string;
 }
 
 /** The table for people. */
 export function recoveryTable(rows: readonly Recovery[]): string {
-  const cells = rows.map(({ fault, phase, recoverMs, epochsLost, outcome }) => [
+  const cells = rows.map(({ fault, phase, recoverMs, epochsLost, lostMs, outcome }) => [
     fault,
     phase,
     recoverMs === undefined ? '–' : `${(recoverMs / 1000).toFixed(1)} s`,
-    epochsLost === 0 ? '–' : `${epochsLost} epoch${epochsLost === 1 ? '' : 's'}`,
+    epochsLost === 0 ? '–' : `${epochsLost} epoch${epochsLost === 1 ? '' : 's'} (${(lostMs / 1000).toFixed(1)} s)`,
     outcome,
   ]);
   const all = [['fault', 'phase', 'recovered after', 'work lost', 'outcome'], ...cells];

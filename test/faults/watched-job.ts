@@ -27,6 +27,8 @@ export interface Heard {
 /** A job that a real CLI has submitted, as the room hears of it. */
 export class WatchedJob {
   readonly command: RunningCommand;
+  /** How long a command that was to end it took from being typed to its answer, in ms. */
+  acknowledgedMs: number | undefined;
   /** All that workers said of it, in order. */
   readonly heard: Heard[] = [];
   readonly #id: Promise<string>;
@@ -75,6 +77,11 @@ export class WatchedJob {
 
   /** Resolves with the first message that fits, from `since` on; rejects when the command ends without. */
   until(fits: (message: ProgressMessage) => boolean, since = 0): Promise<Heard> {
+    return Promise.race([this.untilHeard(fits, since), this.untilEnded()]);
+  }
+
+  /** The same of a job whose researcher may be gone. */
+  untilHeard(fits: (message: ProgressMessage) => boolean, since = 0): Promise<Heard> {
     const found = Promise.withResolvers<Heard>();
     const check = () => {
       const heard = this.heard.find(({ message, atMs }) => atMs >= since && fits(message));
@@ -82,7 +89,7 @@ export class WatchedJob {
     };
     this.#checks.add(check);
     check();
-    return Promise.race([found.promise, this.untilEnded()]).finally(() => this.#checks.delete(check));
+    return found.promise.finally(() => this.#checks.delete(check));
   }
 
   /** Resolves when a worker tells of a phase. */
@@ -90,12 +97,28 @@ export class WatchedJob {
     return this.until((message) => message.phase === phase, since);
   }
 
-  /** Epochs that had to be trained again. */
-  get epochsLost(): number {
-    // A server that was started again repeats what it was told last.
-    const inOrder = this.heard.map(({ message }) => message).sort((a, b) => a.at.localeCompare(b.at));
-    const epochs = inOrder.flatMap(({ epoch }) => (epoch === undefined ? [] : [epoch.epoch]));
-    return epochs.reduce((lost, epoch, index) => lost + Math.max(0, (epochs[index - 1] ?? 0) - epoch), 0);
+  /** What had to be trained again: epochs, and how long they had taken, in ms. */
+  get lost(): { epochs: number; ms: number } {
+    const lost = { epochs: 0, ms: 0 };
+    /** When training last came to have so many epochs done. */
+    const reachedMs = new Map<number, number>();
+    const told = new Set<string>();
+    let before: { epoch: number; atMs: number } | undefined;
+    for (const { message, atMs } of this.heard) {
+      const { epoch, detail } = message;
+      // A server that was started again repeats what it was told last.
+      const repeated = told.has(JSON.stringify(message));
+      told.add(JSON.stringify(message));
+      if (epoch === undefined || repeated || /^waiting/.test(detail ?? '')) continue;
+      if (before !== undefined && epoch.epoch < before.epoch) {
+        lost.epochs += before.epoch - epoch.epoch;
+        lost.ms += before.atMs - (reachedMs.get(epoch.epoch) ?? before.atMs);
+      }
+      if (epoch.epoch !== before?.epoch || /^loading/.test(detail ?? '')) reachedMs.set(epoch.epoch, atMs);
+      if (detail === 'training' && epoch.epoch === 0) reachedMs.set(0, atMs);
+      before = { epoch: epoch.epoch, atMs };
+    }
+    return lost;
   }
 
   /**
