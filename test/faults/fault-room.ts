@@ -17,8 +17,8 @@ import { sleapNnOf } from './process-tree.ts';
 import { S3Proxy } from './s3-proxy.ts';
 import { RoomEar, WatchedJob } from './watched-job.ts';
 
-/** Epochs of a job: enough that a fault after one of them has others after it. */
-export const EPOCHS = 8;
+/** Epochs of a job: enough that a fault after one of them has others after it, or that training lasts as long as an outage. */
+const EPOCHS = Number(process.env.SLEAP_RTC_FAULT_EPOCHS ?? 8);
 /** How long pods may take until they are free, in ms: one that died is noticed, one that starts says so. */
 const FREE_WITHIN_MS = 60_000;
 
