@@ -142,6 +142,7 @@ class Child implements AsyncDisposable {
   readonly #process: ReturnType<typeof spawn>;
   readonly #reports: Report[] = [];
   #wake = Promise.withResolvers<void>();
+  #ended = false;
 
   constructor(of: { role: string; serverUrl: string; folder: string; webRtc: WebRtcChoice }) {
     this.#process = spawn([of.role, of.serverUrl, 'client-1', of.folder], of.webRtc);
@@ -149,11 +150,12 @@ class Child implements AsyncDisposable {
     void this.#read();
   }
 
-  /** The first report, from the start on, of which `wanted` is true. */
+  /** The first report, from the start on, of which `wanted` is true. Rejects where the child ends without it. */
   async until(wanted: (report: Report) => boolean): Promise<Report> {
     for (;;) {
       const found = this.#reports.find(wanted);
       if (found !== undefined) return found;
+      if (this.#ended) throw new Error(`the child ended after ${JSON.stringify(this.#reports.at(-1))}`);
       await this.#wake.promise;
     }
   }
@@ -166,8 +168,14 @@ class Child implements AsyncDisposable {
   async #read(): Promise<void> {
     for await (const line of this.#process.iterable()) {
       this.#reports.push(JSON.parse(String(line)));
-      this.#wake.resolve();
-      this.#wake = Promise.withResolvers<void>();
+      this.#wakeUp();
     }
+    this.#ended = true;
+    this.#wakeUp();
+  }
+
+  #wakeUp(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers<void>();
   }
 }
