@@ -1,5 +1,6 @@
+import type { Clock } from '../werift-tuning/clock.ts';
 import { DataReceiver } from '../werift-tuning/data-receiver.ts';
-import { type Clock, DataSender } from '../werift-tuning/data-sender.ts';
+import { DataSender } from '../werift-tuning/data-sender.ts';
 import { tsnPlus } from '../werift-tuning/tsn.ts';
 
 /** A path in made-up time, the same for the same seed. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { type Clock, systemClock } from './clock.ts';
 import { DataReceiver, type InboundMessage } from './data-receiver.ts';
-import { type Clock, DataSender } from './data-sender.ts';
+import { DataSender } from './data-sender.ts';
 import {
   CHUNK_DATA,
   CHUNK_HEARTBEAT,
@@ -231,16 +232,3 @@ export class TunedAssociation implements ProbedAssociation {
     };
   }
 }
-
-/** Node's own. */
-export const systemClock: Clock = {
-  nowMs: () => performance.now(),
-  after: (ms, task) => {
-    if (ms <= 0) {
-      const immediate = setImmediate(task);
-      return () => clearImmediate(immediate);
-    }
-    const timer = setTimeout(task, ms);
-    return () => clearTimeout(timer);
-  },
-};

@@ -1,43 +1,17 @@
+import { Alarm, type Clock } from './clock.ts';
 import { CongestionControl } from './congestion-control.ts';
+import { ChunkRing, InFlight, KnownGaps, type OutboundChunk } from './outbound-chunks.ts';
+import { Pacer } from './pacer.ts';
 import { DATA_FIRST, DATA_LAST, DATA_UNORDERED, type DataChunk, type SackChunk } from './packets.ts';
-import { tsnDistance, tsnPlus } from './tsn.ts';
+import { RoundTripTime } from './round-trip-time.ts';
+import { tsnDistance } from './tsn.ts';
 
 /** Most packets that go out before the event loop turns, so that what arrives meanwhile is read. */
 const BURST_PACKETS = 32;
-/** Time that may be made up for in one burst, in ms: a timer of Node's comes 1 to 2 ms late. */
-const PACING_SLACK_MS = 2.5;
-/** RFC 9260, 6.3.1, says 1 s; with a probe before it, TCP's usual 200 ms suffice (RFC 8985). */
-const MIN_RTO_MS = 200;
-const MAX_RTO_MS = 10_000;
-const INITIAL_RTO_MS = 500;
 /** Longest that a receiver may hold an acknowledgement back, in ms (RFC 9260, 6.2, as others do it). */
 const PEER_ACK_DELAY_MS = 200;
 /** Least wait for packets that were overtaken, in ms (RFC 8985, 6.2). */
 const MIN_REORDER_MS = 1;
-
-/** Where time comes from, so that tests can make it up. */
-export interface Clock {
-  nowMs(): number;
-  /** Calls `task` after `ms`, unless what it returns is called before. */
-  after(ms: number, task: () => void): () => void;
-}
-
-/** A chunk of ours from queueing to acknowledgement. */
-interface OutboundChunk extends DataChunk {
-  state: 'queued' | 'sent' | 'lost' | 'acknowledged';
-  transmissions: number;
-  sentAtMs: number;
-  /** For the delivery rate (draft-cheng-iccrg-delivery-rate-estimation). */
-  deliveredBytesAtSend: number;
-  deliveredAtMs: number;
-  firstSentAtMs: number;
-  appLimited: boolean;
-  /** Neighbours among the sent, in the order of sending. */
-  earlier: OutboundChunk | undefined;
-  later: OutboundChunk | undefined;
-  /** Called when the last chunk of a message has gone out. */
-  onSent: (() => void) | undefined;
-}
 
 /**
  * The sender's half of SCTP's data transfer (RFC 9260, 6), for reliable channels: paced, with the congestion control beside,
@@ -49,38 +23,26 @@ export class DataSender {
   readonly #clock: Clock;
   readonly #emit: (chunk: DataChunk) => void;
   readonly #onTimeout: (inARow: number) => void;
-  /** By TSN modulo its length, which is a power of two. */
-  #ring: (OutboundChunk | undefined)[] = new Array(1024);
-  /** The first TSN that is not acknowledged with all before it, the first that was never sent, and the first that is free. */
-  #base: number;
-  #next: number;
-  #end: number;
+  readonly #ring: ChunkRing;
+  readonly #inFlight = new InFlight();
+  readonly #gaps = new KnownGaps();
+  readonly #rtt = new RoundTripTime();
+  readonly #pacer: Pacer;
+  /** For packets that were only overtaken, for a probe of a lost tail, and for the timeout. */
+  readonly #alarm: Alarm;
   readonly #streamSequences: Record<number, number>;
   /** Chunks to be sent again; those acknowledged meanwhile are passed over. */
   #lost: OutboundChunk[] = [];
-  #earliestSent: OutboundChunk | undefined;
-  #latestSent: OutboundChunk | undefined;
-  #inFlightBytes = 0;
   /** Sent and not acknowledged, the lost included: what the peer must have room for. */
   #outstandingBytes = 0;
   #peerWindowBytes: number;
-  #lastGaps: [first: number, last: number][] = [];
   #deliveredBytes = 0;
   #deliveredAtMs = 0;
   #firstSentAtMs = 0;
   #appLimitedUntilBytes = 0;
   /** The newest sending of those known to have arrived. */
   #newestArrivedAtMs = Number.NEGATIVE_INFINITY;
-  #srttMs: number | undefined;
-  #rttVarMs = 0;
-  #lastRttMs = 0;
-  #budgetBytes = 0;
-  #budgetAtMs: number;
   #cancelPacing: (() => void) | undefined;
-  #cancelAlarm: (() => void) | undefined;
-  /** When something is due, and when the timer goes off: not later. */
-  #alarmAtMs = Number.POSITIVE_INFINITY;
-  #alarmTimerAtMs = 0;
   #reorderDeadlineMs = Number.POSITIVE_INFINITY;
   #probed = false;
   #timeouts = 0;
@@ -101,9 +63,7 @@ export class DataSender {
     /** Told how many timeouts there were in a row, and 0 when something arrives again. */
     onTimeout?: (inARow: number) => void;
   }) {
-    this.#base = options.firstTsn;
-    this.#next = options.firstTsn;
-    this.#end = options.firstTsn;
+    this.#ring = new ChunkRing(options.firstTsn);
     this.#payloadBytes = options.payloadBytes;
     this.#peerWindowBytes = options.peerWindowBytes;
     this.#streamSequences = options.streamSequences;
@@ -111,12 +71,13 @@ export class DataSender {
     this.#emit = options.emit;
     this.#onTimeout = options.onTimeout ?? (() => undefined);
     this.congestion = new CongestionControl(options.payloadBytes);
-    this.#budgetAtMs = options.clock.nowMs();
+    this.#pacer = new Pacer(options.clock.nowMs());
+    this.#alarm = new Alarm(options.clock, () => this.#onAlarm());
   }
 
   /** The TSN that the next chunk gets. */
   get nextTsn(): number {
-    return this.#end;
+    return this.#ring.endTsn;
   }
 
   /** Data in a packet from here on. */
@@ -135,11 +96,8 @@ export class DataSender {
     if (!unordered) this.#streamSequences[streamId] = (streamSequence + 1) & 0xffff;
     for (let at = 0; at < data.length; at += this.#payloadBytes) {
       const last = at + this.#payloadBytes >= data.length;
-      const tsn = this.#end;
-      this.#end = tsnPlus(tsn, 1);
-      if (tsnDistance(this.#end, this.#base) > this.#ring.length) this.#growRing();
-      this.#ring[tsn & (this.#ring.length - 1)] = {
-        tsn,
+      this.#ring.push({
+        tsn: this.#ring.endTsn,
         flags: (at === 0 ? DATA_FIRST : 0) | (last ? DATA_LAST : 0) | (unordered ? DATA_UNORDERED : 0),
         streamId,
         streamSequence,
@@ -155,7 +113,7 @@ export class DataSender {
         earlier: undefined,
         later: undefined,
         onSent: last ? onSent : undefined,
-      };
+      });
     }
     this.transmit();
   }
@@ -163,62 +121,35 @@ export class DataSender {
   stop(): void {
     this.#stopped = true;
     this.#cancelPacing?.();
-    this.#cancelAlarm?.();
+    this.#alarm.stop();
   }
 
-  acknowledge({ cumulativeTsn, windowBytes, gaps }: SackChunk): void {
-    const advance = tsnDistance(cumulativeTsn, this.#base) + 1;
-    if (advance < 0 || tsnDistance(cumulativeTsn, this.#next) >= 0) return;
+  acknowledge(sack: SackChunk): void {
+    const advance = this.#ring.countUpTo(sack.cumulativeTsn);
+    if (advance < 0 || !this.#ring.isSent(sack.cumulativeTsn)) return;
     const nowMs = this.#clock.nowMs();
-    this.#peerWindowBytes = windowBytes;
+    this.#peerWindowBytes = sack.windowBytes;
     const deliveredBefore = this.#deliveredBytes;
     let newest: OutboundChunk | undefined;
     let sampled: OutboundChunk | undefined;
-    const arrived = (chunk: OutboundChunk) => {
+    const arrived = (chunk: OutboundChunk | undefined) => {
+      if (chunk === undefined || chunk.state === 'acknowledged') return;
       this.#arrived(chunk);
       if (newest === undefined || chunk.sentAtMs >= newest.sentAtMs) newest = chunk;
       if (chunk.transmissions === 1 && (sampled === undefined || chunk.sentAtMs >= sampled.sentAtMs)) sampled = chunk;
     };
-    for (let count = 0; count < advance; count += 1) {
-      const slot = this.#base & (this.#ring.length - 1);
-      const chunk = this.#ring[slot];
-      if (chunk !== undefined && chunk.state !== 'acknowledged') arrived(chunk);
-      this.#ring[slot] = undefined;
-      this.#base = tsnPlus(this.#base, 1);
-    }
-    this.#takeGaps(cumulativeTsn, gaps, arrived);
-    const newlyDeliveredBytes = this.#deliveredBytes - deliveredBefore;
+    for (let count = 0; count < advance; count += 1) arrived(this.#ring.shift());
+    this.#gaps.take(
+      sack,
+      (tsn) => this.#ring.isSent(tsn),
+      (tsn) => arrived(this.#ring.at(tsn)),
+    );
     if (newest === undefined) {
       if (advance > 0 || this.#outstandingBytes > 0) this.transmit();
       return;
     }
-    this.#deliveredAtMs = nowMs;
-    if (this.#timeouts > 0) this.#onTimeout(0);
-    this.#timeouts = 0;
-    this.#probed = false;
-    const rttMs = sampled === undefined ? undefined : Math.max(nowMs - sampled.sentAtMs, 0.05);
-    if (rttMs !== undefined) this.#learnRtt(rttMs);
-    // An acknowledgement of what was sent again, sooner than the path allows, is one of its first sending.
-    const spurious = newest.transmissions > 1 && nowMs - newest.sentAtMs < this.congestion.minRttMs;
-    if (!spurious) this.#newestArrivedAtMs = Math.max(this.#newestArrivedAtMs, newest.sentAtMs);
-    const intervalMs = Math.max(newest.sentAtMs - newest.firstSentAtMs, nowMs - newest.deliveredAtMs);
-    this.#firstSentAtMs = newest.sentAtMs;
-    const newlyLostBytes = this.#markLosses(nowMs);
-    this.congestion.onAcknowledged({
-      nowMs,
-      deliveredBytes: this.#deliveredBytes,
-      deliveredBytesAtSend: newest.deliveredBytesAtSend,
-      newlyDeliveredBytes,
-      newlyLostBytes,
-      inFlightBytes: this.#inFlightBytes,
-      bytesPerMs:
-        spurious || intervalMs < Math.min(this.congestion.minRttMs, 1000)
-          ? undefined
-          : (this.#deliveredBytes - newest.deliveredBytesAtSend) / Math.max(intervalMs, 1),
-      appLimited: newest.appLimited,
-      rttMs,
-    });
-    this.#armAlarm(nowMs);
+    this.#learn(newest, sampled, this.#deliveredBytes - deliveredBefore, nowMs);
+    this.#setAlarm(nowMs);
     this.transmit();
   }
 
@@ -243,28 +174,25 @@ export class DataSender {
 
   /** Time after which to go on; undefined where something else must happen first. */
   #sendBurst(nowMs: number): number | undefined {
-    const rate = this.congestion.pacingBytesPerMs;
-    const slackBytes = Math.max(rate * PACING_SLACK_MS, 4 * this.#payloadBytes);
-    this.#budgetBytes = Math.min(this.#budgetBytes + rate * (nowMs - this.#budgetAtMs), slackBytes);
-    if (Number.isNaN(this.#budgetBytes)) this.#budgetBytes = slackBytes;
-    this.#budgetAtMs = nowMs;
+    this.#pacer.fill(nowMs, this.congestion.pacingBytesPerMs, this.#payloadBytes);
     const windowBytes = this.congestion.windowBytes;
     for (let packets = 0; packets < BURST_PACKETS; packets += 1) {
       const chunk = this.#nextToSend();
       if (chunk === undefined) {
-        if (this.#inFlightBytes < windowBytes) {
-          this.#appLimitedUntilBytes = this.#deliveredBytes + Math.max(this.#inFlightBytes, 1);
+        if (this.#inFlight.bytes < windowBytes) {
+          this.#appLimitedUntilBytes = this.#deliveredBytes + Math.max(this.#inFlight.bytes, 1);
         }
         return undefined;
       }
-      if (this.#inFlightBytes > 0 && this.#inFlightBytes + chunk.data.length > windowBytes) return undefined;
+      if (this.#inFlight.bytes > 0 && this.#inFlight.bytes + chunk.data.length > windowBytes) return undefined;
       if (chunk.state === 'queued') {
         const full = this.#outstandingBytes + chunk.data.length > this.#peerWindowBytes;
         // One chunk may always be on its way, to hear when there is room (RFC 9260, 6.1, rule A).
         if (full && this.#outstandingBytes > 0) return undefined;
       }
-      if (this.#budgetBytes <= 0) return Math.max(-this.#budgetBytes / rate, 1);
-      this.#budgetBytes -= chunk.data.length;
+      const { waitMs } = this.#pacer;
+      if (waitMs > 0) return waitMs;
+      this.#pacer.take(chunk.data.length);
       this.#send(chunk, nowMs);
     }
     return 0;
@@ -276,17 +204,17 @@ export class DataSender {
       if (chunk?.state === 'lost') return chunk;
       this.#lost.pop();
     }
-    return this.#next === this.#end ? undefined : this.#ring[this.#next & (this.#ring.length - 1)];
+    return this.#ring.unsent;
   }
 
   #send(chunk: OutboundChunk, nowMs: number): void {
-    if (this.#inFlightBytes === 0) {
+    if (this.#inFlight.bytes === 0) {
       this.#firstSentAtMs = nowMs;
       this.#deliveredAtMs = nowMs;
     }
     if (chunk.state === 'lost') this.#lost.pop();
     else {
-      this.#next = tsnPlus(this.#next, 1);
+      this.#ring.passUnsent();
       this.#outstandingBytes += chunk.data.length;
     }
     chunk.state = 'sent';
@@ -296,81 +224,75 @@ export class DataSender {
     chunk.deliveredAtMs = this.#deliveredAtMs;
     chunk.firstSentAtMs = this.#firstSentAtMs;
     chunk.appLimited = this.#appLimitedUntilBytes > this.#deliveredBytes;
-    this.#inFlightBytes += chunk.data.length;
-    chunk.earlier = this.#latestSent;
-    if (this.#latestSent === undefined) this.#earliestSent = chunk;
-    else this.#latestSent.later = chunk;
-    this.#latestSent = chunk;
+    this.#inFlight.add(chunk);
     this.#emit(chunk);
-    if (this.#alarmAtMs === Number.POSITIVE_INFINITY) this.#armAlarm(nowMs);
+    if (!this.#alarm.isSet) this.#setAlarm(nowMs);
     const { onSent } = chunk;
     chunk.onSent = undefined;
     onSent?.();
   }
 
   #arrived(chunk: OutboundChunk): void {
-    if (chunk.state === 'sent') this.#unlink(chunk);
+    if (chunk.state === 'sent') this.#inFlight.remove(chunk);
     chunk.state = 'acknowledged';
     this.#outstandingBytes -= chunk.data.length;
     this.#deliveredBytes += chunk.data.length;
   }
 
-  #unlink(chunk: OutboundChunk): void {
-    this.#inFlightBytes -= chunk.data.length;
-    if (chunk.earlier === undefined) this.#earliestSent = chunk.later;
-    else chunk.earlier.later = chunk.later;
-    if (chunk.later === undefined) this.#latestSent = chunk.earlier;
-    else chunk.later.earlier = chunk.earlier;
-    chunk.earlier = undefined;
-    chunk.later = undefined;
-  }
-
-  /** Looks only at what the last SACK did not say already: long gaps are told again and again. */
-  #takeGaps(cumulativeTsn: number, gaps: SackChunk['gaps'], arrived: (chunk: OutboundChunk) => void): void {
-    const known = this.#lastGaps;
-    this.#lastGaps = [];
-    let at = 0;
-    for (const [start, end] of gaps) {
-      const last = tsnPlus(cumulativeTsn, end);
-      let tsn = tsnPlus(cumulativeTsn, start);
-      if (end < start || tsnDistance(last, this.#next) >= 0) continue;
-      this.#lastGaps.push([tsn, last]);
-      while (tsnDistance(last, tsn) >= 0) {
-        let run = known[at];
-        while (run !== undefined && tsnDistance(tsn, run[1]) > 0) run = known[++at];
-        if (run !== undefined && tsnDistance(tsn, run[0]) >= 0) {
-          tsn = tsnPlus(run[1], 1);
-          continue;
-        }
-        const chunk = this.#ring[tsn & (this.#ring.length - 1)];
-        if (chunk !== undefined && chunk.state !== 'acknowledged') arrived(chunk);
-        tsn = tsnPlus(tsn, 1);
-      }
-    }
+  /** What an acknowledgement tells of the path: by the newest chunk in it, and by the newest that was sent once only. */
+  #learn(newest: OutboundChunk, sampled: OutboundChunk | undefined, newlyDeliveredBytes: number, nowMs: number): void {
+    this.#deliveredAtMs = nowMs;
+    if (this.#timeouts > 0) this.#onTimeout(0);
+    this.#timeouts = 0;
+    this.#probed = false;
+    const rttMs = sampled === undefined ? undefined : Math.max(nowMs - sampled.sentAtMs, 0.05);
+    if (rttMs !== undefined) this.#rtt.learn(rttMs);
+    // An acknowledgement of what was sent again, sooner than the path allows, is one of its first sending.
+    const spurious = newest.transmissions > 1 && nowMs - newest.sentAtMs < this.congestion.minRttMs;
+    if (!spurious) this.#newestArrivedAtMs = Math.max(this.#newestArrivedAtMs, newest.sentAtMs);
+    const intervalMs = Math.max(newest.sentAtMs - newest.firstSentAtMs, nowMs - newest.deliveredAtMs);
+    this.#firstSentAtMs = newest.sentAtMs;
+    const newlyLostBytes = this.#markLosses(nowMs);
+    this.congestion.onAcknowledged({
+      nowMs,
+      deliveredBytes: this.#deliveredBytes,
+      deliveredBytesAtSend: newest.deliveredBytesAtSend,
+      newlyDeliveredBytes,
+      newlyLostBytes,
+      inFlightBytes: this.#inFlight.bytes,
+      bytesPerMs:
+        spurious || intervalMs < Math.min(this.congestion.minRttMs, 1000)
+          ? undefined
+          : (this.#deliveredBytes - newest.deliveredBytesAtSend) / Math.max(intervalMs, 1),
+      appLimited: newest.appLimited,
+      rttMs,
+    });
   }
 
   /** What was sent well before something that has arrived is lost (RFC 8985, 6.2). Gives how many bytes are newly so. */
   #markLosses(nowMs: number): number {
-    const reorderMs = Math.max(Math.min(this.congestion.minRttMs / 4, this.#srttMs ?? 0), MIN_REORDER_MS);
+    const reorderMs = Math.max(Math.min(this.congestion.minRttMs / 4, this.#rtt.smoothedMs ?? 0), MIN_REORDER_MS);
     let lostBytes = 0;
     this.#reorderDeadlineMs = Number.POSITIVE_INFINITY;
     const lost: OutboundChunk[] = [];
-    for (let chunk = this.#earliestSent; chunk !== undefined; ) {
-      const { later } = chunk;
+    for (let chunk = this.#inFlight.earliest; chunk !== undefined; chunk = this.#inFlight.earliest) {
       if (chunk.sentAtMs >= this.#newestArrivedAtMs) break;
-      const deadlineMs = chunk.sentAtMs + this.#lastRttMs + reorderMs;
+      const deadlineMs = chunk.sentAtMs + this.#rtt.lastMs + reorderMs;
       if (chunk.sentAtMs + reorderMs >= this.#newestArrivedAtMs && deadlineMs > nowMs) {
         this.#reorderDeadlineMs = deadlineMs;
         break;
       }
-      this.#unlink(chunk);
-      chunk.state = 'lost';
+      this.#lose(chunk);
       lostBytes += chunk.data.length;
       lost.push(chunk);
-      chunk = later;
     }
     this.#queueLost(lost);
     return lostBytes;
+  }
+
+  #lose(chunk: OutboundChunk): void {
+    this.#inFlight.remove(chunk);
+    chunk.state = 'lost';
   }
 
   /** The lost go out again from the end of the array, so the lowest TSN, for which the receiver waits, stands last. */
@@ -381,67 +303,34 @@ export class DataSender {
     this.#lost.sort((a, b) => tsnDistance(b.tsn, a.tsn));
   }
 
-  #learnRtt(rttMs: number): void {
-    this.#lastRttMs = rttMs;
-    if (this.#srttMs === undefined) {
-      this.#srttMs = rttMs;
-      this.#rttVarMs = rttMs / 2;
-    } else {
-      this.#rttVarMs += (Math.abs(this.#srttMs - rttMs) - this.#rttVarMs) / 4;
-      this.#srttMs += (rttMs - this.#srttMs) / 8;
+  #setAlarm(nowMs: number): void {
+    const { earliest, latest } = this.#inFlight;
+    if (earliest === undefined) {
+      this.#alarm.set(Number.POSITIVE_INFINITY, nowMs);
+      return;
     }
-  }
-
-  #rtoMs(): number {
-    const rto = this.#srttMs === undefined ? INITIAL_RTO_MS : this.#srttMs + 4 * this.#rttVarMs;
-    return Math.min(Math.max(rto, MIN_RTO_MS) * 2 ** this.#timeouts, MAX_RTO_MS);
-  }
-
-  /** One alarm for three things: packets that were only overtaken, a probe for a lost tail, and the timeout. */
-  #armAlarm(nowMs: number): void {
-    let atMs = Number.POSITIVE_INFINITY;
-    if (this.#earliestSent !== undefined) {
-      const alone = this.#earliestSent === this.#latestSent;
-      const probeMs = 2 * (this.#srttMs ?? INITIAL_RTO_MS / 2) + (alone ? PEER_ACK_DELAY_MS : MIN_REORDER_MS);
-      const patience = this.#probed || this.#timeouts > 0 ? this.#rtoMs() : Math.min(probeMs + 5, this.#rtoMs());
-      atMs = Math.min(nowMs + patience, this.#reorderDeadlineMs);
-    }
-    // A timer that goes off too early is put off then; setting it anew at each packet would cost more.
-    const settled = this.#cancelAlarm !== undefined && this.#alarmTimerAtMs <= atMs;
-    this.#alarmAtMs = atMs;
-    if (settled || atMs === Number.POSITIVE_INFINITY) return;
-    this.#cancelAlarm?.();
-    this.#setAlarmTimer(nowMs);
-  }
-
-  #setAlarmTimer(nowMs: number): void {
-    this.#alarmTimerAtMs = this.#alarmAtMs;
-    this.#cancelAlarm = this.#clock.after(Math.max(this.#alarmAtMs - nowMs, 1), () => this.#onAlarm());
+    const timeoutMs = this.#rtt.timeoutMs(this.#timeouts);
+    const probeMs = 2 * this.#rtt.likelyMs + (earliest === latest ? PEER_ACK_DELAY_MS : MIN_REORDER_MS);
+    const patienceMs = this.#probed || this.#timeouts > 0 ? timeoutMs : Math.min(probeMs + 5, timeoutMs);
+    this.#alarm.set(Math.min(nowMs + patienceMs, this.#reorderDeadlineMs), nowMs);
   }
 
   #onAlarm(): void {
-    this.#cancelAlarm = undefined;
-    if (this.#stopped || this.#alarmAtMs === Number.POSITIVE_INFINITY) return;
+    if (this.#stopped) return;
     const nowMs = this.#clock.nowMs();
-    if (nowMs < this.#alarmAtMs) {
-      this.#setAlarmTimer(nowMs);
-      return;
-    }
     if (nowMs >= this.#reorderDeadlineMs) this.#markLosses(nowMs);
     else if (!this.#probed && this.#timeouts === 0) this.#probeTail(nowMs);
     else this.#timeOut();
-    this.#alarmAtMs = Number.POSITIVE_INFINITY;
-    this.#armAlarm(nowMs);
+    this.#setAlarm(nowMs);
     this.transmit();
   }
 
   /** Sends the newest chunk again, so that an acknowledgement tells what of the tail is lost (RFC 8985, 7). */
   #probeTail(nowMs: number): void {
     this.#probed = true;
-    const chunk = this.#latestSent;
+    const chunk = this.#inFlight.latest;
     if (chunk === undefined) return;
-    this.#unlink(chunk);
-    chunk.state = 'lost';
+    this.#lose(chunk);
     this.#lost.push(chunk);
     this.#send(chunk, nowMs);
   }
@@ -450,38 +339,26 @@ export class DataSender {
     this.#timeouts += 1;
     this.congestion.onTimeout();
     const lost: OutboundChunk[] = [];
-    for (let chunk = this.#earliestSent; chunk !== undefined; chunk = this.#earliestSent) {
-      this.#unlink(chunk);
-      chunk.state = 'lost';
+    for (let chunk = this.#inFlight.earliest; chunk !== undefined; chunk = this.#inFlight.earliest) {
+      this.#lose(chunk);
       lost.push(chunk);
     }
     // A receiver that holds the first chunk would have passed it on: it has thrown away what it held (RFC 9260, 6.3.3).
-    if (this.#ring[this.#base & (this.#ring.length - 1)]?.state === 'acknowledged') this.#forgetGaps(lost);
+    if (this.#ring.first?.state === 'acknowledged') this.#forgetGaps(lost);
     this.#queueLost(lost);
-    this.#budgetBytes = 0;
+    this.#pacer.empty();
     this.#newestArrivedAtMs = Number.NEGATIVE_INFINITY;
     this.#reorderDeadlineMs = Number.POSITIVE_INFINITY;
     this.#onTimeout(this.#timeouts);
   }
 
   #forgetGaps(lost: OutboundChunk[]): void {
-    this.#lastGaps = [];
-    for (let tsn = this.#base; tsn !== this.#next; tsn = tsnPlus(tsn, 1)) {
-      const chunk = this.#ring[tsn & (this.#ring.length - 1)];
-      if (chunk?.state !== 'acknowledged') continue;
+    this.#gaps.forget();
+    for (const chunk of this.#ring.sent()) {
+      if (chunk.state !== 'acknowledged') continue;
       chunk.state = 'lost';
       this.#outstandingBytes += chunk.data.length;
       lost.push(chunk);
     }
-  }
-
-  #growRing(): void {
-    const old = this.#ring;
-    const grown: (OutboundChunk | undefined)[] = new Array(old.length * 2);
-    // The new chunk has its TSN already, but no slot yet.
-    for (let tsn = this.#base; tsnDistance(tsn, this.#end) < -1; tsn = tsnPlus(tsn, 1)) {
-      grown[tsn & (grown.length - 1)] = old[tsn & (old.length - 1)];
-    }
-    this.#ring = grown;
   }
 }

@@ -1,5 +1,6 @@
 import { type RTCPeerConnection, StunProtocol } from 'werift';
-import { systemClock, TunedAssociation } from './association.ts';
+import { TunedAssociation } from './association.ts';
+import { systemClock } from './clock.ts';
 import { discoverPathMtu } from './path-mtu.ts';
 import { takeRecordPath } from './record-path.ts';
 import { classesOf, sourceHash, TUNED_SOURCES, weriftIsAsTuned } from './shape.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import type { Clock } from './data-sender.ts';
+import type { Clock } from './clock.ts';
 import { DATA_OVERHEAD_BYTES } from './packets.ts';
 import { RECORD_OVERHEAD_BYTES } from './record-path.ts';
 
