@@ -9,11 +9,11 @@ import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/cl
 import { execa } from 'execa';
 import { pino } from 'pino';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import { startTestS3 } from '../../test/workflows/s3.ts';
 import { type Attempt, attemptSeconds, listAttempts, newAttempt } from '../sleap-nn/attempts.ts';
 import { describeFolder } from '../sleap-nn/collect-model.ts';
 import { findResumePoint } from '../sleap-nn/resume-point.ts';
 import type { TrainedModel } from '../sleap-nn/trained-model.ts';
-import { s3ForTests } from '../storage/testing/s3-for-tests.ts';
 import { CheckpointKeeper, keepModel, type RunPlace, restoreCheckpoints, restoreModel } from './index.ts';
 
 const ROOM = 'lab-mice';
@@ -54,7 +54,7 @@ describe('checkpoints, on a real S3 server', function () {
   let place: RunPlace;
 
   before(async () => {
-    ({ s3, bucket, stop } = await s3ForTests());
+    ({ s3, bucket, stop } = await startTestS3());
   });
   after(() => stop?.());
   beforeEach(async () => {

@@ -8,8 +8,8 @@ import type { FileEntry } from '../../protocol/files.ts';
 import type { JobInput } from '../../protocol/job.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { trainingInput } from '../../test/workflows/job-inputs.ts';
+import { startTestS3 } from '../../test/workflows/s3.ts';
 import { describeFile } from '../files/describe-file.ts';
-import { s3ForTests } from '../storage/testing/s3-for-tests.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
 import { createClearJobStorage, createDatasetActivities, fetchStaged } from './index.ts';
 
@@ -23,7 +23,7 @@ describe('staged datasets, on a real S3 server', function () {
   let dir: string;
 
   before(async () => {
-    ({ s3, bucket, stop } = await s3ForTests());
+    ({ s3, bucket, stop } = await startTestS3());
   });
   after(() => stop?.());
   beforeEach(async () => {

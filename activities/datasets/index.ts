@@ -4,8 +4,8 @@ import type { SignalingClient } from '../../transport/index.ts';
 import { createStageDataset } from './stage-dataset.ts';
 
 export { createClearJobStorage } from './clear-job-storage.ts';
-
 export { fetchStaged } from './fetch-staged.ts';
+export { type JobFate, sweepStorage } from './sweep-storage.ts';
 
 export interface DatasetDeps {
   s3: S3Client;

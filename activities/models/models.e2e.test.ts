@@ -8,9 +8,9 @@ import { pino } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { InferenceSpec, JobInput, TrainingSpec } from '../../protocol/job.ts';
 import { ModelEntry } from '../../protocol/manifest.ts';
+import { startTestS3 } from '../../test/workflows/s3.ts';
 import { describeFolder } from '../sleap-nn/collect-model.ts';
 import type { TrainedModel } from '../sleap-nn/trained-model.ts';
-import { s3ForTests } from '../storage/testing/s3-for-tests.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
 import { createModelActivities } from './index.ts';
 import { ModelCache } from './model-cache.ts';
@@ -27,7 +27,7 @@ describe('models in S3', function () {
 
   before(async function () {
     this.timeout(600_000);
-    ({ s3, bucket, stop } = await s3ForTests());
+    ({ s3, bucket, stop } = await startTestS3());
   });
   after(() => stop?.());
   beforeEach(async () => {

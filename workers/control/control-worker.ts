@@ -10,6 +10,7 @@ import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import type { ControlWorkerConfig } from './config.ts';
 import { type Deployment, promoteOnce } from './deployment.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
+import { sweepRegularly } from './storage-sweep.ts';
 import { bundleWorkflows, VERSIONED_WORKFLOWS } from './workflow-bundle.ts';
 
 /** A write of the manifest that is under way at shutdown may finish; it takes well under a second. */
@@ -56,7 +57,7 @@ export async function runControlWorker(
       logger.info({ event: 'version', build_id: deployment.buildId, current });
     }
     logger.info({ event: 'ready', task_queue: CONTROL_QUEUE });
-    await running;
+    await Promise.all([running, sweepRegularly({ s3, bucket, temporal: client, logger }, signal)]);
   } finally {
     await connection.close();
     s3.destroy();

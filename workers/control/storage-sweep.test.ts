@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { pino } from 'pino';
+import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import { trainingInput } from '../../test/workflows/job-inputs.ts';
+import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
+import { type DevServer, devServer } from '../../test/workflows/servers.ts';
+import { sweepRegularly } from './storage-sweep.ts';
+
+describe('the sweep of the room bucket', function () {
+  this.timeout(60_000);
+  let server: DevServer;
+  let storage: TestS3;
+  before(async () => {
+    [server, storage] = await Promise.all([devServer(), startTestS3()]);
+  });
+  after(async () => {
+    await Promise.all([server?.stop(), storage?.stop()]);
+  });
+
+  it('asks Temporal which jobs run, takes what the others have left, and ends when it is told to', async () => {
+    const room = 'swept';
+    const { s3, bucket } = storage;
+    const temporal = server.env.client;
+    const kept: string[] = [];
+    for (const fate of ['running', 'ended', 'forgotten']) {
+      const input = trainingInput({ room });
+      const { job_id } = input.spec;
+      const key = `${s3Layout.jobCheckpoints(room, job_id)}run-0/latest.json`;
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: '{}' }));
+      if (fate === 'forgotten') continue;
+      const options = { workflowId: jobWorkflowId(room, job_id), taskQueue: CONTROL_QUEUE, args: [input] };
+      const job = await temporal.workflow.start('trainingJob', options);
+      if (fate === 'ended') await job.terminate();
+      else kept.push(key);
+    }
+    const stop = new AbortController();
+    const logger = pino({ level: 'info' }, { write: () => stop.abort() });
+    await sweepRegularly({ s3, bucket, temporal, logger }, stop.signal);
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket }));
+    assert.deepEqual(
+      Contents.map(({ Key }) => Key),
+      kept,
+    );
+  });
+});

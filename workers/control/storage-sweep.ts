@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { Logger } from 'pino';
+import { type JobFate, sweepStorage } from '../../activities/datasets/index.ts';
+import { jobWorkflowId } from '../../protocol/queues.ts';
+
+/** Time between two sweeps, in milliseconds. What they find is rare, and costs storage only. */
+const SWEEP_EVERY_MS = 6 * 60 * 60_000;
+
+/** Sweeps the room bucket now, and every six hours until `signal` aborts. What goes wrong is logged, and tried again at the next time. */
+export async function sweepRegularly(
+  { s3, bucket, temporal, logger }: { s3: S3Client; bucket: string; temporal: Client; logger: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const jobs = await sweepStorage({ s3, bucket, fateOf: (room, jobId) => fateOf(temporal, room, jobId), signal });
+      logger.info({ event: 'storage_swept', jobs });
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ event: 'storage_not_swept', err: error });
+    }
+    await sleep(SWEEP_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function fateOf(temporal: Client, room: string, jobId: string): Promise<JobFate> {
+  try {
+    const { status } = await temporal.workflow.getHandle(jobWorkflowId(room, jobId)).describe();
+    if (status.name === 'RUNNING') return 'running';
+    return status.name === 'COMPLETED' ? 'done' : 'failed';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'unknown';
+    throw error;
+  }
+}
