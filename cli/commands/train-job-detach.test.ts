@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { Desk, FILES, MODEL } from '../testing/desk.ts';
+import type { FakeServer } from '../testing/fake-server.ts';
+import type { TestHome } from '../testing/run-cli.ts';
+
+describe('sleap-rtc train, left and come back to', function () {
+  this.timeout(60_000);
+  let desk: Desk;
+  let home: TestHome;
+  let server: FakeServer;
+
+  beforeEach(async () => {
+    desk = await Desk.make();
+    ({ home, server } = desk);
+  });
+  afterEach(() => desk[Symbol.asyncDispose]());
+
+  it('tells the researcher when they may close their computer', async () => {
+    const worker = await desk.joined();
+    const running = desk.train();
+    const spec = await server.submitted();
+    await worker.receive(spec, home.path('pod', 'dataset'));
+    await worker.epochs(spec.job_id, 'single', 1, 2);
+    await home.says(running, /epoch 1\/2/);
+    await worker.staged(spec.job_id);
+    await home.says(running, /you may close this computer/);
+    server.update(spec.job_id, { phase: 'cancelled' });
+    await running;
+  });
+
+  it('with --detach leaves when the data is staged, not when it is across; jobs attach brings the model later', async () => {
+    const worker = await desk.joined();
+    const running = desk.train('--detach');
+    const spec = await server.submitted();
+    await worker.receive(spec, home.path('pod', 'dataset'));
+    await worker.epochs(spec.job_id, 'single', 1, 2);
+    await home.says(running, /epoch 1\/2/);
+    await worker.staged(spec.job_id);
+    const left = await running;
+    assert.equal(left.exitCode, 0, left.stderr);
+    assert.match(left.stdout, /does not need the researcher’s computer/);
+    assert.match(left.stdout, new RegExp(`jobs attach ${spec.job_id}`));
+
+    const attached = home.start('jobs', 'attach', spec.job_id, '-o', 'later');
+    await home.says(attached, /Training/);
+    await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('pod', 'models'));
+    await worker.send(spec.job_id, home.path('pod', 'models'), FILES);
+    server.update(spec.job_id, { phase: 'done' });
+    const { exitCode, stderr } = await attached;
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /Received/);
+    assert.deepEqual(await readdir(home.path('later')), ['single']);
+  });
+
+  it('killed before the data is across, jobs attach serves it and brings the model where it was wanted', async () => {
+    const running = desk.train('-o', 'wanted');
+    const spec = await server.submitted();
+    await home.says(running, /No worker/);
+    running.kill('SIGKILL');
+    await running;
+    const attached = home.start('jobs', 'attach', spec.job_id);
+    await home.says(attached, /No worker/);
+    const worker = await desk.joined();
+    await desk.untilPublished(worker);
+    server.update(spec.job_id, { phase: 'done' });
+    const { exitCode, stderr } = await attached;
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /Sent 30\d kB/);
+    assert.deepEqual(await readdir(home.path('wanted')), ['single']);
+    assert.deepEqual(await readdir(home.path('config', 'jobs')), []);
+  });
+
+  it('with --detach --no-stage leaves when the data is across, says what that means, and jobs attach serves it again', async () => {
+    const lost = await desk.joined('gpu-lost');
+    const running = desk.train('--detach', '--no-stage');
+    const spec = await server.submitted();
+    assert.equal(spec.stage, false);
+    server.update(spec.job_id, { staging: 'off' });
+    await lost.receive(spec, home.path('pod-lost'));
+    const left = await running;
+    assert.equal(left.exitCode, 0);
+    assert.match(left.stderr, /stays on the worker \(--no-stage\): if that is lost, the job waits for this computer/);
+    assert.match(left.stdout, /if that is lost, the job waits for the researcher’s computer/);
+    await lost.epochs(spec.job_id, 'single', 1, 2);
+    const attached = home.start('jobs', 'attach', spec.job_id);
+    await home.says(attached, /Training/);
+    const worker = await desk.joined();
+    await desk.untilPublished(worker);
+    server.update(spec.job_id, { phase: 'done' });
+    const { exitCode, stderr } = await attached;
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /Worker gpu-1 goes on with the job/);
+    assert.deepEqual(await readdir(home.path('models')), ['single']);
+  });
+
+  it('jobs attach looking on from another machine does not stand in the way of who has the data', async () => {
+    const running = desk.train();
+    const spec = await server.submitted();
+    await home.says(running, /No worker/);
+    home.env.SLEAP_RTC_CONFIG_DIR = home.path('another-machine');
+    const onlooker = home.start('jobs', 'attach', spec.job_id, '-o', 'elsewhere');
+    await home.says(onlooker, /data is not on this machine/);
+    const worker = await desk.joined();
+    await desk.untilPublished(worker);
+    server.update(spec.job_id, { phase: 'done' });
+    assert.equal((await running).exitCode, 0);
+    assert.equal((await onlooker).exitCode, 0);
+    assert.deepEqual(await readdir(home.path('elsewhere')), ['single']);
+  });
+});

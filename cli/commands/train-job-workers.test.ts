@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { Desk } from '../testing/desk.ts';
+import type { FakeServer } from '../testing/fake-server.ts';
+import type { TestHome } from '../testing/run-cli.ts';
+
+describe('sleap-rtc train, by who is in the room', function () {
+  this.timeout(60_000);
+  let desk: Desk;
+  let home: TestHome;
+  let server: FakeServer;
+
+  beforeEach(async () => {
+    desk = await Desk.make();
+    ({ home, server } = desk);
+  });
+  afterEach(() => desk[Symbol.asyncDispose]());
+
+  it('says that no worker is in the room, waits, and goes on when one comes', async () => {
+    const running = desk.train();
+    const spec = await server.submitted();
+    await home.says(running, /No worker is in the room lab-mice; waiting/);
+    const worker = await desk.joined();
+    await worker.receive(spec, home.path('pod', 'dataset'));
+    server.update(spec.job_id, {
+      phase: 'failed',
+      error: { code: 'CONFIG_REFUSED', message: 'trainer_config.x is not a key.', remedy: 'Fix it.' },
+    });
+    const { exitCode, stderr } = await running;
+    // The job's own code decides.
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /Error: trainer_config\.x is not a key\. \[CONFIG_REFUSED\]\nFix it\./);
+  });
+
+  it('sends nothing to a worker with another key, and says who was refused', async () => {
+    const stranger = await desk.joined('gpu-1', 'worker', Buffer.alloc(32, 'other').toString('base64url'));
+    const running = desk.train();
+    const spec = await server.submitted();
+    await assert.rejects(stranger.receive(spec, home.path('pod', 'dataset')), { code: 'PEER_NOT_PROVEN' });
+    await home.says(running, /A connection was refused: gpu-1 and cli-.* the same room key, so no data was moved/);
+    assert.ok(!(await readdir(home.path())).includes('pod'), 'nothing has come to the worker');
+    server.update(spec.job_id, {
+      phase: 'failed',
+      error: { code: 'PEER_NOT_PROVEN', message: 'No key.', remedy: 'Use the same invite.' },
+    });
+    const { exitCode, stderr } = await running;
+    assert.equal(exitCode, 4);
+    assert.doesNotMatch(stderr, /Sent /);
+  });
+
+  it('waits as long as --wait says, then cancels the job and exits with 6', async () => {
+    const { exitCode, stderr } = await desk.train('--wait', '0.02');
+    assert.equal(exitCode, 6, stderr);
+    assert.match(stderr, /No worker is in the room lab-mice; the time of --wait is over.*\[NO_WORKER\]/);
+    const spec = await server.submitted();
+    assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
+  });
+
+  it('submits with the priority that was asked for and with none otherwise', async () => {
+    await desk.train('--wait', '0.02');
+    assert.equal((await server.submitted()).priority, undefined);
+    await desk.train('--wait', '0.02', '--priority', '1', '--again');
+    assert.equal([...server.jobs.values()].at(-1)?.spec?.priority, 1);
+    assert.equal((await desk.train('--priority', '6')).exitCode, 2);
+  });
+
+  it('says that no worker meets what was asked for', async () => {
+    await desk.joined();
+    const { exitCode, stderr } = await desk.train('--wait', '0.02', '--min-gpu-memory', '80000');
+    assert.equal(exitCode, 6);
+    assert.match(stderr, /None of the 1 worker in the room lab-mice has what the job asks for/);
+    const other = await desk.train('--wait', '0.02', '--worker', 'gpu-9');
+    assert.match(other.stderr, /The worker gpu-9 is not in the room/);
+  });
+
+  it('serves nobody who is not a worker, whatever they say', async () => {
+    const stranger = await desk.joined('stranger', 'client');
+    const running = desk.train();
+    const spec = await server.submitted();
+    await assert.rejects(stranger.receive(spec, home.path('stolen')));
+    server.update(spec.job_id, { phase: 'cancelled' });
+    const { exitCode, stderr } = await running;
+    assert.equal(exitCode, 7);
+    assert.match(stderr, /stranger is no worker/);
+    assert.deepEqual(
+      (await readdir(home.path('stolen'))).filter((name) => name.endsWith('.slp')),
+      [],
+    );
+  });
+});
