@@ -133,7 +133,11 @@ export class FaultRoom {
 
   async startPod(name: string, env: Record<string, string> = {}): Promise<void> {
     // As in production: with the spare process whose imports are done.
-    const worker = await this.room.startWorker(name, { SLEAP_RTC_WARM_TRAINER: '1', ...this.#clock, ...env });
+    const worker = await this.room.startWorker(name, {
+      SLEAP_RTC_WARM_TRAINER: process.env.SLEAP_RTC_WARM_TRAINER ?? '1',
+      ...this.#clock,
+      ...env,
+    });
     this.#pods.set(name, { worker, env });
     this.#ended.delete(name);
   }

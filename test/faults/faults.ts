@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { StackPart } from '../../stack/index.ts';
 import type { CommandResult } from '../support/test-room.ts';
 import type { FaultRoom } from './fault-room.ts';
-import { begin, epoch, type Moment, predicting, publish, replyLost, transfer, upload } from './moments.ts';
+import { begin, epoch, type Moment, predicting, publish, queued, replyLost, transfer, upload } from './moments.ts';
 import { finalStatus } from './outcome.ts';
 import { mountSmallDisk, noSmallDisk } from './small-disk.ts';
 import type { WatchedJob } from './watched-job.ts';
@@ -183,6 +183,14 @@ export const FAULTS: Fault[] = [
     }),
   ),
   { fault: 'jobs cancel', at: publish, inject: types('cancel') },
+  {
+    fault: 'jobs cancel',
+    at: queued,
+    prepare: async () => ({ args: ['--worker', 'nobody'], undo: nothing }),
+    inject: types('cancel'),
+    ends: 'cancelled',
+    afterwards: commandSays(7, /JOB_CANCELLED/),
+  },
   { fault: 'jobs stop', at: epoch(3), inject: types('stop') },
   { fault: 'kill -9 of two pods in turn', at: epoch(3), inject: bothPodsDie },
   { fault: 'laptop gone, and back', at: transfer(0.1), inject: laptopGoes, afterwards: attaches },

@@ -22,11 +22,14 @@ export interface Moment {
 
 /** The job is submitted; the fault is there already. */
 export function begin(large: boolean): Moment {
-  return {
-    phase: 'from the start',
-    large,
-    arm: () => ({ reached: async (job) => void (await job.id), release: () => {} }),
-  };
+  return { phase: 'from the start', large, arm: submitted };
+}
+
+/** The job is submitted, and no worker is there that may have it. */
+export const queued: Moment = { phase: 'queued', arm: submitted };
+
+function submitted(): ArmedMoment {
+  return { reached: async (job) => void (await job.id), release: () => {} };
 }
 
 /** This part of the data is across, and the rest is not: the CLI is frozen there until the fault has come. */
