@@ -289,5 +289,7 @@ export class FaultRoom {
 
 /** Many short epochs, so that a fault hits the one it is meant for. */
 function short(config: string): string {
-  return config.replace('max_epochs: 5', `max_epochs: ${EPOCHS}`).replace('epoch: 20', 'epoch: 8');
+  return config
+    .replace('max_epochs: 5', `max_epochs: ${EPOCHS}\n  early_stopping: { stop_training_on_plateau: false }`)
+    .replace('epoch: 20', 'epoch: 8');
 }
