@@ -18,6 +18,9 @@ const MAX_LOST_MS = 120_000;
 /** `npm test` has time for some faults only. */
 const rows = process.env.SLEAP_RTC_FAULTS === 'all' ? FAULTS : FAULTS.filter(({ quick }) => quick);
 
+/** For whoever wants to know how far a job came whose test has failed. */
+let underWay: WatchedJob | undefined;
+
 describe('a job survives', function () {
   this.timeout(180_000 + AWAY_MS);
   this.slow(60_000);
@@ -32,7 +35,11 @@ describe('a job survives', function () {
     await at?.stop();
   });
   afterEach(async function () {
-    if (this.currentTest?.state === 'failed') await at.abandon();
+    if (this.currentTest?.state === 'failed') {
+      const last = underWay?.heard.slice(-3).map(({ message }) => JSON.stringify(message));
+      process.stdout.write(`${underWay?.command.shown()}${last?.join('\n')}\n`);
+      await at.abandon();
+    }
     await at.heal();
   });
 
@@ -63,6 +70,7 @@ async function undergo(at: FaultRoom, row: Fault): Promise<Recovery> {
   const noise = row.at.large ? LARGE_BYTES : row.newData ? NEW_BYTES : 0;
   const to = prepared?.output ?? output;
   const job = row.infers ? await at.infer({ output: to, frames: FRAMES }) : await at.train({ output: to, noise, args });
+  underWay = job;
   try {
     await moment.reached(job);
     const id = await job.id;
@@ -92,8 +100,6 @@ async function undergo(at: FaultRoom, row: Fault): Promise<Recovery> {
       lostMs: ms,
       outcome: outcomeOf(row, job),
     };
-  } catch (error) {
-    throw new Error(`${error instanceof Error ? error.message : error}\n${job.command.shown()}`, { cause: error });
   } finally {
     moment.release();
     job.command.kill();
