@@ -23,7 +23,7 @@ export interface LiveLinkOptions {
   onMessage: (message: ServerMessage) => void;
   onState: (state: LinkState) => void;
   /** The room is shut for this invite; the link has ended. */
-  onRefused: (code: string, message: string) => void;
+  onRefused: () => void;
   waitsMs?: readonly number[];
 }
 
@@ -115,7 +115,7 @@ export class LiveLink {
     }
     if (message.type === 'error' && isRefusal(message.code)) {
       this.stop();
-      this.#options.onRefused(message.code, message.message);
+      this.#options.onRefused();
       return;
     }
     if (message.type === 'error' && message.code === 'SIGN_IN_REQUIRED') this.#options.onSignedOut(idToken);

@@ -89,7 +89,12 @@ function details(state: RoomState, { status }: ShownJob): View {
           models.length > 0 &&
           html`<div>
             <dt>${models.length === 1 ? 'Model' : 'Models'}</dt>
-            <dd>${models.map(({ id, aliases }) => html`<span class="chip">${aliases[0] ?? nameOfModel(state.manifest, id)}</span> `)}</dd>
+            <dd>
+              ${models.map(({ id, aliases, stopped_early }) => {
+                const name = aliases[0] ?? nameOfModel(state.manifest, id);
+                return html`<span class="chip">${name}${stopped_early && ', stopped early'}</span> `;
+              })}
+            </dd>
           </div>`
         }
         ${

@@ -57,6 +57,7 @@ function rows(
       <th scope="row">
         <strong>${name}</strong> <code>${model.id}</code>
         <span class="chips">
+          ${training.stopped_early && html`<span class="chip">stopped early</span>`}
           ${otherNames.map((alias) => html`<span class="chip">${alias}</span>`)}
           ${model.tags.map((tag) => html`<span class="chip tag">${tag}</span>`)}
         </span>

@@ -12,6 +12,7 @@ import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts'
 /** Set to draw the picture in the documents anew. */
 const SCREENSHOT = process.env.SLEAP_RTC_SCREENSHOT;
 const HTML = '<img src=x onerror="document.title=1"><b>bold</b>';
+const Jobs = z.object({ jobs: z.array(z.object({ job_id: z.string() })) });
 const SHOWN_MS = 15_000;
 
 describe('the room’s page, in Chromium against the running stack', function () {
@@ -165,6 +166,33 @@ describe('the room’s page, in Chromium against the running stack', function ()
     const error = early.page.locator('[data-phase="failed"] [data-code="CONFIG_REFUSED"]');
     await error.waitFor({ timeout: SHOWN_MS });
     assert.match(await textOf(error), /no_such_key.*Correct the named key in the config/s);
+    early.assertClean();
+  });
+
+  it('says that a job is paused, and of a model that its training was stopped early', async () => {
+    const long = join(room.folder, 'long.yaml');
+    await writeFile(long, (await readFile(FLIES_CONFIG, 'utf8')).replace(/max_epochs: \d+/, 'max_epochs: 500'));
+    const out = join(room.folder, 'stopped');
+    const training = room.cli(['train', fliesLabels(room.tools), '--config', long, '-o', out, '--json']);
+    await training.untilShown(/epoch 1\/500/);
+    const [job] = Jobs.parse(await room.json(['jobs', 'list'])).jobs;
+    assert.ok(job);
+    await room.json(['jobs', 'pause', job.job_id]);
+    const card = early.page.locator(`[data-job="${job.job_id}"]`);
+    const pill = card.locator('.pill[data-phase="paused"]');
+    await pill.waitFor({ timeout: SHOWN_MS });
+    assert.equal(await textOf(pill), 'Paused');
+    await room.json(['jobs', 'stop', job.job_id]);
+    const ended = await training;
+    assert.equal(ended.exitCode, 0, ended.stderr);
+    const [model] = TrainResult.parse(JSON.parse(ended.stdout)).models;
+    const row = early.page.locator(`[data-model="${model?.id}"]`);
+    await row.getByText('stopped early').waitFor({ timeout: SHOWN_MS });
+    await card.locator('.card-head').click();
+    await card
+      .locator('.details')
+      .getByText(/, stopped early/)
+      .waitFor({ timeout: SHOWN_MS });
     early.assertClean();
   });
 
