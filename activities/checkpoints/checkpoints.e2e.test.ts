@@ -12,6 +12,7 @@ import { s3Layout } from '../../protocol/s3-layout.ts';
 import { startTestS3 } from '../../test/workflows/s3.ts';
 import { type Attempt, attemptSeconds, listAttempts, newAttempt } from '../sleap-nn/attempts.ts';
 import { describeFolder } from '../sleap-nn/collect-model.ts';
+import { EarlyStops } from '../sleap-nn/early-stops.ts';
 import { findResumePoint } from '../sleap-nn/resume-point.ts';
 import type { TrainedModel } from '../sleap-nn/trained-model.ts';
 import { CheckpointKeeper, keepModel, type RunPlace, restoreCheckpoints, restoreModel } from './index.ts';
@@ -132,6 +133,15 @@ describe('checkpoints, on a real S3 server', function () {
     const best = await readFile(join(third.attempts[0]?.runFolder ?? '', 'best.ckpt'));
     assert.ok(best.equals(await readFile(join(first.runFolder, 'best.ckpt'))), 'the first pod’s best is not lost');
     assert.equal((await findResumePoint(third.attempts, { python: 'python3', logger, signal }))?.epochsDone, 4);
+  });
+
+  it('brought to a pod that has been told to stop the run early let it end at once', async () => {
+    const first = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    await keep([first], [0]);
+    const stops = new EarlyStops();
+    await stops.want(join(dir, 'pod-2'));
+    const { restored, work } = await restore('pod-2');
+    assert.deepEqual([restored, await stops.isWanted(work)], [true, true]);
   });
 
   it('are kept twice, the newest and the one before, which is taken where the newest is damaged', async () => {

@@ -1,9 +1,12 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname } from 'node:path';
 import type { TrainingEvent } from './zmq-bridge.ts';
 
-/** Its presence in a run's work folder says that the run shall end early, also to an attempt that begins later. */
-const MARK = 'stop-early';
+/**
+ * Its presence says that the run with this work folder shall end early, also to an attempt that begins later. It lies beside the
+ * folder, which is made anew when checkpoints of another pod are brought.
+ */
+const markOf = (work: string) => `${work}.stop-early`;
 
 /** What a run under way offers to whoever wants it to end early. */
 interface Stoppable {
@@ -22,14 +25,14 @@ export class EarlyStops {
 
   /** Wants the run with this work folder to end. */
   async want(work: string): Promise<void> {
-    await mkdir(work, { recursive: true });
-    await writeFile(join(work, MARK), '');
+    await mkdir(dirname(work), { recursive: true });
+    await writeFile(markOf(work), '');
     this.#underWay.get(work)?.();
   }
 
   /** True where somebody wanted it, perhaps of an earlier attempt. */
   isWanted(work: string): Promise<boolean> {
-    return stat(join(work, MARK)).then(
+    return stat(markOf(work)).then(
       () => true,
       () => false,
     );

@@ -185,6 +185,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     await room.json(['jobs', 'stop', job.job_id]);
     const ended = await training;
     assert.equal(ended.exitCode, 0, ended.stderr);
+    assert.doesNotMatch(training.shown(), /epoch 40\//, 'it ended when it was told to');
     const [model] = TrainResult.parse(JSON.parse(ended.stdout)).models;
     const row = early.page.locator(`[data-model="${model?.id}"]`);
     await row.getByText('stopped early').waitFor({ timeout: SHOWN_MS });
