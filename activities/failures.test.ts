@@ -75,6 +75,14 @@ describe('failures', () => {
       });
     });
 
+    it('passes on a better explanation of an error, where there is one', async () => {
+      const explained = wrapActivities(
+        { write: async () => Promise.reject(new Error('ENOSPC')) },
+        async () => new SleapRtcError('DISK_FULL', '0.01 GB of 100.00 GB are left.'),
+      );
+      await assert.rejects(explained.write(), { type: 'DISK_FULL', message: '0.01 GB of 100.00 GB are left.' });
+    });
+
     it('lets a cancellation pass, also a wrapped one, so that the activity counts as cancelled', async () => {
       await assert.rejects(activities.stop(), (error: unknown) => error === cancelled);
     });

@@ -61,8 +61,12 @@ export function isCancelled(failure: unknown): boolean {
  * Makes activities throw what Temporal can store: a SleapRtcError (or a bug) becomes an ApplicationFailure with its code.
  * A cancellation passes as it is, so that the activity counts as cancelled and not as failed, also where a library or one
  * of our errors has wrapped it.
+ * @param explain may put a better error in the place of one, e.g. one that says how full the disk is
  */
-export function wrapActivities<T extends object>(activities: T): T {
+export function wrapActivities<T extends object>(
+  activities: T,
+  explain: (error: unknown) => unknown = (error) => error,
+): T {
   const entries: [string, (...args: unknown[]) => Promise<unknown>][] = Object.entries(activities);
   const wrapped = entries.map(([name, activity]) => [
     name,
@@ -70,7 +74,7 @@ export function wrapActivities<T extends object>(activities: T): T {
       try {
         return await activity(...args);
       } catch (error) {
-        throw cancellationIn(error) ?? toApplicationFailure(error);
+        throw cancellationIn(error) ?? toApplicationFailure(await explain(error));
       }
     },
   ]);

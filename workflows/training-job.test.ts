@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { HoldGpuSessionInput } from '../activities/contract.ts';
-import { SleapRtcError } from '../protocol/errors.ts';
+import { type ErrorCode, SleapRtcError } from '../protocol/errors.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import type { FakePod } from '../test/workflows/fake-pod.ts';
 import { trainingInput } from '../test/workflows/job-inputs.ts';
@@ -114,25 +114,30 @@ describe('trainingJob', function () {
     assert.equal(pod.calls.filter((call) => call === 'receiveDataset').length, 3);
   });
 
-  it('ends with the code of an error that only a person can cure, without trying again, and frees the GPU', async () => {
-    const pod = await startPod({
-      room: 'refused',
-      overrides: () => ({
-        train: async () => {
-          throw new SleapRtcError('CONFIG_REFUSED', 'trainer_config.max_epochs must be positive.');
-        },
-      }),
-    });
-    const job = await start(trainingInput({ room: 'refused' }));
-    const error = await failureOf(job);
-    assert.equal(error.code, 'CONFIG_REFUSED');
-    assert.match(error.message, /max_epochs/);
-    const status = await statusOf(job);
-    assert.equal(status.phase, 'failed');
-    assert.deepEqual(status.error, { code: error.code, message: error.message, remedy: error.remedy });
-    assert.equal(pod.calls.filter((call) => call === 'train').length, 1);
-    assert.equal(pod.sessions.size, 0);
-    assert.deepEqual(control.manifest('refused').models, {});
+  describe('ends with an error that only a person can cure, says what to do, does not try again, and frees the GPU', () => {
+    const errors: [code: ErrorCode, message: string, advice: RegExp][] = [
+      ['CONFIG_REFUSED', 'trainer_config.max_epochs must be positive.', /Correct the named key/],
+      ['LABELS_CORRUPT', 'labels.pkg.slp cannot be read as SLEAP labels: truncated file.', /save the package again/],
+      ['GPU_OUT_OF_MEMORY', 'The GPU has too little memory for this config.', /Lower .*batch_size/],
+      ['DISK_FULL', 'The worker’s disk is full: 0.01 GB of 100.00 GB are left.', /Free space/],
+    ];
+    for (const [code, message, advice] of errors) {
+      it(code, async () => {
+        const room = `refused-${code.toLowerCase().replaceAll('_', '-')}`;
+        const train = () => Promise.reject(new SleapRtcError(code, message));
+        const pod = await startPod({ room, overrides: () => ({ train }) });
+        const job = await start(trainingInput({ room }));
+        const error = await failureOf(job);
+        assert.deepEqual([error.code, error.message], [code, message]);
+        assert.match(error.remedy, advice);
+        const status = await statusOf(job);
+        assert.equal(status.phase, 'failed');
+        assert.deepEqual(status.error, { code, message, remedy: error.remedy });
+        assert.equal(pod.calls.filter((call) => call === 'train').length, 1);
+        assert.equal(pod.sessions.size, 0);
+        assert.deepEqual(control.manifest(room).models, {});
+      });
+    }
   });
 
   it('stays done when the researcher can’t be reached afterwards', async () => {

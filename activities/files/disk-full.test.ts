@@ -17,6 +17,11 @@ describe('a full disk', () => {
     }
   });
 
+  it('is told as it was where sizes are told already', async () => {
+    const known = new SleapRtcError('DISK_FULL', '500.0 MB are needed, but only 10.0 MB are free.');
+    assert.equal(await diskFullOrWithSizes(known, tmpdir()), known);
+  });
+
   it('is no excuse for anything else', async () => {
     const other = new SleapRtcError('CONFIG_REFUSED', 'no');
     assert.equal(await diskFullOrWithSizes(other, tmpdir()), other);

@@ -13,9 +13,12 @@ export function diskFullOr(error: unknown): unknown {
   return new SleapRtcError('DISK_FULL', 'The worker’s disk is full.', { cause: error });
 }
 
+/** Sizes are in the sentence already, e.g. how much was needed. */
+const WITH_SIZES = /\d [kMG]B\b/;
+
 /** The same, for a folder's disk, with what is left on it and its size, so that an admin need not look. */
 export async function diskFullOrWithSizes(error: unknown, folder: string): Promise<unknown> {
-  if (!isDiskFull(error)) return error;
+  if (!isDiskFull(error) || (error instanceof SleapRtcError && WITH_SIZES.test(error.message))) return error;
   const disk = await statfs(folder).catch(() => undefined);
   if (disk === undefined) return diskFullOr(error);
   const [left, size] = [disk.bavail * disk.bsize, disk.blocks * disk.bsize].map(gigabytes);

@@ -7,7 +7,6 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
 import type { FrameProgress } from '../../protocol/peer-messages.ts';
 import type { PredictionSummary } from '../contract.ts';
-import { diskFullOrWithSizes } from '../files/disk-full.ts';
 import { explainFailure } from './explain-failure.ts';
 import type { SleapNnDeps } from './index.ts';
 import type { SleapNnExit } from './launcher-process.ts';
@@ -128,8 +127,6 @@ export function createPredict(deps: SleapNnDeps) {
       const summary = { frames: frames?.frames ?? 0, seconds: Math.round((Date.now() - startedAtMs) / 100) / 10 };
       await writeFileAtomic(summaryFile, JSON.stringify(summary));
       return summary;
-    } catch (error) {
-      throw await diskFullOrWithSizes(error, deps.workDir);
     } finally {
       clearInterval(heartbeat);
     }

@@ -7,7 +7,6 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 import { datasetHash, modelId } from '../../protocol/model-id.ts';
 import type { CheckpointKeeper } from '../checkpoints/index.ts';
 import type { TrainInput } from '../contract.ts';
-import { diskFullOrWithSizes } from '../files/disk-full.ts';
 import { type Attempt, attemptSeconds, finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
 import { collectModel } from './collect-model.ts';
 import type { EarlyStops } from './early-stops.ts';
@@ -101,8 +100,6 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       const trained = await finish(job, finished);
       await keptWork.keepModel(job, trained, logger);
       return trained;
-    } catch (error) {
-      throw await diskFullOrWithSizes(error, deps.workDir);
     } finally {
       clearInterval(heartbeat);
     }

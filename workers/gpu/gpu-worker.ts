@@ -7,6 +7,7 @@ import { GracefulShutdownPeriodExpiredError, NativeConnection, Worker } from '@t
 import type { Logger } from 'pino';
 import { createDatasetActivities } from '../../activities/datasets/index.ts';
 import { wrapActivities } from '../../activities/failures.ts';
+import { diskFullOrWithSizes } from '../../activities/files/disk-full.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
@@ -135,14 +136,15 @@ async function runUntilAborted(
     }),
   );
   const checkpoints = { s3, bucket, everyMs: config.checkpointEveryMs };
-  const jobWork = {
-    ...wrapActivities(
-      createTransferActivities({ signaling, s3, bucket, worker: name, workDir, datasets, publishProgress }),
-    ),
-    ...wrapActivities(createDatasetActivities({ signaling, s3, bucket, worker: name, workDir, logger })),
-    ...wrapActivities(createSleapNnActivities({ workDir, python, warmTrainer, checkpoints, publishProgress, logger })),
-    ...wrapActivities(createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger })),
-  };
+  const jobWork = wrapActivities(
+    {
+      ...createTransferActivities({ signaling, s3, bucket, worker: name, workDir, datasets, publishProgress }),
+      ...createDatasetActivities({ signaling, s3, bucket, worker: name, workDir, logger }),
+      ...createSleapNnActivities({ workDir, python, warmTrainer, checkpoints, publishProgress, logger }),
+      ...createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger }),
+    },
+    (error) => diskFullOrWithSizes(error, workDir),
+  );
 
   const shared = {
     connection,
