@@ -182,6 +182,24 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.equal(server.jobs.size, 0);
   });
 
+  it('waits for storage that is away, before the job and after it', async () => {
+    server.storageAway = true;
+    const worker = await desk.joined();
+    const running = desk.train();
+    await home.says(running, /The S3 storage cannot be reached. Waiting for it to come back; nothing is lost/);
+    assert.equal(server.jobs.size, 0);
+    server.storageAway = false;
+    const spec = await desk.untilPublished(worker);
+    server.storageAway = true;
+    server.update(spec.job_id, { phase: 'done' });
+    await home.says(running, /Fetching the model from the room’s storage/);
+    await home.says(running, /Back again.*Waiting for it to come back; nothing is lost/s);
+    server.storageAway = false;
+    const { exitCode, stderr } = await running;
+    assert.equal(exitCode, 0, stderr);
+    assert.deepEqual(await readdir(home.path('models')), ['single']);
+  });
+
   it('outlives a server that restarts while it trains, and says so', async () => {
     const worker = await desk.joined();
     const running = desk.train();
@@ -190,7 +208,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     await worker.epochs(spec.job_id, 'single', 1, 2);
     await home.says(running, /epoch 1\/2/);
     await server.down();
-    await home.says(running, /The job is not lost|the job is not lost/);
+    await home.says(running, /Connecting again; the job is not lost|Waiting for it to come back; nothing is lost/);
     await server.up();
     await home.says(running, /Back again/);
     await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('pod', 'models'));

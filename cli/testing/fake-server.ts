@@ -34,6 +34,8 @@ export class FakeServer implements AsyncDisposable {
   damage: (content: Buffer) => Buffer = (content) => content;
   /** Submits whose answer is to be lost on the way. */
   lostReplies = 0;
+  /** S3 does not answer while set: what needs it is refused. */
+  storageAway = false;
   /** Answered to every API call while set. */
   refusal: SleapRtcError | undefined;
   #http: Server | undefined;
@@ -151,6 +153,9 @@ export class FakeServer implements AsyncDisposable {
     if (req.headers['x-room-token'] !== TOKEN)
       throw new SleapRtcError('TOKEN_REFUSED', 'This token does not open the room.');
     if (rest === '' || rest === '/open') return { room_id: ROOM, ...times, ...this.room.counts() };
+    const needsStorage = rest === '/manifest' || /\/(files|results)$/.test(rest);
+    if (needsStorage && this.storageAway)
+      throw new SleapRtcError('STORAGE_UNREACHABLE', 'The S3 storage cannot be reached.');
     if (rest === '/manifest') return this.manifest;
     if (rest === '/jobs' && req.method === 'POST') return this.#submit(JobSpec.parse(JSON.parse(await text(req))));
     if (rest === '/jobs') return { jobs: [...this.jobs.values()].map(({ status }) => status) };

@@ -1,10 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Args, Flags } from '@oclif/core';
+import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import { BaseCommand, connectionFlags } from '../../base-command.ts';
 import { downloadModel } from '../../lib/job/download-files.ts';
 import { findModel } from '../../lib/job/find-model.ts';
 import { checkOutputFolder, placeFolder } from '../../lib/job/place-folder.ts';
+import { patienceOf, whileAway } from '../../lib/job/watch-job.ts';
+import { createDisplay } from '../../lib/output/display.ts';
+import { JobProgress } from '../../lib/output/job-progress.ts';
 import { bytes, count } from '../../lib/output/words.ts';
 
 /** `sleap-rtc models download REF` */
@@ -31,7 +35,12 @@ export default class ModelsDownload extends BaseCommand {
     await checkOutputFolder(flags.output);
     const model = findModel(await api.manifest(), args.model);
     const partial = join(flags.output, `.sleap-rtc-${model.id}.partial`);
-    const files = await downloadModel(api, model.id, partial);
+    const display = createDisplay();
+    const progress = new JobProgress(display);
+    const { signal } = new AbortController();
+    const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
+    const fetch = () => downloadModel(api, model.id, partial, { signal, onProgress });
+    const files = await whileAway(fetch, patienceOf(progress, signal)).finally(() => display[Symbol.dispose]());
     const path = await placeFolder(partial, flags.output, `${model.model_type}-${model.id}`);
     await rm(partial, { recursive: true, force: true });
     const size = files.reduce((sum, file) => sum + file.size_bytes, 0);

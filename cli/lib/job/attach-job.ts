@@ -15,6 +15,7 @@ import { type JobOutcome, jobOutcome } from './job-outcome.ts';
 import { forgetJob, type JobRecord, recallJob } from './job-record.ts';
 import { partialFolder, removePartial } from './partial-folder.ts';
 import { checkOutputFolder } from './place-folder.ts';
+import { patienceOf, whileAway } from './watch-job.ts';
 
 /** What `jobs attach` was asked to do. */
 export interface AttachRequest {
@@ -59,7 +60,7 @@ export async function attachJob(
       progress.curve(runs);
       // Also where a worker has the data: it may be lost, and the next one asks for the data again.
       data = status.staging === 'staged' ? undefined : await dataOf(record, { cache, signal }, progress);
-      follower = await JobFollower.enter({
+      const following = {
         api,
         jobId,
         sources: data?.sources,
@@ -70,7 +71,8 @@ export async function attachJob(
         stage: status.staging !== 'off',
         detach: false,
         signal,
-      });
+      };
+      follower = await whileAway(() => JobFollower.enter(following), patienceOf(progress, signal));
       followed = await follower.follow();
     }
     await forgetJob(configFolder, jobId);

@@ -2,11 +2,13 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { TrainingRun } from '../../../protocol/job.ts';
+import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import { downloadModel } from './download-files.ts';
 import type { Followed } from './follow-job.ts';
 import type { OutcomeContext } from './job-outcome.ts';
 import { partialFolder } from './partial-folder.ts';
 import { placeFolder } from './place-folder.ts';
+import { patienceOf, whileAway } from './watch-job.ts';
 
 /** A model on the researcher's disk. */
 export interface CollectedModel {
@@ -34,7 +36,9 @@ export async function collectModels(
       progress.note('Fetching the model from the room’s storage.');
       // Apart from what WebRTC left half-made.
       finished = join(partial, `.s3-${id}`);
-      await downloadModel(api, id, finished, { signal, onProgress: (transfer) => progress.transfer(transfer) });
+      const folder = finished;
+      const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
+      await whileAway(() => downloadModel(api, id, folder, { signal, onProgress }), patienceOf(progress, signal));
     }
     collected.push({ id, model_type, aliases, path: await placeFolder(finished, output, run) });
   }

@@ -5,6 +5,7 @@ import { downloadPredictions } from './download-files.ts';
 import type { Followed } from './follow-job.ts';
 import type { OutcomeContext } from './job-outcome.ts';
 import { partialFolder } from './partial-folder.ts';
+import { patienceOf, whileAway } from './watch-job.ts';
 
 /**
  * Brings a finished inference's files to their place in the output folder: what came over WebRTC, else from S3. Nobody's
@@ -19,9 +20,11 @@ export async function collectPredictions(
   if (!received) {
     progress.note('Fetching the predictions from the room’s storage.');
     // Apart from what WebRTC left half-made.
-    finished = join(finished, '.s3');
+    const folder = join(finished, '.s3');
+    finished = folder;
     const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
-    await downloadPredictions(api, status.job_id, finished, { signal, onProgress });
+    const fetch = () => downloadPredictions(api, status.job_id, folder, { signal, onProgress });
+    await whileAway(fetch, patienceOf(progress, signal));
   }
   const entries = await readdir(finished, { withFileTypes: true });
   const placed: string[] = [];

@@ -5,13 +5,13 @@ import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
-import { EXIT, SleapRtcError } from '../../../protocol/errors.ts';
+import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type FileEntry, FileList } from '../../../protocol/files.ts';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { networkReason, pause } from '../api/http.ts';
 
-/** Times that a list of files is tried; each goes on with the files that are still missing, with fresh URLs. */
+/** Times that files which did not arrive as they were published are fetched. */
 const TRIES = 4;
 const PAUSE_MS = 1_000;
 
@@ -51,7 +51,7 @@ type List = () => Promise<{ files: (FileEntry & { url: string })[] }>;
 
 /**
  * Fetches files through short-lived URLs of the API, and checks each against its SHA-256. Files that are there and right
- * already are kept.
+ * already are kept, so that it goes on where it was when storage that was away is back.
  */
 async function downloadFiles(list: List, folder: string, options: DownloadOptions = {}): Promise<FileEntry[]> {
   for (let attempt = 1; ; attempt++) {
@@ -59,8 +59,7 @@ async function downloadFiles(list: List, folder: string, options: DownloadOption
       return await fetchMissing(list, folder, options);
     } catch (error) {
       options.signal?.throwIfAborted();
-      const cured =
-        error instanceof SleapRtcError && (error.exitCode === EXIT.unreachable || error.code === 'INTEGRITY');
+      const cured = error instanceof SleapRtcError && error.code === 'INTEGRITY';
       if (!cured || attempt === TRIES) throw error;
       await pause(PAUSE_MS * attempt, options.signal);
     }
@@ -134,6 +133,7 @@ async function openUrl(file: FileEntry & { url: string }, signal: AbortSignal | 
   } catch (error) {
     throw downloadError(error, file.path);
   }
+  if (response.status === 404) throw new SleapRtcError('INTEGRITY', `${file.path} is missing in the room’s storage.`);
   if (!response.ok || response.body === null) {
     throw new SleapRtcError('STORAGE_UNREACHABLE', `The storage answered ${response.status} for ${file.path}.`);
   }

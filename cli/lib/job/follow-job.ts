@@ -9,7 +9,7 @@ import type { JobProgress } from '../output/job-progress.ts';
 import { askWorkers } from './ask-workers.ts';
 import { enterRoom } from './enter-room.ts';
 import { JobPeer } from './job-peer.ts';
-import { watchJob } from './watch-job.ts';
+import { patienceOf, watchJob, whileAway } from './watch-job.ts';
 import { reasonToWait, type WaitReason } from './worker-wait.ts';
 
 /** How long results that are on their way are waited for once the job has ended, in ms; then S3 has them. */
@@ -137,15 +137,14 @@ export class JobFollower implements AsyncDisposable {
           this.#onStaging(current.staging);
           void this.#onStatus(current, waiting, signal);
         },
-        onTrouble: (sentence) => progress.trouble('api', sentence),
-        signal,
+        ...patienceOf(progress, signal),
       });
       const received = status.phase === 'done' && (await this.#peer.settle(SETTLE_MS));
       return { status, left: false, received };
     } catch (error) {
       if (error instanceof WaitedOut) throw await this.#giveUpWaiting();
       if (error instanceof Dispensable) {
-        const { status } = await api.job(jobId);
+        const { status } = await whileAway(() => api.job(jobId), patienceOf(progress, this.#options.signal));
         // The worker's word comes a moment before the job's own.
         return { status: { ...status, staging: this.#staging }, left: true, received: false };
       }

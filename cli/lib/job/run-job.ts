@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { FileEntry } from '../../../protocol/files.ts';
 import type { JobSpec } from '../../../protocol/job.ts';
+import type { Manifest } from '../../../protocol/manifest.ts';
 import { describeFiles } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import type { PreparedFiles } from '../inputs/prepared-files.ts';
@@ -16,7 +17,7 @@ import { jobOutcome } from './job-outcome.ts';
 import { forgetJob, type JobRecord, rememberJob } from './job-record.ts';
 import { partialFolder, removePartial } from './partial-folder.ts';
 import { checkOutputFolder } from './place-folder.ts';
-import { whileAway } from './watch-job.ts';
+import { patienceOf, whileAway } from './watch-job.ts';
 
 /** How a job is to be run, whatever it does. */
 export interface RunOptions {
@@ -35,8 +36,8 @@ export interface RunOptions {
 export interface JobPlan<Prepared extends PreparedFiles> {
   /** Checks and collects the files. */
   prepare: () => Promise<Prepared>;
-  /** Makes the spec, or refuses; sizes and hashes are known now. */
-  spec: (jobId: string, prepared: Prepared, entries: FileEntry[]) => Promise<JobSpec>;
+  /** Makes the spec, or refuses; sizes, hashes and what the room has are known now. */
+  spec: (jobId: string, known: { prepared: Prepared; entries: FileEntry[]; manifest: Manifest }) => JobSpec;
   /** What `jobs attach` needs to serve the files again. */
   record: JobRecord;
 }
@@ -73,11 +74,15 @@ export async function runJob<Prepared extends PreparedFiles>(
     const cache = await openHashCache();
     const sources = await describeFiles(prepared.files, { signal, cache });
     const entries = sources.map(({ entry }) => entry);
-    const spec = await plan.spec(jobId, prepared, entries);
+    // The first that is asked of the server, so that a wrong address is said at once: it answers also where S3 is away.
+    await api.room();
+    const patience = patienceOf(progress, signal);
+    const manifest = await whileAway(() => api.manifest(), patience);
+    const spec = plan.spec(jobId, { prepared, entries, manifest });
     const total = entries.reduce((sum, file) => sum + file.size_bytes, 0);
     display.say(`Checked ${spec.name}: ${count(entries.length, 'file')}, ${bytes(total)}; ${work(spec)}.`);
 
-    follower = await JobFollower.enter({
+    const following = {
       api,
       jobId,
       sources,
@@ -89,14 +94,14 @@ export async function runJob<Prepared extends PreparedFiles>(
       stage: spec.stage,
       detach: options.detach,
       signal,
-    });
+    };
+    follower = await whileAway(() => JobFollower.enter(following), patience);
     for (const sentence of await follower.askWorkers(spec)) display.say(sentence);
     await rememberJob(configFolder, jobId, plan.record);
     signal.throwIfAborted();
     // From here on the server may have the job, even if no answer comes.
     submitted = true;
-    const onTrouble = (sentence: string | undefined): void => progress.trouble('api', sentence);
-    const job = await whileAway(() => api.submitJob(spec, signal), { onTrouble, signal });
+    const job = await whileAway(() => api.submitJob(spec, signal), patience);
     display.say(`Job ${jobId} is submitted to ${api.connection.room}.`);
     if (!spec.stage) {
       const after = options.detach ? ' `jobs attach` sends it again.' : '';

@@ -25,9 +25,9 @@ export function runTraining(
     api,
     {
       prepare: () => prepareTraining(inputs),
-      spec: async (jobId, prepared, entries) => {
+      spec: (jobId, { prepared, entries, manifest }) => {
         const spec = trainingSpec(prepared, entries, { ...options, jobId });
-        refuseKnownModels(prepared, spec, await api.manifest());
+        refuseKnownModels(prepared, spec, manifest);
         return spec;
       },
       record: {

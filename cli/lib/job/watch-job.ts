@@ -3,6 +3,7 @@ import { EXIT, SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal, type JobStatus } from '../../../protocol/job.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { pause } from '../api/http.ts';
+import type { JobProgress } from '../output/job-progress.ts';
 
 /** How long one long poll waits for the job's end, in ms. Short enough that phases show even if the worker's messages are lost. */
 const POLL_MS = 10_000;
@@ -11,12 +12,21 @@ const AWAY_PAUSE_MS = 2_000;
 /** For so long a server that is away is waited for; a deployment or a reboot takes minutes. */
 const AWAY_LIMIT_MS = 30 * 60_000;
 
-/** Who is told of what while a job is watched. */
-export interface JobWatcher {
-  onStatus: (status: JobStatus, waiting: Waiting | undefined) => void;
+/** Who is told of what is away, and for how long they wait. */
+export interface Patience {
   /** What is away, as a sentence; undefined when it is back. */
   onTrouble: (sentence: string | undefined) => void;
   signal: AbortSignal;
+}
+
+/** The patience of a command whose researcher sees what is away. */
+export function patienceOf(progress: JobProgress, signal: AbortSignal): Patience {
+  return { onTrouble: (sentence) => progress.trouble('api', sentence), signal };
+}
+
+/** Who is told of what while a job is watched. */
+export interface JobWatcher extends Patience {
+  onStatus: (status: JobStatus, waiting: Waiting | undefined) => void;
 }
 
 /**
@@ -38,20 +48,20 @@ export async function watchJob(api: RoomApi, jobId: string, watcher: JobWatcher)
  * Does something that may be repeated, for as long as only infrastructure stands in the way.
  * @throws SleapRtcError the first error that waiting cannot cure, or the last one after half an hour
  */
-export async function whileAway<T>(action: () => Promise<T>, watcher: Omit<JobWatcher, 'onStatus'>): Promise<T> {
+export async function whileAway<T>(action: () => Promise<T>, { onTrouble, signal }: Patience): Promise<T> {
   let since: number | undefined;
   for (;;) {
     try {
       const result = await action();
-      watcher.onTrouble(undefined);
+      onTrouble(undefined);
       return result;
     } catch (thrown) {
-      watcher.signal.throwIfAborted();
+      signal.throwIfAborted();
       since ??= Date.now();
       const away = thrown instanceof SleapRtcError && thrown.exitCode === EXIT.unreachable;
       if (!away || Date.now() - since > AWAY_LIMIT_MS) throw thrown;
-      watcher.onTrouble(`${thrown.message} Waiting for it to come back; the job is not lost.`);
-      await pause(AWAY_PAUSE_MS, watcher.signal);
+      onTrouble(`${thrown.message} Waiting for it to come back; nothing is lost.`);
+      await pause(AWAY_PAUSE_MS, signal);
     }
   }
 }
