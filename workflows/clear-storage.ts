@@ -1,6 +1,6 @@
 import { CancellationScope, log, proxyLocalActivities } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/contract.ts';
-import { fromFailure } from '../activities/failures.ts';
+import { fromFailure } from '../protocol/failures.ts';
 import type { JobInput } from '../protocol/job.ts';
 
 /**

@@ -15,8 +15,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { GpuSessionOpened, SessionActivities } from '../activities/contract.ts';
-import { fromFailure } from '../activities/failures.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
+import { fromFailure } from '../protocol/failures.ts';
 import type { JobInput } from '../protocol/job.ts';
 import { podSessionQueue, queueOrder } from '../protocol/queues.ts';
 import { sessionQueueOf } from '../protocol/session-queues.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { fromFailure } from '../activities/failures.ts';
 import { createRequestManifestChanges } from '../activities/registry/request-changes.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
+import { fromFailure } from '../protocol/failures.ts';
 import type { JobStatus } from '../protocol/job.ts';
 import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../protocol/queues.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';

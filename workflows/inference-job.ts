@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
-import { fromFailure } from '../activities/failures.ts';
+import { fromFailure } from '../protocol/failures.ts';
 import type { InferenceSpec, JobInput, JobStatus } from '../protocol/job.ts';
 import type { ManifestChange } from '../protocol/manifest.ts';
 import { deliver } from './deliver.ts';

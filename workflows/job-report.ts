@@ -9,7 +9,7 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { describeError, fromFailure, toApplicationFailure } from '../activities/failures.ts';
+import { describeError, fromFailure, toApplicationFailure } from '../protocol/failures.ts';
 import type { JobInput, JobModel, JobPhase, JobStatus, Staging } from '../protocol/job.ts';
 import { DEFAULT_PRIORITY } from '../protocol/queues.ts';
 import { clearStorage } from './clear-storage.ts';

@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, CancellationScope, log } from '@temporalio/workflow';
-import { fromFailure } from '../activities/failures.ts';
+import { fromFailure } from '../protocol/failures.ts';
 import type { JobInput } from '../protocol/job.ts';
 import type { Pod } from './pod.ts';
 

@@ -1,5 +1,5 @@
 import { CancellationScope, condition, defineSignal, isCancellation, log, setHandler } from '@temporalio/workflow';
-import { fromFailure } from '../activities/failures.ts';
+import { fromFailure } from '../protocol/failures.ts';
 import type { JobPhase } from '../protocol/job.ts';
 import type { JobReport } from './job-report.ts';
 

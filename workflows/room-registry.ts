@@ -12,7 +12,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/contract.ts';
-import { fromFailure } from '../activities/failures.ts';
+import { fromFailure } from '../protocol/failures.ts';
 import type { ChangeOutcome, ManifestChange } from '../protocol/manifest.ts';
 import { HEARTBEAT_WITHIN } from './pod.ts';
 import { manifestChangesAppliedSignal } from './publish.ts';

@@ -1,6 +1,6 @@
 import { CancellationScope, condition, defineSignal, isCancellation, log, setHandler } from '@temporalio/workflow';
-import { fromFailure } from '../activities/failures.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
+import { fromFailure } from '../protocol/failures.ts';
 import type { JobReport } from './job-report.ts';
 import type { Pauses } from './pause.ts';
 

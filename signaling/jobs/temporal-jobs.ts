@@ -6,10 +6,10 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { SleapRtcError } from '../../protocol/errors.ts';
+import { describeError, fromFailure } from '../../protocol/failures.ts';
 import { JobId, RoomId } from '../../protocol/ids.ts';
 import { isFinal, type JobInput, JobStatus } from '../../protocol/job.ts';
 import { DEFAULT_PRIORITY, jobWorkflowId } from '../../protocol/queues.ts';
-import { type JobFailure, readJobFailure } from './job-failure.ts';
 import { jobMemo, readJobMemo, statusFromRecord } from './job-record.ts';
 import type { Jobs } from './jobs.ts';
 import { startOptions, WORKFLOW_TYPES } from './start-options.ts';
@@ -53,11 +53,13 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
   }
 
   /** A closed workflow's result, or why it has none. */
-  async function outcome(workflowId: string): Promise<{ result: unknown } | { failure: JobFailure }> {
+  async function outcome(
+    workflowId: string,
+  ): Promise<{ result: unknown } | { failure: NonNullable<JobStatus['error']> }> {
     try {
       return { result: await temporal.call(() => workflow.getHandle(workflowId).result()) };
     } catch (error) {
-      if (error instanceof WorkflowFailedError) return { failure: readJobFailure(error) };
+      if (error instanceof WorkflowFailedError) return { failure: describeError(fromFailure(error)) };
       throw error;
     }
   }

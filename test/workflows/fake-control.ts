@@ -1,9 +1,9 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import type { ControlActivities } from '../../activities/contract.ts';
-import { wrapActivities } from '../../activities/failures.ts';
 import { mergeChanges } from '../../activities/registry/merge-changes.ts';
 import { createRequestManifestChanges } from '../../activities/registry/request-changes.ts';
+import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { emptyManifest, type Manifest } from '../../protocol/manifest.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import { workflowBundle } from './servers.ts';

@@ -8,7 +8,7 @@ import type {
   PodActivities,
   SessionActivities,
 } from '../../activities/contract.ts';
-import { wrapActivities } from '../../activities/failures.ts';
+import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { podQueue } from '../../protocol/queues.ts';
 import { sessionQueuesOf } from '../../protocol/session-queues.ts';

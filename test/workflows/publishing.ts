@@ -1,5 +1,5 @@
 /** A workflow that only publishes, with the registry beside it. */
-import { toApplicationFailure } from '../../activities/failures.ts';
+import { toApplicationFailure } from '../../protocol/failures.ts';
 import type { ManifestChange } from '../../protocol/manifest.ts';
 import { publishToRoom } from '../../workflows/publish.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { WorkflowFailedError, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { fromFailure } from '../../activities/failures.ts';
 import type { SleapRtcError } from '../../protocol/errors.ts';
+import { fromFailure } from '../../protocol/failures.ts';
 import type { JobInput, JobStatus, TrainingSpec } from '../../protocol/job.ts';
 import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
 import type { trainingJob } from '../../workflows/index.ts';

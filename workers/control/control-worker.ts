@@ -4,8 +4,8 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import { createClearJobStorage } from '../../activities/datasets/index.ts';
-import { wrapActivities } from '../../activities/failures.ts';
 import { createRegistryActivities } from '../../activities/registry/index.ts';
+import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import type { ControlWorkerConfig } from './config.ts';
 import { type Deployment, promoteOnce } from './deployment.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import { fromFailure, isCancelled } from '../../activities/failures.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
+import { fromFailure, isCancelled } from '../../protocol/failures.ts';
 import type { GpuSlot } from './gpu-slot.ts';
 import type { EndedWork } from './pod-work.ts';
 

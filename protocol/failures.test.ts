@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
-import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
-import { SleapRtcError } from '../protocol/errors.ts';
-import { fromFailure, isCancelled, toApplicationFailure, wrapActivities } from './failures.ts';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+} from '@temporalio/common';
+import { SleapRtcError } from './errors.ts';
+import { fromFailure, isCancelled, toApplicationFailure } from './failures.ts';
 
 /** As the SDK gives an activity's failure to a workflow. */
 function activityFailure(cause: Error): ActivityFailure {
@@ -48,43 +54,17 @@ describe('failures', () => {
     assert.equal(isCancelled(activityFailure(new Error('x'))), false);
   });
 
+  it('reads that an admin has terminated the job, and why', () => {
+    const failure = new Error('Workflow execution failed', { cause: new TerminatedFailure('out of hours') });
+    const { code, message } = fromFailure(failure);
+    assert.deepEqual([code, message], ['JOB_CANCELLED', 'The job was terminated: out of hours']);
+  });
+
   it('makes an unknown type INTERNAL and keeps its sentence', () => {
     const error = fromFailure(
       activityFailure(ApplicationFailure.create({ type: 'TypeError', message: 'x is undefined' })),
     );
     assert.equal(error.code, 'INTERNAL');
     assert.equal(error.message, 'x is undefined');
-  });
-
-  describe('wrapActivities', () => {
-    const cancelled = new CancelledFailure('cancelled');
-    const activities = wrapActivities({
-      refuse: async (name: string) => Promise.reject(new SleapRtcError('LABELS_CORRUPT', `${name} is damaged.`)),
-      stop: async () => Promise.reject(new SleapRtcError('TRANSFER_FAILED', 'stopped', { cause: cancelled })),
-      pass: async (n: number) => n + 1,
-    });
-
-    it('keeps results and arguments', async () => assert.equal(await activities.pass(1), 2));
-
-    it('turns our errors into failures', async () => {
-      await assert.rejects(activities.refuse('a.slp'), (error: unknown) => {
-        assert.ok(error instanceof ApplicationFailure);
-        assert.equal(error.type, 'LABELS_CORRUPT');
-        assert.equal(error.message, 'a.slp is damaged.');
-        return true;
-      });
-    });
-
-    it('passes on a better explanation of an error, where there is one', async () => {
-      const explained = wrapActivities(
-        { write: async () => Promise.reject(new Error('ENOSPC')) },
-        async () => new SleapRtcError('DISK_FULL', '0.01 GB of 100.00 GB are left.'),
-      );
-      await assert.rejects(explained.write(), { type: 'DISK_FULL', message: '0.01 GB of 100.00 GB are left.' });
-    });
-
-    it('lets a cancellation pass, also a wrapped one, so that the activity counts as cancelled', async () => {
-      await assert.rejects(activities.stop(), (error: unknown) => error === cancelled);
-    });
   });
 });

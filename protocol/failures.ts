@@ -1,5 +1,5 @@
-import { ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
-import { type ErrorCode, isErrorCode, SleapRtcError, toSleapRtcError } from '../protocol/errors.ts';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
+import { type ErrorCode, isErrorCode, SleapRtcError, toSleapRtcError } from './errors.ts';
 
 /**
  * How our errors cross Temporal: as an ApplicationFailure whose type is the code, so that retry policies, the Temporal UI
@@ -46,6 +46,10 @@ export function fromFailure(failure: unknown): SleapRtcError {
   if (chain.some((error) => error instanceof CancelledFailure)) {
     return new SleapRtcError('JOB_CANCELLED', 'The job was cancelled.', { cause: failure });
   }
+  const terminated = chain.find((error) => error instanceof TerminatedFailure);
+  if (terminated !== undefined) {
+    return new SleapRtcError('JOB_CANCELLED', `The job was terminated: ${terminated.message}`, { cause: failure });
+  }
   const timeout = chain.find((error) => error instanceof TimeoutFailure);
   if (timeout !== undefined) return timeoutError(timeout, failure);
   const last = chain.at(-1);
@@ -57,48 +61,15 @@ export function isCancelled(failure: unknown): boolean {
   return causes(failure).some((error) => error instanceof CancelledFailure);
 }
 
-/**
- * Makes activities throw what Temporal can store: a SleapRtcError (or a bug) becomes an ApplicationFailure with its code.
- * A cancellation passes as it is, so that the activity counts as cancelled and not as failed, also where a library or one
- * of our errors has wrapped it.
- * @param explain may put a better error in the place of one, e.g. one that says how full the disk is
- */
-export function wrapActivities<T extends object>(
-  activities: T,
-  explain: (error: unknown) => unknown = (error) => error,
-): T {
-  const entries: [string, (...args: unknown[]) => Promise<unknown>][] = Object.entries(activities);
-  const wrapped = entries.map(([name, activity]) => [
-    name,
-    async (...args: unknown[]) => {
-      try {
-        return await activity(...args);
-      } catch (error) {
-        throw cancellationIn(error) ?? toApplicationFailure(await explain(error));
-      }
-    },
-  ]);
-  return Object.fromEntries(wrapped) as T;
-}
-
-function cancellationIn(error: unknown): Error | undefined {
-  const chain = causes(error);
-  // An AbortError counts for the SDK as a cancellation only if the activity was told to stop.
-  return (
-    chain.find((cause) => cause instanceof CancelledFailure) ??
-    (error instanceof Error && error.name === 'AbortError' ? error : undefined)
-  );
-}
-
 function timeoutError(timeout: TimeoutFailure, cause: unknown): SleapRtcError {
   if (timeout.timeoutType === 'HEARTBEAT' || timeout.timeoutType === 'SCHEDULE_TO_START') {
     return new SleapRtcError('POD_LOST', 'The worker stopped answering.', { cause });
   }
-  return new SleapRtcError('INTERNAL', 'A step of the job took longer than it may.', { cause });
+  return new SleapRtcError('INTERNAL', 'The job, or a step of it, took longer than it may.', { cause });
 }
 
 /** An error and its causes, outermost first; bounded, since a chain from elsewhere may be a ring. */
-function causes(error: unknown): unknown[] {
+export function causes(error: unknown): unknown[] {
   const chain: unknown[] = [];
   for (let cause = error; cause !== undefined && cause !== null && chain.length < 16; ) {
     chain.push(cause);
