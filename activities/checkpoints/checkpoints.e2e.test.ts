@@ -5,12 +5,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { execa } from 'execa';
 import { pino } from 'pino';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { startTestS3 } from '../../test/workflows/s3.ts';
-import { type Attempt, attemptSeconds, listAttempts, newAttempt } from '../sleap-nn/attempts.ts';
+import { type Attempt, adoptAttempt, attemptSeconds, listAttempts, newAttempt } from '../sleap-nn/attempts.ts';
 import { describeFolder } from '../sleap-nn/collect-model.ts';
 import { EarlyStops } from '../sleap-nn/early-stops.ts';
 import { findResumePoint } from '../sleap-nn/resume-point.ts';
@@ -156,6 +156,37 @@ describe('checkpoints, on a real S3 server', function () {
     await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
     const { attempts } = await restore('pod-3');
     assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
+  });
+
+  it('are kept and brought by whatever pod, also where the clock of the one before was ahead', async () => {
+    const hourAhead = new Date(Date.now() + 3_600_000).toISOString();
+    const first = { ...(await newAttempt(join(dir, 'pod-1'), 'run', undefined)), started_at: hourAhead };
+    const { folder, runFolder: _, ...record } = first;
+    await adoptAttempt(folder, record);
+    await keep([first], [0]);
+    const second = await restore('pod-2');
+    const next = await newAttempt(second.work, 'run', second.attempts[0]);
+    await keep([...second.attempts, next], [1], 1);
+    for (const pod of ['pod-3', 'pod-1']) assert.equal((await restore(pod)).attempts.length, 2, pod);
+  });
+
+  it('are kept in place of what cannot be read, and of some that are damaged', async () => {
+    const Key = `${s3Layout.jobCheckpoints(ROOM, place.jobId)}run-0/latest.json`;
+    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    for (const Body of ['{', '{"snapshots":"of another release"}']) {
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
+      assert.equal((await restore('pod-2')).restored, false);
+      await keep([attempt], [0]);
+      assert.equal((await restore('pod-2')).attempts.length, 1);
+      await rm(join(dir, 'pod-2'), { recursive: true });
+    }
+    const weights = (await keys()).filter((key) => !key.endsWith('.json'));
+    for (const key of weights) await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+    const { restored, work } = await restore('pod-3');
+    assert.equal(restored, false);
+    const anew = await newAttempt(work, 'run', undefined);
+    await keep([anew], [0]);
+    assert.equal((await restore('pod-4')).attempts[0]?.started_at, anew.started_at);
   });
 
   it('of a training that is over are the model itself: nothing is trained again', async () => {

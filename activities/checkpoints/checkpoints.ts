@@ -43,9 +43,18 @@ export function fileKey(place: RunPlace, sha256: string): string {
   return `${folder(place)}${sha256}`;
 }
 
-/** When the newest attempt began: of two pods that both believe to have the job, the later one has it. */
-export function newestStart({ snapshots }: Checkpoints): string {
-  return snapshots[0]?.attempts.at(-1)?.record.started_at ?? '';
+/** The attempt that has kept its checkpoints last. */
+export function newestAttempt({ snapshots }: Checkpoints): AttemptRecord | undefined {
+  return snapshots[0]?.attempts.at(-1)?.record;
+}
+
+/**
+ * Whether an attempt is later than another: of two pods that both believe to have the job, the later one has it. Attempts are
+ * counted on from pod to pod, whatever their clocks say; the clocks tell only for two that went on from the same one.
+ */
+export function isLater(attempt: AttemptRecord, other: AttemptRecord): boolean {
+  if (attempt.number !== other.number) return attempt.number > other.number;
+  return attempt.started_at > other.started_at;
 }
 
 function folder({ room, jobId, runIndex }: RunPlace): string {

@@ -83,6 +83,7 @@ export class CheckpointKeeper implements AsyncDisposable {
     this.#finishedAt = new Date().toISOString();
     globalThis.clearTimeout(this.#timer);
     this.#running = this.#running.then(async () => {
+      globalThis.clearTimeout(this.#timer); // of what was under way: two at a time would spoil each other's copy
       this.#keptMs = 0; // also a checkpoint that is kept: it was not the last one then
       await this.#keepLogged(this.#stop.signal);
       this.#schedule();
@@ -165,7 +166,7 @@ export class CheckpointKeeper implements AsyncDisposable {
     const snapshot: Snapshot = { epochs_done: epochsDone, attempts: [...this.#earlier, kept] };
 
     this.#latest ??= await readLatest(s3, place, signal);
-    const before = this.#latest?.checkpoints.snapshots ?? [];
+    const before = this.#latest?.checkpoints?.snapshots ?? [];
     const checkpoints = { snapshots: [snapshot, ...before.slice(0, 1)] };
     this.#latest = await writeLatest(s3, place, checkpoints, this.#latest, signal);
     if (this.#latest === undefined) {

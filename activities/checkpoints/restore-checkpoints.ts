@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type Attempt, adoptAttempt } from '../sleap-nn/attempts.ts';
 import { fetchFile } from '../storage/fetch-file.ts';
-import { fileKey, newestStart, type RunPlace, type Snapshot } from './checkpoints.ts';
+import { fileKey, isLater, newestAttempt, type RunPlace, type Snapshot } from './checkpoints.ts';
 import { readLatest } from './latest.ts';
 
 export interface RestoreCheckpointsOptions {
@@ -27,10 +27,12 @@ export interface RestoreCheckpointsOptions {
  */
 export async function restoreCheckpoints(options: RestoreCheckpointsOptions): Promise<boolean> {
   const { s3, place, work, local, logger, signal } = options;
-  const latest = await readLatest(s3, place, signal);
-  if (latest === undefined) return false;
-  if ((local.at(-1)?.started_at ?? '') >= newestStart(latest.checkpoints)) return false;
-  for (const snapshot of latest.checkpoints.snapshots) {
+  const kept = (await readLatest(s3, place, signal))?.checkpoints;
+  const newest = kept && newestAttempt(kept);
+  if (kept === undefined || newest === undefined) return false;
+  const here = local.at(-1);
+  if (here !== undefined && !isLater(newest, here)) return false;
+  for (const snapshot of kept.snapshots) {
     // Of an earlier time on this pod, or half brought.
     await rm(work, { recursive: true, force: true });
     try {
@@ -45,6 +47,8 @@ export async function restoreCheckpoints(options: RestoreCheckpointsOptions): Pr
       );
     }
   }
+  // The next attempt begins anew, but is counted on from those, or it would take itself for an earlier one.
+  await mkdir(join(work, `attempt-${newest.number}`), { recursive: true });
   return false;
 }
 
