@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, watch, writeFile } from 'node:fs/promises';
+import { watch } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -197,11 +198,16 @@ export class FaultRoom {
     this.#ahead = aheadMs !== 0;
     const running = this.podNames.map((name) => String(this.pod(name).pid));
     const seen = new Set<string>();
-    const watching = watch(folder);
-    await writeFile(join(folder, CLOCK), String(aheadMs));
-    for await (const { filename } of watching) {
+    const taken = Promise.withResolvers<void>();
+    const watching = watch(folder, (_, filename) => {
       seen.add(filename?.replace(`${CLOCK}.`, '') ?? '');
-      if (running.every((pid) => seen.has(pid))) return;
+      if (running.every((pid) => seen.has(pid))) taken.resolve();
+    });
+    try {
+      await writeFile(join(folder, CLOCK), String(aheadMs));
+      await taken.promise;
+    } finally {
+      watching.close();
     }
   }
 
