@@ -4,7 +4,8 @@ import { isErrorCode, SleapRtcError } from '../../protocol/errors.ts';
 import { RoomKey } from '../../protocol/room-key.ts';
 import { startChild } from '../child.ts';
 
-const CLI = join(import.meta.dirname, '../../cli/bin.js');
+/** The command line itself. */
+export const CLI = join(import.meta.dirname, '../../cli/bin.js');
 
 /** What `rooms create` prints: the server's answer, and the key, which only the CLI knows. */
 export const MadeRoom = CreateRoomReply.extend({ key: RoomKey });
