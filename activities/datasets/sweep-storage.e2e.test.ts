@@ -4,7 +4,9 @@ import { emptyManifest } from '../../protocol/manifest.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
+import { claimModel } from '../models/claim-model.ts';
 import { listBelow } from './bucket-listing.ts';
+import { createClearJobStorage } from './clear-job-storage.ts';
 import { type JobFate, sweepStorage } from './sweep-storage.ts';
 
 const [shared, mine, orphan] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string];
@@ -71,5 +73,59 @@ describe('what jobs have left in S3 that ended while it was away', function () {
       ['best.ckpt', 'claim.json'].map((name) => s3Layout.model('models', published) + name),
     );
     assert.equal((await keys('damaged')).length, 5);
+  });
+
+  it('is let be where a job has come meanwhile that relies on it', async () => {
+    const room = 'meanwhile';
+    await put(s3Layout.dataset(room, orphan));
+    await put(`${s3Layout.datasetUsers(room, mine)}ended001`);
+    const fateOf = async (): Promise<JobFate> => {
+      await put(`${s3Layout.datasetUsers(room, orphan)}newjob01`);
+      return 'done';
+    };
+    await sweepStorage({ ...storage, fateOf, signal: new AbortController().signal });
+    assert.deepEqual(await keys(room), [
+      s3Layout.dataset(room, orphan),
+      `${s3Layout.datasetUsers(room, orphan)}newjob01`,
+    ]);
+  });
+
+  it('is found also beside what is damaged', async () => {
+    const room = 'mixed';
+    await put(s3Layout.manifest(room), JSON.stringify(emptyManifest(room, new Date())));
+    const damaged = [`${s3Layout.model(room, uploaded)}claim.json`, s3Layout.modelFiles(room, published)];
+    for (const key of damaged) await put(key, '{');
+    await put(s3Layout.dataset(room, orphan));
+    await sweep({});
+    assert.deepEqual(await keys(room), [s3Layout.manifest(room), ...damaged].sort());
+  });
+
+  it('of a model goes at a second try where the first broke off, and no other job puts its files among it', async () => {
+    const [room, job_id] = ['again', 'failed01'];
+    const where = { bucket: storage.bucket, room, modelId: uploaded };
+    await put(`${s3Layout.model(room, uploaded)}best.ckpt`);
+    await put(s3Layout.modelFiles(room, uploaded), JSON.stringify({ job_id, model_id: uploaded, files: [] }));
+    let breaks = true;
+    const { s3 } = storage;
+    s3.middlewareStack.add(
+      (next) => async (args) => {
+        const { Key = '' } = args.input as { Key?: string };
+        if (breaks && Key.endsWith('best.ckpt')) {
+          breaks = false;
+          await assert.rejects(claimModel(s3, where, 'another1'), { code: 'TRANSFER_FAILED' });
+          throw Object.assign(new Error('cut'), { code: 'ECONNRESET' });
+        }
+        return next(args);
+      },
+      { step: 'initialize', name: 'breaks' },
+    );
+    const clear = () => createClearJobStorage(storage)({ room_id: room, job_id, dataset: [], unpublished: [uploaded] });
+    try {
+      await assert.rejects(clear(), { code: 'STORAGE_UNREACHABLE' });
+    } finally {
+      s3.middlewareStack.remove('breaks');
+    }
+    await clear();
+    assert.deepEqual(await keys(room), []);
   });
 });

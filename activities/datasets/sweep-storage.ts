@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -78,6 +79,10 @@ async function sweepRoom({ s3, bucket, fateOf, signal }: Sweep, room: string): P
   });
   const orphans = files.filter((key) => !used.has(key));
   await inParallel(orphans, { limit: REQUESTS_AT_ONCE }, async (Key) => {
+    // A job that has come since may have found it there and rely on it.
+    const Prefix = s3Layout.datasetUsers(room, basename(Key));
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix, MaxKeys: 1 }));
+    if (Contents.length > 0) return;
     await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
   });
   return swept;

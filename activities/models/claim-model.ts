@@ -66,15 +66,16 @@ export async function claimModel(
   }
 }
 
-/** The job whose files lie in a model's folder, whole or not; undefined where there are none. */
+/** The job whose files lie in a model's folder, whole or not; undefined where there are none, or what says so is damaged. */
 export async function ownerOf(s3: S3Client, where: Where): Promise<string | undefined> {
-  const published = await readModelFiles(s3, where);
-  if (published !== undefined) return published.job_id;
   try {
+    const published = await readModelFiles(s3, where);
+    if (published !== undefined) return published.job_id;
     const reply = await s3.send(new GetObjectCommand({ Bucket: where.bucket, Key: claimKey(where) }));
-    return Claim.parse(JSON.parse((await reply.Body?.transformToString()) ?? '')).job_id;
+    return Claim.safeParse(JSON.parse((await reply.Body?.transformToString()) ?? '')).data?.job_id;
   } catch (error) {
-    if (error instanceof NoSuchKey) return undefined;
+    const isDamaged = error instanceof SyntaxError || error instanceof SleapRtcError;
+    if (isDamaged || error instanceof NoSuchKey) return undefined;
     throw error;
   }
 }
@@ -84,6 +85,7 @@ export async function releaseModel(s3: S3Client, where: Where): Promise<void> {
   await s3.send(new DeleteObjectCommand({ Bucket: where.bucket, Key: claimKey(where) }));
 }
 
-function claimKey({ room, modelId }: Where): string {
+/** What says whose files are being put into a model's folder. */
+export function claimKey({ room, modelId }: Where): string {
   return `${s3Layout.model(room, modelId)}claim.json`;
 }
