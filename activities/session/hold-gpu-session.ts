@@ -75,7 +75,10 @@ export function createHoldGpuSession(deps: SessionDeps) {
     }
 
     async function end(): Promise<void> {
-      await onSessionEnded(input.job_id);
+      // What cannot be cleared away must not keep the GPU from the next job.
+      await onSessionEnded(input.job_id).catch((error: unknown) =>
+        logger.error({ event: 'session_not_cleared', job: input.job_id, err: error }),
+      );
       logger.info({ event: 'session_ended', job: input.job_id, session: input.session_id });
       lease.release();
     }

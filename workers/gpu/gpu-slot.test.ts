@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import type { Client } from '@temporalio/client';
+import { pino } from 'pino';
+import { createSessionActivities } from '../../activities/session/index.ts';
+import { activityEnvironment } from '../../activities/testing/activity-environment.ts';
 import { GpuSlot } from './gpu-slot.ts';
 
 const never = new AbortController().signal;
@@ -38,5 +42,26 @@ describe('the GPU slot', () => {
     await waiting;
     slot.close('draining', 'for a test');
     await assert.rejects(slot.whenFree(AbortSignal.timeout(20)), { name: 'AbortError' });
+  });
+
+  it('is free for the next job though what the last one left cannot be removed', async () => {
+    const slot = new GpuSlot();
+    const told = Promise.withResolvers<void>();
+    const { holdGpuSession } = createSessionActivities({
+      slot,
+      client: { workflow: { getHandle: () => ({ signal: async () => told.resolve() }) } } as unknown as Client,
+      worker: { name: 'gpu-1', gpuMemoryMb: 0, tags: [] },
+      podQueue: 'pod',
+      leaving: never,
+      whenQuiet: async () => {},
+      onSessionEnded: () => Promise.reject(new Error('ENOTEMPTY')),
+      logger: pino({ level: 'silent' }),
+    });
+    const session = { session_id: 's1', room_id: 'lab', job_id: 'job1', requirements: {}, workflow_id: 'w' };
+    const held = activityEnvironment().run(() => holdGpuSession(session));
+    await told.promise;
+    await slot.end('s1', AbortSignal.timeout(5_000));
+    await held;
+    assert.equal(slot.free, true);
   });
 });
