@@ -68,7 +68,6 @@ async function runUntilAborted(
 ): Promise<void> {
   const { room, name, workDir, tags, bucket, python } = config;
   await mkdir(join(workDir, 'jobs'), { recursive: true });
-  await endLeftovers(workDir, logger);
   const drained = new AbortController();
   const signal = AbortSignal.any([sigterm, drained.signal]);
   const datasets = await DatasetStore.open({ workDir, maxBytes: config.datasetCacheBytes });
@@ -96,6 +95,8 @@ async function runUntilAborted(
     logger,
   });
   onEnd(() => signaling.close());
+  // Not before: a second process of a worker that lives is refused here, and must not end the first one's job.
+  await endLeftovers(workDir, logger);
   const presence = new Presence({ ...self, signaling, drain, logger });
   onEnd(() => presence[Symbol.dispose]());
   const s3 = new S3Client({ forcePathStyle: config.s3PathStyle });

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { ownerArgument } from '../../activities/sleap-nn/index.ts';
 import { processesGone } from '../../stack/testing/processes-gone.ts';
+import { readConfig } from './config.ts';
+import { startGpuWorker } from './gpu-worker.ts';
 import { endLeftovers } from './leftovers.ts';
 
 const logger = pino({ level: 'silent' });
@@ -40,6 +45,34 @@ describe('what an earlier process of the worker left', () => {
       process.kill(others, 0);
     } finally {
       process.kill(-others, 'SIGKILL');
+    }
+  });
+
+  it('is not ended by a process that does not get into the room: the worker of that name may live', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const stop = new AbortController();
+    const refusing = createServer((_request, response) => {
+      response.writeHead(503).end();
+      stop.abort();
+    });
+    refusing.listen(0, '127.0.0.1');
+    await once(refusing, 'listening');
+    const { port } = refusing.address() as AddressInfo;
+    const config = readConfig({
+      SLEAP_RTC_SERVER: `http://127.0.0.1:${port}`,
+      SLEAP_RTC_ROOM: 'lab-mice',
+      SLEAP_RTC_TOKEN: 'token',
+      SLEAP_RTC_ROOM_KEY: 'A'.repeat(43),
+      SLEAP_RTC_WORKER_DIR: workDir,
+      SLEAP_RTC_SLEAP_NN_PYTHON: 'python3',
+    });
+    const running = await leave(workDir);
+    try {
+      await assert.rejects(startGpuWorker(config, { logger, signal: stop.signal, drain: stop.signal }));
+      process.kill(running, 0);
+    } finally {
+      process.kill(-running, 'SIGKILL');
+      refusing.close();
     }
   });
 
