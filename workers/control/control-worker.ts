@@ -33,6 +33,7 @@ export async function runControlWorker(
     connect(config, logger, signal),
   ]);
   const s3 = new S3Client({ forcePathStyle: config.s3PathStyle });
+  const over = new AbortController();
   try {
     const made = await ensureSearchAttributes(connection, temporal.namespace);
     if (made.length > 0) logger.info({ event: 'search_attributes_made', names: made });
@@ -57,8 +58,11 @@ export async function runControlWorker(
       logger.info({ event: 'version', build_id: deployment.buildId, current });
     }
     logger.info({ event: 'ready', task_queue: CONTROL_QUEUE });
-    await Promise.all([running, sweepRegularly({ s3, bucket, temporal: client, logger }, signal)]);
+    // Not waited for at the end: storage that does not answer must not keep the process, which a supervisor starts anew.
+    void sweepRegularly({ s3, bucket, temporal: client, logger }, AbortSignal.any([signal, over.signal]));
+    await running;
   } finally {
+    over.abort();
     await connection.close();
     s3.destroy();
   }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -11,8 +14,9 @@ import { devServerWithShortHistories } from '../../test/workflows/servers.ts';
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 /** Starts the process; `event` resolves when it has logged an event of that name. */
-function startMain(address: string) {
+function startMain(address: string, more: Record<string, string> = {}) {
   const env = {
+    ...more,
     TEMPORAL_ADDRESS: address,
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: 'x',
@@ -51,6 +55,25 @@ describe('the control worker as a process', function () {
     for (const name of Object.keys(SEARCH_ATTRIBUTES)) assert.ok(name in customAttributes, name);
     child.kill('SIGTERM');
     assert.equal((await child).exitCode, 0);
+  });
+
+  it('ends on SIGTERM also while storage that does not answer is swept', async () => {
+    const silent = createServer();
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const asked = once(silent, 'request');
+    try {
+      const { child, event } = startMain(bare.address, { AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${port}` });
+      await Promise.all([event('ready'), asked]);
+      child.kill('SIGTERM');
+      const ended = await Promise.race([child, sleep(20_000)]);
+      if (ended === undefined) child.kill('SIGKILL');
+      assert.equal(ended?.exitCode, 0);
+    } finally {
+      silent.closeAllConnections();
+      silent.close();
+    }
   });
 
   it('waits for a server that is not up yet', async () => {
