@@ -27,7 +27,7 @@ import { endSession, HEARTBEAT_WITHIN, type Pod, podOf } from './pod.ts';
 /** A pod's answer to `holdGpuSession`. */
 export const gpuSessionOpenedSignal = defineSignal<[GpuSessionOpened]>('gpuSessionOpened');
 
-/** A job that has outlived this many pods may be what kills them. */
+/** A job that has outlived this many pods may be what kills them; those that had to go and said so do not count. */
 const MAX_POD_LOSSES = 5;
 /** More than this without a heartbeat, in ms, and it is Temporal that was away: a pod's death is noticed sooner. */
 const AWAY_FROM_MS = 12_000;
@@ -55,7 +55,8 @@ export async function withGpuSession<T>(
   setHandler(gpuSessionOpenedSignal, (opened) => session?.open(opened));
 
   let firstOfferTo = input.context.first_offer_to;
-  for (let losses = 0; ; ) {
+  let losses = 0;
+  for (let before: PodLost | undefined; ; ) {
     await pauses?.over();
     const here = new GpuSession(input, firstOfferTo);
     session = here;
@@ -67,15 +68,19 @@ export async function withGpuSession<T>(
     };
     try {
       report.onWorker(null);
-      report.enter('queued', losses === 0 ? waitingFor(input) : `${waitingFor(input)}; the one before went away`);
+      report.enter(
+        'queued',
+        before === undefined ? waitingFor(input) : `${waitingFor(input)}; the one before went away`,
+      );
       return await (pauses === undefined ? onOnePod() : pauses.whilePausable(onOnePod));
     } catch (error) {
       if (error instanceof Paused) continue;
       if (!(error instanceof PodLost)) throw error;
       if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled.');
-      losses += 1;
+      before = error;
+      if (!error.evicted) losses += 1;
       firstOfferTo = undefined; // it may be the one that is lost
-      log.warn('pod lost', { losses, cause: error.message });
+      log.warn('pod lost', { losses, evicted: error.evicted, cause: error.message });
       if (losses > MAX_POD_LOSSES) throw tooManyLosses(losses, error);
     } finally {
       await here.end();
@@ -89,7 +94,15 @@ function waitingFor({ spec, context }: JobInput): string {
 }
 
 /** Thrown inside this file only: the session's pod is gone, another may do. */
-class PodLost extends Error {}
+class PodLost extends Error {
+  /** True where the pod had to go, and said so: that is none of the job's doing. */
+  readonly evicted: boolean;
+
+  constructor(message: string, evicted = false) {
+    super(message);
+    this.evicted = evicted;
+  }
+}
 
 /** One hold of one pod. `end` must be called, whatever happens. */
 class GpuSession {
@@ -116,7 +129,7 @@ class GpuSession {
       .run(() => this.#hold(firstOfferTo))
       .then(
         () => this.#ending || this.#lose('the worker ended the session'),
-        (failure: unknown) => this.#lose(fromFailure(failure).message),
+        (failure: unknown) => this.#lose(fromFailure(failure).message, this.#pod !== undefined && saysGoodbye(failure)),
       )
       .then(() => undefined);
   }
@@ -199,8 +212,8 @@ class GpuSession {
     });
   }
 
-  #lose(reason: string): void {
-    this.#lost ??= new PodLost(reason);
+  #lose(reason: string, evicted = false): void {
+    this.#lost ??= new PodLost(reason, evicted);
     this.#onPod?.cancel();
   }
 }
@@ -260,6 +273,15 @@ function podIsOfNoUse(error: unknown): boolean {
   if (cause instanceof ApplicationFailure) return cause.type === 'GPU_BROKEN';
   return (
     cause instanceof TimeoutFailure && (cause.timeoutType === 'SCHEDULE_TO_START' || cause.timeoutType === 'HEARTBEAT')
+  );
+}
+
+/** A hold that its own pod has ended, since it has to go; one whose heartbeat is missed fails otherwise. */
+function saysGoodbye(failure: unknown): boolean {
+  return (
+    failure instanceof ActivityFailure &&
+    failure.cause instanceof ApplicationFailure &&
+    failure.cause.type === 'POD_LOST'
   );
 }
 
