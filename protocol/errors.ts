@@ -34,7 +34,8 @@ const kinds = {
   LABELS_INVALID: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'Give a .pkg.slp (in SLEAP: Predict → Export training job package) or a *.training_job.zip.',
+    remedy:
+      'In SLEAP: Predict → Export Labels Package… makes a .pkg.slp; Export training job package… in Predict → Run Training… a *.training_job.zip.',
   },
   LABELS_CORRUPT: {
     exitCode: EXIT.badInput,
@@ -66,7 +67,7 @@ const kinds = {
   PACKAGE_INVALID: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'Export the training job package again from SLEAP (Predict → Export training job package).',
+    remedy: 'Export it from SLEAP again (Predict → Run Training… → Export training job package…).',
   },
   PATH_UNSAFE: { exitCode: EXIT.badInput, retryable: false, remedy: 'Rename the file: plain relative names only.' },
   MODEL_EXISTS: {

@@ -80,7 +80,7 @@ export function readConfig(env: Record<string, string | undefined>): SignalingCo
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new SleapRtcError('USAGE', `${issue?.path.join('.') ?? 'environment'}: ${issue?.message ?? 'invalid'}`, {
-      remedy: 'Set it in the server’s environment; signaling/README.md lists the variables.',
+      remedy: 'Set it in the server’s environment; docs/admins.md lists every variable.',
     });
   }
   const e = parsed.data;
