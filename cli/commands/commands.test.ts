@@ -191,12 +191,12 @@ describe('the other commands', function () {
     }
   });
 
-  it('errors lists every code once, with exit codes that the README explains', async () => {
+  it('errors lists every code once, with exit codes that the docs explain', async () => {
     const { errors } = await json('errors');
-    const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+    const docs = await readFile(new URL('../../docs/researchers.md', import.meta.url), 'utf8');
     for (const { code, exit_code } of errors) {
       assert.ok(isErrorCode(code));
-      assert.match(readme, new RegExp(`^\\| ${exit_code} +\\|`, 'm'));
+      assert.match(docs, new RegExp(`^\\| ${exit_code} +\\|`, 'm'));
     }
     assert.equal(new Set(errors.map(({ code }: { code: string }) => code)).size, errors.length);
   });

@@ -28,8 +28,8 @@ export function runInference(
     api,
     {
       prepare: () => prepareInference(input),
-      spec: (jobId, { prepared, entries, manifest }) => {
-        const chosen = chooseModels(manifest, models);
+      spec: async (jobId, { prepared, entries, manifest }) => {
+        const chosen = chooseModels(await manifest(), models);
         if (chosen.length === 1 && chosen[0]?.model_type === 'centroid') {
           display.say(
             `${models[0]} alone finds where the animals are; for their poses add a centered_instance model with another -m.`,

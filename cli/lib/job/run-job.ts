@@ -36,8 +36,11 @@ export interface RunOptions {
 export interface JobPlan<Prepared extends PreparedFiles> {
   /** Checks and collects the files. */
   prepare: () => Promise<Prepared>;
-  /** Makes the spec, or refuses; sizes, hashes and what the room has are known now. */
-  spec: (jobId: string, known: { prepared: Prepared; entries: FileEntry[]; manifest: Manifest }) => JobSpec;
+  /** Makes the spec, or refuses: what is wrong without the room is told before the server is asked what the room has. */
+  spec: (
+    jobId: string,
+    known: { prepared: Prepared; entries: FileEntry[]; manifest: () => Promise<Manifest> },
+  ) => Promise<JobSpec>;
   /** What `jobs attach` needs to serve the files again. */
   record: JobRecord;
 }
@@ -74,11 +77,13 @@ export async function runJob<Prepared extends PreparedFiles>(
     const cache = await openHashCache();
     const sources = await describeFiles(prepared.files, { signal, cache });
     const entries = sources.map(({ entry }) => entry);
-    // The first that is asked of the server, so that a wrong address is said at once: it answers also where S3 is away.
-    await api.room();
     const patience = patienceOf(progress, signal);
-    const manifest = await whileAway(() => api.manifest(), patience);
-    const spec = plan.spec(jobId, { prepared, entries, manifest });
+    const manifest = async () => {
+      // The first that is asked of the server, so that a wrong address is said at once: it answers also where S3 is away.
+      await api.room();
+      return whileAway(() => api.manifest(), patience);
+    };
+    const spec = await plan.spec(jobId, { prepared, entries, manifest });
     const total = entries.reduce((sum, file) => sum + file.size_bytes, 0);
     display.say(`Checked ${spec.name}: ${count(entries.length, 'file')}, ${bytes(total)}; ${work(spec)}.`);
 

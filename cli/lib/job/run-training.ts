@@ -25,9 +25,9 @@ export function runTraining(
     api,
     {
       prepare: () => prepareTraining(inputs),
-      spec: (jobId, { prepared, entries, manifest }) => {
+      spec: async (jobId, { prepared, entries, manifest }) => {
         const spec = trainingSpec(prepared, entries, { ...options, jobId });
-        refuseKnownModels(prepared, spec, manifest);
+        refuseKnownModels(prepared, spec, await manifest());
         return spec;
       },
       record: {
