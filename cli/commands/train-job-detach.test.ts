@@ -23,10 +23,16 @@ describe('sleap-rtc train, left and come back to', function () {
     await worker.receive(spec, home.path('pod', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 1, 2);
     await home.says(running, /epoch 1\/2/);
+    // Whoever is in the room may call itself a worker; the job knows better.
+    const liar = await desk.joined('gpu-liar');
+    await liar.staged(spec.job_id, { lie: true });
+    await worker.epochs(spec.job_id, 'single', 2, 2);
+    await home.says(running, /epoch 2\/2/);
     await worker.staged(spec.job_id);
     await home.says(running, /you may close this computer/);
     server.update(spec.job_id, { phase: 'cancelled' });
-    await running;
+    const { stderr } = await running;
+    assert.ok(stderr.indexOf('epoch 2/2') < stderr.indexOf('you may close'), stderr);
   });
 
   it('with --detach leaves when the data is staged, not when it is across; jobs attach brings the model later', async () => {

@@ -93,9 +93,9 @@ export class FakeWorker implements AsyncDisposable {
     }
   }
 
-  /** Tells the room that a job's data lies in its storage. */
-  async staged(jobId: string): Promise<void> {
-    this.#server.update(jobId, { staging: 'staged' });
+  /** Tells the room that a job's data lies in its storage; `lie`: it does not. */
+  async staged(jobId: string, { lie = false } = {}): Promise<void> {
+    if (!lie) this.#server.update(jobId, { staging: 'staged' });
     await this.#signaling.sendPeerMessage(EVERYONE, { type: 'dataset_staged', job_id: jobId, worker: this.name });
   }
 

@@ -18,6 +18,10 @@ const SETTLE_MS = 30_000;
 /** How long a worker may seem busy before it is said, in ms: one that takes this job is busy a moment before it says why. */
 const BUSY_GRACE_MS = 1_500;
 
+/** How often, and with which pause in ms, the job is asked whether its data is staged once a worker has said so. */
+const CONFIRM_TIMES = 5;
+const CONFIRM_PAUSE_MS = 500;
+
 /** A job to follow to its end. */
 export interface FollowOptions {
   api: RoomApi;
@@ -51,7 +55,9 @@ export class JobFollower implements AsyncDisposable {
   readonly #signaling: SignalingClient;
   readonly #peer: JobPeer;
   readonly #dispensable = new AbortController();
+  readonly #closing = new AbortController();
   #staging: Staging | undefined;
+  #isConfirming = false;
   readonly #offs: (() => void)[];
   #offersToReceive = false;
 
@@ -83,7 +89,7 @@ export class JobFollower implements AsyncDisposable {
         if (payload.type !== 'progress' && payload.type !== 'dataset_staged') return;
         if (payload.job_id !== options.jobId || payload.worker !== from_peer_id) return;
         if (payload.type === 'progress') progress.message(payload);
-        else this.#onStaging('staged');
+        else void this.#confirmStaging();
       }),
       signaling.on('disconnected', () => {
         progress.trouble('signaling', 'The connection to the server is lost. Connecting again; the job is not lost.');
@@ -145,8 +151,7 @@ export class JobFollower implements AsyncDisposable {
       if (error instanceof WaitedOut) throw await this.#giveUpWaiting();
       if (error instanceof Dispensable) {
         const { status } = await whileAway(() => api.job(jobId), patienceOf(progress, this.#options.signal));
-        // The worker's word comes a moment before the job's own.
-        return { status: { ...status, staging: this.#staging }, left: true, received: false };
+        return { status, left: true, received: false };
       }
       throw error;
     } finally {
@@ -156,6 +161,7 @@ export class JobFollower implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const off of this.#offs) off();
+    this.#closing.abort();
     try {
       await this.#peer[Symbol.asyncDispose]();
     } finally {
@@ -163,9 +169,30 @@ export class JobFollower implements AsyncDisposable {
     }
   }
 
-  /** The status may lag behind the worker's word. */
+  /**
+   * A worker's word comes sooner than the answer of a long poll, and a moment before the job knows. Only the job is believed:
+   * anybody in the room can call itself a worker.
+   */
+  async #confirmStaging(): Promise<void> {
+    if (this.#isConfirming) return;
+    this.#isConfirming = true;
+    const { api, jobId } = this.#options;
+    const { signal } = this.#closing;
+    try {
+      for (let times = 0; times < CONFIRM_TIMES && this.#staging !== 'staged'; times += 1) {
+        if (times > 0) await pause(CONFIRM_PAUSE_MS, signal);
+        const { status } = await api.job(jobId, { signal });
+        this.#onStaging(status.staging);
+      }
+    } catch {
+      // The long poll will tell.
+    } finally {
+      this.#isConfirming = false;
+    }
+  }
+
   #onStaging(staging: Staging | undefined): void {
-    if (this.#staging !== 'staged') this.#staging = this.#options.stage ? staging : 'off';
+    this.#staging = this.#options.stage ? staging : 'off';
     const { sources, progress, detach } = this.#options;
     if (sources !== undefined && !detach) {
       if (this.#staging === 'staged') {
