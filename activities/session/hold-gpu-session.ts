@@ -11,6 +11,7 @@ import { isForgotten, KEEP_FORGOTTEN_MS } from '../forgotten.ts';
 export interface SessionSlot {
   acquire(sessionId: string, jobId: string): SessionLease;
   end(sessionId: string, signal: AbortSignal): Promise<void>;
+  hasEnded(sessionId: string): boolean;
 }
 
 /** The slot, as held by one attempt of a session's activity. */
@@ -50,6 +51,8 @@ export function createHoldGpuSession(deps: SessionDeps) {
   const { slot, client, worker, podQueue, leaving, whenQuiet, onSessionEnded, logger } = deps;
   return async function holdGpuSession(input: HoldGpuSessionInput): Promise<void> {
     const context = Context.current();
+    // Temporal was away, and the pod hears that it shall hold on only when the job has come to its end and has ended the session.
+    if (slot.hasEnded(input.session_id)) return;
     const unmet = unmetRequirement(input.requirements, worker);
     if (unmet !== undefined) throw new SleapRtcError('WORKER_UNFIT', unmet);
     const lease = slot.acquire(input.session_id, input.job_id);

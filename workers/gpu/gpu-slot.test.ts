@@ -34,6 +34,13 @@ describe('the GPU slot', () => {
     assert.equal(slot.free, true);
   });
 
+  it('knows which sessions were ended, also those that were not here', async () => {
+    const slot = new GpuSlot();
+    slot.acquire('s1', 'job1');
+    await slot.end('s2', never);
+    assert.deepEqual([slot.hasEnded('s1'), slot.hasEnded('s2')], [false, true]);
+  });
+
   it('wakes those who wait when the slot is freed, and never while draining', async () => {
     const slot = new GpuSlot();
     const lease = slot.acquire('s1', 'job1');

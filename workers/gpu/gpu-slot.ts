@@ -23,6 +23,9 @@ interface Holder {
 /** Who may keep the slot from being taken, each for a reason of its own. */
 export type Closer = 'stopping' | 'draining' | 'unhealthy';
 
+/** Ended sessions that are remembered, some 40 bytes each: a pod is asked to hold on within half a minute, or not at all. */
+const REMEMBERED = 1_000;
+
 /**
  * The one GPU slot of a pod, shared by every session queue that the worker polls. A pod runs one job at a time whatever
  * the number of its queues: who finds the slot taken is handed back to Temporal with `GPU_BUSY`.
@@ -30,6 +33,8 @@ export type Closer = 'stopping' | 'draining' | 'unhealthy';
 export class GpuSlot {
   readonly #changes = new EventEmitter();
   readonly #closed = new Map<Closer, string>();
+  /** Ids of sessions that were ended, oldest first. */
+  readonly #ended = new Set<string>();
   #holder: Holder | undefined;
 
   constructor() {
@@ -98,11 +103,21 @@ export class GpuSlot {
 
   /** Ends a session: its lease's `ended` fires. Resolves when it has let go; one that is not here has ended already. */
   async end(sessionId: string, signal: AbortSignal): Promise<void> {
+    this.#ended.add(sessionId);
+    for (const oldest of this.#ended) {
+      if (this.#ended.size <= REMEMBERED) break;
+      this.#ended.delete(oldest);
+    }
     while (this.#holder?.lease.sessionId === sessionId) {
       const changed = once(this.#changes, 'change', { signal });
       this.#holder.end.abort();
       await changed;
     }
+  }
+
+  /** True where a session was ended, so that it must not be taken again: nobody would end it a second time. */
+  hasEnded(sessionId: string): boolean {
+    return this.#ended.has(sessionId);
   }
 
   /** From now on no session is taken; the one that runs goes on. */
