@@ -8,8 +8,8 @@ import { Manifest } from '../protocol/manifest.ts';
 import { CLI, cliWith, MadeRoom } from '../stack/quickstart/run-cli.ts';
 import { ensureTools, type Tools } from '../stack/setup.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
+import type { BenchmarkContext, Row } from './benchmark.ts';
 import { median, rounded } from './median.ts';
-import type { BenchmarkContext, Row } from './run.ts';
 
 const CONFIG = join(import.meta.dirname, '../stack/quickstart/flies-centroid.yaml');
 const WORKER = 'worker-1';

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { buildProgram } from '../test/paths/build-program.ts';
 import type { Host } from '../test/paths/network.ts';
 import { withPath } from '../test/paths/with-path.ts';
+import type { BenchmarkContext, Row } from './benchmark.ts';
 import { median, rounded } from './median.ts';
-import type { BenchmarkContext, Row } from './run.ts';
 
 const RTT_MS = 20;
 /** As large as what WebRTC stacks send over Ethernet, with IP's and UDP's headers. */

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { acceptPeers, connectPeer, describeFiles, HashCache, receiveFiles, sendFiles } from '../transport/index.ts';
 import { join as joinRoom } from '../transport/testing/join.ts';
 import { TestRelay } from '../transport/testing/relay.ts';
+import type { BenchmarkContext, Row } from './benchmark.ts';
 import { median, rounded } from './median.ts';
-import type { BenchmarkContext, Row } from './run.ts';
 
 const MEGABYTES = 2048;
 const purpose = { job_id: 'benchmark', kind: 'dataset' } as const;

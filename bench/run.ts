@@ -1,23 +1,11 @@
 /** `npm run -s bench -- NAME [--json] [--runs N] [--only PATTERN]`: runs one benchmark and prints its rows. */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import type { BenchmarkContext, Row } from './benchmark.ts';
 import { benchmarkJob } from './job.ts';
 import { benchmarkPaths } from './paths.ts';
 import { benchmarkResubmit } from './resubmit.ts';
 import { benchmarkTransfer } from './transfer.ts';
-
-/** One line of output; every value is a number, a string or null. */
-export type Row = { name: string } & Record<string, number | string | null>;
-
-/** What a benchmark is given: how often to repeat, and where rows go as they come. */
-export interface BenchmarkContext {
-  runs: number;
-  /** Rows whose name this does not match are left out, where the benchmark has many. */
-  only: RegExp;
-  row: (row: Row) => void;
-  /** For people who wait. */
-  say: (line: string) => void;
-}
 
 /** Each with how often it repeats unless told. */
 const benchmarks: Record<string, { measure: (context: BenchmarkContext) => Promise<Row>; runs: number }> = {

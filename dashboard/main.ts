@@ -3,9 +3,10 @@ import { type ComponentChild, render } from 'preact';
 import { forgetInvite, type Invite, keepInvite, readFields, readFragment, recallInvite } from './invite.ts';
 import type { RoomState } from './room-state.ts';
 import { RoomWatch } from './room-watch.ts';
+import type { Actions } from './view/actions.ts';
 import { door } from './view/door.ts';
 import { html } from './view/html.ts';
-import { type Actions, roomPage } from './view/room-page.ts';
+import { roomPage } from './view/room-page.ts';
 
 /** Times such as `reconnecting in 3 s` are said anew this often, in ms. */
 const CLOCK_MS = 1000;

@@ -47,6 +47,9 @@ export const ProgressMessage = z.object({
 });
 export type ProgressMessage = z.infer<typeof ProgressMessage>;
 
+/** What a worker has to say on a job; who says it, and when, is added as it is sent. */
+export type WorkerProgress = Omit<ProgressMessage, 'type' | 'worker' | 'at'>;
+
 /**
  * How a worker stands, as `properties.status` says it: `draining` finishes its job and takes no other, `drained` has none left,
  * `unhealthy` takes none since they failed there for its own reasons (`properties.reason`).

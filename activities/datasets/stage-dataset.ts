@@ -9,7 +9,7 @@ import { abortOption } from '../storage/abort-option.ts';
 import { inParallel } from '../storage/in-parallel.ts';
 import { putFile } from '../storage/put-file.ts';
 import { withStorageErrors } from '../storage/storage-errors.ts';
-import type { DatasetDeps } from './index.ts';
+import type { DatasetDeps } from './deps.ts';
 
 /** Large files go up in several parts at once anyway; small ones gain by company. */
 const FILES_AT_ONCE = 2;

@@ -1,7 +1,7 @@
 import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { withStorageErrors } from '../storage/storage-errors.ts';
-import type { ModelDeps } from './index.ts';
+import type { ModelDeps } from './deps.ts';
 import type { ModelCache } from './model-cache.ts';
 
 /**

@@ -10,7 +10,7 @@ import { abortOption } from '../storage/abort-option.ts';
 import { inParallel } from '../storage/in-parallel.ts';
 import { putFile } from '../storage/put-file.ts';
 import { withStorageErrors } from '../storage/storage-errors.ts';
-import type { ModelDeps } from './index.ts';
+import type { ModelDeps } from './deps.ts';
 
 const FILES_AT_ONCE = 4;
 

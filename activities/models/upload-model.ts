@@ -13,7 +13,7 @@ import { inParallel } from '../storage/in-parallel.ts';
 import { putFile } from '../storage/put-file.ts';
 import { isConflict, withStorageErrors } from '../storage/storage-errors.ts';
 import { claimModel, releaseModel } from './claim-model.ts';
-import type { ModelDeps } from './index.ts';
+import type { ModelDeps } from './deps.ts';
 import type { ModelCache } from './model-cache.ts';
 import { type ModelFiles, readModelFiles } from './model-files.ts';
 

@@ -6,7 +6,7 @@ import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts'
 import { CheckpointKeeper, keepModel, type RunPlace, restoreCheckpoints, restoreModel } from '../checkpoints/index.ts';
 import { withStorageErrors } from '../storage/storage-errors.ts';
 import { type Attempt, lineage, listAttempts } from './attempts.ts';
-import type { SleapNnDeps } from './index.ts';
+import type { SleapNnDeps } from './deps.ts';
 import type { RunFolders } from './run-folders.ts';
 import type { TrainedModel } from './trained-model.ts';
 

@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobInput, TrainingSpec } from '../../protocol/job.ts';
-import type { SleapNnDeps } from './index.ts';
+import type { SleapNnDeps } from './deps.ts';
 import { runFolders } from './run-folders.ts';
 
 /** Notes that a run is to be cancelled only to go on later, so that it keeps its last checkpoint. @param pausing where it is noted */

@@ -1,7 +1,7 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobInput, TrainingSpec } from '../../protocol/job.ts';
+import type { SleapNnDeps } from './deps.ts';
 import type { EarlyStops } from './early-stops.ts';
-import type { SleapNnDeps } from './index.ts';
 import { runFolders } from './run-folders.ts';
 
 /** Has a run end early with its best model; returns when it has been told, not when it has ended. */

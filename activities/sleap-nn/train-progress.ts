@@ -1,11 +1,11 @@
-import type { EpochProgress, ProgressMessage } from '../../protocol/peer-messages.ts';
+import type { EpochProgress, WorkerProgress } from '../../protocol/peer-messages.ts';
 import { EpochClock } from './epoch-clock.ts';
 import type { TrainingEvent } from './zmq-bridge.ts';
 
 /** Progress goes to everyone in the room. Within an epoch a step is told this often, in milliseconds; an epoch's end always. */
 const STEP_INTERVAL_MS = 1_000;
 
-type Publish = (progress: Omit<ProgressMessage, 'type' | 'worker' | 'at'>) => void;
+type Publish = (progress: WorkerProgress) => void;
 
 /** Follows one run's events, and tells people what they mean. */
 export class TrainProgress {

@@ -7,8 +7,8 @@ import { connectPeer, receiveFiles, stripeOpener } from '../../transport/index.t
 import type { JobActivityInput } from '../contract.ts';
 import { fetchStaged } from '../datasets/index.ts';
 import { withHeartbeats } from '../heartbeats.ts';
+import type { TransferDeps } from './deps.ts';
 import { findResearcher, waitForResearcher } from './find-researcher.ts';
-import type { TransferDeps } from './index.ts';
 
 /** Progress of what comes from S3 is told this often, in milliseconds. */
 const REPORT_MS = 250;

@@ -5,8 +5,8 @@ import { EVERYONE } from '../../protocol/signaling.ts';
 import { connectPeer, describeFiles, sendFiles, stripeOpener } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
 import { withHeartbeats } from '../heartbeats.ts';
+import type { TransferDeps } from './deps.ts';
 import { findResearcher } from './find-researcher.ts';
-import type { TransferDeps } from './index.ts';
 
 /**
  * Tells everyone in the room that the job is done (the seed's `job_complete`), and brings what it made (`jobs/{job_id}/models` or `…/results`) to the researcher's CLI over WebRTC.

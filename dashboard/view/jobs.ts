@@ -3,9 +3,9 @@ import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import { nameOfModel } from '../model-names.ts';
 import type { RoomState, ShownJob } from '../room-state.ts';
 import { bytes, duration, PHASES, person, STORY, when } from '../words.ts';
+import type { Actions } from './actions.ts';
 import { curveView } from './curve.ts';
 import { html, type MaybeView, safeHref, type View } from './html.ts';
-import type { Actions } from './room-page.ts';
 import { trouble } from './trouble.ts';
 
 /** The room's jobs, newest first, each with as much as is known of it. */

@@ -3,8 +3,8 @@ import type { PeerInfo } from '../../protocol/signaling.ts';
 import { aliasesOf, newestFirst } from '../model-names.ts';
 import type { RoomState } from '../room-state.ts';
 import { bytes, duration, loss, modelType, person, when } from '../words.ts';
+import type { Actions } from './actions.ts';
 import { html, type MaybeView, safeHref, type View } from './html.ts';
-import type { Actions } from './room-page.ts';
 import { trouble } from './trouble.ts';
 
 const COLUMNS = ['Model', 'Type', 'Epochs', 'Loss', 'Trained', 'Size', 'On workers', ''];

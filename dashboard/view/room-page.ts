@@ -2,6 +2,7 @@ import type { JobPhase } from '../../protocol/job.ts';
 import type { RoomState } from '../room-state.ts';
 import { shownJobs, workersOf } from '../room-state.ts';
 import { count, PHASES } from '../words.ts';
+import type { Actions } from './actions.ts';
 import { html, type View } from './html.ts';
 import { jobsPart } from './jobs.ts';
 import { linkPill } from './link-pill.ts';
@@ -10,13 +11,6 @@ import { workersPart } from './workers.ts';
 
 /** Phases in which a job has no worker. */
 const IDLE: ReadonlySet<JobPhase> = new Set(['queued', 'paused']);
-
-/** What the reader of the page can do. */
-export interface Actions {
-  leave: () => void;
-  toggleJob: (jobId: string) => void;
-  toggleFiles: (modelId: string) => void;
-}
 
 /** The whole page of a room. `now` in ms since 1970. */
 export function roomPage(state: RoomState, actions: Actions, now: number): View {

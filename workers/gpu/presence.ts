@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { heldFileName } from '../../protocol/files.ts';
 import { ModelId } from '../../protocol/ids.ts';
-import type { PeerPayload, ProgressMessage } from '../../protocol/peer-messages.ts';
+import type { PeerPayload, WorkerProgress } from '../../protocol/peer-messages.ts';
 import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
 import { EVERYONE, type PeerMetadata } from '../../protocol/signaling.ts';
 import type { SignalingClient } from '../../transport/index.ts';
@@ -74,7 +74,7 @@ export class Presence implements Disposable {
   }
 
   /** Sends live progress to the room. Losing one loses nothing but smoothness, so failures are not retried. */
-  readonly publishProgress = (progress: Omit<ProgressMessage, 'type' | 'worker' | 'at'>): void => {
+  readonly publishProgress = (progress: WorkerProgress): void => {
     const { offer } = this.#options;
     this.#send(EVERYONE, { type: 'progress', worker: offer.name, at: new Date().toISOString(), ...progress });
   };

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { pino } from 'pino';
 import type { JobInput, TrainingSpec } from '../../../protocol/job.ts';
 import { describeFolder } from '../collect-model.ts';
-import type { SleapNnDeps } from '../index.ts';
+import type { SleapNnDeps } from '../deps.ts';
 
 /** A config that trains on the two flies in seconds. `trainer` is merged into `trainer_config`. */
 export function fliesConfig(trainer: Record<string, unknown> = {}): Record<string, unknown> {

@@ -5,7 +5,7 @@ import { TrainingRun } from '../../../protocol/job.ts';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import { downloadModel } from './download-files.ts';
 import type { Followed } from './follow-job.ts';
-import type { OutcomeContext } from './job-outcome.ts';
+import type { OutcomeContext } from './outcome-context.ts';
 import { partialFolder } from './partial-folder.ts';
 import { placeFolder } from './place-folder.ts';
 import { patienceOf, whileAway } from './watch-job.ts';

@@ -3,7 +3,7 @@ import { join, parse } from 'node:path';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import { downloadPredictions } from './download-files.ts';
 import type { Followed } from './follow-job.ts';
-import type { OutcomeContext } from './job-outcome.ts';
+import type { OutcomeContext } from './outcome-context.ts';
 import { partialFolder } from './partial-folder.ts';
 import { patienceOf, whileAway } from './watch-job.ts';
 

@@ -1,10 +1,9 @@
 import { isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal, type JobPhase, type JobStatus, type Staging } from '../../../protocol/job.ts';
-import type { RoomApi } from '../api/api-client.ts';
-import type { JobProgress } from '../output/job-progress.ts';
 import { type CollectedModel, collectModels } from './collect-models.ts';
 import { collectPredictions } from './collect-predictions.ts';
 import type { Followed } from './follow-job.ts';
+import type { OutcomeContext } from './outcome-context.ts';
 
 /** How a job ended for this process. */
 export interface JobOutcome {
@@ -22,17 +21,6 @@ export interface JobOutcome {
   temporal_ui_url: string | null;
   /** Seconds in all, and in each phase. */
   seconds: Record<string, number>;
-}
-
-/** What bringing the results needs to know besides the job. */
-export interface OutcomeContext {
-  api: RoomApi;
-  output: string;
-  progress: JobProgress;
-  temporalUiUrl: string | null;
-  /** When this command began, in ms since 1970. */
-  started: number;
-  signal: AbortSignal;
 }
 
 /**

@@ -1,0 +1,15 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Logger } from 'pino';
+import type { SignalingClient } from '../../transport/index.ts';
+
+/** What the activities of this folder are given. */
+export interface DatasetDeps {
+  s3: S3Client;
+  /** The room bucket. */
+  bucket: string;
+  /** The pod's folder, below which every job has its own. */
+  workDir: string;
+  worker: string;
+  signaling: Pick<SignalingClient, 'sendPeerMessage'>;
+  logger: Logger;
+}

@@ -1,0 +1,16 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Logger } from 'pino';
+import type { WorkerProgress } from '../../protocol/peer-messages.ts';
+
+/** What the activities of this folder are given. */
+export interface ModelDeps {
+  s3: S3Client;
+  /** The room bucket. */
+  bucket: string;
+  /** The pod's folder; models are cached in `models/` below it. */
+  workDir: string;
+  /** This worker's name. */
+  worker: string;
+  publishProgress: (progress: WorkerProgress) => void;
+  logger: Logger;
+}

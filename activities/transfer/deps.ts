@@ -1,0 +1,17 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { WorkerProgress } from '../../protocol/peer-messages.ts';
+import type { SignalingClient } from '../../transport/index.ts';
+import type { DatasetStore } from './dataset-store.ts';
+
+/** What the activities of this folder are given. */
+export interface TransferDeps {
+  signaling: SignalingClient;
+  s3: S3Client;
+  /** The room bucket. */
+  bucket: string;
+  worker: string;
+  /** The pod's folder, below which every job has its own. */
+  workDir: string;
+  datasets: DatasetStore;
+  publishProgress: (progress: WorkerProgress) => void;
+}
