@@ -21,7 +21,8 @@ describe('the engine on libdatachannel', () => {
   });
   afterEach(() => Promise.all(connections.splice(0).map((connection) => connection.close())));
 
-  it('tells its candidates one by one, each once, and their end last', async () => {
+  /** A connection with the candidates that it has told so far. */
+  function gathering() {
     const told: IceCandidate[] = [];
     const end = Promise.withResolvers<void>();
     const connection = create({
@@ -30,14 +31,29 @@ describe('the engine on libdatachannel', () => {
         if (candidate === null) end.resolve();
       },
     });
-    const sdp = await connection.createOffer();
-    assert.match(sdp, /^a=fingerprint:sha-256 /m);
-    assert.doesNotMatch(sdp, /candidate/);
-    await end.promise;
-    const lines = told.map((candidate) => candidate?.candidate);
-    assert.ok(lines.length > 1 && lines.slice(0, -1).every((line) => line?.startsWith('candidate:')));
-    assert.equal(new Set(lines).size, lines.length);
-    assert.equal(told.at(-1), null);
+    return { connection, told, end: end.promise };
+  }
+
+  it('tells its candidates one by one, each once, and their end last; as the offerer after the answer only', async () => {
+    const offerer = gathering();
+    const answerer = gathering();
+    const offer = await offerer.connection.createOffer();
+    const answer = await answerer.connection.acceptOffer(offer);
+    // The answerer began later, so by then the offerer has found its own as well.
+    await answerer.end;
+    assert.deepEqual(offerer.told, []);
+    await offerer.connection.acceptAnswer(answer);
+    await offerer.end;
+    for (const sdp of [offer, answer]) {
+      assert.match(sdp, /^a=fingerprint:sha-256 /m);
+      assert.doesNotMatch(sdp, /candidate/);
+    }
+    for (const { told } of [offerer, answerer]) {
+      const lines = told.map((candidate) => candidate?.candidate);
+      assert.ok(lines.length > 1 && lines.slice(0, -1).every((line) => line?.startsWith('candidate:')));
+      assert.equal(new Set(lines).size, lines.length);
+      assert.equal(told.at(-1), null);
+    }
   });
 
   it('refuses a description or candidate that is none with an error, not with the end of the process', async () => {
@@ -71,7 +87,7 @@ describe('the engine on libdatachannel', () => {
           if (candidate === null) throw new Error('thrown by the handler');
         },
       });
-      await connection.createOffer();
+      await connection.acceptOffer(await create({}).createOffer());
       assert.equal((await uncaught.promise).message, 'thrown by the handler');
     } finally {
       for (const listener of others) process.on('uncaughtException', listener);

@@ -66,6 +66,8 @@ class LibdatachannelConnection implements EngineConnection {
   readonly #handlers: EngineConnectionHandlers;
   readonly #closed = Promise.withResolvers<void>();
   readonly #toldCandidates = new Set<string>();
+  /** The offerer's own, until it has taken the answer. */
+  #heldBack: IceCandidate[] | undefined;
   readonly #directPaths: boolean;
   #answered: Promise<unknown> | undefined;
   #ended = false;
@@ -96,7 +98,13 @@ class LibdatachannelConnection implements EngineConnection {
     );
   }
 
+  /**
+   * No candidate of ours is told before the answer is taken. The library takes an answer in two steps, for ICE first and then
+   * for DTLS. A peer that knew our addresses by then could connect and shake hands in between, and had its certificate refused
+   * ("unknown CA") since the fingerprint was not there yet: on a busy machine one attempt with Chromium in twenty failed so.
+   */
   async createOffer(): Promise<string> {
+    this.#heldBack = [];
     return this.#describe('offer');
   }
 
@@ -109,6 +117,9 @@ class LibdatachannelConnection implements EngineConnection {
 
   async acceptAnswer(sdp: string): Promise<void> {
     this.#peer.setRemoteDescription(sdp, 'answer');
+    const candidates = this.#heldBack ?? [];
+    this.#heldBack = undefined;
+    for (const candidate of candidates) this.#handlers.candidate(candidate);
   }
 
   async addCandidate(candidate: IceCandidate): Promise<void> {
@@ -153,7 +164,7 @@ class LibdatachannelConnection implements EngineConnection {
     const candidate = line.replace(/^a=/, '');
     if (this.#ended || this.#toldCandidates.has(candidate)) return;
     this.#toldCandidates.add(candidate);
-    this.#handlers.candidate({ candidate, sdpMid: mid, sdpMLineIndex: 0 });
+    this.#pass({ candidate, sdpMid: mid, sdpMLineIndex: 0 });
   }
 
   /** Candidates and the end of gathering reach us by different queues, so the last candidates may still be under way. */
@@ -162,7 +173,12 @@ class LibdatachannelConnection implements EngineConnection {
     const sdp = this.#peer.localDescription()?.sdp ?? '';
     const mid = /^a=mid:(\S+)/m.exec(sdp)?.[1] ?? '0';
     for (const [line] of sdp.matchAll(/^a=candidate:[^\r\n]+/gm)) this.#tell(line, mid);
-    this.#handlers.candidate(null);
+    this.#pass(null);
+  }
+
+  #pass(candidate: IceCandidate): void {
+    if (this.#heldBack === undefined) this.#handlers.candidate(candidate);
+    else this.#heldBack.push(candidate);
   }
 }
 
