@@ -4,7 +4,11 @@ import { S3Client } from '@aws-sdk/client-s3';
 import type { SignalingConfig } from './config.ts';
 
 /** A request waits behind these calls, so a service that is away must be noticed in seconds, not minutes. */
-const bounded = { maxAttempts: 2, requestHandler: { connectionTimeout: 1000, requestTimeout: 5000 } };
+const bounded = {
+  maxAttempts: 2,
+  // The SDK only warns of a late answer where it is not told to throw.
+  requestHandler: { connectionTimeout: 1000, requestTimeout: 5000, throwOnRequestTimeout: true },
+};
 
 /** The server's AWS clients; endpoints and credentials come from the `AWS_*` environment. */
 export interface AwsClients {
@@ -16,7 +20,7 @@ export interface AwsClients {
 }
 
 /** Makes the clients. Nothing is sent yet. */
-export function createAwsClients(config: SignalingConfig): AwsClients {
+export function createAwsClients(config: Pick<SignalingConfig, 'region' | 's3PathStyle'>): AwsClients {
   const common = { region: config.region, ...bounded };
   const s3 = new S3Client({ ...common, forcePathStyle: config.s3PathStyle });
   const dynamo = new DynamoDBClient(common);

@@ -12,7 +12,7 @@ export async function clearStorage({ spec, context }: JobInput, unpublished: str
   // A local one: it takes milliseconds, and the history one event in place of six.
   const { clearJobStorage } = proxyLocalActivities<ControlActivities>({
     summary: 'remove checkpoints and staged data from S3',
-    startToCloseTimeout: '2 minutes',
+    startToCloseTimeout: '30s',
     scheduleToCloseTimeout: '10 minutes',
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '60s' },
     // Longer waits are timers: while a local activity waits by itself, the history grows every few seconds.

@@ -8,6 +8,7 @@ import {
   condition,
   defineSignal,
   log,
+  patched,
   proxyActivities,
   setHandler,
   TimeoutFailure,
@@ -26,6 +27,9 @@ import { endSession, HEARTBEAT_WITHIN, type Pod, podOf } from './pod.ts';
 
 /** A pod's answer to `holdGpuSession`. */
 export const gpuSessionOpenedSignal = defineSignal<[GpuSessionOpened]>('gpuSessionOpened');
+
+/** In their histories, jobs of earlier releases do not cancel a hold whose answer came late. */
+const LATE_HOLD = 'late-hold-is-cancelled';
 
 /** A job that has outlived this many pods may be what kills them; those that had to go and said so do not count. */
 const MAX_POD_LOSSES = 5;
@@ -136,7 +140,12 @@ class GpuSession {
 
   /** The signal's handler; a late signal of an earlier session is ignored. */
   open(opened: GpuSessionOpened): void {
-    if (opened.session_id !== this.#id || this.#ending) return;
+    if (opened.session_id !== this.#id) return;
+    if (this.#ending) {
+      // A hold that Temporal could hand out only now is one that nobody would end: the session has been ended, or is being.
+      if (patched(LATE_HOLD)) this.#holdScope.cancel();
+      return;
+    }
     this.#openedAtMs = Date.now();
     if (this.#pod === undefined) this.#pod = opened;
     // A second pod answers only where the first was lost and the server has retried the hold.

@@ -66,9 +66,10 @@ const STAGING: ActivityOptions = {
   ...onPod,
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '60s', maximumAttempts: 60 },
 };
-/** Ending waits for the job's processes to stop, which takes seconds. It does not heartbeat. */
+/** Ending waits for the job's processes to stop, which takes seconds. Its heartbeat tells where the answer was lost. */
 const END: ActivityOptions = {
   scheduleToStartTimeout: POD_ENDS_WITHIN,
+  heartbeatTimeout: HEARTBEAT_WITHIN,
   startToCloseTimeout: '60s',
   retry: { initialInterval: '500ms', maximumAttempts: 3 },
 };

@@ -131,7 +131,8 @@ export class FakePod {
 
 async function beatUntil(done: Promise<void>): Promise<void> {
   const context = Context.current();
-  const beat = setInterval(() => context.heartbeat(), 50);
+  const sinceMs = performance.now();
+  const beat = setInterval(() => context.heartbeat(Math.round(performance.now() - sinceMs)), 50);
   try {
     await Promise.race([done, context.cancelled]);
   } finally {

@@ -1,10 +1,10 @@
-import { S3Client } from '@aws-sdk/client-s3';
 import { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import { createClearJobStorage } from '../../activities/datasets/index.ts';
 import { createRegistryActivities } from '../../activities/registry/index.ts';
+import { createS3Client } from '../../activities/storage/s3-client.ts';
 import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import type { ControlWorkerConfig } from './config.ts';
@@ -32,7 +32,7 @@ export async function runControlWorker(
     bundleWorkflows(deployment && VERSIONED_WORKFLOWS),
     connect(config, logger, signal),
   ]);
-  const s3 = new S3Client({ forcePathStyle: config.s3PathStyle });
+  const s3 = createS3Client({ pathStyle: config.s3PathStyle });
   const over = new AbortController();
   try {
     const made = await ensureSearchAttributes(connection, temporal.namespace);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { S3Client } from '@aws-sdk/client-s3';
 import { Client } from '@temporalio/client';
 import { GracefulShutdownPeriodExpiredError, NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
@@ -10,6 +9,7 @@ import { diskFullOrWithSizes } from '../../activities/files/disk-full.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
+import { createS3Client } from '../../activities/storage/s3-client.ts';
 import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
 import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { podQueue, podSessionQueue } from '../../protocol/queues.ts';
@@ -99,7 +99,7 @@ async function runUntilAborted(
   await endLeftovers(workDir, logger);
   const presence = new Presence({ ...self, signaling, drain, logger });
   onEnd(() => presence[Symbol.dispose]());
-  const s3 = new S3Client({ forcePathStyle: config.s3PathStyle });
+  const s3 = createS3Client({ pathStyle: config.s3PathStyle });
   onEnd(() => s3.destroy());
   const manifest = new ManifestWatch({ s3, bucket, room, logger });
   onEnd(() => manifest[Symbol.dispose]());

@@ -15,68 +15,63 @@ import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/jo
 import { trainingJobsOnDevServer } from '../../test/workflows/training-jobs.ts';
 import { GpuSlot } from './gpu-slot.ts';
 
-const ROOM = 'late-hold';
 const NAME = 'pod-1';
 
-/** A pod with the real session and fake work, whose polls can be late, as they are after Temporal was away. */
-async function startPod(address: string) {
-  const slot = new GpuSlot();
+/**
+ * A pod with the real session and fake work. The heartbeats of its hold do not get through, and that it is asked to hold on it
+ * hears only when the job has ended the session: after Temporal was away, polls are up to 10 s late.
+ * @param slot the GPU; `later` is the one that is there when it hears: another one where that is another pod
+ */
+async function startPod(room: string, address: string, { slot, later }: { slot: GpuSlot; later: GpuSlot }) {
   const connection = await NativeConnection.connect({ address });
-  const queue = podQueue(ROOM, NAME, 'boot');
+  const queue = podQueue(room, NAME, 'boot');
   const offer = { name: NAME, gpuMemoryMb: 0, tags: [] };
   const askedAgain = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
-  const session = createSessionActivities({
-    slot,
-    client: new Client({ connection }),
-    worker: offer,
-    podQueue: queue,
-    leaving: new AbortController().signal,
-    whenQuiet: async () => {},
-    onSessionEnded: async () => {},
-    logger: pino({ level: 'silent' }),
-  });
+  const sessionOn = (gpu: GpuSlot) =>
+    createSessionActivities({
+      slot: gpu,
+      client: new Client({ connection }),
+      worker: offer,
+      podQueue: queue,
+      leaving: new AbortController().signal,
+      whenQuiet: async () => {},
+      onSessionEnded: async () => {},
+      logger: pino({ level: 'silent' }),
+    });
+  const session = sessionOn(slot);
+  const work = {
+    receiveDataset: async () => {},
+    stageDataset: async () => {},
+    train: async ({ input, run_index }: TrainInput) => trainedModel(input, run_index),
+    uploadModel: async ({ input, trained }: JobActivityInput<TrainingSpec> & { trained: TrainedModel }) =>
+      modelEntry(input, trained, NAME),
+    returnResults: () => withHeartbeats(() => askedAgain.promise.then(() => ({ delivered: true }))),
+    async endGpuSession(args) {
+      await session.endGpuSession(args);
+      ended.resolve();
+    },
+  } satisfies Partial<PodActivities>;
+  const asked = (args: HoldGpuSessionInput) => unheard(() => session.holdGpuSession(args));
+  const heardLate = async (args: HoldGpuSessionInput) => {
+    askedAgain.resolve();
+    await ended.promise;
+    await sessionOn(later).holdGpuSession(args);
+  };
+  const poll = (taskQueue: string, activities: object) =>
+    Worker.create({
+      connection,
+      taskQueue,
+      activities: wrapActivities(activities),
+      maxHeartbeatThrottleInterval: 1_000,
+    });
   const workers = await Promise.all([
-    Worker.create({
-      connection,
-      taskQueue: queue,
-      activities: wrapActivities({
-        receiveDataset: async () => {},
-        stageDataset: async () => {},
-        train: async ({ input, run_index }: TrainInput) => trainedModel(input, run_index),
-        uploadModel: async ({ input, trained }: JobActivityInput<TrainingSpec> & { trained: TrainedModel }) =>
-          modelEntry(input, trained, NAME),
-        returnResults: () => withHeartbeats(() => askedAgain.promise.then(() => ({ delivered: true }))),
-        async endGpuSession(args) {
-          await session.endGpuSession(args);
-          ended.resolve();
-        },
-      } satisfies Partial<PodActivities>),
-    }),
-    Worker.create({
-      connection,
-      taskQueue: podSessionQueue(queue),
-      activities: wrapActivities({
-        async holdGpuSession(args: HoldGpuSessionInput) {
-          askedAgain.resolve();
-          await ended.promise;
-          await session.holdGpuSession(args);
-        },
-      }),
-    }),
-    ...sessionQueuesOf(ROOM, offer).map((taskQueue) =>
-      Worker.create({
-        connection,
-        taskQueue,
-        activities: wrapActivities({
-          holdGpuSession: (args: HoldGpuSessionInput) => unheard(() => session.holdGpuSession(args)),
-        }),
-      }),
-    ),
+    poll(queue, work),
+    poll(podSessionQueue(queue), { holdGpuSession: heardLate }),
+    ...sessionQueuesOf(room, offer).map((taskQueue) => poll(taskQueue, { holdGpuSession: asked })),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
   return {
-    slot,
     async stop() {
       for (const worker of workers) worker.shutdown();
       await running;
@@ -92,15 +87,25 @@ function unheard<T>(run: () => Promise<T>): Promise<T> {
   return asyncLocalStorage.run(silent, run);
 }
 
-describe('a session that its pod is asked to hold on', function () {
+describe('a session that is taken again only after its end', function () {
   this.timeout(60_000);
   const { server, start } = trainingJobsOnDevServer();
 
-  it('is not held for ever where the pod hears of that only when the job has ended it', async () => {
-    const pod = await startPod(server().env.address);
-    const job = await start(trainingInput({ room: ROOM }));
+  it('is not held for ever by its pod', async () => {
+    const slot = new GpuSlot();
+    const pod = await startPod('late', server().env.address, { slot, later: slot });
+    const job = await start(trainingInput({ room: 'late' }));
     assert.equal((await job.result()).phase, 'done');
-    assert.equal(pod.slot.free, true);
+    await slot.whenEmpty(AbortSignal.timeout(10_000));
+    await pod.stop();
+  });
+
+  it('nor by another pod, which cannot know of the end', async () => {
+    const later = new GpuSlot();
+    const pod = await startPod('late-elsewhere', server().env.address, { slot: new GpuSlot(), later });
+    const job = await start(trainingInput({ room: 'late-elsewhere' }));
+    assert.equal((await job.result()).phase, 'done');
+    await later.whenEmpty(AbortSignal.timeout(10_000));
     await pod.stop();
   });
 });
