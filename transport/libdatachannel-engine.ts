@@ -99,12 +99,13 @@ class LibdatachannelConnection implements EngineConnection {
   }
 
   /**
-   * No candidate of ours is told before the answer is taken. The library takes an answer in two steps, for ICE first and then
+   * No address of ours is told before the answer is taken. The library takes an answer in two steps, for ICE first and then
    * for DTLS. A peer that knew our addresses by then could connect and shake hands in between, and had its certificate refused
    * ("unknown CA") since the fingerprint was not there yet: on a busy machine one attempt with Chromium in twenty failed so.
+   * Relays are told at once: they let nobody through whom we have not named, and to wait costs such a path whole attempts.
    */
   async createOffer(): Promise<string> {
-    this.#heldBack = [];
+    if (this.#directPaths) this.#heldBack = [];
     return this.#describe('offer');
   }
 
@@ -177,7 +178,8 @@ class LibdatachannelConnection implements EngineConnection {
   }
 
   #pass(candidate: IceCandidate): void {
-    if (this.#heldBack === undefined) this.#handlers.candidate(candidate);
+    const isRelay = candidate?.candidate.includes(' typ relay');
+    if (this.#heldBack === undefined || isRelay) this.#handlers.candidate(candidate);
     else this.#heldBack.push(candidate);
   }
 }
