@@ -4,6 +4,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
+import type { ServerMessage } from '../../protocol/signaling.ts';
 import {
   acceptPeers,
   connectPeer,
@@ -53,6 +54,10 @@ for (const { name, launch, largestBytes } of STACKS) {
       describe(`and ${webRtc}`, () => {
         const owned = new Owned();
         let relay: TestRelay;
+        /** Of whom an offer has come, once for each attempt. */
+        let attempts: string[];
+        /** To break one message of an attempt. */
+        let tamper: (message: ServerMessage) => ServerMessage;
         let peer: ReferencePeer;
         let from: string;
         let to: string;
@@ -63,6 +68,12 @@ for (const { name, launch, largestBytes } of STACKS) {
 
         beforeEach(async () => {
           relay = owned.add(await TestRelay.start());
+          attempts = [];
+          tamper = (message) => message;
+          relay.intercept = (message) => {
+            if (message.type === 'offer') attempts.push(message.sender);
+            return tamper(message);
+          };
           peer = owned.add(await stack.peer());
           from = owned.add(await temporaryFolder()).path;
           to = owned.add(await temporaryFolder()).path;
@@ -119,6 +130,7 @@ for (const { name, launch, largestBytes } of STACKS) {
           assert.deepEqual(await ended, { status: 'fulfilled', value: undefined });
           assert.equal(run.blocks, blocks);
           assert.deepEqual(byPath(await peer.received()), byPath(offered));
+          assert.equal(attempts.length, 1);
         });
 
         it('serves files to us', async () => {
@@ -127,7 +139,30 @@ for (const { name, launch, largestBytes } of STACKS) {
           await run.until(({ done }) => done === files.length);
           assert.equal(run.blocks, blocks);
           assert.deepEqual(byPath((await describeFolder(to)).map(({ entry }) => entry)), byPath(offered));
+          assert.equal(attempts.length, 1);
         });
+
+        for (const offers of [true, false]) {
+          it(`comes about in a second attempt where the first fails, ${offers ? 'offering' : 'answering'}`, async () => {
+            let answers = 0;
+            tamper = (message) => {
+              if (message.type !== 'answer') return message;
+              answers += 1;
+              return answers === 1 ? { ...message, sdp: message.sdp.replace(/^a=fingerprint:.*\r?\n/gm, '') } : message;
+            };
+            if (offers) {
+              void serve(await enter(US.client));
+              const run = await peer.start(task('receive', THEM.worker, US.client));
+              await run.until(({ done }) => done === files.length);
+              assert.deepEqual(byPath(await peer.received()), byPath(offered));
+            } else {
+              await peer.start(task('send', THEM.client));
+              assert.deepEqual(byPath(await fetch(await enter(US.worker))), byPath(offered));
+            }
+            const offerer = offers ? THEM.worker : US.worker;
+            assert.deepEqual(attempts, [offerer, offerer]);
+          });
+        }
 
         it('is cut off amid fetching, and then fetches what it lacks', async () => {
           const worker = await enter(US.worker);
@@ -154,6 +189,7 @@ for (const { name, launch, largestBytes } of STACKS) {
           await second.until(({ done }) => done === files.length);
           assert.ok(second.blocks <= blocks - kept, `${kept} and ${second.blocks} of ${blocks} blocks were sent`);
           assert.deepEqual(byPath(await peer.received()), byPath(offered));
+          assert.equal(attempts.length, 2);
         });
 
         it('is cut off amid serving, and is then asked for what we lack', async () => {
@@ -180,6 +216,7 @@ for (const { name, launch, largestBytes } of STACKS) {
           const again = first.blocks + second.blocks - blocks;
           assert.ok(again <= 3, `${first.blocks} and ${second.blocks} of ${blocks} blocks were sent`);
           assert.deepEqual(byPath((await describeFolder(to)).map(({ entry }) => entry)), byPath(offered));
+          assert.equal(attempts.length, 2);
         });
 
         for (const offers of [true, false]) {
@@ -196,6 +233,7 @@ for (const { name, launch, largestBytes } of STACKS) {
             const { error } = await run.until((report) => report.error !== undefined);
             assert.equal(error, 'PEER_NOT_PROVEN');
             assert.equal(((await refused.promise) as SleapRtcError).code, 'PEER_NOT_PROVEN');
+            assert.equal(attempts.length, 1);
           });
         }
       });

@@ -23,7 +23,9 @@ Result = TypeVar("Result")
 
 BEAT_S = 0.7
 SILENCE_S = 3.5
-CONNECT_S = 10
+ATTEMPTS = 3
+ATTEMPT_S: dict[Side, float] = {"offerer": 10, "answerer": 9}
+ATTEMPT_PAUSE_S = 0.15
 GOODBYE_S = 2
 SEND_BUFFER_BYTES = 1024 * 1024
 END_OF_CHANNEL = "\x04"
@@ -35,6 +37,11 @@ class PeerError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+    @property
+    def worth_another(self) -> bool:
+        """Whether a further attempt to connect may come about where this one has not."""
+        return self.code in ("PEER_UNREACHABLE", "PEER_GONE")
 
 
 @dataclass(frozen=True)
@@ -157,23 +164,40 @@ class Connection:
         self._control.on("message", self._take_control)
         self._control.on("close", lambda: self._end(PeerError("PEER_GONE", "The peer cut the connection.")))
         self._pc.on("datachannel", self._take_channel)
+        self._pc.on("connectionstatechange", self._take_state)
+        # What has come in place of this attempt, if it has.
+        self._newer_offer: dict[str, Any] | None = None
 
     @classmethod
     async def offer(cls, room: Room, signaling: Signaling, peer_id: str, purpose: dict[str, str]) -> Connection:
-        """Connects to a peer of the room. Whoever gets the connection closes it."""
-        connection = cls(room, signaling, "offerer", peer_id, secrets.token_urlsafe(12), purpose)
-        sdp = await connection._describe(await connection._pc.createOffer())
-        await connection._relay("offer", sdp=sdp, purpose=purpose)
-        return await connection._come_about()
+        """Connects to a peer of the room, in several attempts where need be. Whoever gets the connection closes it."""
+        until = time.monotonic() + ATTEMPTS * ATTEMPT_S["offerer"]
+        attempt = 0
+        while True:
+            attempt += 1
+            connection = cls(room, signaling, "offerer", peer_id, secrets.token_urlsafe(12), purpose)
+            try:
+                return await connection._come_about(connection._offer())
+            except PeerError as error:
+                if not error.worth_another or (attempt >= ATTEMPTS and time.monotonic() >= until):
+                    raise
+            await asyncio.sleep(ATTEMPT_PAUSE_S)
 
     @classmethod
     async def answer(cls, room: Room, signaling: Signaling) -> Connection:
-        """Takes the next offer. Whoever gets the connection closes it."""
+        """
+        Answers offers until a connection has come about. A newer one of the same peer is its next attempt, in place of the
+        last. Whoever gets the connection closes it.
+        """
         offer = await signaling.receive("offer")
-        connection = cls(room, signaling, "answerer", offer["sender"], offer["connection_id"], offer["purpose"])
-        await connection._take_description("offer", offer["sdp"])
-        await connection._relay("answer", sdp=await connection._describe(await connection._pc.createAnswer()))
-        return await connection._come_about()
+        while True:
+            connection = cls(room, signaling, "answerer", offer["sender"], offer["connection_id"], offer["purpose"])
+            try:
+                return await connection._come_about(connection._answer(offer["sdp"]))
+            except PeerError as error:
+                if not error.worth_another:
+                    raise
+            offer = connection._newer_offer or await signaling.receive("offer")
 
     async def open_channel(self, label: str) -> Channel:
         rtc_channel = self._pc.createDataChannel(label)
@@ -210,9 +234,10 @@ class Connection:
         task.cancel()
         raise self._over.result()
 
-    async def _come_about(self) -> Connection:
+    async def _come_about(self, describing: Coroutine[Any, Any, None]) -> Connection:
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(ATTEMPT_S[self._side]):
+                await describing
                 self._start(self._negotiate())
                 await self.unless_over(self._is_open.wait())
                 self._start(self._beat())
@@ -227,6 +252,14 @@ class Connection:
 
     # --- negotiation ---
 
+    async def _offer(self) -> None:
+        sdp = await self._describe(await self._pc.createOffer())
+        await self._relay("offer", sdp=sdp, purpose=self._purpose)
+
+    async def _answer(self, sdp: str) -> None:
+        await self._take_description("offer", sdp)
+        await self._relay("answer", sdp=await self._describe(await self._pc.createAnswer()))
+
     async def _describe(self, description: RTCSessionDescription) -> str:
         """Our description, with our candidates, since aiortc gathers them first, and with a single fingerprint."""
         await self._pc.setLocalDescription(description)
@@ -239,11 +272,19 @@ class Connection:
         await self._pc.setRemoteDescription(RTCSessionDescription(sdp=sdp, type=type))
 
     async def _negotiate(self) -> None:
-        """Takes the answer, if we have offered, and the peer's candidates; those that come before it wait for it."""
+        """
+        Takes the answer, if we have offered, and the peer's candidates; those that come before it wait for it. If we have
+        answered, a newer offer of the peer ends this attempt.
+        """
         early: list[Any] | None = [] if self._side == "offerer" else None
         while True:
-            message = await self._signaling.receive("answer", "candidate")
-            if message["sender"] != self._peer_id or message["connection_id"] != self._connection_id:
+            message = await self._signaling.receive("offer", "answer", "candidate")
+            is_ours = message["connection_id"] == self._connection_id
+            if message["type"] == "offer" and self._side == "answerer" and not self._is_proven and not is_ours:
+                if message["sender"] == self._peer_id:
+                    self._newer_offer = message
+                    raise PeerError("PEER_UNREACHABLE", "The peer makes a new attempt.")
+            if message["sender"] != self._peer_id or not is_ours:
                 continue
             if message["type"] == "candidate" and early is not None:
                 early.append(message["candidate"])
@@ -318,6 +359,10 @@ class Connection:
             self._end(PeerError("PEER_GONE", "The peer said goodbye."))
         elif message != "beat":
             self._controls.put_nowait(message)
+
+    def _take_state(self) -> None:
+        if self._pc.connectionState == "failed":
+            self._end(PeerError("PEER_GONE", "The path broke, or there is none."))
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
         # No honest peer opens one before it has heard that we believe it.

@@ -2,7 +2,9 @@
 
 const BEAT_MS = 700;
 const SILENCE_MS = 3_500;
-const CONNECT_MS = 10_000;
+const ATTEMPTS = 3;
+const ATTEMPT_MS = { offerer: 10_000, answerer: 9_000 };
+const ATTEMPT_PAUSE_MS = 150;
 const GOODBYE_MS = 2_000;
 const SEND_BUFFER_BYTES = 1024 * 1024;
 const END_OF_CHANNEL = '\u0004';
@@ -195,27 +197,50 @@ export class Connection {
     });
     this.#control.onmessage = ({ data }) => this.#takeControl(data);
     this.#control.onclose = () => this.#end('PEER_GONE', 'The peer cut the connection.');
+    this.#pc.onconnectionstatechange = () => {
+      if (this.#pc.connectionState === 'failed') this.#end('PEER_GONE', 'The path broke, or there is none.');
+    };
     this.#pc.ondatachannel = ({ channel }) => this.#takeChannel(channel);
     // The browser tells of candidates only after the description that they belong to, and so do we.
     this.#pc.onicecandidate = ({ candidate }) => this.#relay('candidate', { candidate: candidate?.toJSON() ?? null });
   }
 
-  /** Connects to a peer of the room. Whoever gets the connection closes it. */
+  /** Connects to a peer of the room, in several attempts where need be. Whoever gets the connection closes it. */
   static async offer(key, signaling, peerId, purpose) {
-    const connectionId = base64url(crypto.getRandomValues(new Uint8Array(12)));
-    const connection = new Connection({ key, signaling, side: 'offerer', peerId, connectionId, purpose });
-    connection.#negotiate(connection.#takeAnswer());
-    await connection.#describe('offer', { purpose });
-    return connection.#comeAbout();
+    const until = performance.now() + ATTEMPTS * ATTEMPT_MS.offerer;
+    for (let attempt = 1; ; attempt += 1) {
+      const connectionId = base64url(crypto.getRandomValues(new Uint8Array(12)));
+      const connection = new Connection({ key, signaling, side: 'offerer', peerId, connectionId, purpose });
+      connection.#negotiate(connection.#takeAnswer());
+      try {
+        return await connection.#comeAbout(connection.#describe('offer', { purpose }));
+      } catch (error) {
+        if (!worthAnother(error) || (attempt >= ATTEMPTS && performance.now() >= until)) throw error;
+      }
+      await pause(ATTEMPT_PAUSE_MS);
+    }
   }
 
-  /** Takes the next offer. Whoever gets the connection closes it. */
-  static async answer(key, signaling) {
-    const { sender: peerId, connection_id: connectionId, purpose, sdp } = await signaling.next('offer');
-    const connection = new Connection({ key, signaling, side: 'answerer', peerId, connectionId, purpose });
-    connection.#negotiate(connection.#takeDescription('offer', sdp));
-    await connection.#describe('answer', {});
-    return connection.#comeAbout();
+  /**
+   * Answers offers until a connection has come about. A newer one of the same peer is its next attempt, in place of the last.
+   * Whoever gets the connection closes it.
+   */
+  static answer(key, signaling) {
+    const { promise, resolve, reject } = Promise.withResolvers();
+    let last;
+    const stop = signaling.listen(({ type, sender: peerId, connection_id: connectionId, purpose, sdp }) => {
+      if (type !== 'offer' || (last !== undefined && last.#peerId !== peerId) || last?.#connectionId === connectionId)
+        return;
+      last?.cut();
+      const connection = new Connection({ key, signaling, side: 'answerer', peerId, connectionId, purpose });
+      last = connection;
+      const described = connection.#takeDescription('offer', sdp);
+      connection.#negotiate(described);
+      connection.#comeAbout(described.then(() => connection.#describe('answer', {}))).then(resolve, (error) => {
+        if (!worthAnother(error)) reject(error);
+      });
+    });
+    return promise.finally(stop);
   }
 
   async openChannel(label) {
@@ -249,9 +274,11 @@ export class Connection {
     this.#pc.close();
   }
 
-  async #comeAbout() {
+  /** @param described resolves when our description is on its way */
+  async #comeAbout(described) {
     try {
-      await this.#unlessOver(Promise.race([this.#isOpen, pause(CONNECT_MS).then(unreachable)]));
+      const isOpen = described.then(() => this.#isOpen);
+      await this.#unlessOver(Promise.race([isOpen, pause(ATTEMPT_MS[this.#side]).then(unreachable)]));
       this.#beat();
       await this.#prove();
       return this;
@@ -387,6 +414,11 @@ export function importKey(roomKey) {
     'sign',
     'verify',
   ]);
+}
+
+/** Whether a further attempt may come about where this one has not. */
+function worthAnother(error) {
+  return error.code === 'PEER_UNREACHABLE' || error.code === 'PEER_GONE';
 }
 
 function other(side) {
