@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { ownerArgument } from '../../activities/sleap-nn/index.ts';
 
-/** A job's folder is kept so long for a job that comes back to this disk, in ms: it goes on from what lies there. */
+/**
+ * A job's folder is kept so long for a job that comes back to this disk, in ms: it goes on from what lies there. That saves time,
+ * and no job needs it: one that is paused or waits has no folder here (its session's end removed it), and one that comes back
+ * later gets its data from the dataset store, S3 or the researcher, and its attempts from S3 (docs/decisions/013), at most two
+ * minutes of training behind what was lost here.
+ */
 const KEEP_JOBS_MS = 24 * 60 * 60_000;
 
 /**
