@@ -7,6 +7,7 @@ import { createRegistryActivities } from '../../activities/registry/index.ts';
 import { createS3Client } from '../../activities/storage/s3-client.ts';
 import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
+import { runTogether } from '../run-together.ts';
 import type { ControlWorkerConfig } from './config.ts';
 import { type Deployment, promoteOnce } from './deployment.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
@@ -52,7 +53,7 @@ export async function runControlWorker(
       shutdownGraceTime: SHUTDOWN_GRACE_MS,
       shutdownForceTime: SHUTDOWN_FORCE_MS,
     });
-    const running = worker.runUntil(aborted(signal));
+    const running = runTogether([worker], { signal });
     if (deployment !== undefined) {
       const current = await Promise.race([promoteOnce(connection, temporal.namespace, deployment, signal), running]);
       logger.info({ event: 'version', build_id: deployment.buildId, current });
@@ -63,8 +64,9 @@ export async function runControlWorker(
     await running;
   } finally {
     over.abort();
-    await connection.close();
     s3.destroy();
+    // A worker that has failed holds on to it; what it failed with is what counts.
+    await connection.close().catch((err: unknown) => logger.warn({ event: 'not_ended', err }));
   }
 }
 
@@ -85,11 +87,4 @@ function connect({ temporal }: ControlWorkerConfig, logger: Logger, signal: Abor
     signal,
     onFailedAttempt: () => logger.warn({ event: 'temporal_unreachable', address: temporal.address }),
   });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@temporalio/client';
-import { GracefulShutdownPeriodExpiredError, NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createDatasetActivities } from '../../activities/datasets/index.ts';
 import { diskFullOrWithSizes } from '../../activities/files/disk-full.ts';
@@ -15,6 +15,7 @@ import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { podQueue, podSessionQueue } from '../../protocol/queues.ts';
 import { sessionQueuesOf } from '../../protocol/session-queues.ts';
 import { SignalingClient } from '../../transport/index.ts';
+import { runTogether } from '../run-together.ts';
 import { detectCapabilities } from './capabilities.ts';
 import type { GpuWorkerConfig } from './config.ts';
 import { ContinuedWork } from './continued-work.ts';
@@ -56,7 +57,14 @@ export async function startGpuWorker(config: GpuWorkerConfig, told: Told): Promi
   try {
     await runUntilAborted(config, told, (end) => ends.push(end));
   } finally {
-    for (const end of ends.reverse()) await end();
+    for (const end of ends.reverse()) {
+      try {
+        await end();
+      } catch (err) {
+        // Such as the connection of a worker that has failed: what it failed with is what counts.
+        told.logger.warn({ event: 'not_ended', err });
+      }
+    }
   }
 }
 
@@ -175,26 +183,17 @@ async function runUntilAborted(
       Worker.create({ ...forSessions, taskQueue, tuner: sessionTuner(slot) }),
     ),
   ]);
-  const running = Promise.all(workers.map((worker) => worker.run()));
   // While a job trains the CPU belongs to it; the next one's process is warmed up when the GPU is free.
   const warmUp = () => slot.free && warmTrainer?.ensureSpare();
   onEnd(slot.onChange(warmUp));
   warmUp();
   logger.info({ event: 'ready', pod_queue: pod, ...capabilities });
-  await Promise.race([running, aborted(signal)]);
-  slot.close('stopping', 'is being shut down');
-  for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-  leaving.abort();
-  void continued.cancelForgotten();
-  await running.catch((error: unknown) => {
-    if (!(error instanceof GracefulShutdownPeriodExpiredError)) throw error;
+  const onEnding = () => {
+    slot.close('stopping', 'is being shut down');
+    leaving.abort();
+    void continued.cancelForgotten();
+  };
+  if (!(await runTogether(workers, { signal, onEnding }))) {
     logger.warn({ event: 'grace_over' }, 'not everything had stopped within the grace; the job is tried elsewhere');
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
+  }
 }

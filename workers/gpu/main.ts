@@ -20,3 +20,5 @@ try {
   logger.fatal({ event: 'failed', err: error });
   process.exitCode = 1;
 }
+// A Temporal worker that has failed keeps its connection, which would keep the process.
+process.exit();

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { type DevServer, devServer } from '../test/workflows/servers.ts';
+import { runTogether } from './run-together.ts';
+
+/** Temporal refuses polls of a name that is so long, for good, as it does where the namespace is gone. */
+const REFUSED = 'long'.repeat(1_000);
+
+describe('the Temporal workers of one process, on a real server', function () {
+  this.timeout(120_000); // a new worker's polls may be refused for a minute before the SDK believes it
+  let server: DevServer;
+  let connection: NativeConnection;
+
+  before(async () => {
+    server = await devServer();
+    connection = await NativeConnection.connect({ address: server.env.address });
+  });
+  after(() => server?.stop());
+
+  const worker = (taskQueue: string) => Worker.create({ connection, taskQueue, activities: { idle: async () => {} } });
+  const states = (workers: readonly Worker[]) => workers.map((each) => each.getState());
+
+  it('all end when they are to', async () => {
+    const workers = await Promise.all([worker('one'), worker('two')]);
+    const stop = new AbortController();
+    const running = runTogether(workers, { signal: stop.signal });
+    assert.deepEqual(states(workers), ['RUNNING', 'RUNNING']);
+    stop.abort();
+    assert.equal(await running, true);
+    assert.deepEqual(states(workers), ['STOPPED', 'STOPPED']);
+  });
+
+  it('all end when one of them cannot run, with its error', async () => {
+    const [whole, used] = await Promise.all([worker('whole'), worker('used')]);
+    await used.runUntil(async () => {});
+    const { signal } = new AbortController();
+    await assert.rejects(runTogether([whole, used], { signal }), /already started/);
+    assert.equal(whole.getState(), 'STOPPED');
+  });
+
+  it('all end when one of them gets no more work, and says so: the supervisor starts the process anew', async () => {
+    const [whole, refused] = await Promise.all([worker('whole'), worker(REFUSED)]);
+    let told = 0;
+    const { signal } = new AbortController();
+    await assert.rejects(runTogether([whole, refused], { signal, onEnding: () => (told += 1) }), /give work of long/);
+    assert.deepEqual(states([whole, refused]), ['STOPPED', 'FAILED']);
+    assert.equal(told, 1);
+  });
+});
