@@ -8,8 +8,11 @@ export const pauseJobSignal = defineSignal('pauseJob');
 /** Asks a paused job to queue again. */
 export const resumeJobSignal = defineSignal('resumeJob');
 
-/** Behind these a job only stores and publishes what it has trained: a pause would gain nothing. */
-const PAUSABLE: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'training']);
+/**
+ * Behind these a job only stores and publishes what it has trained: a pause would gain nothing. It is still `paused` where it
+ * has just been resumed, and both orders came while the control worker was away.
+ */
+const PAUSABLE: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'training', 'paused']);
 
 /** In these what the job is for has happened, or can't be taken back. */
 const TOO_LATE: ReadonlySet<JobPhase> = new Set(['publishing', 'returning']);
@@ -31,7 +34,8 @@ export class Pauses {
       const { phase } = report.status;
       if (this.#wanted || !PAUSABLE.has(phase)) return;
       this.#wanted = true;
-      report.enter(phase, phase === 'training' ? 'pausing; the last checkpoint is kept' : 'pausing');
+      if (phase !== 'paused')
+        report.enter(phase, phase === 'training' ? 'pausing; the last checkpoint is kept' : 'pausing');
       this.#interrupt?.();
     });
     setHandler(resumeJobSignal, () => this.resume());
@@ -47,7 +51,8 @@ export class Pauses {
     if (!this.#wanted) return;
     this.#report.onWorker(null);
     this.#report.enter('paused', pausedDetail(this.#report));
-    await condition(() => !this.#wanted);
+    // Resumed and paused again at once, it has been resumed for the condition, and is paused all the same.
+    while (this.#wanted) await condition(() => !this.#wanted);
   }
 
   /** Trains under the eyes of `pauseJob`: `handOver` tells the pod to keep the last checkpoint, before training is ended. */

@@ -1,11 +1,23 @@
 import { CancellationScope, condition, defineSignal, isCancellation, log, setHandler } from '@temporalio/workflow';
 import { SleapRtcError } from '../protocol/errors.ts';
 import { fromFailure } from '../protocol/failures.ts';
+import type { JobPhase } from '../protocol/job.ts';
 import type { JobReport } from './job-report.ts';
 import type { Pauses } from './pause.ts';
 
 /** Asks a training job to end the run under way and to keep its best model. */
 export const stopJobSignal = defineSignal('stopJob');
+
+/**
+ * The researcher has been told that the run ends, so a pod that could not be told is told again: first after this, then after
+ * twice as long; in milliseconds.
+ */
+const STOP_AGAIN_MS = 5_000;
+/** But not less often than this; of a training of 14 days the history stays short all the same. */
+const STOP_AGAIN_AT_MOST_MS = 60 * 60_000;
+
+/** In these a job has no pod, or not yet its data there. */
+const WAITING: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'paused']);
 
 /** What a job's body tells of its runs, so that a stop meets the right one. */
 export interface EarlyStops {
@@ -22,6 +34,7 @@ export interface EarlyStops {
  * Runs a job's body so that `stopJob` ends the run under way early, as “Stop early” in SLEAP does: its best model is kept,
  * and the job goes on with the runs behind it. Before anything has been trained there is nothing to keep, and the job ends.
  * Once a run is trained, a stop meets the next one only if it is sent again. It ends a pause: the model is on a pod, or will be.
+ * A stop that the researcher has been told of holds: a pod that could not be told is told again, and so is the next pod.
  * @throws SleapRtcError JOB_CANCELLED where the job was stopped before anything was trained; what `body` throws
  */
 export async function stoppable<T>(
@@ -31,17 +44,26 @@ export async function stoppable<T>(
 ): Promise<T> {
   const scope = new CancellationScope({ cancellable: true });
   const toStop = new Set<string>();
+  let orders = 0;
   let begun: string | undefined;
   let anyTrained = false;
+  let stopsNext = false;
   let stoppedTooSoon = false;
 
   setHandler(stopJobSignal, () => {
     const { phase } = report.status;
+    orders += 1;
     if (begun !== undefined) {
       toStop.add(begun);
       pauses.resume();
       report.enter(phase, `${begun} ends early; its best model is kept`);
-    } else if (!anyTrained && (phase === 'queued' || phase === 'receiving' || phase === 'paused')) {
+    } else if (!WAITING.has(phase)) {
+      return; // nothing is trained: the researcher is told so
+    } else if (anyTrained) {
+      stopsNext = true;
+      pauses.resume();
+      report.enter(phase, 'the next training ends early; its best model is kept');
+    } else {
       stoppedTooSoon = true;
       scope.cancel();
     }
@@ -50,13 +72,27 @@ export async function stoppable<T>(
   const stops: EarlyStops = {
     async whileTraining(run, train, stop) {
       begun = run;
+      if (stopsNext) toStop.add(run);
+      stopsNext = false;
       let over = false;
-      const stopping = condition(() => over || toStop.has(run))
-        .then(() => (over ? undefined : stop()))
-        .catch((failure: unknown) => {
-          // A pod that is lost meanwhile: the next one is told again.
-          if (!isCancellation(failure)) log.warn('the run was not stopped', { cause: fromFailure(failure).message });
-        });
+      const stopWhenAsked = async () => {
+        await condition(() => over || toStop.has(run));
+        for (let againMs = STOP_AGAIN_MS; !over; againMs = Math.min(2 * againMs, STOP_AGAIN_AT_MOST_MS)) {
+          const heard = orders;
+          try {
+            return await stop();
+          } catch (failure) {
+            if (over || isCancellation(failure)) throw failure;
+            log.warn('the run was not stopped; it is tried again', { cause: fromFailure(failure).message });
+            report.enter(report.status.phase, `${run} could not be told yet to end early; it is tried again`);
+          }
+          await condition(() => over || orders > heard, againMs);
+        }
+      };
+      const stopping = stopWhenAsked().catch((failure: unknown) => {
+        // A pod that is lost meanwhile: the next one is told again.
+        if (!isCancellation(failure)) log.warn('the run was not stopped', { cause: fromFailure(failure).message });
+      });
       try {
         return await train();
       } finally {

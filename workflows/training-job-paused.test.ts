@@ -154,6 +154,22 @@ describe('trainingJob, paused', function () {
     assert.match((await job.result()).detail, /brought back/);
   });
 
+  it('resumed and paused again while the control worker is away: stays paused', async () => {
+    const room = 'pause-again';
+    const job = await start(trainingInput({ room }));
+    await job.signal('pauseJob');
+    await untilPaused(job);
+    await startPod({ room });
+    await restartControl(async () => {
+      await job.signal('resumeJob');
+      await job.signal('pauseJob');
+    });
+    assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
+    assert.equal((await statusOf(job)).phase, 'paused');
+    await job.signal('resumeJob');
+    assert.equal((await job.result()).phase, 'done');
+  });
+
   it('can be cancelled', async () => {
     const input = trainingInput({ room: 'pause-cancelled' });
     const job = await start(input);

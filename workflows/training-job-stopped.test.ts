@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { SleapRtcError } from '../protocol/errors.ts';
 import type { FakePod, FakePodOptions } from '../test/workflows/fake-pod.ts';
 import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
+import { type TrainingJob, trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
 
 describe('trainingJob, stopped early', function () {
   this.timeout(60_000);
@@ -76,6 +77,59 @@ describe('trainingJob, stopped early', function () {
       [true],
     );
     assert.ok(survivor.calls.includes('stopTraining'));
+  });
+
+  /** An endless run whose pod refuses to be told at first; `refused` resolves when the job knows. */
+  function refusingAtFirst() {
+    const { overrides, training } = endless();
+    let calls = 0;
+    return {
+      training,
+      overrides: (self: FakePod): ReturnType<typeof overrides> => ({
+        ...overrides(self),
+        stopTraining: async (args) => {
+          calls += 1;
+          if (calls === 1) throw new SleapRtcError('DISK_FULL', 'There is no space left.');
+          await overrides(self).stopTraining?.(args);
+        },
+      }),
+    };
+  }
+
+  for (const [how, again] of [
+    ['by itself', async () => {}],
+    ['at the next order', (job: TrainingJob) => job.signal('stopJob')],
+  ] as const) {
+    it(`when the pod could not be told: says so, and tells it again ${how}`, async () => {
+      const room = `stop-refused-${how.replaceAll(' ', '-')}`;
+      const { overrides, training } = refusingAtFirst();
+      await startPod({ room, overrides });
+      const job = await start(trainingInput({ room }));
+      await training;
+      await job.signal('stopJob');
+      while (!/could not be told yet/.test((await statusOf(job)).detail));
+      await again(job);
+      assert.deepEqual(
+        (await job.result()).models.map(({ stopped_early }) => stopped_early),
+        [true],
+      );
+    });
+  }
+
+  it('while waiting for another pod behind a trained run: is for the next training', async () => {
+    const room = 'stop-next';
+    const doomed = await startPodStalledIn('uploadModel', { room, name: 'doomed' });
+    const job = await start(trainingInput({ room }));
+    await doomed.reached;
+    await doomed.pod.stop();
+    while ((await statusOf(job)).phase !== 'queued');
+    await job.signal('stopJob');
+    const { overrides } = endless();
+    await startPod({ room, name: 'survivor', overrides });
+    assert.deepEqual(
+      (await job.result()).models.map(({ stopped_early }) => stopped_early),
+      [true],
+    );
   });
 
   it('while queued: ends without a model, and says why', async () => {

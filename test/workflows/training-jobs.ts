@@ -70,9 +70,10 @@ export function trainingJobsOnDevServer() {
     return { pod, reached: reached.promise };
   }
 
-  /** Ends the control worker, and starts another one. */
-  async function restartControl(): Promise<void> {
+  /** Ends the control worker, and starts another one; `meanwhile` is done while there is none. */
+  async function restartControl(meanwhile?: () => Promise<void>): Promise<void> {
     await control().stop();
+    await meanwhile?.();
     running.control = await startFakeControl(server().env);
   }
   return { ...jobs, server, control, restartControl, startPodStalledIn };
