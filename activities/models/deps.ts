@@ -13,4 +13,6 @@ export interface ModelDeps {
   worker: string;
   publishProgress: (progress: WorkerProgress) => void;
   logger: Logger;
+  /** How long a model stays this job's while nothing is heard of its upload, in milliseconds; default ten minutes. */
+  claimLifeMs?: number;
 }

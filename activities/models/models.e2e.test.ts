@@ -3,15 +3,24 @@ import { createHash } from 'node:crypto';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { InferenceSpec, JobInput, TrainingSpec } from '../../protocol/job.ts';
 import { ModelEntry } from '../../protocol/manifest.ts';
+import { S3Proxy } from '../../test/faults/s3-proxy.ts';
 import { startTestS3 } from '../../test/workflows/s3.ts';
 import { describeFolder } from '../sleap-nn/collect-model.ts';
 import type { TrainedModel } from '../sleap-nn/trained-model.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
+import { claimKey } from './claim-model.ts';
+import type { ModelDeps } from './deps.ts';
 import { createModelActivities } from './index.ts';
 import { ModelCache } from './model-cache.ts';
 
@@ -21,13 +30,14 @@ describe('models in S3', function () {
   this.timeout(60_000);
   let s3: S3Client;
   let bucket: string;
+  let env: Record<string, string>;
   let stop: (() => Promise<void>) | undefined;
   let workDir: string;
   let number = 0;
 
   before(async function () {
     this.timeout(600_000);
-    ({ s3, bucket, stop } = await startTestS3());
+    ({ s3, bucket, env, stop } = await startTestS3());
   });
   after(() => stop?.());
   beforeEach(async () => {
@@ -94,7 +104,7 @@ describe('models in S3', function () {
     };
   }
 
-  const activities = (dir = workDir) =>
+  const activities = (dir = workDir, over: Partial<ModelDeps> = {}) =>
     createModelActivities({
       s3,
       bucket,
@@ -102,10 +112,11 @@ describe('models in S3', function () {
       worker: 'gpu-1',
       publishProgress: () => {},
       logger: pino({ level: 'silent' }),
+      ...over,
     });
 
-  async function upload(args: Awaited<ReturnType<typeof trainedModel>>) {
-    const { uploadModel } = activities();
+  async function upload(args: Awaited<ReturnType<typeof trainedModel>>, over: Partial<ModelDeps> = {}) {
+    const { uploadModel } = activities(workDir, over);
     return activityEnvironment().run((a: typeof args) => uploadModel(a), args);
   }
 
@@ -152,7 +163,7 @@ describe('models in S3', function () {
 
   it('of two jobs that upload the same model at once, one publishes it and the other is told', async () => {
     const both = [await trainedModel('uploadjob5', 'five'), await trainedModel('uploadjob6', 'six')];
-    const results = await Promise.allSettled(both.map(upload));
+    const results = await Promise.allSettled(both.map((args) => upload(args)));
     const won = results.findIndex(({ status }) => status === 'fulfilled');
     const codes = results.flatMap((r) => (r.status === 'rejected' ? [(r.reason as SleapRtcError).code] : []));
     assert.ok(codes.length === 1 && ['MODEL_EXISTS', 'TRANSFER_FAILED'].includes(codes[0] ?? ''), codes.join());
@@ -161,6 +172,48 @@ describe('models in S3', function () {
       signal: AbortSignal.timeout(10_000),
     });
     assert.equal(await readFile(join(folder, 'best.ckpt'), 'utf8'), won === 0 ? 'five' : 'six');
+  });
+
+  /** Uploads with a claim that lives briefly, and stays in the middle of it until `release`. */
+  async function slowUpload(args: Awaited<ReturnType<typeof trainedModel>>, claimLifeMs: number) {
+    const network = await S3Proxy.start(env.AWS_ENDPOINT_URL_S3 ?? '');
+    const { region, credentials } = s3.config;
+    const client = new S3Client({ endpoint: network.url, region, credentials, forcePathStyle: true });
+    const { arrived, release } = network.hold(/^PUT .*best\.ckpt/);
+    const uploadAndLeave = async () => {
+      try {
+        await upload(args, { s3: client, claimLifeMs });
+      } finally {
+        client.destroy();
+        await network[Symbol.asyncDispose]();
+      }
+    };
+    const uploaded = uploadAndLeave();
+    uploaded.catch(() => undefined);
+    await arrived;
+    return { uploaded, release };
+  }
+
+  it('an upload that takes longer than a claim lives keeps its claim: no other job may write beside it', async () => {
+    const [first, second] = [await trainedModel('uploadjobc', 'first'), await trainedModel('uploadjobd', 'second')];
+    const claimLifeMs = 2_000;
+    const { uploaded, release } = await slowUpload(first, claimLifeMs);
+    const claim = { bucket, room: ROOM, modelId: first.trained.model_id };
+    const claimedAt = async () =>
+      (await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: claimKey(claim) }))).LastModified?.getTime() ?? 0;
+    const begunAt = await claimedAt();
+    while ((await claimedAt()) < begunAt + 2 * claimLifeMs);
+    await assert.rejects(upload(second, { claimLifeMs }), { code: 'TRANSFER_FAILED' });
+    release();
+    await uploaded;
+    await assert.rejects(upload(second, { claimLifeMs }), { code: 'MODEL_EXISTS' });
+  });
+
+  it('an upload that another attempt of its job has taken over writes nothing more', async () => {
+    const args = await trainedModel('uploadjobe');
+    const { uploaded } = await slowUpload(args, 500);
+    await upload(args);
+    await assert.rejects(uploaded, { code: 'TRANSFER_FAILED' });
   });
 
   it('brings a model to another worker once, however many ask', async () => {

@@ -12,7 +12,7 @@ import { abortOption } from '../storage/abort-option.ts';
 import { inParallel } from '../storage/in-parallel.ts';
 import { putFile } from '../storage/put-file.ts';
 import { isConflict, withStorageErrors } from '../storage/storage-errors.ts';
-import { claimModel, releaseModel } from './claim-model.ts';
+import { claimModel, releaseModel, whileClaimed } from './claim-model.ts';
 import type { ModelDeps } from './deps.ts';
 import type { ModelCache } from './model-cache.ts';
 import { type ModelFiles, readModelFiles } from './model-files.ts';
@@ -27,6 +27,7 @@ const FILES_AT_ONCE = 4;
  */
 export function createUploadModel(deps: ModelDeps, cache: ModelCache) {
   const { s3, bucket, workDir, worker } = deps;
+  const claimLife = deps.claimLifeMs === undefined ? {} : { lifeMs: deps.claimLifeMs };
   return async function uploadModel(args: {
     input: JobInput<TrainingSpec>;
     trained: TrainedModel;
@@ -50,14 +51,17 @@ export function createUploadModel(deps: ModelDeps, cache: ModelCache) {
         withStorageErrors(async () => {
           report();
           await uploadLog(args.input, trained.run, signal);
-          if ((await claimModel(s3, where, spec.job_id, signal)) === 'claimed') {
+          const claim = await claimModel(s3, where, spec.job_id, { signal, ...claimLife });
+          if (claim !== 'published') {
             const prefix = s3Layout.model(where.room, where.modelId);
-            await inParallel(trained.files, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
-              await putFile(s3, { bucket, key: prefix + entry.path, from: join(folder, entry.path), entry, signal });
-              bytes += entry.size_bytes;
-              report();
+            await whileClaimed(s3, claim, signal, async (signal) => {
+              await inParallel(trained.files, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
+                await putFile(s3, { bucket, key: prefix + entry.path, from: join(folder, entry.path), entry, signal });
+                bytes += entry.size_bytes;
+                report();
+              });
+              await publishFiles({ job_id: spec.job_id, model_id: trained.model_id, files: trained.files }, signal);
             });
-            await publishFiles({ job_id: spec.job_id, model_id: trained.model_id, files: trained.files }, signal);
           }
           await releaseModel(s3, where);
           await cache.add(trained.model_id, folder, trained.files);

@@ -12,6 +12,11 @@ export function isConflict(error: unknown): boolean {
   return status === 412 || status === 409;
 }
 
+/** True for the answer to a write on condition of what is there, where nothing is. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404;
+}
+
 /**
  * Runs something that talks to S3; what goes wrong there becomes an error with a code of ours. Aborts pass unchanged.
  * @throws SleapRtcError STORAGE_UNREACHABLE (retryable) for the network and 5xx, NOT_ALLOWED for refused keys
