@@ -5,7 +5,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { execa } from 'execa';
 import { pino } from 'pino';
 import { s3Layout } from '../../protocol/s3-layout.ts';
@@ -15,7 +21,8 @@ import { describeFolder } from '../sleap-nn/collect-model.ts';
 import { EarlyStops } from '../sleap-nn/early-stops.ts';
 import { findResumePoint } from '../sleap-nn/resume-point.ts';
 import type { TrainedModel } from '../sleap-nn/trained-model.ts';
-import { CheckpointKeeper, keepModel, type RunPlace, restoreCheckpoints, restoreModel } from './index.ts';
+import { CheckpointKeeper, claimRun, keepModel, type RunPlace, restoreCheckpoints, restoreModel } from './index.ts';
+import type { KeepCheckpointsOptions } from './keep-checkpoints.ts';
 
 const ROOM = 'lab-mice';
 const logger = pino({ level: 'silent' });
@@ -53,6 +60,12 @@ describe('checkpoints, on a real S3 server', function () {
   let dir: string;
   let jobs = 0;
   let place: RunPlace;
+  /** Attempts and pods come one after the other, as Temporal's server schedules them. */
+  let term = 0;
+  const begin = (work: string, from: Attempt | undefined) => {
+    term += 1;
+    return newAttempt(work, 'run', from, term);
+  };
 
   before(async () => {
     ({ s3, bucket, stop } = await startTestS3());
@@ -76,12 +89,20 @@ describe('checkpoints, on a real S3 server', function () {
       await execa('python3', ['-c', MAKE, join(runFolder, name), String(epoch), `${name} of ${epoch}`]);
     }
   }
-  const keeperOf = (attempts: readonly Attempt[]) =>
-    new CheckpointKeeper({ s3, place, run: 'run', attempts, everyMs: 3_600_000, python: 'python3', logger });
+  const keeperOf = (attempts: readonly Attempt[], over: Partial<KeepCheckpointsOptions> = {}) =>
+    new CheckpointKeeper({
+      ...{ s3, place, run: 'run', attempts, everyMs: 3_600_000, python: 'python3', logger, onSuperseded() {} },
+      ...over,
+    });
+  const claim = () => {
+    term += 1;
+    return claimRun({ s3, place, term, signal });
+  };
   const restore = async (pod: string) => {
     const work = join(dir, pod);
+    const kept = await claim();
     const local = await listAttempts(work, 'run');
-    const restored = await restoreCheckpoints({ s3, place, work, run: 'run', local, logger, signal });
+    const restored = await restoreCheckpoints({ s3, place, kept, work, run: 'run', local, logger, signal });
     return { restored, attempts: await listAttempts(work, 'run'), work };
   };
   const keys = async () => {
@@ -90,11 +111,20 @@ describe('checkpoints, on a real S3 server', function () {
       ({ Key = '' }) => Key,
     );
   };
+  const latestText = async () => {
+    const Key = `${s3Layout.jobCheckpoints(ROOM, place.jobId)}run-0/latest.json`;
+    return (await s3.send(new GetObjectCommand({ Bucket: bucket, Key }))).Body?.transformToString();
+  };
   /** Keeps one checkpoint after each of these epochs. */
-  async function keep(attempts: readonly Attempt[], epochs: readonly number[], from = 0): Promise<void> {
+  async function keep(
+    attempts: readonly Attempt[],
+    epochs: readonly number[],
+    from = 0,
+    over: Partial<KeepCheckpointsOptions> = {},
+  ): Promise<void> {
     const attempt = attempts.at(-1);
     assert.ok(attempt);
-    const keeper = keeperOf(attempts);
+    const keeper = keeperOf(attempts, over);
     try {
       for (const epoch of epochs) {
         await epochEnds(attempt, epoch, from);
@@ -106,7 +136,7 @@ describe('checkpoints, on a real S3 server', function () {
   }
 
   it('let another pod go on, and the next one with the attempts of both; labels stay where they are', async () => {
-    const first = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const first = await begin(join(dir, 'pod-1'), undefined);
     await keep([first], [0, 1]);
     const second = await restore('pod-2');
     assert.equal(second.restored, true);
@@ -120,7 +150,7 @@ describe('checkpoints, on a real S3 server', function () {
     ]);
     assert.ok(Math.abs((await attemptSeconds(resume.attempt)) - (await attemptSeconds(first))) < 1);
 
-    const next = await newAttempt(second.work, 'run', resume.attempt);
+    const next = await begin(second.work, resume.attempt);
     await keep([resume.attempt, next], [2, 3], 2);
     const third = await restore('pod-3');
     assert.deepEqual(
@@ -136,7 +166,7 @@ describe('checkpoints, on a real S3 server', function () {
   });
 
   it('brought to a pod that has been told to stop the run early let it end at once', async () => {
-    const first = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const first = await begin(join(dir, 'pod-1'), undefined);
     await keep([first], [0]);
     const stops = new EarlyStops();
     await stops.want(join(dir, 'pod-2'));
@@ -145,7 +175,7 @@ describe('checkpoints, on a real S3 server', function () {
   });
 
   it('are kept twice, the newest and the one before, which is taken where the newest is damaged', async () => {
-    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const attempt = await begin(join(dir, 'pod-1'), undefined);
     await keep([attempt], [0, 1, 2]);
     // latest.json, one config, and twice: best, last, log.
     assert.equal((await keys()).length, 8);
@@ -160,23 +190,23 @@ describe('checkpoints, on a real S3 server', function () {
 
   it('are kept and brought by whatever pod, also where the clock of the one before was ahead', async () => {
     const hourAhead = new Date(Date.now() + 3_600_000).toISOString();
-    const first = { ...(await newAttempt(join(dir, 'pod-1'), 'run', undefined)), started_at: hourAhead };
+    const first = { ...(await begin(join(dir, 'pod-1'), undefined)), started_at: hourAhead };
     const { folder, runFolder: _, ...record } = first;
     await adoptAttempt(folder, record);
     await keep([first], [0]);
     const second = await restore('pod-2');
-    const next = await newAttempt(second.work, 'run', second.attempts[0]);
+    const next = await begin(second.work, second.attempts[0]);
     await keep([...second.attempts, next], [1], 1);
     for (const pod of ['pod-3', 'pod-1']) assert.equal((await restore(pod)).attempts.length, 2, pod);
   });
 
   it('are kept in place of what cannot be read, and of some that are damaged', async () => {
     const Key = `${s3Layout.jobCheckpoints(ROOM, place.jobId)}run-0/latest.json`;
-    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
     for (const Body of ['{', '{"snapshots":"of another release"}']) {
       await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
       assert.equal((await restore('pod-2')).restored, false);
-      await keep([attempt], [0]);
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
+      await keep([await begin(join(dir, 'pod-1'), undefined)], [0]);
       assert.equal((await restore('pod-2')).attempts.length, 1);
       await rm(join(dir, 'pod-2'), { recursive: true });
     }
@@ -184,13 +214,13 @@ describe('checkpoints, on a real S3 server', function () {
     for (const key of weights) await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
     const { restored, work } = await restore('pod-3');
     assert.equal(restored, false);
-    const anew = await newAttempt(work, 'run', undefined);
+    const anew = await begin(work, undefined);
     await keep([anew], [0]);
     assert.equal((await restore('pod-4')).attempts[0]?.started_at, anew.started_at);
   });
 
   it('of a training that is over are the model itself: nothing is trained again', async () => {
-    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const attempt = await begin(join(dir, 'pod-1'), undefined);
     const keeper = keeperOf([attempt]);
     await epochEnds(attempt, 2);
     keeper.trained();
@@ -208,15 +238,15 @@ describe('checkpoints, on a real S3 server', function () {
     for (const name of ['best.ckpt', 'labels_pr.val.0.slp'])
       await writeFile(join(made, name), `${place.jobId} ${name}`);
     const files = await describeFolder(made);
-    await keepModel({ s3, place, folder: made, signal }, { ...TRAINED, files });
+    await keepModel({ s3, place, term, folder: made, signal }, { ...TRAINED, files });
 
     const brought = join(dir, 'pod-2', 'models', 'model');
-    assert.deepEqual(await restoreModel({ s3, place, folder: brought, signal }), { ...TRAINED, files });
+    assert.deepEqual(await restoreModel({ s3, place, folder: brought, signal }, await claim()), { ...TRAINED, files });
     assert.deepEqual(await describeFolder(brought), files);
 
     const Key = (await keys()).find((key) => key.endsWith(files[0]?.sha256 ?? ''));
     await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
-    assert.equal(await restoreModel({ s3, place, folder: join(dir, 'pod-3'), signal }), undefined);
+    assert.equal(await restoreModel({ s3, place, folder: join(dir, 'pod-3'), signal }, await claim()), undefined);
     await assert.rejects(stat(join(dir, 'pod-3')));
   });
 
@@ -231,17 +261,9 @@ describe('checkpoints, on a real S3 server', function () {
       credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
       forcePathStyle: true,
     });
-    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const attempt = await begin(join(dir, 'pod-1'), undefined);
     await epochEnds(attempt, 0);
-    const keeper = new CheckpointKeeper({
-      s3: client,
-      place,
-      run: 'run',
-      attempts: [attempt],
-      everyMs: 0,
-      python: 'python3',
-      logger,
-    });
+    const keeper = keeperOf([attempt], { s3: client, everyMs: 0 });
     try {
       keeper.trained();
       await keeper.ended(1_000); // mocha's own time limit is the claim
@@ -254,7 +276,7 @@ describe('checkpoints, on a real S3 server', function () {
   });
 
   it('that are cut short while they are copied are not kept', async () => {
-    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const attempt = await begin(join(dir, 'pod-1'), undefined);
     await epochEnds(attempt, 0);
     await truncate(join(attempt.runFolder, 'last.ckpt'), 100);
     const keeper = keeperOf([attempt]);
@@ -263,24 +285,57 @@ describe('checkpoints, on a real S3 server', function () {
     assert.deepEqual(await keys(), []);
   });
 
-  it('of a pod that was given up on do not replace those of the one that went on', async () => {
-    const old = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+  it('of a pod that was given up on neither replace nor remove those of the one that went on', async () => {
+    const old = await begin(join(dir, 'pod-1'), undefined);
     await keep([old], [0]);
     const { attempts, work } = await restore('pod-2');
     const resumed = attempts[0];
     assert.ok(resumed);
-    const next = await newAttempt(work, 'run', resumed);
+    const [kept, latest] = [await keys(), await latestText()];
+
+    // Cut off from Temporal, but not from S3, it trains on, before its successor has kept anything.
+    let superseded = 0;
+    await keep([old], [1, 2], 0, { onSuperseded: () => (superseded += 1) });
+    assert.equal(superseded, 1);
+    assert.equal(await latestText(), latest);
+    const keysNow = await keys();
+    assert.deepEqual(
+      kept.filter((key) => !keysNow.includes(key)),
+      [],
+    );
+    const made = { s3, place, term: old.term, folder: old.runFolder, signal };
+    await assert.rejects(keepModel(made, { ...TRAINED, files: [] }), { code: 'POD_LOST' });
+
+    const next = await begin(work, resumed);
     await keep([resumed, next], [1], 1);
-    await keep([old], [5]);
+    await keep([old], [6]);
     const third = await restore('pod-3');
     assert.deepEqual(
-      third.attempts.map(({ number }) => number),
-      [1, 2],
+      third.attempts.map(({ number, term }) => [number, term]),
+      [
+        [1, old.term],
+        [2, next.term],
+      ],
     );
+    assert.equal((await findResumePoint(third.attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
+  });
+
+  it('of a pod that was given up on before it had kept any are not kept, though its clock is ahead', async () => {
+    const first = await begin(join(dir, 'pod-1'), undefined);
+    const { folder, runFolder: _, ...record } = first;
+    const ahead = { ...first, started_at: new Date(Date.now() + 3_600_000).toISOString() };
+    await adoptAttempt(folder, { ...record, started_at: ahead.started_at });
+    const { restored, work } = await restore('pod-2');
+    assert.equal(restored, false);
+    await keep([ahead], [7]);
+    const second = await begin(work, undefined);
+    await keep([second], [0]);
+    await keep([ahead], [8]);
+    assert.equal((await restore('pod-3')).attempts[0]?.started_at, second.started_at);
   });
 
   it('come by themselves while training goes on', async () => {
-    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const attempt = await begin(join(dir, 'pod-1'), undefined);
     const keeper = keeperOf([attempt]);
     await epochEnds(attempt, 0);
     while (!(await keys()).some((key) => key.endsWith('latest.json')));
@@ -289,7 +344,7 @@ describe('checkpoints, on a real S3 server', function () {
   });
 
   it('of an earlier time on the same pod are left alone where they are the newest', async () => {
-    const attempt = await newAttempt(join(dir, 'pod-1'), 'run', undefined);
+    const attempt = await begin(join(dir, 'pod-1'), undefined);
     await keep([attempt], [0]);
     await epochEnds(attempt, 1);
     const { restored, attempts } = await restore('pod-1');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
+import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { describeFile } from '../files/describe-file.ts';
@@ -13,7 +14,7 @@ import { mergeTrainingLogs, readTrainingLog } from '../sleap-nn/training-log.ts'
 import { abortOption } from '../storage/abort-option.ts';
 import { putFile } from '../storage/put-file.ts';
 import { fileKey, type KeptAttempt, type RunPlace, type Snapshot } from './checkpoints.ts';
-import { type Latest, readLatest, writeLatest } from './latest.ts';
+import { updateLatest } from './latest.ts';
 
 /** How often it is looked whether sleap-nn has written a new checkpoint, in milliseconds; a look is one `stat`. */
 const LOOK_MS = 1_000;
@@ -43,6 +44,8 @@ export interface KeepCheckpointsOptions {
   everyMs: number;
   python: string;
   logger: Logger;
+  /** Called when a later attempt turns out to have the run: this one's pod was given up on. */
+  onSuperseded: () => void;
 }
 
 /**
@@ -63,7 +66,7 @@ export class CheckpointKeeper implements AsyncDisposable {
   #over = false;
   /** Set when the attempt has trained all it is going to. */
   #finishedAt: string | null = null;
-  #latest: Latest | undefined;
+  #superseded = false;
   #earlier: KeptAttempt[] | undefined;
 
   constructor(options: KeepCheckpointsOptions) {
@@ -101,6 +104,7 @@ export class CheckpointKeeper implements AsyncDisposable {
     await this.#running;
     const kept = withinMs > 0 && (await this.#keepLogged(this.#stop.signal));
     globalThis.clearTimeout(enough);
+    if (this.#superseded) return;
     const storageIsSlow = withinMs > 0 && this.#stop.signal.aborted;
     if (kept || storageIsSlow) return;
     await this.#storeCurve(AbortSignal.timeout(CURVE_MS)).catch((error: unknown) =>
@@ -140,7 +144,9 @@ export class CheckpointKeeper implements AsyncDisposable {
       this.#nextMs = performance.now() + (this.#options.everyMs === 0 ? 0 : pauseMs);
       return true;
     } catch (error) {
-      if (!signal.aborted) this.#options.logger.warn({ err: error }, 'the checkpoint was not kept; it is tried again');
+      if (error instanceof SleapRtcError && error.code === 'POD_LOST') this.#giveUp(error);
+      else if (!signal.aborted)
+        this.#options.logger.warn({ err: error }, 'the checkpoint was not kept; it is tried again');
       return false;
     }
   }
@@ -165,20 +171,21 @@ export class CheckpointKeeper implements AsyncDisposable {
     const kept: KeptAttempt = { record, saved_at: new Date(writtenMs).toISOString(), files };
     const snapshot: Snapshot = { epochs_done: epochsDone, attempts: [...this.#earlier, kept] };
 
-    this.#latest ??= await readLatest(s3, place, signal);
-    const before = this.#latest?.checkpoints?.snapshots ?? [];
-    const checkpoints = { snapshots: [snapshot, ...before.slice(0, 1)] };
-    this.#latest = await writeLatest(s3, place, checkpoints, this.#latest, signal);
-    if (this.#latest === undefined) {
-      logger.warn('a later attempt keeps its checkpoints; this one stops doing so');
-      this.#stop.abort();
-      return false;
-    }
+    const { before, after } = await updateLatest({ s3, place, term: record.term, signal }, ({ snapshots }) => ({
+      snapshots: [snapshot, ...snapshots.slice(0, 1)],
+    }));
     this.#keptMs = writtenMs;
     logger.info({ event: 'checkpoint_kept', run, epochs: epochsDone });
     await this.#storeCurve(signal);
-    await this.#removeAllBut(checkpoints.snapshots, before, signal);
+    await this.#removeAllBut(after.snapshots, before.snapshots, signal);
     return true;
+  }
+
+  #giveUp(error: SleapRtcError): void {
+    this.#options.logger.warn({ err: error }, 'a later attempt has the run; this one keeps nothing more');
+    this.#superseded = true;
+    this.#stop.abort();
+    this.#options.onSuperseded();
   }
 
   /** Copies what another pod needs of the run folder. Undefined where sleap-nn writes faster than we can copy. */

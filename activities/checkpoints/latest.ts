@@ -1,59 +1,66 @@
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { SleapRtcError } from '../../protocol/errors.ts';
 import { abortOption } from '../storage/abort-option.ts';
 import { isConflict } from '../storage/storage-errors.ts';
-import { Checkpoints, isLater, latestKey, newestAttempt, type RunPlace } from './checkpoints.ts';
+import { Checkpoints, latestKey, type RunPlace } from './checkpoints.ts';
 
-/** `latest.json` as it was read or written, with what a conditional write needs. */
-export interface Latest {
-  /** Undefined where it is nothing of ours. */
-  checkpoints: Checkpoints | undefined;
-  etag: string | undefined;
-}
-
-/** Reads a run's `latest.json`; undefined where there is none. */
-export async function readLatest(s3: S3Client, place: RunPlace, signal: AbortSignal): Promise<Latest | undefined> {
-  try {
-    const get = new GetObjectCommand({ Bucket: place.bucket, Key: latestKey(place) });
-    const reply = await s3.send(get, abortOption(signal));
-    return { checkpoints: parse((await reply.Body?.transformToString()) ?? ''), etag: reply.ETag };
-  } catch (error) {
-    if (error instanceof NoSuchKey) return undefined;
-    throw error;
-  }
+/** Whose `latest.json`, and the term of the attempt that writes it. */
+export interface LatestPlace {
+  s3: S3Client;
+  place: RunPlace;
+  term: number;
+  signal: AbortSignal;
 }
 
 /**
- * Writes `latest.json` in place of the one that was known. One that somebody else has written meanwhile is replaced only if it is
- * of an earlier attempt, or nothing of ours: a pod that was given up on may still run.
- * @returns undefined where a later attempt has taken over
+ * Takes a run over from attempts of earlier terms: pods that were given up on may still run, and reach S3. From now on they keep
+ * nothing more, and remove nothing of what is returned.
+ * @throws SleapRtcError POD_LOST where a later attempt has the run
  */
-export async function writeLatest(
-  s3: S3Client,
-  place: RunPlace,
-  checkpoints: Checkpoints,
-  known: Latest | undefined,
-  signal: AbortSignal,
-): Promise<Latest | undefined> {
-  const ours = newestAttempt(checkpoints);
-  for (let before = known; ; ) {
-    const theirs = before?.checkpoints && newestAttempt(before.checkpoints);
-    if (ours !== undefined && theirs !== undefined && isLater(theirs, ours)) return undefined;
-    const condition = before?.etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: before.etag };
-    const object = { Bucket: place.bucket, Key: latestKey(place), ContentType: 'application/json' };
-    const put = new PutObjectCommand({ ...object, Body: JSON.stringify(checkpoints), ...condition });
+export async function claimRun(latest: LatestPlace): Promise<Checkpoints> {
+  const { after } = await updateLatest(latest, (before) => before);
+  return after;
+}
+
+/**
+ * Changes a run's `latest.json`, in one conditional write. What is nothing of ours counts as empty.
+ * @throws SleapRtcError POD_LOST where a later attempt has the run
+ */
+export async function updateLatest(
+  { s3, place, term, signal }: LatestPlace,
+  change: (before: Checkpoints) => Omit<Checkpoints, 'term'>,
+): Promise<{ before: Checkpoints; after: Checkpoints }> {
+  const object = { Bucket: place.bucket, Key: latestKey(place) };
+  for (;;) {
+    const { etag, checkpoints: before } = await read();
+    if (before.term > term) throw new SleapRtcError('POD_LOST', 'Another worker has taken this run over.');
+    const after = { ...change(before), term };
+    const condition = etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag };
+    const body = { Body: JSON.stringify(after), ContentType: 'application/json' };
     try {
-      return { checkpoints, etag: (await s3.send(put, abortOption(signal))).ETag };
+      await s3.send(new PutObjectCommand({ ...object, ...body, ...condition }), abortOption(signal));
+      return { before, after };
     } catch (error) {
       if (!isConflict(error)) throw error;
-      before = await readLatest(s3, place, signal);
+    }
+  }
+
+  async function read(): Promise<{ etag: string | undefined; checkpoints: Checkpoints }> {
+    try {
+      const reply = await s3.send(new GetObjectCommand(object), abortOption(signal));
+      return { etag: reply.ETag, checkpoints: parse((await reply.Body?.transformToString()) ?? '') };
+    } catch (error) {
+      if (error instanceof NoSuchKey) return { etag: undefined, checkpoints: parse('') };
+      throw error;
     }
   }
 }
 
-function parse(text: string): Checkpoints | undefined {
+function parse(text: string): Checkpoints {
+  const nothing: Checkpoints = { term: 0, snapshots: [] };
   try {
-    return Checkpoints.safeParse(JSON.parse(text)).data;
+    return Checkpoints.safeParse(JSON.parse(text)).data ?? nothing;
   } catch {
-    return undefined;
+    return nothing;
   }
 }

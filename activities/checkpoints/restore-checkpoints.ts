@@ -5,12 +5,13 @@ import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type Attempt, adoptAttempt } from '../sleap-nn/attempts.ts';
 import { fetchFile } from '../storage/fetch-file.ts';
-import { fileKey, isLater, newestAttempt, type RunPlace, type Snapshot } from './checkpoints.ts';
-import { readLatest } from './latest.ts';
+import { type Checkpoints, fileKey, type RunPlace, type Snapshot } from './checkpoints.ts';
 
 export interface RestoreCheckpointsOptions {
   s3: S3Client;
   place: RunPlace;
+  /** What lies in S3. */
+  kept: Checkpoints;
   /** The run's work folder on this pod, and its name. */
   work: string;
   run: string;
@@ -26,12 +27,11 @@ export interface RestoreCheckpointsOptions {
  * @returns whether anything was brought
  */
 export async function restoreCheckpoints(options: RestoreCheckpointsOptions): Promise<boolean> {
-  const { s3, place, work, local, logger, signal } = options;
-  const kept = (await readLatest(s3, place, signal))?.checkpoints;
-  const newest = kept && newestAttempt(kept);
-  if (kept === undefined || newest === undefined) return false;
+  const { kept, work, local, logger } = options;
+  const newest = kept.snapshots[0]?.attempts.at(-1)?.record;
+  if (newest === undefined) return false;
   const here = local.at(-1);
-  if (here !== undefined && !isLater(newest, here)) return false;
+  if (here !== undefined && newest.term <= here.term) return false;
   for (const snapshot of kept.snapshots) {
     // Of an earlier time on this pod, or half brought.
     await rm(work, { recursive: true, force: true });
@@ -47,8 +47,6 @@ export async function restoreCheckpoints(options: RestoreCheckpointsOptions): Pr
       );
     }
   }
-  // The next attempt begins anew, but is counted on from those, or it would take itself for an earlier one.
-  await mkdir(join(work, `attempt-${newest.number}`), { recursive: true });
   return false;
 }
 

@@ -15,7 +15,7 @@ describe('attempts of a run', () => {
   afterEach(() => rm(work, { recursive: true, force: true }));
 
   async function attempt(from: Awaited<ReturnType<typeof newAttempt>> | undefined, files: Record<string, string>) {
-    const made = await newAttempt(work, 'run', from);
+    const made = await newAttempt(work, 'run', from, 1);
     await mkdir(made.runFolder);
     for (const [name, text] of Object.entries(files)) await writeFile(join(made.runFolder, name), text);
     return made;

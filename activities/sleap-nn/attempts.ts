@@ -5,6 +5,11 @@ import { z } from 'zod';
 
 export const AttemptRecord = z.object({
   number: z.int().min(1),
+  /**
+   * When Temporal's server scheduled the attempt of the activity that made this one, in ms since 1970: the one clock that all pods
+   * share. Of two pods that both believe to have the run, the later has it.
+   */
+  term: z.int().default(0),
   /** The attempt whose checkpoint this one went on from; null for one that began at epoch 0. */
   resumed_from: z.int().nullable(),
   started_at: z.iso.datetime(),
@@ -30,7 +35,12 @@ export async function listAttempts(work: string, run: string): Promise<Attempt[]
 }
 
 /** Makes the folder of the next attempt and writes its record. */
-export async function newAttempt(work: string, run: string, resumedFrom: Attempt | undefined): Promise<Attempt> {
+export async function newAttempt(
+  work: string,
+  run: string,
+  resumedFrom: Attempt | undefined,
+  term: number,
+): Promise<Attempt> {
   await mkdir(work, { recursive: true });
   const numbers = (await readdir(work)).map((name) => Number(/^attempt-(\d+)$/.exec(name)?.[1] ?? 0));
   const number = Math.max(0, ...numbers) + 1;
@@ -38,6 +48,7 @@ export async function newAttempt(work: string, run: string, resumedFrom: Attempt
   await mkdir(folder);
   const attempt: Attempt = {
     number,
+    term,
     resumed_from: resumedFrom?.number ?? null,
     started_at: new Date().toISOString(),
     finished_at: null,

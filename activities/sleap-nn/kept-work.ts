@@ -3,7 +3,15 @@ import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
-import { CheckpointKeeper, keepModel, type RunPlace, restoreCheckpoints, restoreModel } from '../checkpoints/index.ts';
+import {
+  CheckpointKeeper,
+  type Checkpoints,
+  claimRun,
+  keepModel,
+  type RunPlace,
+  restoreCheckpoints,
+  restoreModel,
+} from '../checkpoints/index.ts';
 import { withStorageErrors } from '../storage/storage-errors.ts';
 import { type Attempt, lineage, listAttempts } from './attempts.ts';
 import type { SleapNnDeps } from './deps.ts';
@@ -37,35 +45,51 @@ export class KeptWork {
     this.#deps = deps;
   }
 
-  /** The model that another pod has finished, now on this one; undefined where there is none. Storage that is away is waited for. */
-  async model(run: RunOfJob): Promise<TrainedModel | undefined> {
+  /**
+   * Takes the run over from pods that were given up on, which may still run.
+   * @returns what they have kept, where checkpoints are. Storage that is away is waited for: what they did is worth it.
+   * @throws SleapRtcError POD_LOST where a later attempt has the run
+   */
+  async claim(run: RunOfJob): Promise<Checkpoints | undefined> {
     const { checkpoints } = this.#deps;
     if (checkpoints === undefined) return undefined;
-    const signal = Context.current().cancellationSignal;
-    const options = { s3: checkpoints.s3, place: placeOf(checkpoints.bucket, run), folder: run.folders.model, signal };
-    return this.#patiently(run, () => restoreModel(options));
+    const latest = { s3: checkpoints.s3, place: placeOf(checkpoints.bucket, run), term: termOf(), signal: cancelled() };
+    return this.#patiently(run, () => claimRun(latest));
   }
 
-  /** Attempts of this run, also those of pods that are gone. Storage that is away is waited for: what they did is worth it. */
-  async attempts(run: RunOfJob, local: Attempt[], logger: Logger): Promise<Attempt[]> {
+  /** The model that another pod has finished, now on this one; undefined where there is none. */
+  async model(run: RunOfJob, kept: Checkpoints | undefined): Promise<TrainedModel | undefined> {
     const { checkpoints } = this.#deps;
-    if (checkpoints === undefined) return local;
-    const { spec, folders } = run;
+    if (checkpoints === undefined || kept === undefined) return undefined;
     const place = placeOf(checkpoints.bucket, run);
-    const signal = Context.current().cancellationSignal;
-    const options = { s3: checkpoints.s3, place, work: folders.work, run: spec.name, local, logger, signal };
+    const options = { s3: checkpoints.s3, place, folder: run.folders.model, signal: cancelled() };
+    return this.#patiently(run, () => restoreModel(options, kept));
+  }
+
+  /** Attempts of this run, also those of pods that are gone. */
+  async attempts(run: RunOfJob, kept: Checkpoints | undefined, local: Attempt[], logger: Logger): Promise<Attempt[]> {
+    const { checkpoints } = this.#deps;
+    if (checkpoints === undefined || kept === undefined) return local;
+    const { spec, folders } = run;
+    const { s3, bucket } = checkpoints;
+    const on = { s3, place: placeOf(bucket, run), logger, signal: cancelled() };
+    const options = { ...on, kept, work: folders.work, run: spec.name, local };
     const restored = await this.#patiently(run, () => restoreCheckpoints(options));
     return restored ? listAttempts(folders.work, spec.name) : local;
   }
 
-  /** Keeps an attempt's checkpoints from now on. */
-  async keeper(run: RunOfJob, attempt: Attempt, logger: Logger): Promise<CheckpointKeeper | undefined> {
+  /** Keeps an attempt's checkpoints from now on. @param onSuperseded called when a later attempt turns out to have the run */
+  async keeper(
+    run: RunOfJob,
+    attempt: Attempt,
+    { logger, onSuperseded }: { logger: Logger; onSuperseded: () => void },
+  ): Promise<CheckpointKeeper | undefined> {
     const { checkpoints, python } = this.#deps;
     if (checkpoints === undefined) return undefined;
     const { s3, bucket, everyMs } = checkpoints;
     const attempts = lineage(await listAttempts(run.folders.work, run.spec.name), attempt);
     const place = placeOf(bucket, run);
-    return new CheckpointKeeper({ s3, place, run: run.spec.name, attempts, everyMs, python, logger });
+    return new CheckpointKeeper({ s3, place, run: run.spec.name, attempts, everyMs, python, logger, onSuperseded });
   }
 
   /** Keeps a finished model, if that does not take long. What goes wrong is logged. */
@@ -73,8 +97,9 @@ export class KeptWork {
     const { checkpoints } = this.#deps;
     if (checkpoints === undefined) return;
     const enough = AbortSignal.timeout(keepWithinMs(trained.training_duration_sec * 1000));
-    const signal = AbortSignal.any([Context.current().cancellationSignal, enough]);
-    const options = { s3: checkpoints.s3, place: placeOf(checkpoints.bucket, run), folder: run.folders.model, signal };
+    const signal = AbortSignal.any([cancelled(), enough]);
+    const place = placeOf(checkpoints.bucket, run);
+    const options = { s3: checkpoints.s3, place, term: termOf(), folder: run.folders.model, signal };
     await keepModel(options, trained).catch((error: unknown) => logger.warn({ err: error }, 'the model was not kept'));
   }
 
@@ -93,6 +118,15 @@ export class KeptWork {
         }),
     });
   }
+}
+
+/** The present attempt of `train`, in the order in which Temporal's server has scheduled all of them. */
+export function termOf(): number {
+  return Context.current().info.currentAttemptScheduledTimestampMs;
+}
+
+function cancelled(): AbortSignal {
+  return Context.current().cancellationSignal;
 }
 
 function placeOf(bucket: string, { input: { spec, context }, index }: RunOfJob): RunPlace {

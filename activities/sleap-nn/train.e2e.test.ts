@@ -7,6 +7,8 @@ import { execa } from 'execa';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { ensureTools, type Tools } from '../../stack/index.ts';
 import { processesGone } from '../../stack/testing/processes-gone.ts';
+import { startTestS3 } from '../../test/workflows/s3.ts';
+import { type Checkpoints, claimRun } from '../checkpoints/index.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
 import { createSleapNnActivities, type TrainedModel, WarmTrainer } from './index.ts';
 import { fliesConfig, fliesJob, testDeps, textOf } from './testing/flies-job.ts';
@@ -210,6 +212,33 @@ describe('training with the real sleap-nn', function () {
     assert.ok(trained.epochs > 2 && trained.stopped_early);
     const log = await readFile(join(workDir, 'jobs', 'trainjob1', 'models', 'flies.n=1', 'training_log.csv'), 'utf8');
     assert.equal(log.trim().split('\n').length, trained.epochs + 1, 'the log has every epoch once');
+  });
+
+  it('given up on while it reaches S3, ends when its successor has the run: it neither trains nor keeps anything more', async () => {
+    const { s3, bucket, stop } = await startTestS3();
+    try {
+      const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 4_000 }) });
+      const { deps } = testDeps(workDir, tools.python);
+      const activities = createSleapNnActivities({ ...deps, checkpoints: { s3, bucket, everyMs: 0 } });
+      const env = activityEnvironment();
+      const { room_id: room } = input.context;
+      const place = { bucket, room, jobId: input.spec.job_id, runIndex: 0 };
+      const term = env.context.info.currentAttemptScheduledTimestampMs + 1;
+      const signal = AbortSignal.timeout(60_000);
+      const successor = Promise.withResolvers<Checkpoints>();
+      env.on('heartbeat', (latest: { epoch: { epoch: number } } | undefined) => {
+        if (latest !== undefined) successor.resolve(claimRun({ s3, place, term, signal }));
+      });
+      const training = env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
+        input,
+        run_index: 0,
+      });
+      await assert.rejects(training, { code: 'POD_LOST' });
+      assert.deepEqual(await processesIn(workDir), []);
+      assert.deepEqual(await claimRun({ s3, place, term, signal }), await successor.promise);
+    } finally {
+      await stop();
+    }
   });
 });
 

@@ -12,7 +12,7 @@ import { collectModel } from './collect-model.ts';
 import type { SleapNnDeps } from './deps.ts';
 import type { EarlyStops } from './early-stops.ts';
 import { judgeRun } from './judge-run.ts';
-import { KeptWork, keepWithinMs, type RunOfJob } from './kept-work.ts';
+import { KeptWork, keepWithinMs, type RunOfJob, termOf } from './kept-work.ts';
 import { beginLog, readLogTail } from './log-file.ts';
 import { findResumePoint, type ResumePoint } from './resume-point.ts';
 import { type RunFolders, runFolders } from './run-folders.ts';
@@ -38,7 +38,8 @@ interface Run extends RunOfJob {
  * checkpoint on this pod, or on the pod before. Cancelled, it ends sleap-nn before it returns.
  * @param pausing work folders of runs that are cancelled only to go on later
  * @throws SleapRtcError CONFIG_INVALID, CONFIG_REFUSED, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL, TRAINING_FAILED;
- *   GPU_BROKEN (retryable elsewhere); TRAINER_KILLED (retryable) where sleap-nn was ended from outside
+ *   GPU_BROKEN (retryable elsewhere); POD_LOST (retryable) where another pod has the run; TRAINER_KILLED (retryable) where
+ *   sleap-nn was ended from outside
  */
 export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<string>) {
   const keptWork = new KeptWork(deps);
@@ -67,13 +68,14 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       const job: Run = { input: args.input, index: args.run_index, spec: run, folders, checked };
       const local = await listAttempts(folders.work, run.name);
       const isNew = args.again && local.every(({ finished_at }) => finished_at === null);
-      const kept = isNew ? await keptWork.model(job) : undefined;
-      if (kept !== undefined) {
+      const kept = isNew ? await keptWork.claim(job) : undefined;
+      const model = await keptWork.model(job, kept);
+      if (model !== undefined) {
         await mkdir(folders.work, { recursive: true });
-        await writeFileAtomic(folders.result, JSON.stringify(kept));
-        return kept;
+        await writeFileAtomic(folders.result, JSON.stringify(model));
+        return model;
       }
-      const attempts = isNew ? await keptWork.attempts(job, local, logger) : local;
+      const attempts = await keptWork.attempts(job, kept, local, logger);
       let finished = attempts.findLast((attempt) => attempt.finished_at !== null);
       if (finished === undefined) {
         const resume = await findResumePoint(attempts, {
@@ -114,7 +116,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
     const context = Context.current();
     const { folders, spec } = run;
     const startedMs = performance.now();
-    const attempt = await newAttempt(folders.work, spec.name, resume?.attempt);
+    const attempt = await newAttempt(folders.work, spec.name, resume?.attempt, termOf());
     const tmpDir = join(attempt.folder, 'tmp');
     await mkdir(tmpDir);
     let onStopEvent = (_event: TrainingEvent) => {};
@@ -132,7 +134,8 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       say: (detail) => progress.say(detail),
     });
     onStopEvent = stopping.onEvent;
-    keeper = await keptWork.keeper(run, attempt, logger);
+    const superseded = new AbortController();
+    keeper = await keptWork.keeper(run, attempt, { logger, onSuperseded: () => superseded.abort() });
     try {
       const config = join(attempt.folder, 'config.yaml');
       const fromDataset = (path: string) => relative(folders.dataset, path);
@@ -166,7 +169,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       underWay.set(folders.work, sleapNn);
       const { wasWarm: warm } = sleapNn;
       deps.logger.info({ event: 'sleap_nn_started', job: run.input.spec.job_id, run: spec.name, warm });
-      const exit = await untilExit(sleapNn, context.cancellationSignal);
+      const exit = await untilExit(sleapNn, AbortSignal.any([context.cancellationSignal, superseded.signal]));
       underWay.delete(folders.work);
       if (pausing.has(folders.work)) progress.say('keeping the last checkpoint; the job is being paused');
       const handsOver = context.cancellationDetails?.workerShutdown === true || pausing.has(folders.work);
@@ -174,6 +177,8 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
         handsOver ? HAND_OVER_MS : context.cancellationSignal.aborted ? 0 : keepWithinMs(performance.now() - startedMs),
       );
       if (context.cancellationSignal.aborted) await context.cancelled;
+      // This pod was given up on. Should Temporal ask it for the run all the same, that is a later attempt.
+      if (superseded.signal.aborted) throw new SleapRtcError('POD_LOST', 'Another worker has taken this run over.');
 
       const log = await readTrainingLog(join(attempt.runFolder, 'training_log.csv'));
       const error = judgeRun({
