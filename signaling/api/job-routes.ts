@@ -70,7 +70,7 @@ export function jobRoutes(parts: {
 
   router.get('/api/rooms/:room/jobs/:job', ...door, async (req, res) => {
     const { wait_ms: waitMs } = StatusQuery.parse(req.query);
-    const signal = AbortSignal.any([parts.stopping, closed(res)]);
+    const signal = notAwaited(res, parts.stopping);
     const { room_id } = roomOf(res);
     const status = await jobs.status(room_id, jobIn(req), { waitMs, signal });
     reply(res, status, await waitingOf(room_id, status));
@@ -97,9 +97,18 @@ export function jobIn(req: Pick<Request, 'params'>): string {
   return job.data;
 }
 
-/** Aborts when the asker is gone, or answered. */
-function closed(res: Response): AbortSignal {
+/**
+ * Aborts when the asker is gone, or answered, or the server stops. `AbortSignal.any` would keep each such signal as long as
+ * the server runs: https://github.com/nodejs/node/issues/64476
+ */
+function notAwaited(res: Response, stopping: AbortSignal): AbortSignal {
   const controller = new AbortController();
-  res.once('close', () => controller.abort());
+  const abort = () => controller.abort();
+  if (stopping.aborted) abort();
+  stopping.addEventListener('abort', abort);
+  res.once('close', () => {
+    stopping.removeEventListener('abort', abort);
+    abort();
+  });
   return controller.signal;
 }

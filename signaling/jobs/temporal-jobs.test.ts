@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import pino from 'pino';
@@ -123,6 +124,17 @@ describe('jobs on a real Temporal server', () => {
     assert.ok((await jobs.runningRooms()).includes('room-running'));
     const withoutWorker = await jobs.status('room-running', job.job_id);
     assert.partialDeepStrictEqual(withoutWorker, { phase: 'queued', name: 'waits', user_id: 'user-1' });
+  });
+
+  it('asks once for an end that does not come, and not again and again in the last second of the wait', async () => {
+    const job = spec('waits');
+    await jobs.start(job, context('room-idle'));
+    const asked = mock.method(temporal.client.workflowService, 'getWorkflowExecutionHistory');
+    const startedAt = performance.now();
+    await jobs.status('room-idle', job.job_id, { waitMs: 1500 });
+    asked.mock.restore();
+    assert.ok(performance.now() - startedAt >= 1500, 'it has waited');
+    assert.equal(asked.mock.callCount(), 1);
   });
 
   it('tells why a job failed in the researcher’s words, also in the list', async () => {

@@ -11,6 +11,11 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 
 /** Longest wait for one answer of Temporal, in milliseconds. A person waits behind it. */
 const CALL_MS = 4000;
+/**
+ * How much later than a wait's end its requests' deadline is. Temporal answers a second before a deadline that nothing has
+ * happened, so a client that asks again would do so hundreds of times in the last one.
+ */
+const WAIT_SLACK_MS = 2000;
 /** Tries of one call while Temporal is away; with their back-off about a second. */
 const CALL_ATTEMPTS = 4;
 
@@ -59,13 +64,21 @@ export class Temporal {
    */
   async wait(run: () => Promise<unknown>, withinMs: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
+    // A signal of the wait's own: the client never takes back its listeners, which hold all of their requests.
+    const over = new AbortController();
+    const end = () => over.abort();
+    const timer = setTimeout(end, withinMs);
+    signal.addEventListener('abort', end);
     try {
-      const bounded = () => this.#connection.withDeadline(Date.now() + withinMs, run);
-      await this.#noted(this.#connection.withAbortSignal(signal, bounded));
+      const bounded = () => this.#connection.withDeadline(Date.now() + withinMs + WAIT_SLACK_MS, run);
+      await this.#noted(this.#connection.withAbortSignal(over.signal, bounded));
     } catch (error) {
       if (isGrpcDeadlineError(error) || isGrpcCancelledError(error)) return;
       if (!isUnreachable(error)) throw error;
       throw new SleapRtcError('TEMPORAL_UNREACHABLE', 'Temporal cannot be reached.', { cause: error });
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
     }
   }
 
