@@ -13,11 +13,10 @@ export function childEnvironment(source: NodeJS.ProcessEnv = process.env): Recor
     NO_COLOR: '1',
     WANDB_MODE: 'disabled',
     PYTHONUTF8: '1',
-    // Threads that wait for each other spin for some 10 us, then sleep. Spinning for milliseconds, the default of torch's
-    // libgomp, starves itself where the CPU is shared; sleeping at once costs the many short steps of a small model. 12 epochs on
-    // 2 quiet cores: 22 to 24 s so, 26 to 30 by default; 6 epochs beside three busy processes: 51 and 89 s.
-    GOMP_SPINCOUNT: '10000',
   };
+  // Threads that wait for each other spin for some 10 us, then sleep. Spinning for milliseconds, the default of torch's libgomp,
+  // starves itself where the CPU is shared; sleeping at once slows the many short steps of a small model (docs/benchmarks.md).
+  if (source.OMP_WAIT_POLICY === undefined) environment.GOMP_SPINCOUNT = '10000';
   for (const [name, value] of Object.entries(source)) {
     if (value !== undefined && PASSED.test(name)) environment[name] = value;
   }
