@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { SleapRtcError } from '../protocol/errors.ts';
 import type { JobStatus } from '../protocol/job.ts';
-import { trainingInput } from '../test/workflows/job-inputs.ts';
+import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
 import { type PodProcess, startPodProcess } from '../test/workflows/pod-process.ts';
 import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
 
@@ -9,7 +10,7 @@ const SOON_MS = 15_000;
 
 describe('a GPU session whose pod goes away', function () {
   this.timeout(60_000);
-  const { server, control, start: startJob } = trainingJobsOnDevServer();
+  const { server, control, start: startJob, startPod: startPodHere } = trainingJobsOnDevServer();
   const pods: PodProcess[] = [];
 
   afterEach(async () => {
@@ -63,6 +64,27 @@ describe('a GPU session whose pod goes away', function () {
     await startPod({ room, name: 'survivor' });
     await leaving.evict();
     assert.equal((await job.result()).worker, 'survivor');
+  });
+
+  it('is opened anew for as many as have to go and say so: that is none of its doing', async () => {
+    const room = 'preemptible';
+    let evictions = 0;
+    await startPodHere({
+      room,
+      overrides: (self) => ({
+        train: async ({ input, run_index }) => {
+          if (evictions === 7) return trainedModel(input, run_index);
+          evictions += 1;
+          const goodbye = new SleapRtcError('POD_LOST', 'The worker is leaving.');
+          for (const session of self.sessions.values()) session.reject(goodbye);
+          await self.work();
+          throw new Error('never');
+        },
+      }),
+    });
+    const job = await start(room);
+    assert.equal((await job.result()).phase, 'done');
+    assert.equal(evictions, 7);
   });
 
   it('is offered first to the worker that has what the job needs at hand', async () => {

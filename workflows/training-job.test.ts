@@ -5,7 +5,7 @@ import type { HoldGpuSessionInput } from '../activities/contract.ts';
 import { type ErrorCode, SleapRtcError } from '../protocol/errors.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import type { FakePod } from '../test/workflows/fake-pod.ts';
-import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
+import { trainingInput } from '../test/workflows/job-inputs.ts';
 import { timeSkippingServer } from '../test/workflows/servers.ts';
 import { type TrainingJob, trainingJobsOn } from '../test/workflows/training-jobs.ts';
 
@@ -82,25 +82,6 @@ describe('trainingJob', function () {
       assert.equal(error.code, 'POD_LOST');
       assert.equal(held, 6);
       assert.equal((await statusOf(job)).phase, 'failed');
-    });
-
-    it('goes on for as many as have to go and say so: that is none of its doing', async () => {
-      let evictions = 0;
-      await startPod({
-        room: 'preemptible',
-        overrides: (self) => ({
-          train: async ({ input, run_index }) => {
-            if (evictions === 7) return trainedModel(input, run_index);
-            evictions += 1;
-            const goodbye = new SleapRtcError('POD_LOST', 'The worker is leaving.');
-            for (const session of self.sessions.values()) session.reject(goodbye);
-            await self.work();
-            throw new Error('never');
-          },
-        }),
-      });
-      const job = await start(trainingInput({ room: 'preemptible' }));
-      assert.equal((await job.result()).phase, 'done');
     });
   });
 

@@ -212,9 +212,10 @@ for (const { name, launch, largestBytes } of STACKS) {
           const second = await peer.start(task('send', THEM.worker, US.client));
           await second.until(({ done }) => done === files.length);
           assert.equal((await taken).status, 'fulfilled');
-          // What was on its way when it was cut off has to be sent again: a buffer of 1 MiB at each side, and a block begun.
+          // What it had handed to its stack when it was cut off has to be sent again: 1 MiB in its own buffer, up to 2 MiB that
+          // we had not read yet, and a block begun at each side.
           const again = first.blocks + second.blocks - blocks;
-          assert.ok(again <= 3, `${first.blocks} and ${second.blocks} of ${blocks} blocks were sent`);
+          assert.ok(again <= 5, `${first.blocks} and ${second.blocks} of ${blocks} blocks were sent`);
           assert.deepEqual(byPath((await describeFolder(to)).map(({ entry }) => entry)), byPath(offered));
           assert.equal(attempts.length, 2);
         });
