@@ -1,5 +1,22 @@
-/** The only directions in which the folders may import each other (see docs/decisions and the READMEs). Test files may use the stack. */
-const production = (folder) => ({ path: `^${folder}/`, pathNot: '\\.test\\.ts$|/testing/' });
+/** The only directions in which the folders may import each other. That no two of their sub-folders do, test/structure checks. */
+const FOLDERS = [
+  'protocol',
+  'storage',
+  'transport',
+  'workflows',
+  'activities',
+  'workers',
+  'signaling',
+  'cli',
+  'dashboard',
+  'stack',
+  'test',
+  'bench',
+];
+const TEST_FILE = '\\.test\\.ts$|/testing/';
+
+/** The files of `folder` that are no tests beside the code; tests may import whatever they test with. */
+const production = (folder) => ({ path: `^${folder}/`, pathNot: TEST_FILE });
 
 /** A rule that lets `folder` import itself, packages, and the `allowed` folders only. */
 function only(folder, allowed) {
@@ -9,7 +26,7 @@ function only(folder, allowed) {
     severity: 'error',
     from: production(folder),
     to: {
-      path: '^(protocol|transport|workflows|activities|workers|signaling|cli|dashboard|stack|test|bench)/',
+      path: `^(${FOLDERS.join('|')})/`,
       pathNot: `^(${[folder, ...allowed].join('|')})/`,
     },
   };
@@ -18,19 +35,29 @@ function only(folder, allowed) {
 module.exports = {
   forbidden: [
     only('protocol', []),
+    only('storage', ['protocol']),
     only('transport', ['protocol']),
     only('workflows', ['protocol', 'activities']),
-    only('activities', ['protocol', 'transport']),
-    only('workers', ['activities', 'workflows', 'protocol', 'transport']),
-    only('signaling', ['protocol']),
+    only('activities', ['protocol', 'storage', 'transport']),
+    only('workers', ['activities', 'workflows', 'protocol', 'storage', 'transport']),
+    only('signaling', ['protocol', 'storage']),
     only('cli', ['protocol', 'transport']),
     only('dashboard', ['protocol']),
+    only('stack', ['protocol', 'storage']),
+    only('bench', ['protocol', 'storage', 'transport', 'stack', 'test']),
     {
       name: 'workflows-only-types-of-activities',
       comment: 'workflow code is deterministic: of activities it may import types only',
       severity: 'error',
       from: production('workflows'),
       to: { path: '^activities/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'production-imports-no-tests',
+      comment: 'what researchers and labs run may not import tests or what only they use',
+      severity: 'error',
+      from: { path: `^(${FOLDERS.join('|')})/`, pathNot: `^(test|bench)/|${TEST_FILE}` },
+      to: { path: TEST_FILE },
     },
     {
       name: 'no-circular',

@@ -16,7 +16,7 @@ export NODE_COMPILE_CACHE="$PWD/node_modules/.cache/compiled"
 
 # Two runs side by side, about as long as each other: what runs sleap-nn needs the CPU, the rest mostly waits for servers. The
 # second one's output follows the first one's.
-mocha '{protocol,transport,workflows,activities,workers,signaling,cli,dashboard,test,bench}/**/*.test.ts' \
+mocha '{protocol,storage,transport,workflows,activities,workers,signaling,cli,dashboard,test,bench}/**/*.test.ts' \
   --ignore '**/*.e2e.test.ts' --ignore 'test/e2e/**' --ignore 'test/faults/**' >"$scratch/second" 2>&1 &
 status=0
 mocha 'test/e2e/*.test.ts' '**/*.e2e.test.ts' 'stack/**/*.test.ts' --ignore 'node_modules/**' || status=1
