@@ -4,15 +4,15 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execaNode } from 'execa';
-import { connectPeer } from './connect-peer.ts';
-import { BLOCK_BYTES } from './file-transfer/limits.ts';
-import { PARTIAL_FOLDER } from './file-transfer/partial-file.ts';
+import { connectPeer } from './connection/connect-peer.ts';
+import type { WebRtcChoice } from './engine-choice/web-rtc-choice.ts';
+import { PARTIAL_FOLDER } from './file-transfer/disk/partial-file.ts';
+import { BLOCK_BYTES } from './file-transfer/wire/limits.ts';
 import { enginePairings } from './testing/engine-pairings.ts';
 import { join as joinRoom } from './testing/join.ts';
 import { Owned } from './testing/owned.ts';
 import { TestRelay } from './testing/relay.ts';
 import { temporaryFolder } from './testing/temporary-folder.ts';
-import type { WebRtcChoice } from './web-rtc-choice.ts';
 
 const CHILD = fileURLToPath(new URL('./testing/transfer-child.ts', import.meta.url));
 /** `receive-half` dies when half of it has come. */

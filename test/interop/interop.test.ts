@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import type { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import type { ServerMessage } from '../../protocol/signaling.ts';
+import { loopbackIfAlone } from '../../transport/ice/local-addresses.ts';
 import {
   acceptPeers,
   connectPeer,
@@ -14,7 +15,6 @@ import {
   type SourceFile,
   sendFiles,
 } from '../../transport/index.ts';
-import { loopbackIfAlone } from '../../transport/local-addresses.ts';
 import { enginePairings } from '../../transport/testing/engine-pairings.ts';
 import { join as joinRoom, TEST_ROOM_KEY } from '../../transport/testing/join.ts';
 import { Owned } from '../../transport/testing/owned.ts';

@@ -8,12 +8,12 @@ import { MAX_FILES } from '../../protocol/files.ts';
 import { channelPair, type TestChannel } from '../testing/channel-pair.ts';
 import { Owned } from '../testing/owned.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
-import { describeFiles } from './describe-files.ts';
-import { BLOCK_BYTES } from './limits.ts';
-import { HELLO, parseMessage, ReceiverMessage, SenderMessage } from './messages.ts';
-import { decodePiece, encodePiece } from './pieces.ts';
-import { receiveFiles } from './receive-files.ts';
-import { sendFiles } from './send-files.ts';
+import { describeFiles } from './disk/describe-files.ts';
+import { receiveFiles } from './receive/receive-files.ts';
+import { sendFiles } from './send/send-files.ts';
+import { BLOCK_BYTES } from './wire/limits.ts';
+import { HELLO, parseMessage, ReceiverMessage, SenderMessage } from './wire/messages.ts';
+import { decodePiece, encodePiece } from './wire/pieces.ts';
 
 /** Numbers at the bounds of what is stored in 32 bits and of what a file has, and what is no such number. */
 const number = fc.oneof(

@@ -6,9 +6,9 @@ import type { TestChannel } from '../testing/channel-pair.ts';
 import { Owned } from '../testing/owned.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { arrived, type Transferred, transfer, writeOld } from '../testing/transfer.ts';
-import { describeFiles, type SourceFile } from './describe-files.ts';
-import { PARTIAL_FOLDER } from './partial-file.ts';
-import { decodePiece, encodePiece, type Piece } from './pieces.ts';
+import { describeFiles, type SourceFile } from './disk/describe-files.ts';
+import { PARTIAL_FOLDER } from './disk/partial-file.ts';
+import { decodePiece, encodePiece, type Piece } from './wire/pieces.ts';
 
 const MiB = 1024 * 1024;
 const BLOCKS = 6;

@@ -8,11 +8,11 @@ import { channelPair, type TestChannel } from '../testing/channel-pair.ts';
 import { Owned } from '../testing/owned.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { arrived, writeOld } from '../testing/transfer.ts';
-import { describeFiles, type SourceFile } from './describe-files.ts';
-import { PIECE_HEADER_BYTES } from './limits.ts';
-import { PARTIAL_FOLDER } from './partial-file.ts';
-import { receiveFiles } from './receive-files.ts';
-import { sendFiles } from './send-files.ts';
+import { describeFiles, type SourceFile } from './disk/describe-files.ts';
+import { PARTIAL_FOLDER } from './disk/partial-file.ts';
+import { receiveFiles } from './receive/receive-files.ts';
+import { sendFiles } from './send/send-files.ts';
+import { PIECE_HEADER_BYTES } from './wire/limits.ts';
 
 const MiB = 1024 * 1024;
 const BYTES = 20 * MiB + 77;

@@ -1,7 +1,7 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { DataChannel } from '../connection.ts';
-import { DEFAULT_MAX_MESSAGE_BYTES } from '../limits.ts';
-import { MessageQueue } from '../message-queue.ts';
+import { MessageQueue } from '../async/message-queue.ts';
+import type { DataChannel } from '../connection/connection.ts';
+import { DEFAULT_MAX_MESSAGE_BYTES } from '../connection/limits.ts';
 
 type Message = string | Uint8Array;
 

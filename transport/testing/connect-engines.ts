@@ -1,4 +1,4 @@
-import type { Engine, EngineChannel, IceCandidate } from '../engine.ts';
+import type { Engine, EngineChannel, IceCandidate } from '../engines/engine.ts';
 
 /** A channel between two connections that hand each other descriptions and candidates: the offerer's end and the other. */
 export function connectEngines(

@@ -1,5 +1,5 @@
-import { libdatachannelEngine } from '../libdatachannel-engine.ts';
-import type { WebRtcChoice } from '../web-rtc-choice.ts';
+import type { WebRtcChoice } from '../engine-choice/web-rtc-choice.ts';
+import { libdatachannelEngine } from '../engines/libdatachannel/libdatachannel-engine.ts';
 
 /** Which stack each side of a connection uses. */
 export interface EnginePairing {

@@ -1,5 +1,5 @@
 import type { Role } from '../../protocol/signaling.ts';
-import { SignalingClient, type SignalingClientOptions } from '../signaling-client.ts';
+import { SignalingClient, type SignalingClientOptions } from '../signaling/signaling-client.ts';
 import { TestRelay } from './relay.ts';
 
 /** The key of the relay's room, which the relay does not know. */

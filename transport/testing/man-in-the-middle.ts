@@ -1,7 +1,7 @@
 import { createSelfSignedCertificate, HashAlgorithm, NamedCurveAlgorithm, SignatureAlgorithm } from 'werift';
 import type { ServerMessage } from '../../protocol/signaling.ts';
-import type { Engine, EngineChannel, EngineConnection } from '../engine.ts';
-import { createWeriftEngine } from '../werift-engine.ts';
+import type { Engine, EngineChannel, EngineConnection } from '../engines/engine.ts';
+import { createWeriftEngine } from '../engines/werift/werift-engine.ts';
 import type { TestRelay } from './relay.ts';
 
 const WORKER = 'worker-1';

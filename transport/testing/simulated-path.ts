@@ -1,7 +1,7 @@
-import type { Clock } from '../werift-tuning/clock.ts';
-import { DataReceiver } from '../werift-tuning/data-receiver.ts';
-import { DataSender } from '../werift-tuning/data-sender.ts';
-import { tsnPlus } from '../werift-tuning/tsn.ts';
+import type { Clock } from '../engines/werift/tuning/sctp/clock.ts';
+import { DataReceiver } from '../engines/werift/tuning/sctp/data-receiver.ts';
+import { DataSender } from '../engines/werift/tuning/sctp/data-sender.ts';
+import { tsnPlus } from '../engines/werift/tuning/sctp/tsn.ts';
 
 /** A path in made-up time, the same for the same seed. */
 export interface SimulatedPath {
@@ -102,7 +102,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Sends messages over the path with the sender and receiver of `werift-tuning/`, 1 MiB of them queued at a time. */
+/** Sends messages over the path with the sender and receiver of `engines/werift/tuning/`, 1 MiB of them queued at a time. */
 export function simulateTransfer(
   path: SimulatedPath,
   messages: readonly Buffer[],

@@ -8,7 +8,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { DataChannel, PeerConnection } from '../connection.ts';
+import type { DataChannel, PeerConnection } from '../connection/connection.ts';
 import { acceptPeers, connectPeer, describeFiles, readWebRtcChoice, receiveFiles, sendFiles } from '../index.ts';
 import { join as joinRoom } from './join.ts';
 

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { FileEntry } from '../../protocol/files.ts';
-import type { SourceFile } from '../file-transfer/describe-files.ts';
-import { PIECE_HEADER_BYTES } from '../file-transfer/limits.ts';
-import { type ReceiveOptions, receiveFiles } from '../file-transfer/receive-files.ts';
-import { type SendOptions, sendFiles } from '../file-transfer/send-files.ts';
+import type { SourceFile } from '../file-transfer/disk/describe-files.ts';
+import { type ReceiveOptions, receiveFiles } from '../file-transfer/receive/receive-files.ts';
+import { type SendOptions, sendFiles } from '../file-transfer/send/send-files.ts';
+import { PIECE_HEADER_BYTES } from '../file-transfer/wire/limits.ts';
 import { channelPair, type TestChannel } from './channel-pair.ts';
 
 /** What is to be transferred, and how. */

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { EVERYONE, type PeerMetadata, type ServerMessage } from '../../protocol/signaling.ts';
+import { join } from '../testing/join.ts';
+import { Owned } from '../testing/owned.ts';
+import { TestRelay } from '../testing/relay.ts';
+import type { SignalingClient, SignalingEvents } from './signaling-client.ts';
+
+const status = { type: 'status', status: 'available', job_id: null } as const;
+
+describe('the signaling client', () => {
+  const owned = new Owned();
+  let relay: TestRelay;
+
+  beforeEach(async () => {
+    relay = owned.add(await TestRelay.start());
+  });
+  afterEach(owned.end);
+
+  const joinAs = async (peerId: string, options?: Parameters<typeof join>[2]) =>
+    owned.add(await join(relay.url, peerId, options));
+
+  it('registers, finds peers, and exchanges messages', async () => {
+    const worker = await joinAs('worker-1', { metadata: { tags: ['a40'], properties: { gpu_memory_mb: 8000 } } });
+    const joined = next(worker, 'peer_joined');
+    const client = await joinAs('client-1');
+    assert.equal((await joined).peer.peer_id, 'client-1');
+    const [found] = await client.discoverPeers({ role: 'worker' });
+    assert.deepEqual([found?.peer_id, found?.metadata.tags], ['worker-1', ['a40']]);
+
+    const heard = next(client, 'peer_message');
+    await worker.sendPeerMessage('client-1', status);
+    assert.deepEqual(await heard, { type: 'peer_message', from_peer_id: 'worker-1', payload: status });
+    await worker.sendPeerMessage(EVERYONE, status);
+
+    const left = next(worker, 'peer_left');
+    await client.close();
+    assert.equal((await left).peer_id, 'client-1');
+    await assert.rejects(client.discoverPeers({}), { code: 'SERVER_UNREACHABLE' });
+  });
+
+  it('tells why it cannot register', async () => {
+    await assert.rejects(joinAs('client-1', { token: 'wrong' }), { code: 'TOKEN_REFUSED', message: 'Wrong token.' });
+    await assert.rejects(join('http://127.0.0.1:1', 'client-1'), { code: 'SERVER_UNREACHABLE' });
+    await assert.rejects(join('not a url', 'client-1'), { code: 'SERVER_UNREACHABLE' });
+    await assert.rejects(joinAs('client-1', { idToken: () => Promise.reject(new Error('no sign-in')) }), {
+      message: 'no sign-in',
+    });
+  });
+
+  it('comes back after a cut by itself, as the same peer, with its newest metadata and a fresh identity token', async () => {
+    let tokens = 0;
+    const worker = await joinAs('worker-1', {
+      idToken: () => {
+        tokens += 1;
+        return Promise.resolve(`id-token-${tokens}`);
+      },
+    });
+    const busy: PeerMetadata = { tags: [], properties: { status: 'busy' } };
+    await worker.updateMetadata(busy);
+    const back = next(worker, 'connected');
+    const lost = next(worker, 'disconnected');
+    relay.drop();
+    await lost;
+    assert.equal(worker.connected, false);
+    await back;
+    assert.equal(worker.connected, true);
+    const { peer_id, metadata, id_token } = relay.registrations.at(-1) ?? {};
+    assert.deepEqual([peer_id, metadata, id_token], ['worker-1', busy, 'id-token-2']);
+  });
+
+  it('keeps trying while the server is away, and requests wait for it', async () => {
+    const worker = await joinAs('worker-1');
+    const lost = next(worker, 'disconnected');
+    const { port } = relay;
+    await relay[Symbol.asyncDispose]();
+    await lost;
+    const finding = worker.discoverPeers({});
+    relay = owned.add(await TestRelay.start(port));
+    assert.deepEqual(await finding, []);
+  });
+
+  it('repeats a request whose reply was lost with the connection', async () => {
+    const worker = await joinAs('worker-1');
+    relay.hang = true;
+    const finding = worker.discoverPeers({});
+    relay.hang = false;
+    relay.drop();
+    assert.deepEqual(await finding, []);
+  });
+
+  it('notices within 5 s a server that has fallen silent, and within 6 s one that never said a word', async () => {
+    const sockets = new Set<Socket>();
+    const mute = createServer((socket) => sockets.add(socket));
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const { port } = mute.address() as AddressInfo;
+    const startedAt = performance.now();
+    const refused = assert.rejects(join(`http://127.0.0.1:${port}`, 'client-1'), { code: 'SERVER_UNREACHABLE' });
+
+    const worker = await joinAs('worker-1');
+    const lost = next(worker, 'disconnected');
+    relay.hang = true;
+    const silentSince = performance.now();
+    await lost;
+    assert.ok(performance.now() - silentSince < 5_000);
+    await refused;
+    assert.ok(performance.now() - startedAt < 6_000);
+    for (const socket of sockets) socket.destroy();
+    mute.close();
+  });
+
+  it('is stopped by its abort signal, also while reconnecting', async () => {
+    const abort = new AbortController();
+    const worker = await joinAs('worker-1', { signal: abort.signal });
+    const { url } = relay;
+    const lost = next(worker, 'disconnected');
+    await relay[Symbol.asyncDispose]();
+    await lost;
+    const finding = worker.discoverPeers({});
+    abort.abort();
+    await assert.rejects(finding, { code: 'SERVER_UNREACHABLE' });
+    await assert.rejects(join(url, 'worker-2', { signal: abort.signal }), { name: 'AbortError' });
+  });
+
+  it('ignores what it does not understand, and a listener that throws', async () => {
+    const worker = await joinAs('worker-1');
+    const socket = relay.members.get('worker-1')?.socket;
+    socket?.send('not json');
+    socket?.send(JSON.stringify({ type: 'from_the_future' }));
+    worker.on('peer_message', () => {
+      throw new Error('broken listener');
+    });
+    const heard = next(worker, 'peer_message');
+    const message: ServerMessage = { type: 'peer_message', from_peer_id: 'client-1', payload: status };
+    socket?.send(JSON.stringify(message));
+    assert.deepEqual(await heard, message);
+  });
+});
+
+/** The next event of that name. */
+function next<Name extends keyof SignalingEvents>(
+  client: SignalingClient,
+  event: Name,
+): Promise<SignalingEvents[Name]> {
+  const { promise, resolve } = Promise.withResolvers<SignalingEvents[Name]>();
+  const stop = client.on(event, (value) => {
+    stop();
+    resolve(value);
+  });
+  return promise;
+}
