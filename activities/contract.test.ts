@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ControlActivities, PodActivities, SessionActivities } from './contract.ts';
+import type { ControlActivities, SessionActivities, WorkerActivities } from './contract.ts';
 import type { createClearJobStorage, createDatasetActivities } from './datasets/index.ts';
 import type { createModelActivities } from './models/index.ts';
 import type { createRegistryActivities } from './registry/index.ts';
@@ -10,7 +10,7 @@ import type { createTransferActivities } from './transfer/index.ts';
 type OnControl = ReturnType<typeof createRegistryActivities> & {
   clearJobStorage: ReturnType<typeof createClearJobStorage>;
 };
-type OnPod = ReturnType<typeof createSessionActivities> &
+type OnWorker = ReturnType<typeof createSessionActivities> &
   ReturnType<typeof createTransferActivities> &
   ReturnType<typeof createDatasetActivities> &
   ReturnType<typeof createSleapNnActivities> &
@@ -18,8 +18,8 @@ type OnPod = ReturnType<typeof createSessionActivities> &
 
 describe('the contract between workflows and activities', () => {
   it('is kept by the factories, as the compiler sees', () => {
-    const onPod = (real: OnPod): PodActivities & SessionActivities => real;
+    const onWorker = (real: OnWorker): WorkerActivities & SessionActivities => real;
     const onControl = (real: OnControl): ControlActivities => real;
-    assert.deepEqual([typeof onPod, typeof onControl], ['function', 'function']);
+    assert.deepEqual([typeof onWorker, typeof onControl], ['function', 'function']);
   });
 });

@@ -6,7 +6,7 @@
  */
 import type { InferenceSpec, JobInput, JobRequirements, JobSpec, TrainingSpec } from '../protocol/job.ts';
 import type { ChangeOutcome, ManifestChange, ModelEntry } from '../protocol/manifest.ts';
-import type { TrainedModel } from './sleap-nn/trained-model.ts';
+import type { TrainedModel } from './runs/trained-model.ts';
 
 /** Most activities of a job need the job, and no more. */
 export interface JobActivityInput<Spec extends JobSpec = JobSpec> {
@@ -15,11 +15,11 @@ export interface JobActivityInput<Spec extends JobSpec = JobSpec> {
 
 export interface TrainInput extends JobActivityInput<TrainingSpec> {
   run_index: number;
-  /** True where a pod before this one had the job: its checkpoints may lie in S3. */
+  /** True where a worker before this one had the job: its checkpoints may lie in S3. */
   again?: boolean;
 }
 
-export interface HoldGpuSessionInput {
+export interface RunGpuSessionInput {
   /** Chosen by the workflow; `gpuSessionOpened` and `endGpuSession` name it. */
   session_id: string;
   room_id: string;
@@ -30,13 +30,13 @@ export interface HoldGpuSessionInput {
   workflow_id: string;
 }
 
-/** The argument of the signal `gpuSessionOpened`, by which a pod answers. */
+/** The argument of the signal `gpuSessionOpened`, by which a worker answers. */
 export interface GpuSessionOpened {
   session_id: string;
   /** The worker's name, for people. */
   worker: string;
   /** Where the session's other activities are done. */
-  pod_queue: string;
+  worker_queue: string;
 }
 
 export interface EndGpuSessionInput {
@@ -47,19 +47,19 @@ export interface EndGpuSessionInput {
 /** On a session queue. */
 export interface SessionActivities {
   /**
-   * Takes a pod's GPU slot, signals `gpuSessionOpened` and heartbeats until the session is ended.
+   * Takes a worker's GPU slot, signals `gpuSessionOpened` and heartbeats until the session is ended.
    * Fails with GPU_BUSY (retried by the server) where another session was faster.
    */
-  holdGpuSession(args: HoldGpuSessionInput): Promise<void>;
+  runGpuSession(args: RunGpuSessionInput): Promise<void>;
 }
 
-/** On a pod's own queue, during a session. */
-export interface PodActivities {
-  /** Frees the slot; returns when nothing of the job runs on the pod any more. */
+/** On a worker's own queue, during a session. */
+export interface WorkerActivities {
+  /** Frees the slot; returns when nothing of the job runs on the worker any more. */
   endGpuSession(args: EndGpuSessionInput): Promise<void>;
   /** Brings the job's files to `jobs/{job_id}/dataset/`: from S3 where they are staged, else from the researcher. */
   receiveDataset(args: JobActivityInput): Promise<void>;
-  /** Copies those files to S3, so that another pod needs no researcher. */
+  /** Copies those files to S3, so that another worker needs no researcher. */
   stageDataset(args: JobActivityInput): Promise<void>;
   /** One sleap-nn run, `input.spec.runs[run_index]`. */
   train(args: TrainInput): Promise<TrainedModel>;
@@ -71,14 +71,14 @@ export interface PodActivities {
   uploadModel(args: JobActivityInput<TrainingSpec> & { trained: TrainedModel }): Promise<ModelEntry>;
   /** Tells the room's peers (`job_complete`), and brings the models or predictions to the researcher, where they are there. */
   returnResults(args: JobActivityInput & { model_ids: string[] }): Promise<{ delivered: boolean }>;
-  /** Sees to it that `input.spec.models` lie in the pod's cache, whole; `fetched` are those that did not. */
+  /** Sees to it that `input.spec.models` lie in the worker's cache, whole; `fetched` are those that did not. */
   ensureModels(args: JobActivityInput<InferenceSpec>): Promise<{ fetched: string[] }>;
   /** Runs `sleap-nn predict` into `jobs/{job_id}/results/`. */
   predict(args: JobActivityInput<InferenceSpec>): Promise<PredictionSummary>;
   /** Copies `jobs/{job_id}/results/` to the job's folder in S3, for a researcher who has left. */
-  keepResults(args: JobActivityInput<InferenceSpec>): Promise<void>;
+  uploadResults(args: JobActivityInput<InferenceSpec>): Promise<void>;
   /** Copies `jobs/{job_id}/logs/` there, of a job that failed. */
-  keepLogs(args: JobActivityInput): Promise<void>;
+  uploadLogs(args: JobActivityInput): Promise<void>;
 }
 
 /** What a prediction came to. */

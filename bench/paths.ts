@@ -35,15 +35,15 @@ export async function benchmarkPaths({ runs, row, say }: BenchmarkContext): Prom
   const tcp: number[] = [];
   let lost = 0;
   for (let run = 0; run < runs; run += 1) {
-    await withPath({ rttMs: RTT_MS }, async ({ laptop, pod, network }) => {
-      const sink = pod.run(blast, ['sink', String(PORT)]);
+    await withPath({ rttMs: RTT_MS }, async ({ laptop, worker, network }) => {
+      const sink = worker.run(blast, ['sink', String(PORT)]);
       await once(sink.stdout, 'data');
       const offered = [String(SECONDS), String(DATAGRAM_BYTES), String(OFFERED_MB_S)];
-      const sent = await laptop.run(blast, [pod.address, String(PORT), ...offered]);
+      const sent = await laptop.run(blast, [worker.address, String(PORT), ...offered]);
       const got = Sink.parse(JSON.parse((await sink).stdout.split('\n').at(-1) ?? ''));
       lost += Sent.parse(JSON.parse(sent.stdout)).packets - got.packets;
       udp.push((got.packets * DATAGRAM_BYTES) / 1e6 / SECONDS);
-      tcp.push(await tcpRate(laptop, pod));
+      tcp.push(await tcpRate(laptop, worker));
       const { laptop: link } = await network.stats();
       say(`udp ${udp.at(-1)?.toFixed(0)} MB/s, tcp ${tcp.at(-1)?.toFixed(0)} MB/s, ${link?.up.packets} packets`);
     });

@@ -53,7 +53,7 @@ function rowOf({ seconds, connectSeconds, sentBytes }: Submitted) {
   return { seconds: rounded(seconds, 3), connect_s: rounded(connectSeconds, 3), sent_bytes: sentBytes };
 }
 
-/** Describes, sends and receives the file for one job, as laptop and pod do. */
+/** Describes, sends and receives the file for one job, as laptop and worker do. */
 async function submit(dir: string, path: string, job: string): Promise<Submitted> {
   const relay = await TestRelay.start();
   try {
@@ -78,7 +78,7 @@ async function submit(dir: string, path: string, job: string): Promise<Submitted
     const channel = await connection.openChannel('dataset');
     await receiveFiles(channel, join(dir, 'jobs', job), {
       expected: files.map(({ entry }) => entry),
-      cache: await HashCache.open(join(dir, 'pod-hashes')),
+      cache: await HashCache.open(join(dir, 'worker-hashes')),
       reuse: { folders: [join(dir, 'jobs')], link: true },
     });
     const seconds = (performance.now() - startedAt) / 1000;

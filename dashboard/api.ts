@@ -86,20 +86,20 @@ export class RoomApi {
   }
 
   async jobs(): Promise<JobListReply> {
-    return (await this.#inRoom('/jobs')).json();
+    return (await this.#requireRoom('/jobs')).json();
   }
 
   async job(jobId: string): Promise<JobReply> {
-    return (await this.#inRoom(`/jobs/${encodeURIComponent(jobId)}`)).json();
+    return (await this.#requireRoom(`/jobs/${encodeURIComponent(jobId)}`)).json();
   }
 
   async curve(jobId: string): Promise<CurveReply> {
-    return (await this.#inRoom(`/jobs/${encodeURIComponent(jobId)}/curve`)).json();
+    return (await this.#requireRoom(`/jobs/${encodeURIComponent(jobId)}/curve`)).json();
   }
 
   /** The room's models; undefined where nothing has changed since they were last asked for. */
   async manifest(): Promise<Manifest | undefined> {
-    const reply = await this.#inRoom(
+    const reply = await this.#requireRoom(
       '/manifest',
       this.#manifestEtag === null ? {} : { 'if-none-match': this.#manifestEtag },
     );
@@ -111,10 +111,10 @@ export class RoomApi {
 
   /** Links to a model's files, which work for some minutes. */
   async modelFiles(modelId: string): Promise<ModelFilesReply> {
-    return (await this.#inRoom(`/models/${encodeURIComponent(modelId)}/files`)).json();
+    return (await this.#requireRoom(`/models/${encodeURIComponent(modelId)}/files`)).json();
   }
 
-  async #inRoom(path: string, headers: Record<string, string> = {}): Promise<Response> {
+  async #requireRoom(path: string, headers: Record<string, string> = {}): Promise<Response> {
     const { room, token } = this.invite;
     const ask = (idToken: string) =>
       this.#fetch(`/api/rooms/${room}${path}`, {

@@ -17,6 +17,7 @@ COPY package.json ./
 COPY protocol ./protocol
 COPY transport ./transport
 COPY workflows ./workflows
+COPY storage ./storage
 COPY activities ./activities
 COPY workers ./workers
 COPY signaling ./signaling

@@ -191,7 +191,7 @@ const kinds = {
     retryable: true,
     remedy: 'The job moves to another worker by itself; tell the lab’s admin which worker it was.',
   },
-  POD_LOST: {
+  WORKER_LOST: {
     exitCode: EXIT.jobFailed,
     retryable: true,
     remedy: 'The worker went away; the job moves to another by itself.',

@@ -36,9 +36,9 @@ describe('failures', () => {
     assert.equal(toApplicationFailure(new SleapRtcError('PEER_GONE', 'x')).nextRetryDelay, undefined);
   });
 
-  it('reads a dead pod from a missed heartbeat', () => {
+  it('reads a dead worker from a missed heartbeat', () => {
     const failure = activityFailure(new TimeoutFailure('timed out', undefined, 'HEARTBEAT'));
-    assert.equal(fromFailure(failure).code, 'POD_LOST');
+    assert.equal(fromFailure(failure).code, 'WORKER_LOST');
   });
 
   it('prefers the last known error to the time-out that ended the retries', () => {

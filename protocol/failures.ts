@@ -63,7 +63,7 @@ export function isCancelled(failure: unknown): boolean {
 
 function timeoutError(timeout: TimeoutFailure, cause: unknown): SleapRtcError {
   if (timeout.timeoutType === 'HEARTBEAT' || timeout.timeoutType === 'SCHEDULE_TO_START') {
-    return new SleapRtcError('POD_LOST', 'The worker stopped answering.', { cause });
+    return new SleapRtcError('WORKER_LOST', 'The worker stopped answering.', { cause });
   }
   return new SleapRtcError('INTERNAL', 'The job, or a step of it, took longer than it may.', { cause });
 }

@@ -32,7 +32,7 @@ const jobCommon = {
   job_id: JobId,
   /** What the researcher sees it called: the name of the labels or video. */
   name: z.string().min(1).max(200),
-  /** What will be sent to the pod; each file is checked against its hash on arrival. */
+  /** What will be sent to the worker; each file is checked against its hash on arrival. */
   files: FileList,
   requirements: JobRequirements,
   /** False: the data is never copied to S3; where the worker is lost, the researcher's machine has to send it again. */

@@ -4,13 +4,13 @@
 export const CONTROL_QUEUE = 'sleap-rtc-control';
 
 /** A running worker process's own queue. `bootId` tells a restarted process from the one whose files are lost. */
-export function podQueue(room: string, worker: string, bootId: string): string {
-  return `pod.${room}.${worker}.${bootId}`;
+export function workerQueue(room: string, worker: string, bootId: string): string {
+  return `worker.${room}.${worker}.${bootId}`;
 }
 
-/** Where the pod behind a queue is asked to go on holding its session, after Temporal was away and has lost sight of it. */
-export function podSessionQueue(podQueue: string): string {
-  return `${podQueue}.session`;
+/** Where the worker behind a queue is asked to go on holding its session, after Temporal was away and has lost sight of it. */
+export function workerSessionQueue(workerQueue: string): string {
+  return `${workerQueue}.session`;
 }
 
 /** A job's priority where nothing is said. */
@@ -19,7 +19,7 @@ export const DEFAULT_PRIORITY = 3;
 const MAX_FAIRNESS_KEY = 64;
 
 /** How a job stands in Temporal's queues: a lower key goes first, and among jobs of one key their users take turns. */
-export function queueOrder(userId: string, priority: number = DEFAULT_PRIORITY) {
+export function queuePriority(userId: string, priority: number = DEFAULT_PRIORITY) {
   return { priorityKey: priority, fairnessKey: userId.slice(0, MAX_FAIRNESS_KEY) };
 }
 

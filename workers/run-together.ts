@@ -12,7 +12,7 @@ interface TogetherOptions {
 
 /**
  * Runs the Temporal workers of one process until `signal` is aborted or one of them ends by itself, then shuts all of them down:
- * a pod that lacks one would hold the GPU of a job whose work it does not take, or the other way round, and look alive.
+ * a worker that lacks one would hold the GPU of a job whose work it does not take, or the other way round, and look alive.
  * @returns whether everything had stopped within the grace
  * @throws what the first one failed with
  */

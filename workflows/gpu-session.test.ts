@@ -2,24 +2,24 @@ import assert from 'node:assert/strict';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { JobStatus } from '../protocol/job.ts';
 import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { type PodProcess, startPodProcess } from '../test/workflows/pod-process.ts';
 import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
+import { startWorkerProcess, type WorkerProcess } from '../test/workflows/worker-process.ts';
 
-/** From a pod's death to the next pod at work, in milliseconds: the hold's heartbeat time-out, and some for a slow machine. */
+/** From a worker's death to the next worker at work, in milliseconds: the hold's heartbeat time-out, and some for a slow machine. */
 const SOON_MS = 15_000;
 
-describe('a GPU session whose pod goes away', function () {
+describe('a GPU session whose worker goes away', function () {
   this.timeout(60_000);
-  const { server, control, start: startJob, startPod: startPodHere } = trainingJobsOnDevServer();
-  const pods: PodProcess[] = [];
+  const { server, control, start: startJob, startWorker: startWorkerHere } = trainingJobsOnDevServer();
+  const workers: WorkerProcess[] = [];
 
   afterEach(async () => {
-    for (const pod of pods.splice(0)) await pod.kill();
+    for (const worker of workers.splice(0)) await worker.kill();
   });
-  const startPod = async (options: { room: string; name: string; stallIn?: string }): Promise<PodProcess> => {
-    const pod = await startPodProcess(server().env.address, options);
-    pods.push(pod);
-    return pod;
+  const startWorker = async (options: { room: string; name: string; stallIn?: string }): Promise<WorkerProcess> => {
+    const worker = await startWorkerProcess(server().env.address, options);
+    workers.push(worker);
+    return worker;
   };
   const start = (room: string, firstOfferTo?: string) => {
     const input = trainingInput({ room });
@@ -30,10 +30,10 @@ describe('a GPU session whose pod goes away', function () {
   for (const activity of ['receiveDataset', 'train', 'uploadModel']) {
     it(`is opened on another one when it is killed in ${activity}`, async () => {
       const room = `killed-${activity.toLowerCase()}`;
-      const doomed = await startPod({ room, name: 'doomed', stallIn: activity });
+      const doomed = await startWorker({ room, name: 'doomed', stallIn: activity });
       const job = await start(room);
       await doomed.reached(activity);
-      const survivor = await startPod({ room, name: 'survivor' });
+      const survivor = await startWorker({ room, name: 'survivor' });
       const killedAt = Date.now();
       await doomed.kill();
       await survivor.reached('receiveDataset');
@@ -46,7 +46,7 @@ describe('a GPU session whose pod goes away', function () {
 
   it('is not mourned for what is only a courtesy: the job is done', async () => {
     const room = 'killed-late';
-    const doomed = await startPod({ room, name: 'doomed', stallIn: 'returnResults' });
+    const doomed = await startWorker({ room, name: 'doomed', stallIn: 'returnResults' });
     const job = await start(room);
     await doomed.reached('returnResults');
     await doomed.kill();
@@ -56,12 +56,12 @@ describe('a GPU session whose pod goes away', function () {
     assert.equal(Object.keys(control().manifest(room).models).length, 1);
   });
 
-  it('is opened on another one when the pod is evicted', async () => {
+  it('is opened on another one when the worker is evicted', async () => {
     const room = 'evicted';
-    const leaving = await startPod({ room, name: 'leaving', stallIn: 'train' });
+    const leaving = await startWorker({ room, name: 'leaving', stallIn: 'train' });
     const job = await start(room);
     await leaving.reached('train');
-    await startPod({ room, name: 'survivor' });
+    await startWorker({ room, name: 'survivor' });
     await leaving.evict();
     assert.equal((await job.result()).worker, 'survivor');
   });
@@ -69,13 +69,13 @@ describe('a GPU session whose pod goes away', function () {
   it('is opened anew for as many as have to go and say so: that is none of its doing', async () => {
     const room = 'preemptible';
     let evictions = 0;
-    await startPodHere({
+    await startWorkerHere({
       room,
       overrides: (self) => ({
         train: async ({ input, run_index }) => {
           if (evictions === 7) return trainedModel(input, run_index);
           evictions += 1;
-          const goodbye = new SleapRtcError('POD_LOST', 'The worker is leaving.');
+          const goodbye = new SleapRtcError('WORKER_LOST', 'The worker is leaving.');
           for (const session of self.sessions.values()) session.reject(goodbye);
           await self.work();
           throw new Error('never');
@@ -89,13 +89,13 @@ describe('a GPU session whose pod goes away', function () {
 
   it('is offered first to the worker that has what the job needs at hand', async () => {
     const room = 'holder';
-    await Promise.all(['other-1', 'other-2', 'holder'].map((name) => startPod({ room, name })));
+    await Promise.all(['other-1', 'other-2', 'holder'].map((name) => startWorker({ room, name })));
     for (let i = 0; i < 3; i += 1) assert.equal((await (await start(room, 'holder')).result()).worker, 'holder');
   });
 
   it('does not wait for that one when it is away', async () => {
     const room = 'holder-away';
-    await startPod({ room, name: 'other' });
+    await startWorker({ room, name: 'other' });
     const job = await start(room, 'holder');
     assert.equal((await job.result()).worker, 'other');
     const { events } = await job.fetchHistory();
@@ -104,7 +104,7 @@ describe('a GPU session whose pod goes away', function () {
 
   it('is waited for while there is no other, and the job says so', async () => {
     const room = 'lonely';
-    const doomed = await startPod({ room, name: 'doomed', stallIn: 'train' });
+    const doomed = await startWorker({ room, name: 'doomed', stallIn: 'train' });
     const job = await start(room);
     await doomed.reached('train');
     await doomed.kill();

@@ -9,7 +9,7 @@ const APART_MS = 500;
 
 describe('the history of a job without faults', function () {
   this.timeout(60_000);
-  const { startPod, start, statusOf } = trainingJobsOnDevServer();
+  const { startWorker, start, statusOf } = trainingJobsOnDevServer();
 
   /** The most events that a job can have: nothing of it ends at the same time as something else, which would save some. */
   async function mostEvents(room: string, modelTypes: ModelType[]): Promise<number> {
@@ -17,10 +17,10 @@ describe('the history of a job without faults', function () {
     const untilStaged = async () => {
       while ((await statusOf(job)).staging !== 'staged') await setTimeout(20);
     };
-    await startPod({
+    await startWorker({
       room,
       overrides: (self) => ({
-        holdGpuSession: async (args) => {
+        runGpuSession: async (args) => {
           await self.hold(args);
           await self.workUntil(setTimeout(APART_MS)); // after endGpuSession
         },

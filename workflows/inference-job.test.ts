@@ -6,7 +6,7 @@ import { fromFailure } from '../protocol/failures.ts';
 import type { JobStatus } from '../protocol/job.ts';
 import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../protocol/queues.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
-import { FakePod, type FakePodOptions } from '../test/workflows/fake-pod.ts';
+import { FakeWorker, type FakeWorkerOptions } from '../test/workflows/fake-worker.ts';
 import { inferenceInput, modelEntry, trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
 import { timeSkippingServer } from '../test/workflows/servers.ts';
 import { untilStaged } from '../test/workflows/training-jobs.ts';
@@ -17,24 +17,24 @@ describe('inferenceJob', function () {
   this.timeout(60_000);
   let env: TestWorkflowEnvironment;
   let control: FakeControl;
-  const pods: FakePod[] = [];
+  const workers: FakeWorker[] = [];
 
   before(async () => {
     env = await timeSkippingServer();
     control = await startFakeControl(env);
   });
   afterEach(async () => {
-    for (const pod of pods.splice(0)) await pod.stop();
+    for (const worker of workers.splice(0)) await worker.stop();
   });
   after(async () => {
     await control?.stop();
     await env?.teardown();
   });
 
-  const startPod = async (options: FakePodOptions): Promise<FakePod> => {
-    const pod = await FakePod.start(env, options);
-    pods.push(pod);
-    return pod;
+  const startWorker = async (options: FakeWorkerOptions): Promise<FakeWorker> => {
+    const worker = await FakeWorker.start(env, options);
+    workers.push(worker);
+    return worker;
   };
   const start = (room: string) => {
     const input = inferenceInput({ room });
@@ -46,15 +46,15 @@ describe('inferenceJob', function () {
   };
 
   it('gets models and data, predicts, keeps the predictions, and brings them back', async () => {
-    const pod = await startPod({ room: 'infer' });
+    const worker = await startWorker({ room: 'infer' });
     const job = await start('infer');
     const status = await job.result();
     assert.equal(status.phase, 'done');
     assert.match(status.detail, /brought back/);
-    assert.deepEqual(pod.calls.slice(1, 3).sort(), ['ensureModels', 'receiveDataset']);
-    assert.deepEqual(pod.calls.filter((call) => call !== 'stageDataset').slice(3, 5), ['predict', 'keepResults']);
-    assert.ok(pod.calls.includes('stageDataset'));
-    assert.equal(pod.sessions.size, 0);
+    assert.deepEqual(worker.calls.slice(1, 3).sort(), ['ensureModels', 'receiveDataset']);
+    assert.deepEqual(worker.calls.filter((call) => call !== 'stageDataset').slice(3, 5), ['predict', 'uploadResults']);
+    assert.ok(worker.calls.includes('stageDataset'));
+    assert.equal(worker.sessions.size, 0);
     assert.ok(((await job.fetchHistory()).events?.length ?? 0) <= 80);
   });
 
@@ -64,16 +64,19 @@ describe('inferenceJob', function () {
     const model = modelEntry(training, trainedModel(training, 0), 'worker-0');
     const publish = { type: 'publish_model', change_id: 'published', model } as const;
     await createRequestManifestChanges({ temporal: env.client })({ room_id: room, changes: [publish] });
-    const pod = await startPod({ room, overrides: () => ({ ensureModels: async () => ({ fetched: [model.id] }) }) });
+    const worker = await startWorker({
+      room,
+      overrides: () => ({ ensureModels: async () => ({ fetched: [model.id] }) }),
+    });
     assert.equal((await (await start(room)).result()).phase, 'done');
     const registry = env.client.workflow.getHandle(roomRegistryWorkflowId(room));
     // The job does not wait for it.
     while ((await registry.query<RoomRegistryReport>('registry')).changes < 2);
-    assert.deepEqual(control.manifest(room).models[model.id]?.available_on_workers, ['worker-0', pod.name]);
+    assert.deepEqual(control.manifest(room).models[model.id]?.available_on_workers, ['worker-0', worker.name]);
   });
 
   it('does not wait for the researcher’s data where a model can’t be had', async () => {
-    const pod = await startPod({
+    const worker = await startWorker({
       room: 'no-model',
       overrides: (self) => ({
         ensureModels: async () => {
@@ -85,12 +88,12 @@ describe('inferenceJob', function () {
     const job = await start('no-model');
     await assert.rejects(job.result(), (error: unknown) => fromFailure(error).code === 'MODEL_NOT_FOUND');
     assert.equal((await job.query<JobStatus>('jobStatus')).phase, 'failed');
-    assert.ok(!pod.calls.includes('predict'));
-    assert.equal(pod.sessions.size, 0);
+    assert.ok(!worker.calls.includes('predict'));
+    assert.equal(worker.sessions.size, 0);
   });
 
   it('stays done when the researcher has left', async () => {
-    await startPod({ room: 'left', overrides: () => ({ returnResults: async () => ({ delivered: false }) }) });
+    await startWorker({ room: 'left', overrides: () => ({ returnResults: async () => ({ delivered: false }) }) });
     const status = await (await start('left')).result();
     assert.equal(status.phase, 'done');
     assert.match(status.detail, /to be fetched/);
@@ -98,7 +101,7 @@ describe('inferenceJob', function () {
 
   it('stops when cancelled while predicting', async () => {
     const reached = Promise.withResolvers<void>();
-    const pod = await startPod({
+    const worker = await startWorker({
       room: 'cancelled',
       overrides: (self) => ({
         predict: async () => {
@@ -113,7 +116,7 @@ describe('inferenceJob', function () {
     await untilStaged(job);
     await job.cancel();
     await assert.rejects(job.result(), (error: unknown) => fromFailure(error).code === 'JOB_CANCELLED');
-    assert.equal(pod.sessions.size, 0);
-    assert.ok(!pod.calls.includes('keepResults'));
+    assert.equal(worker.sessions.size, 0);
+    assert.ok(!worker.calls.includes('uploadResults'));
   });
 });

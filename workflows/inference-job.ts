@@ -5,52 +5,56 @@ import type { ManifestChange } from '../protocol/manifest.ts';
 import { deliver } from './deliver.ts';
 import { withGpuSession } from './gpu-session.ts';
 import { type JobReport, reportJob } from './job-report.ts';
-import { keepingLogs } from './keeping-logs.ts';
-import type { Pod } from './pod.ts';
 import { requestChanges } from './publish.ts';
+import type { SessionWorker } from './session-worker.ts';
 import { receivingDetail, stagingBeside } from './staging.ts';
+import { uploadingLogs } from './uploading-logs.ts';
 
 /**
- * An inference job: the pod gets the models that it lacks and the researcher's video or labels, predicts, while the data is staged for the
- * pod that may have to go on, and keeps the predictions in S3; then they are brought to the researcher, if they are still there.
+ * An inference job: the worker gets the models that it lacks and the researcher's video or labels, predicts, while the data is staged for the
+ * worker that may have to go on, and keeps the predictions in S3; then they are brought to the researcher, if they are still there.
  * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
  */
 export async function inferenceJob(input: JobInput<InferenceSpec>): Promise<JobStatus> {
   return reportJob(input, async (report) => {
     let again = false;
-    return withGpuSession(input, report, async (pod) => {
-      report.enter('receiving', receivingDetail(report, pod, again));
+    return withGpuSession(input, report, async (worker) => {
+      report.enter('receiving', receivingDetail(report, worker, again));
       // Models come from S3 and the data from the researcher: neither waits for the other.
       await bothOrNone(
-        () => haveModels(input, pod),
-        () => pod.receiveDataset({ input }),
+        () => haveModels(input, worker),
+        () => worker.receiveDataset({ input }),
       );
       again = true;
-      return stagingBeside(input, report, pod, () => predictAndKeep(input, report, pod));
+      return stagingBeside(input, report, worker, () => predictAndKeep(input, report, worker));
     });
   });
 }
 
-async function predictAndKeep(input: JobInput<InferenceSpec>, report: JobReport, pod: Pod): Promise<string> {
+async function predictAndKeep(
+  input: JobInput<InferenceSpec>,
+  report: JobReport,
+  worker: SessionWorker,
+): Promise<string> {
   report.enter('predicting', `predicting on ${input.spec.input}`);
-  const { frames } = await keepingLogs(input, pod, () => pod.predict({ input }));
+  const { frames } = await uploadingLogs(input, worker, () => worker.predict({ input }));
 
   report.enter('uploading', `keeping the predictions of ${frames} frames`);
-  await pod.keepResults({ input });
+  await worker.uploadResults({ input });
 
   report.enter('returning', 'bringing the predictions to the researcher');
-  return bringBack(input, pod);
+  return bringBack(input, worker);
 }
 
-/** Brings the models to the pod, and lets the manifest say that they are there. */
-async function haveModels(input: JobInput<InferenceSpec>, pod: Pod): Promise<void> {
+/** Brings the models to the worker, and lets the manifest say that they are there. */
+async function haveModels(input: JobInput<InferenceSpec>, worker: SessionWorker): Promise<void> {
   const { job_id } = input.spec;
   // A worker of an older release does not say what it fetched.
-  const { fetched = [] } = (await pod.ensureModels({ input })) ?? {};
+  const { fetched = [] } = (await worker.ensureModels({ input })) ?? {};
   if (fetched.length === 0) return;
   const changes = fetched.map((model_id): ManifestChange => {
-    const change_id = `${job_id}:${pod.worker}:${model_id}`;
-    return { type: 'model_on_worker', change_id, model_id, worker: pod.worker };
+    const change_id = `${job_id}:${worker.worker}:${model_id}`;
+    return { type: 'model_on_worker', change_id, model_id, worker: worker.worker };
   });
   try {
     await requestChanges(input.context.room_id, changes);
@@ -61,8 +65,8 @@ async function haveModels(input: JobInput<InferenceSpec>, pod: Pod): Promise<voi
 }
 
 /** Tells the room and brings the predictions back. They are kept: nothing that goes wrong here fails the job. */
-async function bringBack(input: JobInput<InferenceSpec>, pod: Pod): Promise<string> {
-  const delivered = await deliver(input, pod, input.spec.models);
+async function bringBack(input: JobInput<InferenceSpec>, worker: SessionWorker): Promise<string> {
+  const delivered = await deliver(input, worker, input.spec.models);
   return delivered ? 'predicted and brought back' : 'predicted; to be fetched from the room';
 }
 

@@ -17,7 +17,7 @@ const PAUSABLE: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'trainin
 /** In these what the job is for has happened, or can't be taken back. */
 const TOO_LATE: ReadonlySet<JobPhase> = new Set(['publishing', 'returning']);
 
-/** Thrown by `whilePausable` only: the job is to let its pod go, and to wait. */
+/** Thrown by `whilePausable` only: the job is to let its worker go, and to wait. */
 export class Paused extends Error {}
 
 /** Whether a job is to be paused, as `pauseJob` and `resumeJob` say; its GPU session and its runs ask. */
@@ -55,7 +55,7 @@ export class Pauses {
     while (this.#wanted) await condition(() => !this.#wanted);
   }
 
-  /** Trains under the eyes of `pauseJob`: `handOver` tells the pod to keep the last checkpoint, before training is ended. */
+  /** Trains under the eyes of `pauseJob`: `handOver` tells the worker to keep the last checkpoint, before training is ended. */
   async whileTraining<T>(train: () => Promise<T>, handOver: () => Promise<void>): Promise<T> {
     this.#handOver = handOver;
     try {

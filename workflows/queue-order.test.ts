@@ -9,7 +9,7 @@ const ACTIVITIES = 2;
 
 describe('jobs that wait for the one busy worker', function () {
   this.timeout(60_000);
-  const { server, startPod, start } = trainingJobsOnDevServer();
+  const { server, startWorker, start } = trainingJobsOnDevServer();
 
   /** How many jobs wait on the room's queue, as the server counts them; it does so every 5 s. */
   async function waitingIn(room: string): Promise<number> {
@@ -30,7 +30,7 @@ describe('jobs that wait for the one busy worker', function () {
     const training = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     const trained: string[] = [];
-    await startPod({
+    await startWorker({
       room,
       overrides: (self) => ({
         train: async ({ input, run_index }) => {

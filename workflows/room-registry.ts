@@ -14,8 +14,8 @@ import {
 import type { ControlActivities } from '../activities/contract.ts';
 import { fromFailure } from '../protocol/failures.ts';
 import type { ChangeOutcome, ManifestChange } from '../protocol/manifest.ts';
-import { HEARTBEAT_WITHIN } from './pod.ts';
 import { manifestChangesAppliedSignal } from './publish.ts';
+import { HEARTBEAT_WITHIN } from './session-worker.ts';
 
 /** Changes that someone wants made, and who is told of the outcomes. */
 export interface ManifestChangesRequest {

@@ -19,11 +19,11 @@ describe('a job’s data', function () {
     await control?.stop();
     await env?.teardown();
   });
-  const { startPod, start, statusOf } = trainingJobsOn(() => env);
+  const { startWorker, start, statusOf } = trainingJobsOn(() => env);
 
   it('is staged while the job trains, and removed when it has ended', async () => {
     const staged = Promise.withResolvers<void>();
-    await startPod({
+    await startWorker({
       room: 'staged',
       overrides: (self) => ({
         stageDataset: async () => staged.resolve(),
@@ -39,7 +39,7 @@ describe('a job’s data', function () {
   });
 
   it('that cannot be staged fails nothing, and the status says so', async () => {
-    await startPod({
+    await startWorker({
       room: 'refused',
       overrides: () => ({
         stageDataset: async () => {
@@ -52,15 +52,15 @@ describe('a job’s data', function () {
   });
 
   it('that must not leave the worker is not staged', async () => {
-    const pod = await startPod({ room: 'private' });
+    const worker = await startWorker({ room: 'private' });
     const status = await (await start(trainingInput({ room: 'private', spec: { stage: false } }))).result();
     assert.deepEqual([status.phase, status.staging], ['done', 'off']);
-    assert.ok(!pod.calls.includes('stageDataset'));
+    assert.ok(!worker.calls.includes('stageDataset'));
   });
 
   it('that takes longer to stage than to train on keeps nobody waiting', async () => {
     let stopped = false;
-    await startPod({
+    await startWorker({
       room: 'slow',
       overrides: (self) => ({
         stageDataset: () =>
@@ -82,11 +82,11 @@ describe('a job’s data', function () {
       const asked = Promise.withResolvers<void>();
       const seen = Promise.withResolvers<void>();
       let received = 0;
-      await startPod({
+      await startWorker({
         room,
         slots: 2,
         overrides: (self) => ({
-          holdGpuSession: (args) => Promise.race([self.hold(args), ...(received === 0 ? [lost.promise] : [])]),
+          runGpuSession: (args) => Promise.race([self.hold(args), ...(received === 0 ? [lost.promise] : [])]),
           stageDataset: () => self.work(),
           receiveDataset: async () => {
             received += 1;
@@ -96,7 +96,7 @@ describe('a job’s data', function () {
           },
           train: async () => {
             if (received > 1) throw new SleapRtcError('CONFIG_REFUSED', 'How it ends is none of this test.');
-            lost.reject(new SleapRtcError('POD_LOST', 'The worker is leaving.'));
+            lost.reject(new SleapRtcError('WORKER_LOST', 'The worker is leaving.'));
             await self.work();
             throw new Error('never');
           },

@@ -2,29 +2,29 @@ import { ActivityFailure, ApplicationFailure, CancellationScope, log } from '@te
 import { fromFailure } from '../protocol/failures.ts';
 import type { JobInput } from '../protocol/job.ts';
 import type { JobReport } from './job-report.ts';
-import type { Pod } from './pod.ts';
+import type { SessionWorker } from './session-worker.ts';
 
-/** What is said while a pod gets the job's data. `again` where a pod before this one had it. */
-export function receivingDetail(report: JobReport, pod: Pod, again: boolean): string {
+/** What is said while a worker gets the job's data. `again` where a worker before this one had it. */
+export function receivingDetail(report: JobReport, worker: SessionWorker, again: boolean): string {
   const { staging } = report.status;
-  if (staging === 'staged') return `bringing the data from the room’s storage to ${pod.worker}`;
-  if (!again) return `sending the data to ${pod.worker}`;
+  if (staging === 'staged') return `bringing the data from the room’s storage to ${worker.worker}`;
+  if (!again) return `sending the data to ${worker.worker}`;
   const why =
     staging === 'off'
       ? 'the data stays on the worker that has it (--no-stage)'
       : 'the data was not in the room’s storage yet';
-  return `sending the data to ${pod.worker}; ${why}, so the researcher’s computer is needed again`;
+  return `sending the data to ${worker.worker}; ${why}, so the researcher’s computer is needed again`;
 }
 
 /**
- * Runs `body` on a pod that has the job's data, and copies the data to S3 meanwhile: once that is done, another pod does not
+ * Runs `body` on a worker that has the job's data, and copies the data to S3 meanwhile: once that is done, another worker does not
  * need the researcher. What goes wrong with it, or is not done when `body` is, fails nothing.
  * @throws what `body` throws
  */
 export async function stagingBeside<T>(
   input: JobInput,
   report: JobReport,
-  pod: Pod,
+  worker: SessionWorker,
   body: () => Promise<T>,
 ): Promise<T> {
   // A job of an older release does not say, and nor was it told.
@@ -33,10 +33,10 @@ export async function stagingBeside<T>(
   report.staging('staging');
   const staged = scope.run(async () => {
     try {
-      await pod.stageDataset({ input });
+      await worker.stageDataset({ input });
       report.staging('staged');
     } catch (failure) {
-      // A pod that is lost, or a job that ends first, says nothing of what the next pod can do.
+      // A worker that is lost, or a job that ends first, says nothing of what the next worker can do.
       const refused = failure instanceof ActivityFailure && failure.cause instanceof ApplicationFailure;
       report.staging(refused ? 'failed' : 'waiting');
       if (refused) log.warn('not staged', { cause: fromFailure(failure).message });

@@ -9,21 +9,21 @@ import type { Pauses } from './pause.ts';
 export const stopJobSignal = defineSignal('stopJob');
 
 /**
- * The researcher has been told that the run ends, so a pod that could not be told is told again: first after this, then after
+ * The researcher has been told that the run ends, so a worker that could not be told is told again: first after this, then after
  * twice as long; in milliseconds.
  */
 const STOP_AGAIN_MS = 5_000;
 /** But not less often than this; of a training of 14 days the history stays short all the same. */
 const STOP_AGAIN_AT_MOST_MS = 60 * 60_000;
 
-/** In these a job has no pod, or not yet its data there. */
+/** In these a job has no worker, or not yet its data there. */
 const WAITING: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'paused']);
 
 /** What a job's body tells of its runs, so that a stop meets the right one. */
 export interface EarlyStops {
   /**
    * Trains a run under the eyes of `stopJob`.
-   * @param stop tells the pod to end the run; called at once where the run was to be stopped before its pod was lost
+   * @param stop tells the worker to end the run; called at once where the run was to be stopped before its worker was lost
    */
   whileTraining<T>(run: string, train: () => Promise<T>, stop: () => Promise<void>): Promise<T>;
   /** From now on the job has a model worth going on for, whatever is stopped. */
@@ -33,8 +33,8 @@ export interface EarlyStops {
 /**
  * Runs a job's body so that `stopJob` ends the run under way early, as “Stop early” in SLEAP does: its best model is kept,
  * and the job goes on with the runs behind it. Before anything has been trained there is nothing to keep, and the job ends.
- * Once a run is trained, a stop meets the next one only if it is sent again. It ends a pause: the model is on a pod, or will be.
- * A stop that the researcher has been told of holds: a pod that could not be told is told again, and so is the next pod.
+ * Once a run is trained, a stop meets the next one only if it is sent again. It ends a pause: the model is on a worker, or will be.
+ * A stop that the researcher has been told of holds: a worker that could not be told is told again, and so is the next worker.
  * @throws SleapRtcError JOB_CANCELLED where the job was stopped before anything was trained; what `body` throws
  */
 export async function stoppable<T>(
@@ -90,7 +90,7 @@ export async function stoppable<T>(
         }
       };
       const stopping = stopWhenAsked().catch((failure: unknown) => {
-        // A pod that is lost meanwhile: the next one is told again.
+        // A worker that is lost meanwhile: the next one is told again.
         if (!isCancellation(failure)) log.warn('the run was not stopped', { cause: fromFailure(failure).message });
       });
       try {

@@ -6,7 +6,7 @@ import { trainingJobsOnDevServer, untilStaged } from '../test/workflows/training
 // On the real server: the time-skipping one loses a cancellation where an attempt of the activity ends meanwhile.
 describe('trainingJob, cancelled', function () {
   this.timeout(60_000);
-  const { control, startPod, startPodStalledIn, start, statusOf, failureOf } = trainingJobsOnDevServer();
+  const { control, startWorker, startWorkerStalledIn, start, statusOf, failureOf } = trainingJobsOnDevServer();
 
   const phases = [
     ['receiving', 'receiveDataset'],
@@ -18,7 +18,7 @@ describe('trainingJob, cancelled', function () {
       const room = `cancel-${phase}`;
       const reached = Promise.withResolvers<void>();
       let stoppedWhileHeld: boolean | undefined;
-      const pod = await startPod({
+      const worker = await startWorker({
         room,
         overrides: (self) => ({
           [activity]: async () => {
@@ -42,15 +42,15 @@ describe('trainingJob, cancelled', function () {
       assert.equal(status.error?.code, 'JOB_CANCELLED');
       assert.equal((await job.describe()).status.name, 'CANCELLED');
       assert.equal(stoppedWhileHeld, true);
-      assert.equal(pod.sessions.size, 0);
-      assert.equal(pod.calls.at(-1), 'endGpuSession');
+      assert.equal(worker.sessions.size, 0);
+      assert.equal(worker.calls.at(-1), 'endGpuSession');
       assert.deepEqual(control().manifest(room).models, {});
     });
   }
 
   it('counts as cancelled also where the step that is told to stop fails for another reason', async () => {
     const reached = Promise.withResolvers<void>();
-    await startPod({
+    await startWorker({
       room: 'cancel-and-fail',
       overrides: (self) => ({
         receiveDataset: async () => {
@@ -77,11 +77,11 @@ describe('trainingJob, cancelled', function () {
   });
 
   it('after publishing: is done, as the room says', async () => {
-    const { pod, reached } = await startPodStalledIn('returnResults', { room: 'cancel-late' });
+    const { worker, reached } = await startWorkerStalledIn('returnResults', { room: 'cancel-late' });
     const job = await start(trainingInput({ room: 'cancel-late' }));
     await reached;
     await job.cancel();
     assert.equal((await job.result()).phase, 'done');
-    assert.equal(pod.sessions.size, 0);
+    assert.equal(worker.sessions.size, 0);
   });
 });

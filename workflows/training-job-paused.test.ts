@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
-import type { FakePod, FakePodOptions } from '../test/workflows/fake-pod.ts';
+import type { FakeWorker, FakeWorkerOptions } from '../test/workflows/fake-worker.ts';
 import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
 import { type TrainingJob, trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
 
 describe('trainingJob, paused', function () {
   this.timeout(60_000);
-  const { control, startPod, startPodStalledIn, restartControl, start, statusOf, failureOf } =
+  const { control, startWorker, startWorkerStalledIn, restartControl, start, statusOf, failureOf } =
     trainingJobsOnDevServer();
 
   /** Trains for ever at first, and at once when the job comes again. */
   function interrupted() {
     const training = Promise.withResolvers<void>();
     const again: (boolean | undefined)[] = [];
-    const overrides = (self: FakePod): ReturnType<NonNullable<FakePodOptions['overrides']>> => ({
+    const overrides = (self: FakeWorker): ReturnType<NonNullable<FakeWorkerOptions['overrides']>> => ({
       train: async (args) => {
         again.push(args.again);
         if (again.length > 1) return trainedModel(args.input, args.run_index);
@@ -36,14 +36,14 @@ describe('trainingJob, paused', function () {
   it('while training: keeps the checkpoint, gives the GPU to others, and goes on from it when resumed', async () => {
     const room = 'pause-training';
     const { overrides, training, again } = interrupted();
-    const pod = await startPod({ room, overrides });
+    const worker = await startWorker({ room, overrides });
     const job = await start(trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] }));
     await training;
     await job.signal('pauseJob');
     await job.signal('pauseJob');
     await untilPaused(job);
-    assert.equal(pod.sessions.size, 0);
-    assert.ok(pod.calls.indexOf('pauseTraining') < pod.calls.indexOf('endGpuSession'));
+    assert.equal(worker.sessions.size, 0);
+    assert.ok(worker.calls.indexOf('pauseTraining') < worker.calls.indexOf('endGpuSession'));
     assert.partialDeepStrictEqual(await statusOf(job), { worker: null, error: null });
     assert.match((await statusOf(job)).detail, /jobs resume [0-9a-f]+` goes on/);
     assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
@@ -59,10 +59,10 @@ describe('trainingJob, paused', function () {
   it('goes on at the worker that has its data, where that one is free', async () => {
     const room = 'pause-holder';
     const { overrides, training } = interrupted();
-    const holder = await startPod({ room, name: 'holder', overrides });
+    const holder = await startWorker({ room, name: 'holder', overrides });
     const job = await start(trainingInput({ room }));
     await training;
-    await Promise.all(['other-1', 'other-2', 'other-3'].map((name) => startPod({ room, name })));
+    await Promise.all(['other-1', 'other-2', 'other-3'].map((name) => startWorker({ room, name })));
     await job.signal('pauseJob');
     await untilPaused(job);
     await job.signal('resumeJob');
@@ -73,7 +73,7 @@ describe('trainingJob, paused', function () {
     const room = 'pause-said';
     const { overrides, training } = interrupted();
     const told = Promise.withResolvers<void>();
-    await startPod({ room, overrides: (self) => ({ ...overrides(self), pauseTraining: () => told.promise }) });
+    await startWorker({ room, overrides: (self) => ({ ...overrides(self), pauseTraining: () => told.promise }) });
     const job = await start(trainingInput({ room }));
     await training;
     await job.signal('pauseJob');
@@ -91,10 +91,10 @@ describe('trainingJob, paused', function () {
     const job = await start(trainingInput({ room }));
     await job.signal('pauseJob');
     await untilPaused(job);
-    const pod = await startPod({ room });
+    const worker = await startWorker({ room });
     await restartControl();
     assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
-    assert.equal(pod.calls.filter((call) => call === 'train').length, 1);
+    assert.equal(worker.calls.filter((call) => call === 'train').length, 1);
     assert.equal((await statusOf(job)).phase, 'paused');
     await job.signal('resumeJob');
     assert.equal((await job.result()).phase, 'done');
@@ -102,12 +102,12 @@ describe('trainingJob, paused', function () {
 
   it('while receiving: goes on with that', async () => {
     const room = 'pause-receiving';
-    const { pod, reached } = await startPodStalledIn('receiveDataset', { room });
+    const { worker, reached } = await startWorkerStalledIn('receiveDataset', { room });
     const job = await start(trainingInput({ room }));
     await reached;
     await job.signal('pauseJob');
     await untilPaused(job);
-    assert.equal(pod.sessions.size, 0);
+    assert.equal(worker.sessions.size, 0);
     assert.match((await statusOf(job)).detail, /researcher’s computer is needed again/);
     await job.signal('resumeJob');
     assert.equal((await job.result()).phase, 'done');
@@ -116,7 +116,7 @@ describe('trainingJob, paused', function () {
   it('after training: changes nothing', async () => {
     const room = 'pause-late';
     const goOn = Promise.withResolvers<void>();
-    const { reached } = await startPodStalledIn('returnResults', { room, goOn: goOn.promise });
+    const { reached } = await startWorkerStalledIn('returnResults', { room, goOn: goOn.promise });
     const job = await start(trainingInput({ room }));
     await reached;
     await job.signal('pauseJob');
@@ -129,7 +129,7 @@ describe('trainingJob, paused', function () {
     const trained = Promise.withResolvers<void>();
     const training = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
-    const { reached: returning } = await startPodStalledIn('returnResults', {
+    const { reached: returning } = await startWorkerStalledIn('returnResults', {
       room: 'pause-overtaken',
       goOn: goOn.promise,
       overrides: (self) => ({
@@ -159,7 +159,7 @@ describe('trainingJob, paused', function () {
     const job = await start(trainingInput({ room }));
     await job.signal('pauseJob');
     await untilPaused(job);
-    await startPod({ room });
+    await startWorker({ room });
     await restartControl(async () => {
       await job.signal('resumeJob');
       await job.signal('pauseJob');
@@ -184,14 +184,14 @@ describe('trainingJob, paused', function () {
   it('can be stopped early: a worker makes the model of what was trained', async () => {
     const room = 'pause-stopped';
     const { overrides, training } = interrupted();
-    const pod = await startPod({ room, overrides });
+    const worker = await startWorker({ room, overrides });
     const job = await start(trainingInput({ room }));
     await training;
     await job.signal('pauseJob');
     await untilPaused(job);
     await job.signal('stopJob');
     assert.equal((await job.result()).phase, 'done');
-    assert.ok(pod.calls.includes('stopTraining'));
+    assert.ok(worker.calls.includes('stopTraining'));
   });
 
   it('stopped before anything was trained: ends, and says why', async () => {

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { SleapRtcError } from '../protocol/errors.ts';
-import type { FakePod, FakePodOptions } from '../test/workflows/fake-pod.ts';
+import type { FakeWorker, FakeWorkerOptions } from '../test/workflows/fake-worker.ts';
 import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
 import { type TrainingJob, trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
 
 describe('trainingJob, stopped early', function () {
   this.timeout(60_000);
-  const { control, startPod, startPodStalledIn, start, statusOf, failureOf } = trainingJobsOnDevServer();
+  const { control, startWorker, startWorkerStalledIn, start, statusOf, failureOf } = trainingJobsOnDevServer();
 
   /** Its first training goes on until it is stopped; `training` resolves when that has begun. */
-  function endless(): { overrides: NonNullable<FakePodOptions['overrides']>; training: Promise<void> } {
+  function endless(): { overrides: NonNullable<FakeWorkerOptions['overrides']>; training: Promise<void> } {
     const training = Promise.withResolvers<void>();
     const stopped = Promise.withResolvers<void>();
-    const overrides = (self: FakePod): ReturnType<NonNullable<FakePodOptions['overrides']>> => ({
+    const overrides = (self: FakeWorker): ReturnType<NonNullable<FakeWorkerOptions['overrides']>> => ({
       train: async ({ input, run_index }) => {
         if (run_index > 0) return trainedModel(input, run_index);
         training.resolve();
@@ -27,7 +27,7 @@ describe('trainingJob, stopped early', function () {
   it('while training: publishes the best model, marked, and trains the next one whole', async () => {
     const room = 'stop-training';
     const { overrides, training } = endless();
-    await startPod({ room, overrides });
+    await startWorker({ room, overrides });
     const job = await start(trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] }));
     await training;
     await job.signal('stopJob');
@@ -49,7 +49,7 @@ describe('trainingJob, stopped early', function () {
   it('says at once that it stops', async () => {
     const room = 'stop-said';
     const { overrides, training } = endless();
-    await startPod({ room, overrides: (self) => ({ ...overrides(self), stopTraining: () => self.work() }) });
+    await startWorker({ room, overrides: (self) => ({ ...overrides(self), stopTraining: () => self.work() }) });
     const job = await start(trainingInput({ room }));
     await training;
     await job.signal('stopJob');
@@ -58,10 +58,10 @@ describe('trainingJob, stopped early', function () {
     assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
   });
 
-  it('when the pod is lost before it could stop: the next pod stops', async () => {
+  it('when the worker is lost before it could stop: the next worker stops', async () => {
     const room = 'stop-lost';
     const { overrides, training } = endless();
-    const doomed = await startPod({
+    const doomed = await startWorker({
       room,
       name: 'doomed',
       overrides: (self) => ({ ...overrides(self), stopTraining: () => self.work() }),
@@ -71,7 +71,7 @@ describe('trainingJob, stopped early', function () {
     await job.signal('stopJob');
     await doomed.stop();
     const next = endless();
-    const survivor = await startPod({ room, name: 'survivor', overrides: next.overrides });
+    const survivor = await startWorker({ room, name: 'survivor', overrides: next.overrides });
     assert.deepEqual(
       (await job.result()).models.map(({ stopped_early }) => stopped_early),
       [true],
@@ -79,13 +79,13 @@ describe('trainingJob, stopped early', function () {
     assert.ok(survivor.calls.includes('stopTraining'));
   });
 
-  /** An endless run whose pod refuses to be told at first; `refused` resolves when the job knows. */
+  /** An endless run whose worker refuses to be told at first; `refused` resolves when the job knows. */
   function refusingAtFirst() {
     const { overrides, training } = endless();
     let calls = 0;
     return {
       training,
-      overrides: (self: FakePod): ReturnType<typeof overrides> => ({
+      overrides: (self: FakeWorker): ReturnType<typeof overrides> => ({
         ...overrides(self),
         stopTraining: async (args) => {
           calls += 1;
@@ -100,10 +100,10 @@ describe('trainingJob, stopped early', function () {
     ['by itself', async () => {}],
     ['at the next order', (job: TrainingJob) => job.signal('stopJob')],
   ] as const) {
-    it(`when the pod could not be told: says so, and tells it again ${how}`, async () => {
+    it(`when the worker could not be told: says so, and tells it again ${how}`, async () => {
       const room = `stop-refused-${how.replaceAll(' ', '-')}`;
       const { overrides, training } = refusingAtFirst();
-      await startPod({ room, overrides });
+      await startWorker({ room, overrides });
       const job = await start(trainingInput({ room }));
       await training;
       await job.signal('stopJob');
@@ -116,16 +116,16 @@ describe('trainingJob, stopped early', function () {
     });
   }
 
-  it('while waiting for another pod behind a trained run: is for the next training', async () => {
+  it('while waiting for another worker behind a trained run: is for the next training', async () => {
     const room = 'stop-next';
-    const doomed = await startPodStalledIn('uploadModel', { room, name: 'doomed' });
+    const doomed = await startWorkerStalledIn('uploadModel', { room, name: 'doomed' });
     const job = await start(trainingInput({ room }));
     await doomed.reached;
-    await doomed.pod.stop();
+    await doomed.worker.stop();
     while ((await statusOf(job)).phase !== 'queued');
     await job.signal('stopJob');
     const { overrides } = endless();
-    await startPod({ room, name: 'survivor', overrides });
+    await startWorker({ room, name: 'survivor', overrides });
     assert.deepEqual(
       (await job.result()).models.map(({ stopped_early }) => stopped_early),
       [true],
@@ -143,19 +143,19 @@ describe('trainingJob, stopped early', function () {
 
   it('while receiving: stops that, frees the GPU, and says why', async () => {
     const room = 'stop-receiving';
-    const { pod, reached } = await startPodStalledIn('receiveDataset', { room });
+    const { worker, reached } = await startWorkerStalledIn('receiveDataset', { room });
     const job = await start(trainingInput({ room }));
     await reached;
     await job.signal('stopJob');
     assert.match((await failureOf(job)).message, /before anything was trained/);
-    assert.equal(pod.sessions.size, 0);
+    assert.equal(worker.sessions.size, 0);
     assert.deepEqual(control().manifest(room).models, {});
   });
 
   it('after training: changes nothing', async () => {
     const room = 'stop-late';
     const goOn = Promise.withResolvers<void>();
-    const { reached } = await startPodStalledIn('returnResults', { room, goOn: goOn.promise });
+    const { reached } = await startWorkerStalledIn('returnResults', { room, goOn: goOn.promise });
     const job = await start(trainingInput({ room }));
     await reached;
     await job.signal('stopJob');

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { HoldGpuSessionInput } from '../activities/contract.ts';
+import type { RunGpuSessionInput } from '../activities/contract.ts';
 import { type ErrorCode, SleapRtcError } from '../protocol/errors.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
-import type { FakePod } from '../test/workflows/fake-pod.ts';
+import type { FakeWorker } from '../test/workflows/fake-worker.ts';
 import { trainingInput } from '../test/workflows/job-inputs.ts';
 import { timeSkippingServer } from '../test/workflows/servers.ts';
 import { type TrainingJob, trainingJobsOn } from '../test/workflows/training-jobs.ts';
@@ -23,11 +23,11 @@ describe('trainingJob', function () {
     await env?.teardown();
   });
 
-  const { startPod, start, statusOf, failureOf } = trainingJobsOn(() => env);
+  const { startWorker, start, statusOf, failureOf } = trainingJobsOn(() => env);
   const eventCount = async (job: TrainingJob): Promise<number> => (await job.fetchHistory()).events?.length ?? 0;
 
   it('receives, trains, uploads, publishes and brings back, and frees the GPU', async () => {
-    const pod = await startPod({ room: 'happy' });
+    const worker = await startWorker({ room: 'happy' });
     const input = trainingInput({ room: 'happy', spec: { alias: 'production-v2' } });
     const job = await start(input);
     const status = await job.result();
@@ -38,11 +38,11 @@ describe('trainingJob', function () {
     assert.deepEqual(model?.aliases, ['production-v2', 'latest-centroid']);
     const manifest = control.manifest('happy');
     assert.deepEqual(manifest.aliases, { 'production-v2': model?.id, 'latest-centroid': model?.id });
-    const calls = pod.calls.filter((call) => call !== 'stageDataset');
-    assert.deepEqual(calls.slice(0, 4), ['holdGpuSession', 'receiveDataset', 'train', 'uploadModel']);
+    const calls = worker.calls.filter((call) => call !== 'stageDataset');
+    assert.deepEqual(calls.slice(0, 4), ['runGpuSession', 'receiveDataset', 'train', 'uploadModel']);
     assert.deepEqual(calls.slice(4).sort(), ['endGpuSession', 'returnResults']);
     assert.deepEqual(control.cleared, [input.spec.job_id]);
-    assert.equal(pod.sessions.size, 0);
+    assert.equal(worker.sessions.size, 0);
     assert.deepEqual(await statusOf(job), status);
   });
 
@@ -52,26 +52,26 @@ describe('trainingJob', function () {
     const { phase, detail, worker } = await statusOf(job);
     assert.deepEqual([phase, worker], ['queued', null]);
     assert.match(detail, /waiting for a free worker of nobody/);
-    await startPod({ room: 'nobody' });
+    await startWorker({ room: 'nobody' });
     assert.equal((await job.result()).phase, 'done');
   });
 
   it('goes to the worker that was asked for by name', async () => {
     const input = trainingInput({ room: 'named', spec: { requirements: { worker: 'worker-7' } } });
-    const other = await startPod({ room: 'named', name: 'worker-1' });
+    const other = await startWorker({ room: 'named', name: 'worker-1' });
     const job = await start(input);
-    await startPod({ room: 'named', name: 'worker-7' });
+    await startWorker({ room: 'named', name: 'worker-7' });
     assert.equal((await job.result()).worker, 'worker-7');
     assert.deepEqual(other.calls, []);
   });
 
-  describe('when pods die', () => {
+  describe('when workers die', () => {
     it('gives up after several, since the job may be what kills them', async () => {
       let held = 0;
-      await startPod({
+      await startWorker({
         room: 'deadly',
         overrides: () => ({
-          holdGpuSession: async () => {
+          runGpuSession: async () => {
             held += 1;
             throw ApplicationFailure.nonRetryable('The worker was killed.', 'WorkerShutdown');
           },
@@ -79,7 +79,7 @@ describe('trainingJob', function () {
       });
       const job = await start(trainingInput({ room: 'deadly' }));
       const error = await failureOf(job);
-      assert.equal(error.code, 'POD_LOST');
+      assert.equal(error.code, 'WORKER_LOST');
       assert.equal(held, 6);
       assert.equal((await statusOf(job)).phase, 'failed');
     });
@@ -87,22 +87,22 @@ describe('trainingJob', function () {
 
   it('asks on where a GPU has just been taken', async () => {
     let busy = 3;
-    const pod = await startPod({ room: 'busy', overrides: (self) => ({ holdGpuSession: refuseFirst(self) }) });
-    function refuseFirst(self: FakePod) {
-      return async (args: HoldGpuSessionInput) => {
+    const worker = await startWorker({ room: 'busy', overrides: (self) => ({ runGpuSession: refuseFirst(self) }) });
+    function refuseFirst(self: FakeWorker) {
+      return async (args: RunGpuSessionInput) => {
         if (busy-- > 0) throw new SleapRtcError('GPU_BUSY', 'The GPU is taken.');
         await self.hold(args);
       };
     }
     const job = await start(trainingInput({ room: 'busy' }));
     assert.equal((await job.result()).phase, 'done');
-    assert.equal(pod.calls.filter((call) => call === 'holdGpuSession').length, 4);
+    assert.equal(worker.calls.filter((call) => call === 'runGpuSession').length, 4);
     assert.ok((await eventCount(job)) <= 80);
   });
 
-  it('retries what a retry can cure, on the same pod', async () => {
+  it('retries what a retry can cure, on the same worker', async () => {
     let failures = 2;
-    const pod = await startPod({
+    const worker = await startWorker({
       room: 'flaky',
       overrides: () => ({
         receiveDataset: async () => {
@@ -111,8 +111,8 @@ describe('trainingJob', function () {
       }),
     });
     assert.equal((await (await start(trainingInput({ room: 'flaky' }))).result()).phase, 'done');
-    assert.equal(pod.calls.filter((call) => call === 'holdGpuSession').length, 1);
-    assert.equal(pod.calls.filter((call) => call === 'receiveDataset').length, 3);
+    assert.equal(worker.calls.filter((call) => call === 'runGpuSession').length, 1);
+    assert.equal(worker.calls.filter((call) => call === 'receiveDataset').length, 3);
   });
 
   describe('ends with an error that only a person can cure, says what to do, does not try again, and frees the GPU', () => {
@@ -126,7 +126,7 @@ describe('trainingJob', function () {
       it(code, async () => {
         const room = `refused-${code.toLowerCase().replaceAll('_', '-')}`;
         const train = () => Promise.reject(new SleapRtcError(code, message));
-        const pod = await startPod({ room, overrides: () => ({ train }) });
+        const worker = await startWorker({ room, overrides: () => ({ train }) });
         const job = await start(trainingInput({ room }));
         const error = await failureOf(job);
         assert.deepEqual([error.code, error.message], [code, message]);
@@ -134,15 +134,15 @@ describe('trainingJob', function () {
         const status = await statusOf(job);
         assert.equal(status.phase, 'failed');
         assert.deepEqual(status.error, { code, message, remedy: error.remedy });
-        assert.equal(pod.calls.filter((call) => call === 'train').length, 1);
-        assert.equal(pod.sessions.size, 0);
+        assert.equal(worker.calls.filter((call) => call === 'train').length, 1);
+        assert.equal(worker.sessions.size, 0);
         assert.deepEqual(control.manifest(room).models, {});
       });
     }
   });
 
   it('stays done when the researcher can’t be reached afterwards', async () => {
-    await startPod({
+    await startWorker({
       room: 'gone',
       overrides: () => ({
         returnResults: async () => {

@@ -4,19 +4,19 @@ import type { ManifestChange, ModelEntry } from '../protocol/manifest.ts';
 import { deliver } from './deliver.ts';
 import { withGpuSession } from './gpu-session.ts';
 import { type JobReport, reportJob } from './job-report.ts';
-import { keepingLogs } from './keeping-logs.ts';
 import { Pauses } from './pause.ts';
-import type { Pod } from './pod.ts';
 import { publishToRoom } from './publish.ts';
+import type { SessionWorker } from './session-worker.ts';
 import { receivingDetail, stagingBeside } from './staging.ts';
 import { type EarlyStops, stoppable } from './stop-early.ts';
+import { uploadingLogs } from './uploading-logs.ts';
 
 /**
- * A training job: on one pod, every run of the job is trained and its model uploaded, while the data is staged for the pod
+ * A training job: on one worker, every run of the job is trained and its model uploaded, while the data is staged for the worker
  * that may have to go on; then all models are published at once, so a job that fails or is cancelled before has published nothing.
  * Afterwards, if they are still there, the researcher gets the models and the room is told.
  *
- * `stopJob` ends the run under way early, keeping its best model. `pauseJob` gives the pod back until `resumeJob`; then it goes
+ * `stopJob` ends the run under way early, keeping its best model. `pauseJob` gives the worker back until `resumeJob`; then it goes
  * on from its last checkpoint. From publishing on the job can't be cancelled: it is done.
  * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
  */
@@ -24,54 +24,54 @@ export async function trainingJob(input: JobInput<TrainingSpec>): Promise<JobSta
   return reportJob(input, (report) => {
     const pauses = new Pauses(report);
     return stoppable(report, pauses, (stops) => {
-      // Kept outside of the session: a model in S3 outlives the pod that made it, and is not trained again.
+      // Kept outside of the session: a model in S3 outlives the worker that made it, and is not trained again.
       const uploaded = new Map<string, ModelEntry>();
       let again = false;
 
-      const onPod = async (pod: Pod) => {
-        report.enter('receiving', receivingDetail(report, pod, again));
-        await pod.receiveDataset({ input });
-        const on = { pod, stops, pauses, uploaded, again };
+      const onWorker = async (worker: SessionWorker) => {
+        report.enter('receiving', receivingDetail(report, worker, again));
+        await worker.receiveDataset({ input });
+        const on = { worker, stops, pauses, uploaded, again };
         again = true;
-        return stagingBeside(input, report, pod, () => trainAndPublish(input, report, on));
+        return stagingBeside(input, report, worker, () => trainAndPublish(input, report, on));
       };
-      return withGpuSession(input, report, onPod, pauses);
+      return withGpuSession(input, report, onWorker, pauses);
     });
   });
 }
 
-interface OnPod {
-  pod: Pod;
+interface OnWorker {
+  worker: SessionWorker;
   stops: EarlyStops;
   pauses: Pauses;
   uploaded: Map<string, ModelEntry>;
-  /** True where the job had a pod before this one. */
+  /** True where the job had a worker before this one. */
   again: boolean;
 }
 
 async function trainAndPublish(
   input: JobInput<TrainingSpec>,
   report: JobReport,
-  { pod, stops, pauses, uploaded, again }: OnPod,
+  { worker, stops, pauses, uploaded, again }: OnWorker,
 ): Promise<string> {
   for (const [run_index, run] of input.spec.runs.entries()) {
     if (uploaded.has(run.name)) continue;
     report.enter('training', `training ${run.name}${ofMany(run_index, input)}`);
-    const trained = await keepingLogs(input, pod, () =>
+    const trained = await uploadingLogs(input, worker, () =>
       stops.whileTraining(
         run.name,
         () =>
           pauses.whileTraining(
-            () => pod.train({ input, run_index, again }),
-            () => pod.pauseTraining({ input, run_index }),
+            () => worker.train({ input, run_index, again }),
+            () => worker.pauseTraining({ input, run_index }),
           ),
-        () => pod.stopTraining({ input, run_index }),
+        () => worker.stopTraining({ input, run_index }),
       ),
     );
     stops.trained(run.name);
     report.enter('uploading', `uploading model ${trained.model_id}`);
     report.uploading(trained.model_id);
-    uploaded.set(run.name, await pod.uploadModel({ input, trained }));
+    uploaded.set(run.name, await worker.uploadModel({ input, trained }));
   }
 
   if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled.');
@@ -81,7 +81,7 @@ async function trainAndPublish(
   report.published([...uploaded].map(([run, entry]) => jobModel(run, entry)));
 
   report.enter('returning', 'bringing the models to the researcher');
-  return bringBack(input, report, pod);
+  return bringBack(input, report, worker);
 }
 
 /** Publishes all models in one request. Not cancellable: a request that is under way cannot be taken back. */
@@ -93,11 +93,11 @@ async function publishModels({ spec, context }: JobInput, models: Map<string, Mo
 }
 
 /** Tells the room and brings the models back. The models are published: nothing that goes wrong here fails the job. */
-async function bringBack(input: JobInput, report: JobReport, pod: Pod): Promise<string> {
+async function bringBack(input: JobInput, report: JobReport, worker: SessionWorker): Promise<string> {
   const { models } = report.status;
   const delivered = await deliver(
     input,
-    pod,
+    worker,
     models.map(({ id }) => id),
   );
   const names = models

@@ -16,13 +16,13 @@ import { execa } from 'execa';
 import { pino } from 'pino';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { startTestS3 } from '../../test/workflows/s3.ts';
-import { type Attempt, adoptAttempt, attemptSeconds, listAttempts, newAttempt } from '../sleap-nn/attempts.ts';
-import { describeFolder } from '../sleap-nn/collect-model.ts';
-import { EarlyStops } from '../sleap-nn/early-stops.ts';
-import { findResumePoint } from '../sleap-nn/resume-point.ts';
-import type { TrainedModel } from '../sleap-nn/trained-model.ts';
-import { CheckpointKeeper, claimRun, keepModel, type RunPlace, restoreCheckpoints, restoreModel } from './index.ts';
-import type { KeepCheckpointsOptions } from './keep-checkpoints.ts';
+import { type Attempt, adoptAttempt, attemptSeconds, listAttempts, newAttempt } from '../runs/attempts.ts';
+import { describeFolder } from '../runs/collect-model.ts';
+import { findResumePoint } from '../runs/resume-point.ts';
+import type { TrainedModel } from '../runs/trained-model.ts';
+import { EarlyStops } from '../sleap-nn/training/early-stops.ts';
+import type { CheckpointUploaderOptions } from './checkpoint-uploader.ts';
+import { backUpModel, CheckpointUploader, claimRun, type RunPlace, restoreCheckpoints, restoreModel } from './index.ts';
 
 const ROOM = 'lab-mice';
 const logger = pino({ level: 'silent' });
@@ -60,7 +60,7 @@ describe('checkpoints, on a real S3 server', function () {
   let dir: string;
   let jobs = 0;
   let place: RunPlace;
-  /** Attempts and pods come one after the other, as Temporal's server schedules them. */
+  /** Attempts and workers come one after the other, as Temporal's server schedules them. */
   let term = 0;
   const begin = (work: string, from: Attempt | undefined) => {
     term += 1;
@@ -89,8 +89,8 @@ describe('checkpoints, on a real S3 server', function () {
       await execa('python3', ['-c', MAKE, join(runFolder, name), String(epoch), `${name} of ${epoch}`]);
     }
   }
-  const keeperOf = (attempts: readonly Attempt[], over: Partial<KeepCheckpointsOptions> = {}) =>
-    new CheckpointKeeper({
+  const keeperOf = (attempts: readonly Attempt[], over: Partial<CheckpointUploaderOptions> = {}) =>
+    new CheckpointUploader({
       ...{ s3, place, run: 'run', attempts, everyMs: 3_600_000, python: 'python3', logger, onSuperseded() {} },
       ...over,
     });
@@ -98,8 +98,8 @@ describe('checkpoints, on a real S3 server', function () {
     term += 1;
     return claimRun({ s3, place, term, signal });
   };
-  const restore = async (pod: string) => {
-    const work = join(dir, pod);
+  const restore = async (worker: string) => {
+    const work = join(dir, worker);
     const kept = await claim();
     const local = await listAttempts(work, 'run');
     const restored = await restoreCheckpoints({ s3, place, kept, work, run: 'run', local, logger, signal });
@@ -120,7 +120,7 @@ describe('checkpoints, on a real S3 server', function () {
     attempts: readonly Attempt[],
     epochs: readonly number[],
     from = 0,
-    over: Partial<KeepCheckpointsOptions> = {},
+    over: Partial<CheckpointUploaderOptions> = {},
   ): Promise<void> {
     const attempt = attempts.at(-1);
     assert.ok(attempt);
@@ -135,10 +135,10 @@ describe('checkpoints, on a real S3 server', function () {
     }
   }
 
-  it('let another pod go on, and the next one with the attempts of both; labels stay where they are', async () => {
-    const first = await begin(join(dir, 'pod-1'), undefined);
+  it('let another worker go on, and the next one with the attempts of both; labels stay where they are', async () => {
+    const first = await begin(join(dir, 'worker-1'), undefined);
     await keep([first], [0, 1]);
-    const second = await restore('pod-2');
+    const second = await restore('worker-2');
     assert.equal(second.restored, true);
     const resume = await findResumePoint(second.attempts, { python: 'python3', logger, signal });
     assert.equal(resume?.epochsDone, 2);
@@ -152,7 +152,7 @@ describe('checkpoints, on a real S3 server', function () {
 
     const next = await begin(second.work, resume.attempt);
     await keep([resume.attempt, next], [2, 3], 2);
-    const third = await restore('pod-3');
+    const third = await restore('worker-3');
     assert.deepEqual(
       third.attempts.map(({ number, resumed_from }) => [number, resumed_from]),
       [
@@ -161,93 +161,93 @@ describe('checkpoints, on a real S3 server', function () {
       ],
     );
     const best = await readFile(join(third.attempts[0]?.runFolder ?? '', 'best.ckpt'));
-    assert.ok(best.equals(await readFile(join(first.runFolder, 'best.ckpt'))), 'the first pod’s best is not lost');
+    assert.ok(best.equals(await readFile(join(first.runFolder, 'best.ckpt'))), 'the first worker’s best is not lost');
     assert.equal((await findResumePoint(third.attempts, { python: 'python3', logger, signal }))?.epochsDone, 4);
   });
 
-  it('brought to a pod that has been told to stop the run early let it end at once', async () => {
-    const first = await begin(join(dir, 'pod-1'), undefined);
+  it('brought to a worker that has been told to stop the run early let it end at once', async () => {
+    const first = await begin(join(dir, 'worker-1'), undefined);
     await keep([first], [0]);
     const stops = new EarlyStops();
-    await stops.want(join(dir, 'pod-2'));
-    const { restored, work } = await restore('pod-2');
+    await stops.want(join(dir, 'worker-2'));
+    const { restored, work } = await restore('worker-2');
     assert.deepEqual([restored, await stops.isWanted(work)], [true, true]);
   });
 
   it('are kept twice, the newest and the one before, which is taken where the newest is damaged', async () => {
-    const attempt = await begin(join(dir, 'pod-1'), undefined);
+    const attempt = await begin(join(dir, 'worker-1'), undefined);
     await keep([attempt], [0, 1, 2]);
     // latest.json, one config, and twice: best, last, log.
     assert.equal((await keys()).length, 8);
-    const copy = await restore('pod-2');
+    const copy = await restore('worker-2');
     const last = join(copy.attempts[0]?.runFolder ?? '', 'last.ckpt');
     const { sha256 } = await import('../files/describe-file.ts').then(({ describeFile }) => describeFile(last, 'last'));
     const Key = (await keys()).find((key) => key.endsWith(sha256)) ?? '';
     await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
-    const { attempts } = await restore('pod-3');
+    const { attempts } = await restore('worker-3');
     assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
   });
 
-  it('are kept and brought by whatever pod, also where the clock of the one before was ahead', async () => {
+  it('are kept and brought by whatever worker, also where the clock of the one before was ahead', async () => {
     const hourAhead = new Date(Date.now() + 3_600_000).toISOString();
-    const first = { ...(await begin(join(dir, 'pod-1'), undefined)), started_at: hourAhead };
+    const first = { ...(await begin(join(dir, 'worker-1'), undefined)), started_at: hourAhead };
     const { folder, runFolder: _, ...record } = first;
     await adoptAttempt(folder, record);
     await keep([first], [0]);
-    const second = await restore('pod-2');
+    const second = await restore('worker-2');
     const next = await begin(second.work, second.attempts[0]);
     await keep([...second.attempts, next], [1], 1);
-    for (const pod of ['pod-3', 'pod-1']) assert.equal((await restore(pod)).attempts.length, 2, pod);
+    for (const worker of ['worker-3', 'worker-1']) assert.equal((await restore(worker)).attempts.length, 2, worker);
   });
 
   it('are kept in place of what cannot be read, and of some that are damaged', async () => {
     const Key = `${s3Layout.jobCheckpoints(ROOM, place.jobId)}run-0/latest.json`;
     for (const Body of ['{', '{"snapshots":"of another release"}']) {
       await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
-      assert.equal((await restore('pod-2')).restored, false);
+      assert.equal((await restore('worker-2')).restored, false);
       await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
-      await keep([await begin(join(dir, 'pod-1'), undefined)], [0]);
-      assert.equal((await restore('pod-2')).attempts.length, 1);
-      await rm(join(dir, 'pod-2'), { recursive: true });
+      await keep([await begin(join(dir, 'worker-1'), undefined)], [0]);
+      assert.equal((await restore('worker-2')).attempts.length, 1);
+      await rm(join(dir, 'worker-2'), { recursive: true });
     }
     const weights = (await keys()).filter((key) => !key.endsWith('.json'));
     for (const key of weights) await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
-    const { restored, work } = await restore('pod-3');
+    const { restored, work } = await restore('worker-3');
     assert.equal(restored, false);
     const anew = await begin(work, undefined);
     await keep([anew], [0]);
-    assert.equal((await restore('pod-4')).attempts[0]?.started_at, anew.started_at);
+    assert.equal((await restore('worker-4')).attempts[0]?.started_at, anew.started_at);
   });
 
   it('of a training that is over are the model itself: nothing is trained again', async () => {
-    const attempt = await begin(join(dir, 'pod-1'), undefined);
+    const attempt = await begin(join(dir, 'worker-1'), undefined);
     const keeper = keeperOf([attempt]);
     await epochEnds(attempt, 2);
     keeper.trained();
     await keeper.ended(15_000);
     await keeper[Symbol.asyncDispose]();
-    const [kept, ...others] = (await restore('pod-2')).attempts;
+    const [kept, ...others] = (await restore('worker-2')).attempts;
     assert.deepEqual(others, []);
     assert.ok(kept?.finished_at);
     assert.deepEqual((await readdir(kept.runFolder)).sort(), ['best.ckpt', 'training_config.yaml', 'training_log.csv']);
   });
 
-  it('come with the finished model, which another pod then has whole, or not at all', async () => {
-    const made = join(dir, 'pod-1', 'model');
+  it('come with the finished model, which another worker then has whole, or not at all', async () => {
+    const made = join(dir, 'worker-1', 'model');
     await mkdir(made, { recursive: true });
     for (const name of ['best.ckpt', 'labels_pr.val.0.slp'])
       await writeFile(join(made, name), `${place.jobId} ${name}`);
     const files = await describeFolder(made);
-    await keepModel({ s3, place, term, folder: made, signal }, { ...TRAINED, files });
+    await backUpModel({ s3, place, term, folder: made, signal }, { ...TRAINED, files });
 
-    const brought = join(dir, 'pod-2', 'models', 'model');
+    const brought = join(dir, 'worker-2', 'models', 'model');
     assert.deepEqual(await restoreModel({ s3, place, folder: brought, signal }, await claim()), { ...TRAINED, files });
     assert.deepEqual(await describeFolder(brought), files);
 
     const Key = (await keys()).find((key) => key.endsWith(files[0]?.sha256 ?? ''));
     await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
-    assert.equal(await restoreModel({ s3, place, folder: join(dir, 'pod-3'), signal }, await claim()), undefined);
-    await assert.rejects(stat(join(dir, 'pod-3')));
+    assert.equal(await restoreModel({ s3, place, folder: join(dir, 'worker-3'), signal }, await claim()), undefined);
+    await assert.rejects(stat(join(dir, 'worker-3')));
   });
 
   it('do not hold up a job whose storage is slow', async () => {
@@ -261,7 +261,7 @@ describe('checkpoints, on a real S3 server', function () {
       credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
       forcePathStyle: true,
     });
-    const attempt = await begin(join(dir, 'pod-1'), undefined);
+    const attempt = await begin(join(dir, 'worker-1'), undefined);
     await epochEnds(attempt, 0);
     const keeper = keeperOf([attempt], { s3: client, everyMs: 0 });
     try {
@@ -276,7 +276,7 @@ describe('checkpoints, on a real S3 server', function () {
   });
 
   it('that are cut short while they are copied are not kept', async () => {
-    const attempt = await begin(join(dir, 'pod-1'), undefined);
+    const attempt = await begin(join(dir, 'worker-1'), undefined);
     await epochEnds(attempt, 0);
     await truncate(join(attempt.runFolder, 'last.ckpt'), 100);
     const keeper = keeperOf([attempt]);
@@ -285,10 +285,10 @@ describe('checkpoints, on a real S3 server', function () {
     assert.deepEqual(await keys(), []);
   });
 
-  it('of a pod that was given up on neither replace nor remove those of the one that went on', async () => {
-    const old = await begin(join(dir, 'pod-1'), undefined);
+  it('of a worker that was given up on neither replace nor remove those of the one that went on', async () => {
+    const old = await begin(join(dir, 'worker-1'), undefined);
     await keep([old], [0]);
-    const { attempts, work } = await restore('pod-2');
+    const { attempts, work } = await restore('worker-2');
     const resumed = attempts[0];
     assert.ok(resumed);
     const [kept, latest] = [await keys(), await latestText()];
@@ -304,12 +304,12 @@ describe('checkpoints, on a real S3 server', function () {
       [],
     );
     const made = { s3, place, term: old.term, folder: old.runFolder, signal };
-    await assert.rejects(keepModel(made, { ...TRAINED, files: [] }), { code: 'POD_LOST' });
+    await assert.rejects(backUpModel(made, { ...TRAINED, files: [] }), { code: 'WORKER_LOST' });
 
     const next = await begin(work, resumed);
     await keep([resumed, next], [1], 1);
     await keep([old], [6]);
-    const third = await restore('pod-3');
+    const third = await restore('worker-3');
     assert.deepEqual(
       third.attempts.map(({ number, term }) => [number, term]),
       [
@@ -320,34 +320,34 @@ describe('checkpoints, on a real S3 server', function () {
     assert.equal((await findResumePoint(third.attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
   });
 
-  it('of a pod that was given up on before it had kept any are not kept, though its clock is ahead', async () => {
-    const first = await begin(join(dir, 'pod-1'), undefined);
+  it('of a worker that was given up on before it had kept any are not kept, though its clock is ahead', async () => {
+    const first = await begin(join(dir, 'worker-1'), undefined);
     const { folder, runFolder: _, ...record } = first;
     const ahead = { ...first, started_at: new Date(Date.now() + 3_600_000).toISOString() };
     await adoptAttempt(folder, { ...record, started_at: ahead.started_at });
-    const { restored, work } = await restore('pod-2');
+    const { restored, work } = await restore('worker-2');
     assert.equal(restored, false);
     await keep([ahead], [7]);
     const second = await begin(work, undefined);
     await keep([second], [0]);
     await keep([ahead], [8]);
-    assert.equal((await restore('pod-3')).attempts[0]?.started_at, second.started_at);
+    assert.equal((await restore('worker-3')).attempts[0]?.started_at, second.started_at);
   });
 
   it('come by themselves while training goes on', async () => {
-    const attempt = await begin(join(dir, 'pod-1'), undefined);
+    const attempt = await begin(join(dir, 'worker-1'), undefined);
     const keeper = keeperOf([attempt]);
     await epochEnds(attempt, 0);
     while (!(await keys()).some((key) => key.endsWith('latest.json')));
     await keeper[Symbol.asyncDispose]();
-    assert.equal((await restore('pod-2')).restored, true);
+    assert.equal((await restore('worker-2')).restored, true);
   });
 
-  it('of an earlier time on the same pod are left alone where they are the newest', async () => {
-    const attempt = await begin(join(dir, 'pod-1'), undefined);
+  it('of an earlier time on the same worker are left alone where they are the newest', async () => {
+    const attempt = await begin(join(dir, 'worker-1'), undefined);
     await keep([attempt], [0]);
     await epochEnds(attempt, 1);
-    const { restored, attempts } = await restore('pod-1');
+    const { restored, attempts } = await restore('worker-1');
     assert.equal(restored, false);
     assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
   });

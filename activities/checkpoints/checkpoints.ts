@@ -1,21 +1,21 @@
 import { z } from 'zod';
 import { FileList } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { AttemptRecord } from '../sleap-nn/attempts.ts';
-import { StoredTrainedModel } from '../sleap-nn/trained-model.ts';
+import { AttemptRecord } from '../runs/attempts.ts';
+import { StoredTrainedModel } from '../runs/trained-model.ts';
 
 /** An attempt as it is kept in S3. */
-export const KeptAttempt = z.object({
+export const StoredAttempt = z.object({
   record: AttemptRecord,
   /** When its last checkpoint was written; ISO 8601. */
   saved_at: z.iso.datetime(),
   /** Of its run folder; each lies in S3 under its hash. */
   files: FileList,
 });
-export type KeptAttempt = z.infer<typeof KeptAttempt>;
+export type StoredAttempt = z.infer<typeof StoredAttempt>;
 
-/** All that another pod needs to go on with a run: its attempts, oldest first; the last one has `last.ckpt`, or it has finished. */
-export const Snapshot = z.object({ epochs_done: z.int().min(1), attempts: z.array(KeptAttempt).min(1) });
+/** All that another worker needs to go on with a run: its attempts, oldest first; the last one has `last.ckpt`, or it has finished. */
+export const Snapshot = z.object({ epochs_done: z.int().min(1), attempts: z.array(StoredAttempt).min(1) });
 export type Snapshot = z.infer<typeof Snapshot>;
 
 /** `latest.json` of a run: written when all that it names is there. */

@@ -1,7 +1,7 @@
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { abortOption } from '../storage/abort-option.ts';
-import { isConflict } from '../storage/storage-errors.ts';
+import { abortOption } from '../../storage/abort-option.ts';
+import { isConflict } from '../../storage/storage-errors.ts';
 import { Checkpoints, latestKey, type RunPlace } from './checkpoints.ts';
 
 /** Whose `latest.json`, and the term of the attempt that writes it. */
@@ -13,9 +13,9 @@ export interface LatestPlace {
 }
 
 /**
- * Takes a run over from attempts of earlier terms: pods that were given up on may still run, and reach S3. From now on they keep
+ * Takes a run over from attempts of earlier terms: workers that were given up on may still run, and reach S3. From now on they keep
  * nothing more, and remove nothing of what is returned.
- * @throws SleapRtcError POD_LOST where a later attempt has the run
+ * @throws SleapRtcError WORKER_LOST where a later attempt has the run
  */
 export async function claimRun(latest: LatestPlace): Promise<Checkpoints> {
   const { after } = await updateLatest(latest, (before) => before);
@@ -24,7 +24,7 @@ export async function claimRun(latest: LatestPlace): Promise<Checkpoints> {
 
 /**
  * Changes a run's `latest.json`, in one conditional write. What is nothing of ours counts as empty.
- * @throws SleapRtcError POD_LOST where a later attempt has the run
+ * @throws SleapRtcError WORKER_LOST where a later attempt has the run
  */
 export async function updateLatest(
   { s3, place, term, signal }: LatestPlace,
@@ -33,7 +33,7 @@ export async function updateLatest(
   const object = { Bucket: place.bucket, Key: latestKey(place) };
   for (;;) {
     const { etag, checkpoints: before } = await read();
-    if (before.term > term) throw new SleapRtcError('POD_LOST', 'Another worker has taken this run over.');
+    if (before.term > term) throw new SleapRtcError('WORKER_LOST', 'Another worker has taken this run over.');
     const after = { ...change(before), term };
     const condition = etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag };
     const body = { Body: JSON.stringify(after), ContentType: 'application/json' };

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { type Attempt, adoptAttempt } from '../sleap-nn/attempts.ts';
-import { fetchFile } from '../storage/fetch-file.ts';
+import { fetchFile } from '../../storage/fetch-file.ts';
+import { type Attempt, adoptAttempt } from '../runs/attempts.ts';
 import { type Checkpoints, fileKey, type RunPlace, type Snapshot } from './checkpoints.ts';
 
 export interface RestoreCheckpointsOptions {
@@ -12,18 +12,18 @@ export interface RestoreCheckpointsOptions {
   place: RunPlace;
   /** What lies in S3. */
   kept: Checkpoints;
-  /** The run's work folder on this pod, and its name. */
+  /** The run's work folder on this worker, and its name. */
   work: string;
   run: string;
-  /** What this pod has of the run already. */
+  /** What this worker has of the run already. */
   local: readonly Attempt[];
   logger: Logger;
   signal: AbortSignal;
 }
 
 /**
- * Brings the attempts of another pod from S3 into the work folder, as if they had been made here: the newest checkpoint that is
- * whole. Attempts of this pod's own are left alone where they are the newest.
+ * Brings the attempts of another worker from S3 into the work folder, as if they had been made here: the newest checkpoint that is
+ * whole. Attempts of this worker's own are left alone where they are the newest.
  * @returns whether anything was brought
  */
 export async function restoreCheckpoints(options: RestoreCheckpointsOptions): Promise<boolean> {
@@ -33,7 +33,7 @@ export async function restoreCheckpoints(options: RestoreCheckpointsOptions): Pr
   const here = local.at(-1);
   if (here !== undefined && newest.term <= here.term) return false;
   for (const snapshot of kept.snapshots) {
-    // Of an earlier time on this pod, or half brought.
+    // Of an earlier time on this worker, or half brought.
     await rm(work, { recursive: true, force: true });
     try {
       await bring(snapshot, options);

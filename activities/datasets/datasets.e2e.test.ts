@@ -31,12 +31,12 @@ describe('staged datasets, on a real S3 server', function () {
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  /** A pod that has received the files of a job. */
-  async function podWith(pod: string, contents: Record<string, Buffer | string>): Promise<JobInput> {
+  /** A worker that has received the files of a job. */
+  async function workerWith(worker: string, contents: Record<string, Buffer | string>): Promise<JobInput> {
     const input = trainingInput({ room: ROOM });
     const files: FileEntry[] = [];
     for (const [name, content] of Object.entries(contents)) {
-      const path = join(dir, pod, 'jobs', input.spec.job_id, 'dataset', name);
+      const path = join(dir, worker, 'jobs', input.spec.job_id, 'dataset', name);
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, content);
       files.push(await describeFile(path, name));
@@ -45,12 +45,12 @@ describe('staged datasets, on a real S3 server', function () {
   }
 
   const told: string[] = [];
-  async function stage(pod: string, input: JobInput): Promise<void> {
+  async function stage(worker: string, input: JobInput): Promise<void> {
     const { stageDataset } = createDatasetActivities({
       s3,
       bucket,
-      workDir: join(dir, pod),
-      worker: pod,
+      workDir: join(dir, worker),
+      worker: worker,
       signaling: { sendPeerMessage: async (_to, payload) => void told.push(payload.type) },
       logger: pino({ level: 'silent' }),
     });
@@ -78,24 +78,24 @@ describe('staged datasets, on a real S3 server', function () {
       ({ Key = '' }) => Key,
     );
 
-  it('reach another pod with the same bytes, folders and empty files too, and the room is told', async () => {
+  it('reach another worker with the same bytes, folders and empty files too, and the room is told', async () => {
     const large = Buffer.alloc(70 * 2 ** 20, 'sleap');
-    const input = await podWith('pod-1', { 'labels.pkg.slp': large, 'more/x.yaml': 'x: 1', empty: '' });
-    await stage('pod-1', input);
+    const input = await workerWith('worker-1', { 'labels.pkg.slp': large, 'more/x.yaml': 'x: 1', empty: '' });
+    await stage('worker-1', input);
     assert.deepEqual(told, ['dataset_staged']);
-    await mkdir(join(dir, 'pod-2'));
-    assert.deepEqual(await fetch(input, 'pod-2'), []);
-    assert.ok(large.equals(await readFile(join(dir, 'pod-2', 'labels.pkg.slp'))));
-    assert.equal(await readFile(join(dir, 'pod-2', 'more/x.yaml'), 'utf8'), 'x: 1');
-    assert.deepEqual((await readdir(join(dir, 'pod-2'))).sort(), ['empty', 'labels.pkg.slp', 'more']);
+    await mkdir(join(dir, 'worker-2'));
+    assert.deepEqual(await fetch(input, 'worker-2'), []);
+    assert.ok(large.equals(await readFile(join(dir, 'worker-2', 'labels.pkg.slp'))));
+    assert.equal(await readFile(join(dir, 'worker-2', 'more/x.yaml'), 'utf8'), 'x: 1');
+    assert.deepEqual((await readdir(join(dir, 'worker-2'))).sort(), ['empty', 'labels.pkg.slp', 'more']);
     await clear(input);
     assert.deepEqual(await keys(), []);
   });
 
   it('are gone on with where a transfer broke off, and never have their name before they are whole', async () => {
     const content = Buffer.alloc(2 ** 20, 'abc');
-    const input = await podWith('pod-1', { data: content });
-    await stage('pod-1', input);
+    const input = await workerWith('worker-1', { data: content });
+    await stage('worker-1', input);
     const [entry] = input.spec.files;
     assert.ok(entry);
     await mkdir(join(dir, 'there-partial'));
@@ -121,7 +121,7 @@ describe('staged datasets, on a real S3 server', function () {
   });
 
   it('that are damaged in S3, or not all there, are named, so that they come from the researcher', async () => {
-    const input = await podWith('pod-1', { good: 'good', bad: 'bad', absent: 'absent' });
+    const input = await workerWith('worker-1', { good: 'good', bad: 'bad', absent: 'absent' });
     const [good, bad] = input.spec.files;
     assert.ok(good && bad);
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: s3Layout.dataset(ROOM, good.sha256), Body: 'good' }));
@@ -134,9 +134,9 @@ describe('staged datasets, on a real S3 server', function () {
   });
 
   it('are stored once for all jobs, and removed with the last of them', async () => {
-    const first = await podWith('pod-1', { data: 'the same' });
-    const second = await podWith('pod-2', { data: 'the same' });
-    await Promise.all([stage('pod-1', first), stage('pod-2', second)]);
+    const first = await workerWith('worker-1', { data: 'the same' });
+    const second = await workerWith('worker-2', { data: 'the same' });
+    await Promise.all([stage('worker-1', first), stage('worker-2', second)]);
     const hash = first.spec.files[0]?.sha256 ?? '';
     const Key = s3Layout.dataset(ROOM, hash);
     await clear(first);
@@ -146,11 +146,11 @@ describe('staged datasets, on a real S3 server', function () {
     assert.deepEqual(await keys(), []);
   });
 
-  it('whose file was changed on the pod meanwhile is not stored', async () => {
-    const input = await podWith('pod-1', { small: 'as promised', large: Buffer.alloc(70 * 2 ** 20, 1) });
-    const folder = join(dir, 'pod-1', 'jobs', input.spec.job_id, 'dataset');
+  it('whose file was changed on the worker meanwhile is not stored', async () => {
+    const input = await workerWith('worker-1', { small: 'as promised', large: Buffer.alloc(70 * 2 ** 20, 1) });
+    const folder = join(dir, 'worker-1', 'jobs', input.spec.job_id, 'dataset');
     await writeFile(join(folder, 'large'), Buffer.alloc(70 * 2 ** 20, 2));
-    await assert.rejects(stage('pod-1', input), { code: 'INTEGRITY' });
+    await assert.rejects(stage('worker-1', input), { code: 'INTEGRITY' });
     const large = input.spec.files.find(({ path }) => path === 'large');
     assert.ok(!(await keys()).includes(s3Layout.dataset(ROOM, large?.sha256 ?? '')));
     await clear(input);

@@ -7,7 +7,7 @@ export interface DatasetDeps {
   s3: S3Client;
   /** The room bucket. */
   bucket: string;
-  /** The pod's folder, below which every job has its own. */
+  /** The worker's folder, below which every job has its own. */
   workDir: string;
   worker: string;
   signaling: Pick<SignalingClient, 'sendPeerMessage'>;

@@ -4,10 +4,10 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import { fetchFile } from '../../storage/fetch-file.ts';
+import { inParallel } from '../../storage/in-parallel.ts';
+import { withStorageErrors } from '../../storage/storage-errors.ts';
 import { missingFiles } from '../../transport/index.ts';
-import { fetchFile } from '../storage/fetch-file.ts';
-import { inParallel } from '../storage/in-parallel.ts';
-import { withStorageErrors } from '../storage/storage-errors.ts';
 
 const FILES_AT_ONCE = 8;
 

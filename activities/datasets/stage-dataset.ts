@@ -3,12 +3,12 @@ import { HeadObjectCommand, NotFound, PutObjectCommand } from '@aws-sdk/client-s
 import type { FileEntry } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { EVERYONE } from '../../protocol/signaling.ts';
+import { abortOption } from '../../storage/abort-option.ts';
+import { inParallel } from '../../storage/in-parallel.ts';
+import { putFile } from '../../storage/put-file.ts';
+import { withStorageErrors } from '../../storage/storage-errors.ts';
 import type { JobActivityInput } from '../contract.ts';
 import { withHeartbeats } from '../heartbeats.ts';
-import { abortOption } from '../storage/abort-option.ts';
-import { inParallel } from '../storage/in-parallel.ts';
-import { putFile } from '../storage/put-file.ts';
-import { withStorageErrors } from '../storage/storage-errors.ts';
 import type { DatasetDeps } from './deps.ts';
 
 /** Large files go up in several parts at once anyway; small ones gain by company. */
@@ -16,7 +16,7 @@ const FILES_AT_ONCE = 2;
 const REQUESTS_AT_ONCE = 16;
 
 /**
- * Copies the job's files from this pod to S3, each under its hash, so that another pod needs no researcher. Done while the job
+ * Copies the job's files from this worker to S3, each under its hash, so that another worker needs no researcher. Done while the job
  * trains. First the job is noted as a user of each file, so that no other job's end removes it; a file that is there already
  * is not sent again.
  * @throws SleapRtcError STORAGE_UNREACHABLE, INTEGRITY (retryable)

@@ -5,8 +5,8 @@ import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { abortOption } from '../storage/abort-option.ts';
-import { isAbsent, isConflict } from '../storage/storage-errors.ts';
+import { abortOption } from '../../storage/abort-option.ts';
+import { isAbsent, isConflict } from '../../storage/storage-errors.ts';
 import { readModelFiles } from './model-files.ts';
 
 /** A claim is renewed while its holder uploads. One older than this belongs to a job that died, and may be taken over. */

@@ -7,7 +7,7 @@ export interface ModelDeps {
   s3: S3Client;
   /** The room bucket. */
   bucket: string;
-  /** The pod's folder; models are cached in `models/` below it. */
+  /** The worker's folder; models are cached in `models/` below it. */
   workDir: string;
   /** This worker's name. */
   worker: string;

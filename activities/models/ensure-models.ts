@@ -1,11 +1,11 @@
 import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
+import { withStorageErrors } from '../../storage/storage-errors.ts';
 import { withHeartbeats } from '../heartbeats.ts';
-import { withStorageErrors } from '../storage/storage-errors.ts';
 import type { ModelDeps } from './deps.ts';
 import type { ModelCache } from './model-cache.ts';
 
 /**
- * Brings the job's models from S3 into this pod's cache, where they are not there already.
+ * Brings the job's models from S3 into this worker's cache, where they are not there already.
  * @returns those that were not
  * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY, STORAGE_UNREACHABLE (retryable)
  */

@@ -6,9 +6,9 @@ import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, FileList } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import { fetchFile } from '../../storage/fetch-file.ts';
+import { inParallel } from '../../storage/in-parallel.ts';
 import { linkOrCopy } from '../files/link-or-copy.ts';
-import { fetchFile } from '../storage/fetch-file.ts';
-import { inParallel } from '../storage/in-parallel.ts';
 import { readModelFiles } from './model-files.ts';
 
 const FILES_AT_ONCE = 4;
@@ -23,7 +23,7 @@ interface Download {
 }
 
 /**
- * The models on this pod's disk, one folder a model id, each whole or not there: a folder is made under another name,
+ * The models on this worker's disk, one folder a model id, each whole or not there: a folder is made under another name,
  * every file checked against its SHA-256, and renamed when complete.
  */
 export class ModelCache {

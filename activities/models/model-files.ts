@@ -4,7 +4,7 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 import { FileList } from '../../protocol/files.ts';
 import { JobId, ModelId } from '../../protocol/ids.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { abortOption } from '../storage/abort-option.ts';
+import { abortOption } from '../../storage/abort-option.ts';
 
 /** A model's `files.json`: written last, so its presence means that the model is whole. */
 export const ModelFiles = z.object({ job_id: JobId, model_id: ModelId, files: FileList });

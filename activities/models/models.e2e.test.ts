@@ -16,8 +16,8 @@ import type { InferenceSpec, JobInput, TrainingSpec } from '../../protocol/job.t
 import { ModelEntry } from '../../protocol/manifest.ts';
 import { S3Proxy } from '../../test/faults/s3-proxy.ts';
 import { startTestS3 } from '../../test/workflows/s3.ts';
-import { describeFolder } from '../sleap-nn/collect-model.ts';
-import type { TrainedModel } from '../sleap-nn/trained-model.ts';
+import { describeFolder } from '../runs/collect-model.ts';
+import type { TrainedModel } from '../runs/trained-model.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
 import { claimKey } from './claim-model.ts';
 import type { ModelDeps } from './deps.ts';
@@ -268,8 +268,8 @@ describe('models in S3', function () {
     await mkdir(results, { recursive: true });
     await writeFile(join(results, 'clip.mp4.predictions.slp'), 'poses');
     const args = { input: inferenceJob('inferjob01', []) };
-    const { keepResults } = activities();
-    await activityEnvironment().run((a: typeof args) => keepResults(a), args);
+    const { uploadResults } = activities();
+    await activityEnvironment().run((a: typeof args) => uploadResults(a), args);
     const prefix = `${ROOM}/jobs/inferjob01/`;
     assert.deepEqual(await keys(prefix), ['results.json', 'results/clip.mp4.predictions.slp']);
     const reply = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: `${prefix}results.json` }));

@@ -1,9 +1,9 @@
 import { createEndGpuSession } from './end-gpu-session.ts';
-import { createHoldGpuSession, type SessionDeps } from './hold-gpu-session.ts';
+import { createRunGpuSession, type SessionDeps } from './run-gpu-session.ts';
 
-export type { SessionDeps } from './hold-gpu-session.ts';
+export type { SessionDeps } from './run-gpu-session.ts';
 
-/** The activities with which a workflow holds a pod's GPU. */
+/** The activities with which a workflow holds a worker's GPU. */
 export function createSessionActivities(deps: SessionDeps) {
-  return { holdGpuSession: createHoldGpuSession(deps), endGpuSession: createEndGpuSession(deps) };
+  return { runGpuSession: createRunGpuSession(deps), endGpuSession: createEndGpuSession(deps) };
 }

@@ -1,17 +1,17 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import type { WorkerProgress } from '../../protocol/peer-messages.ts';
-import type { WarmTrainer } from './trainer-process.ts';
+import type { WarmTrainer } from './process/warm-trainer.ts';
 
 /** What the activities of this folder are given. */
 export interface SleapNnDeps {
-  /** The pod's folder, below which every job has its own. */
+  /** The worker's folder, below which every job has its own. */
   workDir: string;
   /** A Python with sleap-nn installed. */
   python: string;
   /** Makes a start quick where a spare process is at hand. */
   warmTrainer?: WarmTrainer | undefined;
-  /** Where checkpoints are kept so that another pod can go on; without it they stay on this pod. */
+  /** Where checkpoints are kept so that another worker can go on; without it they stay on this worker. */
   checkpoints?: { s3: S3Client; bucket: string; everyMs: number } | undefined;
   publishProgress: (progress: WorkerProgress) => void;
   logger: Logger;

@@ -1,13 +1,13 @@
 import type { SleapNnDeps } from './deps.ts';
-import { EarlyStops } from './early-stops.ts';
-import { createPauseTraining } from './pause-training.ts';
-import { createPredict } from './predict.ts';
-import { createStopTraining } from './stop-training.ts';
-import { createTrain } from './train.ts';
+import { createPredict } from './prediction/predict.ts';
+import { EarlyStops } from './training/early-stops.ts';
+import { createPauseTraining } from './training/pause-training.ts';
+import { createStopTraining } from './training/stop-training.ts';
+import { createTrain } from './training/train.ts';
 
-export { ownerArgument } from './launcher-process.ts';
-export type { TrainedModel } from './trained-model.ts';
-export { WarmTrainer } from './trainer-process.ts';
+export type { TrainedModel } from '../runs/trained-model.ts';
+export { ownerArgument } from './process/launcher-process.ts';
+export { WarmTrainer } from './process/warm-trainer.ts';
 
 /** The activities that run sleap-nn. */
 export function createSleapNnActivities(deps: SleapNnDeps) {

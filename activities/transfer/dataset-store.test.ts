@@ -16,7 +16,7 @@ import { createReceiveDataset } from './receive-dataset.ts';
 const MiB = 1024 * 1024;
 const { signal } = new AbortController();
 
-describe('the datasets that a pod keeps', () => {
+describe('the datasets that a worker keeps', () => {
   const owned = new Owned();
   let home: string;
   let workDir: string;
@@ -53,7 +53,7 @@ describe('the datasets that a pod keeps', () => {
     }
     assert.equal((await stat(join(dataset('job2'), 'labels.slp'))).mode & 0o222, 0, 'what is shared is read-only');
     const largestFirst = files.toSorted((a, b) => b.size_bytes - a.size_bytes).map(({ sha256 }) => sha256);
-    assert.deepEqual(await store.largestFiles(), largestFirst, 'by these a job is offered to this pod first');
+    assert.deepEqual(await store.largestFiles(), largestFirst, 'by these a job is offered to this worker first');
   });
 
   it('do not outgrow their bound: what was used longest ago goes', async () => {

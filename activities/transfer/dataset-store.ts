@@ -18,13 +18,13 @@ const RESERVE_BYTES = 2 ** 30;
 const MAX_TOLD = 200;
 
 /**
- * The files of earlier datasets on this pod's disk, by SHA-256, so that a dataset that is submitted again, or has changed a
+ * The files of earlier datasets on this worker's disk, by SHA-256, so that a dataset that is submitted again, or has changed a
  * little, need not come again. A job's file and the store's are one file under two names where the disk cannot clone, so
  * keeping costs no room while the job lasts, and neither may be written to: one that was is noticed and not used again.
  * Bounded; what was used longest ago goes first, and everything goes before a dataset would not fit on the disk.
  */
 export class DatasetStore {
-  /** What is known of the pod's files. */
+  /** What is known of the worker's files. */
   readonly cache: HashCache;
   readonly #folder: string;
   readonly #maxBytes: number;

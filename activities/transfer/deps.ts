@@ -10,7 +10,7 @@ export interface TransferDeps {
   /** The room bucket. */
   bucket: string;
   worker: string;
-  /** The pod's folder, below which every job has its own. */
+  /** The worker's folder, below which every job has its own. */
   workDir: string;
   datasets: DatasetStore;
   publishProgress: (progress: WorkerProgress) => void;

@@ -4,7 +4,7 @@ import { createReturnResults } from './return-results.ts';
 
 export { DatasetStore } from './dataset-store.ts';
 
-/** The activities that move data between a pod and the researcher. */
+/** The activities that move data between a worker and the researcher. */
 export function createTransferActivities(deps: TransferDeps) {
   return {
     receiveDataset: createReceiveDataset(deps),

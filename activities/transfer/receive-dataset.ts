@@ -14,7 +14,7 @@ import { findResearcher, waitForResearcher } from './find-researcher.ts';
 const REPORT_MS = 250;
 
 /**
- * Brings the job's files into `jobs/{job_id}/dataset/`: what the pod has from an earlier dataset, what is staged from S3, and the
+ * Brings the job's files into `jobs/{job_id}/dataset/`: what the worker has from an earlier dataset, what is staged from S3, and the
  * rest from the researcher's CLI over WebRTC. Every file is checked against the hash in the job, whoever sent it. A retry asks
  * only for what is missing; a researcher who is away is waited for, unless nothing is.
  * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED, INTEGRITY, STORAGE_UNREACHABLE (retryable); SOURCE_CHANGED,

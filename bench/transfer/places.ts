@@ -34,12 +34,12 @@ export async function onEthernet<Result>(use: (place: Place) => Promise<Result>)
   const network = await Network.start({
     hosts: [
       { name: 'laptop', address: '10.77.1.2' },
-      { name: 'pod', address: '10.77.2.2' },
+      { name: 'worker', address: '10.77.2.2' },
     ],
   });
   try {
-    await network.cable('laptop', 'pod');
-    const [sender, receiver] = [network.host('laptop'), network.host('pod')];
+    await network.cable('laptop', 'worker');
+    const [sender, receiver] = [network.host('laptop'), network.host('worker')];
     return await withRelay(receiver, (serverUrl) => use({ sender, receiver, serverUrl }));
   } finally {
     await network[Symbol.asyncDispose]();
@@ -48,8 +48,8 @@ export async function onEthernet<Result>(use: (place: Place) => Promise<Result>)
 
 /** A path with delay, loss or a rate. */
 export function onPath<Result>(shape: PathShape, use: (place: Place) => Promise<Result>): Promise<Result> {
-  return withPath(shape, ({ laptop, pod, server }) =>
-    withRelay(server, (serverUrl) => use({ sender: laptop, receiver: pod, serverUrl })),
+  return withPath(shape, ({ laptop, worker, server }) =>
+    withRelay(server, (serverUrl) => use({ sender: laptop, receiver: worker, serverUrl })),
   );
 }
 

@@ -20,7 +20,7 @@ describe('sleap-rtc train, left and come back to', function () {
     const worker = await desk.joined();
     const running = desk.train();
     const spec = await server.submitted();
-    await worker.receive(spec, home.path('pod', 'dataset'));
+    await worker.receive(spec, home.path('worker', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 1, 2);
     await home.says(running, /epoch 1\/2/);
     // Whoever is in the room may call itself a worker; the job knows better.
@@ -39,7 +39,7 @@ describe('sleap-rtc train, left and come back to', function () {
     const worker = await desk.joined();
     const running = desk.train('--detach');
     const spec = await server.submitted();
-    await worker.receive(spec, home.path('pod', 'dataset'));
+    await worker.receive(spec, home.path('worker', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 1, 2);
     await home.says(running, /epoch 1\/2/);
     await worker.staged(spec.job_id);
@@ -50,8 +50,8 @@ describe('sleap-rtc train, left and come back to', function () {
 
     const attached = home.start('jobs', 'attach', spec.job_id, '-o', 'later');
     await home.says(attached, /Training/);
-    await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('pod', 'models'));
-    await worker.send(spec.job_id, home.path('pod', 'models'), FILES);
+    await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('worker', 'models'));
+    await worker.send(spec.job_id, home.path('worker', 'models'), FILES);
     server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await attached;
     assert.equal(exitCode, 0, stderr);
@@ -83,7 +83,7 @@ describe('sleap-rtc train, left and come back to', function () {
     const spec = await server.submitted();
     assert.equal(spec.stage, false);
     server.update(spec.job_id, { staging: 'off' });
-    await lost.receive(spec, home.path('pod-lost'));
+    await lost.receive(spec, home.path('worker-lost'));
     const left = await running;
     assert.equal(left.exitCode, 0);
     assert.match(left.stderr, /stays on the worker \(--no-stage\): if that is lost, the job waits for this computer/);

@@ -55,8 +55,8 @@ describe('sleap-rtc train, interrupted', function () {
     it('asks, and goes on', async () => {
       const { running, spec } = await interrupted(KEY.enter);
       const worker = await desk.joined();
-      await worker.receive(spec, home.path('pod', 'dataset'));
-      await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('pod', 'models'));
+      await worker.receive(spec, home.path('worker', 'dataset'));
+      await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('worker', 'models'));
       server.update(spec.job_id, { phase: 'done' });
       assert.equal((await running).exitCode, 0);
     });
@@ -84,7 +84,7 @@ describe('sleap-rtc train, interrupted', function () {
       const worker = await desk.joined();
       const running = desk.train();
       const spec = await server.submitted();
-      await worker.receive(spec, home.path('pod', 'dataset'));
+      await worker.receive(spec, home.path('worker', 'dataset'));
       await worker.epochs(spec.job_id, 'single', 1, 2);
       await home.says(running, /epoch 1\/2/);
       running.kill('SIGINT');
@@ -103,7 +103,7 @@ describe('sleap-rtc train, interrupted', function () {
       const worker = await desk.joined();
       const running = desk.train('--on-interrupt', 'cancel');
       const spec = await server.submitted();
-      await worker.receive(spec, home.path('pod', 'dataset'));
+      await worker.receive(spec, home.path('worker', 'dataset'));
       await worker.epochs(spec.job_id, 'single', 1, 2);
       await home.says(running, /epoch 1\/2/);
       running.kill('SIGTERM');

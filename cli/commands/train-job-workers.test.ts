@@ -21,7 +21,7 @@ describe('sleap-rtc train, by who is in the room', function () {
     const spec = await server.submitted();
     await home.says(running, /No worker is in the room lab-mice; waiting/);
     const worker = await desk.joined();
-    await worker.receive(spec, home.path('pod', 'dataset'));
+    await worker.receive(spec, home.path('worker', 'dataset'));
     server.update(spec.job_id, {
       phase: 'failed',
       error: { code: 'CONFIG_REFUSED', message: 'trainer_config.x is not a key.', remedy: 'Fix it.' },
@@ -36,9 +36,9 @@ describe('sleap-rtc train, by who is in the room', function () {
     const stranger = await desk.joined('gpu-1', 'worker', Buffer.alloc(32, 'other').toString('base64url'));
     const running = desk.train();
     const spec = await server.submitted();
-    await assert.rejects(stranger.receive(spec, home.path('pod', 'dataset')), { code: 'PEER_NOT_PROVEN' });
+    await assert.rejects(stranger.receive(spec, home.path('worker', 'dataset')), { code: 'PEER_NOT_PROVEN' });
     await home.says(running, /A connection was refused: gpu-1 and cli-.* the same room key, so no data was moved/);
-    assert.ok(!(await readdir(home.path())).includes('pod'), 'nothing has come to the worker');
+    assert.ok(!(await readdir(home.path())).includes('worker'), 'nothing has come to the worker');
     server.update(spec.job_id, {
       phase: 'failed',
       error: { code: 'PEER_NOT_PROVEN', message: 'No key.', remedy: 'Use the same invite.' },

@@ -35,18 +35,18 @@ describe('sleap-rtc train, with a server and a worker', function () {
         model_type: 'single_instance',
       },
     ]);
-    await worker.send(spec.job_id, home.path('pod', 'models'), FILES);
+    await worker.send(spec.job_id, home.path('worker', 'models'), FILES);
     server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stdout, stderr } = await running;
 
     assert.equal(exitCode, 0, stderr);
     assert.deepEqual(
-      await readFile(home.path('pod/dataset/flies.pkg.slp')),
+      await readFile(home.path('worker/dataset/flies.pkg.slp')),
       await readFile(home.path('flies.pkg.slp')),
     );
     assert.deepEqual(
       await readFile(home.path('models/single/best.ckpt')),
-      await readFile(home.path('pod/models/single/best.ckpt')),
+      await readFile(home.path('worker/models/single/best.ckpt')),
     );
     assert.deepEqual(await readdir(home.path('models')), ['single']);
     for (const line of [
@@ -75,7 +75,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     const worker = await desk.joined();
     const running = desk.train('--json');
     const spec = await desk.untilPublished(worker);
-    await worker.send(spec.job_id, home.path('pod', 'models'), FILES);
+    await worker.send(spec.job_id, home.path('worker', 'models'), FILES);
     server.update(spec.job_id, { phase: 'done' });
     const result = JSON.parse((await running).stdout);
     assert.equal(result.ok, true);
@@ -93,7 +93,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     const worker = await desk.joined();
     const running = desk.train();
     const spec = await desk.untilPublished(worker);
-    await worker.send(spec.job_id, home.path('pod', 'models'), FILES);
+    await worker.send(spec.job_id, home.path('worker', 'models'), FILES);
     server.update(spec.job_id, { phase: 'done' });
     assert.equal((await running).exitCode, 0);
     assert.deepEqual(await readdir(home.path('models/single')), ['mine.txt']);
@@ -111,7 +111,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.deepEqual(await readdir(home.path('out/here')), ['single']);
     assert.deepEqual(
       await readFile(home.path('out/here/single/best.ckpt')),
-      await readFile(home.path('pod/models/single/best.ckpt')),
+      await readFile(home.path('worker/models/single/best.ckpt')),
     );
   });
 
@@ -204,14 +204,14 @@ describe('sleap-rtc train, with a server and a worker', function () {
     const worker = await desk.joined();
     const running = desk.train();
     const spec = await server.submitted();
-    await worker.receive(spec, home.path('pod', 'dataset'));
+    await worker.receive(spec, home.path('worker', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 1, 2);
     await home.says(running, /epoch 1\/2/);
     await server.down();
     await home.says(running, /Connecting again; the job is not lost|Waiting for it to come back; nothing is lost/);
     await server.up();
     await home.says(running, /Back again/);
-    await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('pod', 'models'));
+    await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('worker', 'models'));
     server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);

@@ -57,9 +57,9 @@ export class Desk implements AsyncDisposable {
   /** Does what a worker does, up to the point where results can be sent. */
   async untilPublished(worker: FakeWorker): Promise<JobSpec> {
     const spec = await this.server.submitted();
-    await worker.receive(spec, this.home.path('pod', 'dataset'));
+    await worker.receive(spec, this.home.path('worker', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 2, 2);
-    await worker.publish(spec.job_id, { ...MODEL, aliases: [...MODEL.aliases] }, this.home.path('pod', 'models'));
+    await worker.publish(spec.job_id, { ...MODEL, aliases: [...MODEL.aliases] }, this.home.path('worker', 'models'));
     return spec;
   }
 

@@ -1,17 +1,17 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { JOB_ORDERS, type JobListReply, type JobLogReply, type JobReply, type Waiting } from '../../protocol/api.ts';
+import { JOB_ACTIONS, type JobListReply, type JobLogReply, type JobReply, type Waiting } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
 import { JobSpec, type JobStatus } from '../../protocol/job.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
-import { holderOf } from '../jobs/holders.ts';
+import { holderOf } from '../jobs/data-locality.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { describeWait } from '../jobs/waiting.ts';
 import type { ReadJobLogs } from '../models/job-logs.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import { inRoom, roomOf, signedIn, userOf } from './door.ts';
+import { requireIdentity, requireRoom, roomOf, userOf } from './require-room.ts';
 
 /** Largest job spec: it becomes part of a workflow's history, where Temporal takes 2 MB a payload. */
 const MAX_SPEC = '1500kb';
@@ -32,7 +32,7 @@ export function jobRoutes(parts: {
 }): Router {
   const { rooms, jobs } = parts;
   const router = Router();
-  const door = [signedIn(parts.verifyIdToken), inRoom(rooms)] as const;
+  const door = [requireIdentity(parts.verifyIdToken), requireRoom(rooms)] as const;
 
   const reply = (res: Response, status: JobStatus, waiting?: Waiting) => {
     const temporal_ui_url = jobs.uiUrl(roomOf(res).room_id, status.job_id);
@@ -81,7 +81,7 @@ export function jobRoutes(parts: {
     res.json(log);
   });
 
-  for (const order of JOB_ORDERS) {
+  for (const order of JOB_ACTIONS) {
     router.post(`/api/rooms/:room/jobs/:job/${order}`, ...door, async (req, res) => {
       reply(res, await jobs[order](roomOf(res).room_id, jobIn(req)));
     });

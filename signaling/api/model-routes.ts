@@ -5,8 +5,8 @@ import { emptyManifest } from '../../protocol/manifest.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { RoomFiles } from '../models/room-files.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import { inRoom, roomOf, signedIn } from './door.ts';
 import { jobIn } from './job-routes.ts';
+import { requireIdentity, requireRoom, roomOf } from './require-room.ts';
 
 /** What a room has in storage: its manifest, and links to the files of models and predictions. */
 export function modelRoutes(parts: {
@@ -15,7 +15,7 @@ export function modelRoutes(parts: {
   verifyIdToken: VerifyIdToken;
 }): Router {
   const router = Router();
-  const door = [signedIn(parts.verifyIdToken), inRoom(parts.rooms)] as const;
+  const door = [requireIdentity(parts.verifyIdToken), requireRoom(parts.rooms)] as const;
 
   router.get('/api/rooms/:room/manifest', ...door, async (req, res) => {
     const room = roomOf(res);

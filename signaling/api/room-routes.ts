@@ -4,8 +4,8 @@ import type { VerifyIdToken } from '../auth/identity.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import { isoTime, type Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import { inRoom, roomNamed, roomOf, roomToken, signedIn, userOf } from './door.ts';
 import { perMinute } from './rate-limit.ts';
+import { requireIdentity, requireRoom, roomNamed, roomOf, roomToken, userOf } from './require-room.ts';
 
 /** Making, looking at and reopening rooms. */
 export function roomRoutes(parts: {
@@ -16,7 +16,7 @@ export function roomRoutes(parts: {
 }): Router {
   const { rooms, directory } = parts;
   const router = Router();
-  const member = signedIn(parts.verifyIdToken);
+  const member = requireIdentity(parts.verifyIdToken);
 
   const describe = (room: Room): RoomReply => {
     const peers = directory.peers(room.room_id);
@@ -50,11 +50,11 @@ export function roomRoutes(parts: {
     },
   );
 
-  router.get('/api/rooms/:room', member, inRoom(rooms), (_req, res) => {
+  router.get('/api/rooms/:room', member, requireRoom(rooms), (_req, res) => {
     res.json(describe(roomOf(res)));
   });
 
-  // Not behind `inRoom`, which refuses an expired room.
+  // Not behind `requireRoom`, which refuses an expired room.
   router.post('/api/rooms/:room/open', member, async (req, res) => {
     const room = await rooms.reopen(roomNamed(req.params.room), roomToken(req.get(ROOM_TOKEN_HEADER)));
     res.locals.room = room;

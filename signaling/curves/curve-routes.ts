@@ -2,7 +2,7 @@ import { Router } from 'express';
 import type { CurveReply } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
-import { inRoom, roomOf, signedIn } from '../api/door.ts';
+import { requireIdentity, requireRoom, roomOf } from '../api/require-room.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { ReadCurves } from './read-curves.ts';
@@ -14,7 +14,7 @@ export function curveRoutes(parts: {
   verifyIdToken: VerifyIdToken;
 }): Router {
   const router = Router();
-  const door = [signedIn(parts.verifyIdToken), inRoom(parts.rooms)] as const;
+  const door = [requireIdentity(parts.verifyIdToken), requireRoom(parts.rooms)] as const;
 
   router.get('/api/rooms/:room/jobs/:job/curve', ...door, async (req, res) => {
     const job = JobId.safeParse(req.params.job);

@@ -1,7 +1,7 @@
 import type { WorkflowOptions } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { JobContext, JobSpec } from '../../protocol/job.ts';
-import { CONTROL_QUEUE, jobWorkflowId, queueOrder } from '../../protocol/queues.ts';
+import { CONTROL_QUEUE, jobWorkflowId, queuePriority } from '../../protocol/queues.ts';
 import { jobMemo } from './job-record.ts';
 
 /** The workflow's registered name for each kind of job. */
@@ -34,7 +34,7 @@ export function startOptions(spec: JobSpec, context: JobContext): WorkflowOption
       { key: keys.phase, value: 'queued' },
     ]),
     memo: { ...jobMemo(spec, context) },
-    priority: queueOrder(context.user_id, spec.priority),
+    priority: queuePriority(context.user_id, spec.priority),
     staticSummary: summary(spec, context),
     staticDetails: details(spec, context),
   };

@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws';
 import { PING_INTERVAL_MS, PROBE_MS, SILENCE_LIMIT_MS } from './limits.ts';
 
 /**
- * Notices sockets whose other end is gone without a word (a laptop closed, a pod evicted): every socket is pinged, and
+ * Notices sockets whose other end is gone without a word (a laptop closed, a worker evicted): every socket is pinged, and
  * one that has been silent for two pings is ended, so at most 9.5 s after its last sign of life. Owns one timer.
  */
 export class Liveness {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Rooms } from './rooms.ts';
 
 /** How often rooms in use are given their full time again. A small part of their two hours. */
-const KEEP_INTERVAL_MS = 5 * 60 * 1000;
+const RETAIN_INTERVAL_MS = 5 * 60 * 1000;
 
 /** Where activity is seen: connected peers, running jobs. A source that fails is logged and asked again next time. */
 export type ActivitySource = () => Promise<Iterable<string>>;
@@ -17,7 +17,7 @@ export function startRoomKeeper(options: {
   let running: Promise<void> = round();
   const timer = setInterval(() => {
     running = running.then(round);
-  }, options.intervalMs ?? KEEP_INTERVAL_MS);
+  }, options.intervalMs ?? RETAIN_INTERVAL_MS);
 
   async function round(): Promise<void> {
     for (const source of options.sources) {

@@ -20,7 +20,7 @@ import { RoomEar, WatchedJob } from './watched-job.ts';
 
 /** Epochs of a job: enough that a fault after one of them has others after it, or that training lasts as long as an outage. */
 const EPOCHS = Number(process.env.SLEAP_RTC_FAULT_EPOCHS ?? 8);
-/** How long pods may take until they are free, in ms: one that died is noticed, one that starts says so. */
+/** How long workers may take until they are free, in ms: one that died is noticed, one that starts says so. */
 const FREE_WITHIN_MS = 60_000;
 
 const STEPPING_CLOCK = join(import.meta.dirname, 'stepping-clock.ts');
@@ -29,7 +29,7 @@ const CLOCK = 'ahead-ms';
 
 const PARTS = ['temporal', 's3', 'signaling', 'control'] as const;
 
-/** A stack of its own, a room in it, pods, and the network between them and S3: all that a fault test may break. */
+/** A stack of its own, a room in it, workers, and the network between them and S3: all that a fault test may break. */
 export class FaultRoom {
   readonly room: TestRoom;
   /** The network between our programs and S3. */
@@ -37,7 +37,7 @@ export class FaultRoom {
   /** Asks S3 itself, past the network. */
   readonly s3: S3Client;
   readonly temporal: Client;
-  readonly #pods = new Map<string, { worker: StackGpuWorker; env: Record<string, string> }>();
+  readonly #workers = new Map<string, { worker: StackGpuWorker; env: Record<string, string> }>();
   readonly #ear: RoomEar;
   readonly #observer: SignalingClient;
   readonly #seen = new Set<number>();
@@ -62,7 +62,7 @@ export class FaultRoom {
     this.#observer = parts.observer;
   }
 
-  static async start(pods: readonly string[]): Promise<FaultRoom> {
+  static async start(workers: readonly string[]): Promise<FaultRoom> {
     const tools = await ensureTools();
     const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-faults-'));
     await mkdir(join(dir, 'clock'));
@@ -87,11 +87,11 @@ export class FaultRoom {
     const ear = new RoomEar();
     const observer = await room.enter('observer', ear.hear);
     const faultRoom = new FaultRoom({ room, network, s3, temporal, ear, observer });
-    await Promise.all(pods.map((pod) => faultRoom.startPod(pod)));
+    await Promise.all(workers.map((worker) => faultRoom.startWorker(worker)));
     return faultRoom;
   }
 
-  /** Trains the flies' labels with a CLI of its own. `noise`: so many bytes are put behind them, and no pod has them yet. */
+  /** Trains the flies' labels with a CLI of its own. `noise`: so many bytes are put behind them, and no worker has them yet. */
   async train(options: {
     output: string;
     noise?: number;
@@ -119,39 +119,39 @@ export class FaultRoom {
     return new WatchedJob(command, this.#ear, jobId);
   }
 
-  /** The pod of that name, as it runs now. */
-  pod(name: string): StackGpuWorker {
-    const pod = this.#pods.get(name);
-    if (pod === undefined) throw new Error(`there is no pod ${name}`);
-    return pod.worker;
+  /** The worker of that name, as it runs now. */
+  worker(name: string): StackGpuWorker {
+    const worker = this.#workers.get(name);
+    if (worker === undefined) throw new Error(`there is no worker ${name}`);
+    return worker.worker;
   }
 
-  /** The pods that run now. */
-  get podNames(): string[] {
+  /** The workers that run now. */
+  get workerNames(): string[] {
     const running = this.room.stack.pids();
-    return [...this.#pods.keys()].filter((name) => running[name] !== undefined);
+    return [...this.#workers.keys()].filter((name) => running[name] !== undefined);
   }
 
-  async startPod(name: string, env: Record<string, string> = {}): Promise<void> {
+  async startWorker(name: string, env: Record<string, string> = {}): Promise<void> {
     // As in production: with the spare process whose imports are done.
     const worker = await this.room.startWorker(name, {
       SLEAP_RTC_WARM_TRAINER: process.env.SLEAP_RTC_WARM_TRAINER ?? '1',
       ...this.#clock,
       ...env,
     });
-    this.#pods.set(name, { worker, env });
+    this.#workers.set(name, { worker, env });
     this.#ended.delete(name);
   }
 
-  /** Notes what a pod has running, of which nothing may be left when the job has ended. */
-  async remember(pod: string): Promise<void> {
-    for (const child of await sleapNnOf(this.pod(pod).pid)) this.#seen.add(child);
+  /** Notes what a worker has running, of which nothing may be left when the job has ended. */
+  async remember(worker: string): Promise<void> {
+    for (const child of await sleapNnOf(this.worker(worker).pid)) this.#seen.add(child);
   }
 
-  /** Ends a pod as a power cut or an eviction would, and returns when it has. */
-  async endPod(name: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  /** Ends a worker as a power cut or an eviction would, and returns when it has. */
+  async endWorker(name: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     await this.remember(name);
-    const { pid, exited, workDir } = this.pod(name);
+    const { pid, exited, workDir } = this.worker(name);
     this.#ended.add(name);
     process.kill(pid, signal);
     if (signal !== 'SIGKILL') return;
@@ -159,10 +159,10 @@ export class FaultRoom {
     for (const job of await readdir(join(workDir, 'jobs'))) this.#leftBehind.add(job);
   }
 
-  /** Takes a pod away for good. */
-  async removePod(name: string): Promise<void> {
-    await this.pod(name).stop();
-    this.#pods.delete(name);
+  /** Takes a worker away for good. */
+  async removeWorker(name: string): Promise<void> {
+    await this.worker(name).stop();
+    this.#workers.delete(name);
   }
 
   /** Ends a server of the stack with kill -9. */
@@ -192,11 +192,11 @@ export class FaultRoom {
     return new RoomApi(connection, new SignIn(stack.serverUrl, join(folder, 'api')));
   }
 
-  /** Sets the clocks of pods and researchers so much ahead of the machine's, and returns when all have taken the step. */
+  /** Sets the clocks of workers and researchers so much ahead of the machine's, and returns when all have taken the step. */
   async stepClocks(aheadMs: number): Promise<void> {
     const folder = join(this.room.dir, 'clock');
     this.#ahead = aheadMs !== 0;
-    const running = this.podNames.map((name) => String(this.pod(name).pid));
+    const running = this.workerNames.map((name) => String(this.worker(name).pid));
     const seen = new Set<string>();
     const taken = Promise.withResolvers<void>();
     const watching = watch(folder, (_, filename) => {
@@ -211,16 +211,16 @@ export class FaultRoom {
     }
   }
 
-  /** Everything that was ended runs again, and no pod has a job. */
+  /** Everything that was ended runs again, and no worker has a job. */
   async heal(): Promise<void> {
     for (const part of PARTS) await this.restart(part);
     if (this.#ahead) await this.stepClocks(0);
-    const gone = [...this.#pods].filter(([name]) => this.room.stack.pids()[name] === undefined);
-    await Promise.all(gone.map(([name, { env }]) => this.startPod(name, env)));
+    const gone = [...this.#workers].filter(([name]) => this.room.stack.pids()[name] === undefined);
+    await Promise.all(gone.map(([name, { env }]) => this.startWorker(name, env)));
     await this.untilFree();
   }
 
-  /** Resolves when every pod is in the room and free. */
+  /** Resolves when every worker is in the room and free. */
   async untilFree(): Promise<void> {
     const signal = AbortSignal.timeout(FREE_WITHIN_MS);
     for (;;) {
@@ -232,7 +232,7 @@ export class FaultRoom {
       try {
         const workers = await this.#observer.discoverPeers({ role: 'worker' }, { signal });
         const free = workers.filter(({ metadata }) => metadata.properties.status === 'available');
-        if (this.podNames.every((name) => free.some(({ peer_id }) => peer_id === name))) return;
+        if (this.workerNames.every((name) => free.some(({ peer_id }) => peer_id === name))) return;
         await changed.promise;
       } finally {
         for (const off of offs) off();
@@ -240,22 +240,22 @@ export class FaultRoom {
     }
   }
 
-  /** Ends all jobs and all pods, whatever their state: a test has failed. */
+  /** Ends all jobs and all workers, whatever their state: a test has failed. */
   async abandon(): Promise<void> {
     await this.restart('temporal');
     const query = `SleapRoom = '${this.room.id}' AND ExecutionStatus = 'Running'`;
     for await (const { workflowId } of this.temporal.workflow.list({ query })) {
       await this.temporal.workflow.getHandle(workflowId).terminate('its test has failed');
     }
-    await Promise.all(this.podNames.map((name) => this.endPod(name, 'SIGKILL')));
+    await Promise.all(this.workerNames.map((name) => this.endWorker(name, 'SIGKILL')));
   }
 
-  /** Whether a pod has been told to end, one way or the other, and not started again since. */
-  hasEnded(pod: string): boolean {
-    return this.#ended.has(pod);
+  /** Whether a worker has been told to end, one way or the other, and not started again since. */
+  hasEnded(worker: string): boolean {
+    return this.#ended.has(worker);
   }
 
-  /** Jobs whose files a killed pod could not remove; it keeps them a day for a job that comes back. */
+  /** Jobs whose files a killed worker could not remove; it keeps them a day for a job that comes back. */
   get leftBehind(): ReadonlySet<string> {
     return this.#leftBehind;
   }

@@ -7,7 +7,7 @@ import { lookBefore, nothingPublished, predicted, publishedOnce } from './outcom
 import { type Recovery, recoveryTable } from './report.ts';
 import type { WatchedJob } from './watched-job.ts';
 
-/** Noise behind the labels where a transfer has to last, and where only no pod may have them yet; in bytes. */
+/** Noise behind the labels where a transfer has to last, and where only no worker may have them yet; in bytes. */
 const LARGE_BYTES = 120_000_000;
 const NEW_BYTES = 1_000_000;
 /** Of an inference job: some seconds' work. */
@@ -28,7 +28,7 @@ describe('a job survives', function () {
   const recoveries: Recovery[] = [];
 
   before(async () => {
-    at = await FaultRoom.start(['pod-1', 'pod-2']);
+    at = await FaultRoom.start(['worker-1', 'worker-2']);
   });
   after(async () => {
     if (recoveries.length > 0) process.stdout.write(`\n${recoveryTable(recoveries)}\n`);

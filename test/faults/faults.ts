@@ -9,7 +9,7 @@ import { finalStatus } from './outcome.ts';
 import { mountSmallDisk, noSmallDisk } from './small-disk.ts';
 import type { WatchedJob } from './watched-job.ts';
 
-/** How long a server is away, in ms: longer than Temporal's heartbeat timeout, after which it counts pods as dead. */
+/** How long a server is away, in ms: longer than Temporal's heartbeat timeout, after which it counts workers as dead. */
 export const AWAY_MS = Number(process.env.SLEAP_RTC_AWAY_SECONDS ?? 10) * 1_000;
 /** From typing `jobs cancel` or `jobs stop` to its answer, in ms. */
 const ACKNOWLEDGED_WITHIN_MS = 5_000;
@@ -36,7 +36,7 @@ export interface Fault {
   unless?(): Promise<string | undefined>;
   /** The job is an inference; default: a training. */
   infers?: boolean;
-  /** No pod has the job's data before it begins. */
+  /** No worker has the job's data before it begins. */
   newData?: boolean;
   /** What is there before the job begins. */
   prepare?(at: FaultRoom): Promise<Prepared>;
@@ -48,10 +48,10 @@ export interface Fault {
   afterwards?(at: FaultRoom, job: WatchedJob, output: string): Promise<void>;
 }
 
-const podEnds =
+const workerEnds =
   (signal: 'SIGKILL' | 'SIGTERM') =>
   async (at: FaultRoom, job: WatchedJob): Promise<void> =>
-    at.endPod(job.worker ?? '', signal);
+    at.endWorker(job.worker ?? '', signal);
 
 /** A server that is killed, missed by whoever needs it, and started again. */
 const restarts =
@@ -80,13 +80,13 @@ const commandSays = (exitCode: number, words: RegExp) => async (_: FaultRoom, jo
   assert.match(ended.stdout, words); // its object, with --json
 };
 
-/** A second pod dies as soon as it has trained as far as the first, which is back by then. */
-const bothPodsDie = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
+/** A second worker dies as soon as it has trained as far as the first, which is back by then. */
+const bothWorkersDie = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
   const first = job.worker ?? '';
-  await at.endPod(first, 'SIGKILL');
+  await at.endWorker(first, 'SIGKILL');
   const { message } = await job.until(({ worker, epoch }) => worker !== first && (epoch?.epoch ?? 0) > 3);
-  await at.startPod(first);
-  await at.endPod(message.worker, 'SIGKILL');
+  await at.startWorker(first);
+  await at.endWorker(message.worker, 'SIGKILL');
 };
 
 const nothing = async (): Promise<void> => {};
@@ -99,10 +99,10 @@ const laptopGoes = async (_: FaultRoom, job: WatchedJob): Promise<void> => {
 
 const withoutStaging = async (): Promise<Prepared> => ({ args: ['--no-stage'], undo: nothing });
 
-/** With the pod the only copy but the laptop's is gone: the job waits for that, and says so to whoever asks. */
-const podAndLaptopGo = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
+/** With the worker the only copy but the laptop's is gone: the job waits for that, and says so to whoever asks. */
+const workerAndLaptopGo = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
   const first = job.worker ?? '';
-  await at.endPod(first, 'SIGKILL');
+  await at.endWorker(first, 'SIGKILL');
   await laptopGoes(at, job);
   await job.untilHeard(({ worker, detail }) => worker !== first && /^waiting for the researcher/.test(detail ?? ''));
   const shown = await at.room.cli(['jobs', 'show', await job.id]);
@@ -129,15 +129,15 @@ const submitsAgain = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
   assert.equal(status.job_id, await job.id);
 };
 
-/** Sets the wall clocks of all pods and of the researcher's computer. */
+/** Sets the wall clocks of all workers and of the researcher's computer. */
 const clockSteps = (ms: number) => async (at: FaultRoom) => at.stepClocks(ms);
 
-/** A pod whose disk does not hold the data. */
-const podWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
+/** A worker whose disk does not hold the data. */
+const workerWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
   const unmount = await mountSmallDisk(join(at.room.stack.dir, 'workers', 'small'), SMALL_DISK_BYTES);
-  await at.startPod('small', { SLEAP_RTC_WARM_TRAINER: '0' });
+  await at.startWorker('small', { SLEAP_RTC_WARM_TRAINER: '0' });
   const undo = async () => {
-    await at.removePod('small');
+    await at.removeWorker('small');
     await unmount();
   };
   return { args: ['--worker', 'small'], undo };
@@ -169,8 +169,8 @@ export const FAULTS: Fault[] = [
       [publish, true],
     ] as const
   ).flatMap(([at, quick]): Fault[] => [
-    { fault: 'kill -9 of the pod', at, quick, inject: podEnds('SIGKILL') },
-    { fault: 'SIGTERM to the pod', at, inject: podEnds('SIGTERM') },
+    { fault: 'kill -9 of the worker', at, quick, inject: workerEnds('SIGKILL') },
+    { fault: 'SIGTERM to the worker', at, inject: workerEnds('SIGTERM') },
   ]),
   ...[transfer(0.3), epoch(3), upload].map(
     (at): Fault => ({
@@ -192,27 +192,27 @@ export const FAULTS: Fault[] = [
     afterwards: commandSays(7, /JOB_CANCELLED/),
   },
   { fault: 'jobs stop', at: epoch(3), inject: types('stop') },
-  { fault: 'kill -9 of two pods in turn', at: epoch(3), inject: bothPodsDie },
+  { fault: 'kill -9 of two workers in turn', at: epoch(3), inject: bothWorkersDie },
   { fault: 'laptop gone, and back', at: transfer(0.1), inject: laptopGoes, afterwards: attaches },
   { fault: 'laptop gone, and back', at: transfer(0.6), quick: true, inject: laptopGoes, afterwards: attaches },
   { fault: 'laptop gone', at: epoch(1), quick: true, inject: laptopGoes, afterwards: getsLater },
   {
-    fault: 'kill -9 of the pod and laptop gone, --no-stage',
+    fault: 'kill -9 of the worker and laptop gone, --no-stage',
     at: epoch(3),
     quick: true,
     newData: true,
     prepare: withoutStaging,
-    inject: podAndLaptopGo,
+    inject: workerAndLaptopGo,
     afterwards: attaches,
   },
   { fault: 'submitted twice', at: epoch(3), quick: true, inject: submitsAgain },
   { fault: 'clocks step 1 h on', at: epoch(3), inject: clockSteps(3_600_000) },
   { fault: 'clocks step 1 h back', at: epoch(3), inject: clockSteps(-3_600_000) },
   {
-    fault: 'disk full on the pod',
+    fault: 'disk full on the worker',
     at: begin(true),
     unless: noSmallDisk,
-    prepare: podWithSmallDisk,
+    prepare: workerWithSmallDisk,
     inject: nothing,
     ends: 'failed',
     afterwards: commandSays(3, /DISK_FULL/),
@@ -245,5 +245,5 @@ export const FAULTS: Fault[] = [
       }),
     ),
   ),
-  { fault: 'kill -9 of the pod', at: predicting, quick: true, infers: true, inject: podEnds('SIGKILL') },
+  { fault: 'kill -9 of the worker', at: predicting, quick: true, infers: true, inject: workerEnds('SIGKILL') },
 ];

@@ -15,7 +15,7 @@ export interface Moment {
   phase: string;
   /** The data must be so large that sending it lasts. */
   large?: boolean;
-  /** sleap-nn runs for the job then, and for nobody else on its pod. */
+  /** sleap-nn runs for the job then, and for nobody else on its worker. */
   trains?: boolean;
   arm(at: FaultRoom): ArmedMoment;
 }
@@ -108,8 +108,8 @@ function held(phase: string, request: RegExp): Moment {
   };
 }
 
-async function datasetIsWhole(at: FaultRoom, pod: string, jobId: string): Promise<boolean> {
-  const folder = join(at.pod(pod).workDir, 'jobs', jobId, 'dataset');
+async function datasetIsWhole(at: FaultRoom, worker: string, jobId: string): Promise<boolean> {
+  const folder = join(at.worker(worker).workDir, 'jobs', jobId, 'dataset');
   const names = await readdir(folder).catch(() => []);
   const labels = names.find((name) => name.endsWith('.pkg.slp'));
   return labels !== undefined && (await stat(join(folder, labels))).isFile();

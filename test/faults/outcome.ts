@@ -104,7 +104,7 @@ export async function predicted(
   await nothingHalfMade(at);
 }
 
-/** Checks what must hold after any job: pods that live keep nothing of it, caches and S3 have whole models only, no orphans. */
+/** Checks what must hold after any job: workers that live keep nothing of it, caches and S3 have whole models only, no orphans. */
 async function nothingHalfMade(at: FaultRoom): Promise<void> {
   await at.untilFree();
   const models = Object.keys((await at.room.manifest()).models);
@@ -113,8 +113,8 @@ async function nothingHalfMade(at: FaultRoom): Promise<void> {
     (key) => !models.includes(key.slice(prefix.length).split('/')[0] ?? ''),
   );
   assert.deepEqual(stray, [], 'S3 has no file of a model that is not in the manifest');
-  for (const name of at.podNames) {
-    const { workDir } = at.pod(name);
+  for (const name of at.workerNames) {
+    const { workDir } = at.worker(name);
     const kept = (await readdir(join(workDir, 'jobs'))).filter((job) => !at.leftBehind.has(job));
     assert.deepEqual(kept, [], `${name} keeps nothing of a job that has ended`);
     for (const id of await readdir(join(workDir, 'models')).catch(() => [])) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `npm run test:soak -- --minutes 20 --seed 7`: three jobs a minute on three pods, while pods and servers are killed at random.
+# `npm run test:soak -- --minutes 20 --seed 7`: three jobs a minute on three workers, while workers and servers are killed at random.
 # The seed decides who is killed and when; it is printed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -10,8 +10,8 @@ import { finalStatus } from './outcome.ts';
 const MINUTES = Number(process.env.SLEAP_RTC_SOAK_MINUTES ?? 20);
 const SEED = Number(process.env.SLEAP_RTC_SOAK_SEED ?? Date.now() % 1_000_000);
 const JOBS = Math.round(3 * MINUTES);
-const PODS = ['pod-1', 'pod-2', 'pod-3'];
-/** As many jobs as there are pods, and one that waits. */
+const PODS = ['worker-1', 'worker-2', 'worker-3'];
+/** As many jobs as there are workers, and one that waits. */
 const AT_ONCE = 4;
 /** Time from one kill to the next, in ms. */
 const KILL_EVERY_MS = [20_000, 60_000] as const;
@@ -21,7 +21,7 @@ const GROWTH = { part: 0.25, megabytes: 40 };
 /** So many samples tell something, which are two minutes. */
 const SAMPLES = 24;
 
-describe(`${JOBS} jobs in ${MINUTES} minutes, their pods and servers killed at random`, function () {
+describe(`${JOBS} jobs in ${MINUTES} minutes, their workers and servers killed at random`, function () {
   this.timeout((MINUTES + 15) * 60_000);
   let at: FaultRoom;
   const random = seeded(SEED);
@@ -107,7 +107,7 @@ describe(`${JOBS} jobs in ${MINUTES} minutes, their pods and servers killed at r
       const pauseMs = KILL_EVERY_MS[0] + random() * (KILL_EVERY_MS[1] - KILL_EVERY_MS[0]);
       if (!(await pause(pauseMs))) return;
       const victims = [...PODS, ...PODS, 'signaling', 'control', 's3', 'temporal'] as const;
-      const victim = victims[Math.floor(random() * victims.length)] ?? 'pod-1';
+      const victim = victims[Math.floor(random() * victims.length)] ?? 'worker-1';
       const signal = random() < 0.7 ? 'SIGKILL' : 'SIGTERM';
       kills.push(PODS.includes(victim) ? `${victim} ${signal}` : victim);
       if (victim === 'signaling' || victim === 'control' || victim === 's3' || victim === 'temporal') {
@@ -115,10 +115,10 @@ describe(`${JOBS} jobs in ${MINUTES} minutes, their pods and servers killed at r
         await pause(random() * 10_000);
         await at.restart(victim);
       } else {
-        const { exited } = at.pod(victim);
-        await at.endPod(victim, signal);
+        const { exited } = at.worker(victim);
+        await at.endWorker(victim, signal);
         await exited;
-        await at.startPod(victim);
+        await at.startWorker(victim);
       }
     }
   }

@@ -68,7 +68,7 @@ describe('a transfer whose network goes away and comes back', function () {
 
 /** Cuts the laptop off amid its upload and connects it again; gives what happened, and checks the file. */
 function cutAmid(cutMs: number, webRtc: WebRtcChoice): Promise<Outcome> {
-  return withPath({ rttMs: 20, mbitPerSecond: 80 }, async ({ laptop, pod, server, network }) => {
+  return withPath({ rttMs: 20, mbitPerSecond: 80 }, async ({ laptop, worker, server, network }) => {
     const owned = new Owned();
     try {
       const dir = owned.add(await temporaryFolder()).path;
@@ -82,7 +82,7 @@ function cutAmid(cutMs: number, webRtc: WebRtcChoice): Promise<Outcome> {
       );
       await sender.until(({ ready }) => ready === true);
       const receiver = owned.add(
-        new TransferProcess(pod, { role: 'receive-again', serverUrl: signaling.url, folder: to, webRtc }),
+        new TransferProcess(worker, { role: 'receive-again', serverUrl: signaling.url, folder: to, webRtc }),
       );
       await receiver.until(({ progress }) => (progress?.bytes ?? 0) > AMID_BYTES);
       await network.cut('laptop');

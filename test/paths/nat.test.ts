@@ -39,9 +39,9 @@ describe('peers behind NATs', function () {
 
   interface Situation {
     nats: NatSpec[];
-    /** NAT of the researcher’s laptop, and of the pod. */
+    /** NAT of the researcher’s laptop, and of the worker. */
     laptop: string;
-    pod: string;
+    worker: string;
     /** What the signaling server tells of, which runs on the same host as coturn. */
     turnUrls: (turn: string) => string[];
     megabytes: number;
@@ -49,15 +49,15 @@ describe('peers behind NATs', function () {
     answerer: WebRtcChoice;
   }
 
-  /** Moves a file from the laptop to the pod; gives the way that either side says it went. */
-  async function transfer(situation: Situation): Promise<{ laptop: string | undefined; pod: string | undefined }> {
-    const { nats, laptop, pod, turnUrls, megabytes, offerer, answerer } = situation;
+  /** Moves a file from the laptop to the worker; gives the way that either side says it went. */
+  async function transfer(situation: Situation): Promise<{ laptop: string | undefined; worker: string | undefined }> {
+    const { nats, laptop, worker, turnUrls, megabytes, offerer, answerer } = situation;
     const network = owned.add(
       await Network.start({
         nats,
         hosts: [
           { name: 'laptop', address: '10.1.0.2', nat: laptop },
-          { name: 'pod', address: '10.2.0.2', nat: pod },
+          { name: 'worker', address: '10.2.0.2', nat: worker },
           { name: 'server', address: SERVER },
         ],
       }),
@@ -77,12 +77,12 @@ describe('peers behind NATs', function () {
       owned.add(new TransferProcess(network.host(host), { role, serverUrl: signaling.url, folder, webRtc }));
     const sender = start('laptop', 'send', from, answerer);
     await sender.until(({ ready }) => ready === true);
-    const receiver = start('pod', 'receive', to, offerer);
+    const receiver = start('worker', 'receive', to, offerer);
     await receiver.until(({ received }) => received === 1);
     const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex');
     assert.equal(sha256(await readFile(join(to, 'labels.slp'))), sha256(content));
     const routeOf = async (side: TransferProcess) => (await side.until(({ route }) => route !== undefined)).route;
-    return { laptop: await routeOf(sender), pod: await routeOf(receiver) };
+    return { laptop: await routeOf(sender), worker: await routeOf(receiver) };
   }
 
   const symmetric: NatSpec[] = [
@@ -95,26 +95,26 @@ describe('peers behind NATs', function () {
       const routes = await transfer({
         nats: symmetric,
         laptop: 'home',
-        pod: 'lab',
+        worker: 'lab',
         turnUrls: (turn) => [`${turn}?transport=udp`],
         megabytes: 64,
         offerer,
         answerer,
       });
-      assert.deepEqual(routes, { laptop: 'relay', pod: 'relay' });
+      assert.deepEqual(routes, { laptop: 'relay', worker: 'relay' });
     });
 
     it(`connect directly, by STUN, behind two full-cone NATs, ${name}`, async () => {
       const routes = await transfer({
         nats: symmetric.map((nat) => ({ ...nat, kind: 'full-cone' })),
         laptop: 'home',
-        pod: 'lab',
+        worker: 'lab',
         turnUrls: () => [],
         megabytes: 8,
         offerer,
         answerer,
       });
-      assert.deepEqual(routes, { laptop: 'direct', pod: 'direct' });
+      assert.deepEqual(routes, { laptop: 'direct', worker: 'direct' });
     });
   }
 
@@ -122,38 +122,38 @@ describe('peers behind NATs', function () {
     const routes = await transfer({
       nats: symmetric.map((nat) => ({ ...nat, kind: 'port-restricted' })),
       laptop: 'home',
-      pod: 'lab',
+      worker: 'lab',
       turnUrls: (turn) => [`${turn}?transport=udp`],
       megabytes: 8,
       offerer: 'auto',
       answerer: 'auto',
     });
-    assert.deepEqual(routes, { laptop: 'direct', pod: 'direct' });
+    assert.deepEqual(routes, { laptop: 'direct', worker: 'direct' });
   });
 
   it('connect directly behind one full-cone NAT', async () => {
     const routes = await transfer({
       nats: [{ name: 'home', address: HOME, kind: 'full-cone' }],
       laptop: 'home',
-      pod: 'home',
+      worker: 'home',
       turnUrls: () => [],
       megabytes: 8,
       offerer: 'auto',
       answerer: 'auto',
     });
-    assert.deepEqual(routes, { laptop: 'direct', pod: 'direct' });
+    assert.deepEqual(routes, { laptop: 'direct', worker: 'direct' });
   });
 
   it('move data through a relay that is reached over TCP only, with the stack that can', async () => {
     const routes = await transfer({
       nats: symmetric,
       laptop: 'home',
-      pod: 'lab',
+      worker: 'lab',
       turnUrls: (turn) => [`${turn}?transport=tcp`],
       megabytes: 16,
       offerer: 'auto',
       answerer: 'auto',
     });
-    assert.deepEqual(routes, { laptop: 'relay', pod: 'relay' });
+    assert.deepEqual(routes, { laptop: 'relay', worker: 'relay' });
   });
 });

@@ -47,8 +47,8 @@ describe('the network that the path tests and benchmarks stand on', function () 
   });
 
   it('delays as it is told, and loses nothing else', () =>
-    withPath({ rttMs: 40 }, async ({ laptop, pod }) => {
-      const { rtts } = await ask(laptop, pod);
+    withPath({ rttMs: 40 }, async ({ laptop, worker }) => {
+      const { rtts } = await ask(laptop, worker);
       assert.equal(rtts.length, 200);
       const fastest = Math.min(...rtts);
       assert.ok(fastest >= 40 && fastest < 50, `the fastest round trip took ${fastest} ms`);
@@ -56,8 +56,8 @@ describe('the network that the path tests and benchmarks stand on', function () 
 
   it('loses the share that it is told, the same packets in each run', async () => {
     const lost = () =>
-      withPath({ lossPercent: 10 }, async ({ laptop, pod, network }) => {
-        await ask(laptop, pod, { count: 1000 });
+      withPath({ lossPercent: 10 }, async ({ laptop, worker, network }) => {
+        await ask(laptop, worker, { count: 1000 });
         return (await network.stats()).laptop?.up.lost ?? 0;
       });
     const first = await lost();
@@ -66,26 +66,26 @@ describe('the network that the path tests and benchmarks stand on', function () 
   });
 
   it('holds to a rate, and drops what does not fit its queue', () =>
-    withPath({ mbitPerSecond: 4, queueBytes: 20_000 }, async ({ laptop, pod, network }) => {
+    withPath({ mbitPerSecond: 4, queueBytes: 20_000 }, async ({ laptop, worker, network }) => {
       // 1,000 bytes each ms are twice what the link carries.
-      const { rtts } = await ask(laptop, pod, { count: 400, bytes: 1_000 });
+      const { rtts } = await ask(laptop, worker, { count: 400, bytes: 1_000 });
       assert.ok(rtts.length > 180 && rtts.length < 300, `${rtts.length} of 400 came back`);
       assert.ok(Math.max(...rtts) > 35, 'the queue makes packets wait');
       assert.ok(((await network.stats()).laptop?.up.overflowed ?? 0) > 100);
     }));
 
   it('lets nothing through while it is cut, and all again when restored', () =>
-    withPath({}, async ({ laptop, pod, network }) => {
+    withPath({}, async ({ laptop, worker, network }) => {
       await network.cut('laptop');
-      assert.equal((await ask(laptop, pod)).rtts.length, 0);
+      assert.equal((await ask(laptop, worker)).rtts.length, 0);
       await network.restore('laptop');
-      assert.equal((await ask(laptop, pod)).rtts.length, 200);
+      assert.equal((await ask(laptop, worker)).rtts.length, 200);
     }));
 
   it('swallows what is too large for a narrow link', () =>
-    withPath({ narrowBytes: 1_300 }, async ({ laptop, pod }) => {
-      assert.equal((await ask(laptop, pod, { bytes: 1_272 })).rtts.length, 200);
-      assert.equal((await ask(laptop, pod, { bytes: 1_273 })).rtts.length, 0);
+    withPath({ narrowBytes: 1_300 }, async ({ laptop, worker }) => {
+      assert.equal((await ask(laptop, worker, { bytes: 1_272 })).rtts.length, 200);
+      assert.equal((await ask(laptop, worker, { bytes: 1_273 })).rtts.length, 0);
     }));
 
   it('keeps who is behind another NAT apart, but lets them talk to a public host', async () => {
@@ -96,14 +96,14 @@ describe('the network that the path tests and benchmarks stand on', function () 
       ],
       hosts: [
         { name: 'laptop', address: '10.1.0.2', nat: 'home' },
-        { name: 'pod', address: '10.2.0.2', nat: 'lab' },
+        { name: 'worker', address: '10.2.0.2', nat: 'lab' },
         { name: 'server', address: '198.51.100.1' },
       ],
     });
     try {
-      assert.equal((await ask(network.host('laptop'), network.host('pod'))).rtts.length, 0);
+      assert.equal((await ask(network.host('laptop'), network.host('worker'))).rtts.length, 0);
       assert.equal((await ask(network.host('laptop'), network.host('server'))).rtts.length, 200);
-      assert.equal((await ask(network.host('server'), network.host('pod'))).rtts.length, 0);
+      assert.equal((await ask(network.host('server'), network.host('worker'))).rtts.length, 0);
     } finally {
       await network[Symbol.asyncDispose]();
     }

@@ -12,7 +12,7 @@ export interface PathShape extends Omit<LinkShape, 'delayMs'> {
 export interface Path {
   /** The shaped path is this one's link, as a researcher's is; `network.cut('laptop')` cuts it. */
   laptop: Host;
-  pod: Host;
+  worker: Host;
   /** For the signaling and TURN servers. The laptop's way here is the shaped one too. */
   server: Host;
   network: Network;
@@ -24,7 +24,7 @@ export async function withPath<Result>(shape: PathShape, use: (path: Path) => Pr
   const network = await Network.start({
     hosts: [
       { name: 'laptop', address: '10.77.1.2', mtu },
-      { name: 'pod', address: '10.77.2.2', mtu },
+      { name: 'worker', address: '10.77.2.2', mtu },
       { name: 'server', address: '10.77.3.2', mtu },
     ],
   });
@@ -32,7 +32,7 @@ export async function withPath<Result>(shape: PathShape, use: (path: Path) => Pr
     await network.shape('laptop', { ...rest, delayMs: rttMs / 2 });
     return await use({
       laptop: network.host('laptop'),
-      pod: network.host('pod'),
+      worker: network.host('worker'),
       server: network.host('server'),
       network,
     });

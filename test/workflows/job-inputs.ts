@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { TrainedModel } from '../../activities/sleap-nn/trained-model.ts';
+import type { TrainedModel } from '../../activities/runs/trained-model.ts';
 import type { InferenceSpec, JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
 import type { ModelEntry } from '../../protocol/manifest.ts';
 import type { ModelType } from '../../protocol/sleap-config.ts';

@@ -6,10 +6,10 @@ import proto from '@temporalio/proto';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../../protocol/queues.ts';
 import { startFakeControl } from './fake-control.ts';
-import { FakePod, type FakePodOptions } from './fake-pod.ts';
+import { FakeWorker, type FakeWorkerOptions } from './fake-worker.ts';
 import { inferenceInput, trainedModel, trainingInput } from './job-inputs.ts';
-import { startPodProcess } from './pod-process.ts';
 import { devServer } from './servers.ts';
+import { startWorkerProcess } from './worker-process.ts';
 
 /** Where it was recorded is nobody's business, and replay does not look at it. */
 const MACHINE = new Set(['identity', 'stackTrace']);
@@ -28,10 +28,10 @@ export async function recordHistories(folder: string): Promise<void> {
     const text = JSON.stringify(history, (key, value: unknown) => (MACHINE.has(key) ? undefined : value));
     await writeFile(join(folder, `${name}.json`), `${text}\n`, { flag: 'wx' });
   }
-  async function withPod(options: FakePodOptions, run: (pod: FakePod) => Promise<void>): Promise<void> {
-    const pod = await FakePod.start(env, options);
-    await run(pod);
-    await pod.stop();
+  async function withWorker(options: FakeWorkerOptions, run: (worker: FakeWorker) => Promise<void>): Promise<void> {
+    const worker = await FakeWorker.start(env, options);
+    await run(worker);
+    await worker.stop();
   }
   function startTraining(room: string) {
     const input = trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] });
@@ -40,7 +40,7 @@ export async function recordHistories(folder: string): Promise<void> {
   }
   const ended = (handle: WorkflowHandle) => handle.result().catch(() => {});
 
-  await withPod({ room: 'done' }, async () => {
+  await withWorker({ room: 'done' }, async () => {
     const job = await startTraining('done');
     await ended(job);
     await record('training-done', job);
@@ -59,14 +59,14 @@ export async function recordHistories(folder: string): Promise<void> {
 
   const refuse = async () =>
     Promise.reject(new SleapRtcError('CONFIG_REFUSED', 'trainer_config.max_epochs must be positive.'));
-  await withPod({ room: 'refused', overrides: () => ({ train: refuse }) }, async () => {
+  await withWorker({ room: 'refused', overrides: () => ({ train: refuse }) }, async () => {
     const job = await startTraining('refused');
     await ended(job);
     await record('training-refused', job);
   });
 
   const training = Promise.withResolvers<void>();
-  await withPod(
+  await withWorker(
     {
       room: 'cancelled',
       onCall: async (activity) => {
@@ -90,7 +90,7 @@ export async function recordHistories(folder: string): Promise<void> {
   ] as const) {
     const begun = Promise.withResolvers<void>();
     const stopped = Promise.withResolvers<void>();
-    const overrides = (self: FakePod): ReturnType<NonNullable<FakePodOptions['overrides']>> => ({
+    const overrides = (self: FakeWorker): ReturnType<NonNullable<FakeWorkerOptions['overrides']>> => ({
       train: async ({ input, run_index, again }) => {
         begun.resolve();
         if (again !== true && run_index === 0) await self.workUntil(stopped.promise);
@@ -98,25 +98,25 @@ export async function recordHistories(folder: string): Promise<void> {
       },
       stopTraining: async () => stopped.resolve(),
     });
-    await withPod({ room: name, overrides }, async (pod) => {
+    await withWorker({ room: name, overrides }, async (worker) => {
       const job = await startTraining(name);
       await begun.promise;
       for (const signal of signals) {
         await job.signal(signal);
-        while (signal === 'pauseJob' && pod.sessions.size > 0) await setTimeout(20);
+        while (signal === 'pauseJob' && worker.sessions.size > 0) await setTimeout(20);
       }
       await ended(job);
       await record(`training-${name}`, job);
     });
   }
 
-  const doomed = await startPodProcess(env.address, { room: 'lost', name: 'doomed', stallIn: 'uploadModel' });
+  const doomed = await startWorkerProcess(env.address, { room: 'lost', name: 'doomed', stallIn: 'uploadModel' });
   const lost = await startTraining('lost');
   await doomed.reached('uploadModel');
   await doomed.kill();
-  await withPod({ room: 'lost', name: 'survivor' }, async () => {
+  await withWorker({ room: 'lost', name: 'survivor' }, async () => {
     await ended(lost);
-    await record('training-pod-lost', lost);
+    await record('training-worker-lost', lost);
   });
 
   await control.stop();

@@ -7,21 +7,21 @@ import type { JobInput, JobStatus, TrainingSpec } from '../../protocol/job.ts';
 import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
 import type { trainingJob } from '../../workflows/index.ts';
 import { type FakeControl, startFakeControl } from './fake-control.ts';
-import { FakePod, type FakePodOptions } from './fake-pod.ts';
+import { FakeWorker, type FakeWorkerOptions } from './fake-worker.ts';
 import { type DevServer, devServer } from './servers.ts';
 
 export type TrainingJob = WorkflowHandleWithFirstExecutionRunId<typeof trainingJob>;
 
-/** What tests of training jobs do on a server: start fake pods, which end with each test, and jobs, and see what becomes of them. */
+/** What tests of training jobs do on a server: start fake workers, which end with each test, and jobs, and see what becomes of them. */
 export function trainingJobsOn(env: () => TestWorkflowEnvironment) {
-  const pods: FakePod[] = [];
+  const workers: FakeWorker[] = [];
   afterEach(async () => {
-    for (const pod of pods.splice(0)) await pod.stop();
+    for (const worker of workers.splice(0)) await worker.stop();
   });
-  const startPod = async (options: FakePodOptions): Promise<FakePod> => {
-    const pod = await FakePod.start(env(), options);
-    pods.push(pod);
-    return pod;
+  const startWorker = async (options: FakeWorkerOptions): Promise<FakeWorker> => {
+    const worker = await FakeWorker.start(env(), options);
+    workers.push(worker);
+    return worker;
   };
 
   const start = (input: JobInput<TrainingSpec>): Promise<TrainingJob> =>
@@ -39,7 +39,7 @@ export function trainingJobsOn(env: () => TestWorkflowEnvironment) {
     assert.ok(failure instanceof WorkflowFailedError, 'the job did not fail');
     return fromFailure(failure);
   };
-  return { startPod, start, statusOf, failureOf };
+  return { startWorker, start, statusOf, failureOf };
 }
 
 /** The same on a real server of its own, with a control worker; for what the time-skipping one does not do as it does. */
@@ -57,17 +57,17 @@ export function trainingJobsOnDevServer() {
   const control = (): FakeControl => started(running.control);
   const jobs = trainingJobsOn(() => server().env);
 
-  /** A pod that stays in its first activity of a name until `goOn`, for ever without; `reached` resolves when it is there. */
-  async function startPodStalledIn(activity: string, options: FakePodOptions & { goOn?: Promise<void> }) {
+  /** A worker that stays in its first activity of a name until `goOn`, for ever without; `reached` resolves when it is there. */
+  async function startWorkerStalledIn(activity: string, options: FakeWorkerOptions & { goOn?: Promise<void> }) {
     const { goOn = new Promise(() => {}), ...rest } = options;
     const reached = Promise.withResolvers<void>();
     const onCall = async (begun: string, earlier: number) => {
       if (begun !== activity || earlier > 0) return;
       reached.resolve();
-      await pod.workUntil(goOn);
+      await worker.workUntil(goOn);
     };
-    const pod: FakePod = await jobs.startPod({ ...rest, onCall });
-    return { pod, reached: reached.promise };
+    const worker: FakeWorker = await jobs.startWorker({ ...rest, onCall });
+    return { worker, reached: reached.promise };
   }
 
   /** Ends the control worker, and starts another one; `meanwhile` is done while there is none. */
@@ -76,7 +76,7 @@ export function trainingJobsOnDevServer() {
     await meanwhile?.();
     running.control = await startFakeControl(server().env);
   }
-  return { ...jobs, server, control, restartControl, startPodStalledIn };
+  return { ...jobs, server, control, restartControl, startWorkerStalledIn };
 }
 
 function started<T>(part: T | undefined): T {

@@ -8,7 +8,7 @@ import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import type { trainingJob } from '../../workflows/index.ts';
 import { type FakeControl, startFakeControl } from './fake-control.ts';
-import { FakePod } from './fake-pod.ts';
+import { FakeWorker } from './fake-worker.ts';
 import { modelEntry, trainingInput } from './job-inputs.ts';
 import { startTestS3, type TestS3 } from './s3.ts';
 import { type DevServer, devServer } from './servers.ts';
@@ -22,7 +22,7 @@ describe('20 jobs that publish at once, on real Temporal and S3', function () {
   let server: DevServer;
   let storage: TestS3;
   let control: FakeControl;
-  let pod: FakePod;
+  let worker: FakeWorker;
   let writes = 0;
 
   before(async () => {
@@ -37,7 +37,7 @@ describe('20 jobs that publish at once, on real Temporal and S3', function () {
     // All hold their uploaded model until the last one has its own.
     const all = Promise.withResolvers<void>();
     let uploaded = 0;
-    pod = await FakePod.start(server.env, {
+    worker = await FakeWorker.start(server.env, {
       room,
       slots: JOBS,
       overrides: (self) => ({
@@ -51,7 +51,7 @@ describe('20 jobs that publish at once, on real Temporal and S3', function () {
     });
   });
   after(async () => {
-    await pod?.stop();
+    await worker?.stop();
     await control?.stop();
     await Promise.all([server?.stop(), storage?.stop()]);
   });

@@ -12,7 +12,7 @@ const Environment = z.object({
   LOG_LEVEL: z.string().default('info'),
 });
 
-/** The control worker's configuration. Credentials for S3 are read by the AWS SDK itself, from the environment or the pod's role. */
+/** The control worker's configuration. Credentials for S3 are read by the AWS SDK itself, from the environment or the worker's role. */
 export interface ControlWorkerConfig {
   bucket: string;
   temporal: { address: string; namespace: string };

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { z } from 'zod';
 import type { JobStatus } from '../../protocol/job.ts';
-import { FakePod } from '../../test/workflows/fake-pod.ts';
+import { FakeWorker } from '../../test/workflows/fake-worker.ts';
 import { trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
 import { type DevServer, devServer } from '../../test/workflows/servers.ts';
@@ -54,7 +54,7 @@ describe('two releases of the control worker side by side', function () {
     const goOn = Promise.withResolvers<void>();
     const training = Promise.withResolvers<void>();
     let trainings = 0;
-    const pod = await FakePod.start(server.env, {
+    const worker = await FakeWorker.start(server.env, {
       room,
       slots: 2,
       overrides: (self) => ({
@@ -68,7 +68,7 @@ describe('two releases of the control worker side by side', function () {
         },
       }),
     });
-    stops.push(() => pod.stop());
+    stops.push(() => worker.stop());
 
     const old = await release('one');
     assert.equal(old.current, 'one');

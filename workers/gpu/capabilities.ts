@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { execa } from 'execa';
 
-/** What a pod can offer. `gpuMemoryMb` is 0 on a machine without a GPU, which trains on its CPU. */
+/** What a worker can offer. `gpuMemoryMb` is 0 on a machine without a GPU, which trains on its CPU. */
 export interface Capabilities {
   gpuModel: string;
   gpuMemoryMb: number;

@@ -47,7 +47,7 @@ export interface GpuWorkerConfig {
   /** With which the worker and researchers prove themselves to each other; told to nobody. */
   roomKey: RoomKey;
   name: string;
-  /** The pod's folder for jobs, models and logs; a persistent volume where there is one. */
+  /** The worker's folder for jobs, models and logs; a persistent volume where there is one. */
   workDir: string;
   /** Most bytes of earlier datasets that are kept, so that they need not come again. */
   datasetCacheBytes: number;

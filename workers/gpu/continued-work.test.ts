@@ -78,7 +78,7 @@ describe('ContinuedWork: Temporal is away, and what runs goes on', () => {
     const other = ended.attempt();
     other.environment.cancel('NOT_FOUND', forgotten);
     await assert.rejects(other.result, CancelledFailure);
-    await ended.continued.cancelForgotten();
+    await ended.continued.cancelOrphaned();
     assert.equal(ended.seen.aborted, 1);
   });
 });

@@ -1,6 +1,6 @@
 import { asyncLocalStorage, Context } from '@temporalio/activity';
 import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
-import { isForgotten, KEEP_FORGOTTEN_MS } from '../../activities/forgotten.ts';
+import { isOrphaned, ORPHAN_GRACE_MS } from '../../activities/orphaned.ts';
 
 /** Work under way, whichever attempt of its activity it was begun by. */
 interface Work {
@@ -21,7 +21,7 @@ export class ContinuedWork {
   readonly #underWay = new Map<string, Work>();
   readonly #keepMs: number;
 
-  constructor({ keepMs = KEEP_FORGOTTEN_MS }: { keepMs?: number } = {}) {
+  constructor({ keepMs = ORPHAN_GRACE_MS }: { keepMs?: number } = {}) {
     this.#keepMs = keepMs;
   }
 
@@ -31,8 +31,8 @@ export class ContinuedWork {
     return Object.fromEntries(entries.map(([name, run]) => [name, (args: unknown) => this.#run(run, args)])) as T;
   }
 
-  /** Cancels what no attempt stands for: the job has ended on this pod. Resolves when it has stopped. */
-  async cancelForgotten(): Promise<void> {
+  /** Cancels what no attempt stands for: the job has ended on this worker. Resolves when it has stopped. */
+  async cancelOrphaned(): Promise<void> {
     const forgotten = [...this.#underWay.values()].filter(({ attempt }) => attempt === undefined);
     for (const work of forgotten) work.cancel(new CancelledFailure('The session has ended.'), undefined);
     await Promise.allSettled(forgotten.map(({ result }) => result));
@@ -60,7 +60,7 @@ export class ContinuedWork {
     try {
       return await attempt.cancelled;
     } catch (reason) {
-      if (!isForgotten(attempt)) {
+      if (!isOrphaned(attempt)) {
         if (work.attempt === attempt) work.cancel(reason, attempt.cancellationDetails);
         return new Promise<never>(() => {});
       }

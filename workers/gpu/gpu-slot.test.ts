@@ -54,18 +54,18 @@ describe('the GPU slot', () => {
   it('is free for the next job though what the last one left cannot be removed', async () => {
     const slot = new GpuSlot();
     const told = Promise.withResolvers<void>();
-    const { holdGpuSession } = createSessionActivities({
+    const { runGpuSession } = createSessionActivities({
       slot,
       client: { workflow: { getHandle: () => ({ signal: async () => told.resolve() }) } } as unknown as Client,
       worker: { name: 'gpu-1', gpuMemoryMb: 0, tags: [] },
-      podQueue: 'pod',
+      workerQueue: 'worker',
       leaving: never,
       whenQuiet: async () => {},
       onSessionEnded: () => Promise.reject(new Error('ENOTEMPTY')),
       logger: pino({ level: 'silent' }),
     });
     const session = { session_id: 's1', room_id: 'lab', job_id: 'job1', requirements: {}, workflow_id: 'w' };
-    const held = activityEnvironment().run(() => holdGpuSession(session));
+    const held = activityEnvironment().run(() => runGpuSession(session));
     await told.promise;
     await slot.end('s1', AbortSignal.timeout(5_000));
     await held;

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { WorkerStatus } from '../../protocol/peer-messages.ts';
 
-/** The right to use the pod's GPU, held by one session until it ends. */
+/** The right to use the worker's GPU, held by one session until it ends. */
 export interface GpuLease {
   readonly sessionId: string;
   readonly jobId: string;
@@ -23,11 +23,11 @@ interface Holder {
 /** Who may keep the slot from being taken, each for a reason of its own. */
 export type Closer = 'stopping' | 'draining' | 'unhealthy';
 
-/** Ended sessions that are remembered, some 40 bytes each: a pod is asked to hold on within half a minute, or not at all. */
+/** Ended sessions that are remembered, some 40 bytes each: a worker is asked to hold on within half a minute, or not at all. */
 const REMEMBERED = 1_000;
 
 /**
- * The one GPU slot of a pod, shared by every session queue that the worker polls. A pod runs one job at a time whatever
+ * The one GPU slot of a worker, shared by every session queue that the worker polls. A worker runs one job at a time whatever
  * the number of its queues: who finds the slot taken is handed back to Temporal with `GPU_BUSY`.
  */
 export class GpuSlot {

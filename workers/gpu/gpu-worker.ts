@@ -5,15 +5,15 @@ import { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createDatasetActivities } from '../../activities/datasets/index.ts';
-import { diskFullOrWithSizes } from '../../activities/files/disk-full.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
-import { createS3Client } from '../../activities/storage/s3-client.ts';
 import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
 import { wrapActivities } from '../../activities/wrap-activities.ts';
-import { podQueue, podSessionQueue } from '../../protocol/queues.ts';
+import { workerQueue, workerSessionQueue } from '../../protocol/queues.ts';
 import { sessionQueuesOf } from '../../protocol/session-queues.ts';
+import { diskFullOrWithSizes } from '../../storage/disk-full.ts';
+import { createS3Client } from '../../storage/s3-client.ts';
 import { SignalingClient } from '../../transport/index.ts';
 import { runTogether } from '../run-together.ts';
 import { detectCapabilities } from './capabilities.ts';
@@ -24,15 +24,15 @@ import { GpuSlot } from './gpu-slot.ts';
 import { workerIdentity } from './identity.ts';
 import { endLeftovers } from './leftovers.ts';
 import { ManifestWatch } from './manifest-watch.ts';
-import { PodHealth } from './pod-health.ts';
-import { PodWork } from './pod-work.ts';
 import { modelsInCache, Presence, workerMetadata } from './presence.ts';
+import { RunningActivities } from './running-work.ts';
 import { selfCheck } from './self-check.ts';
 import { sessionTuner } from './slot-supplier.ts';
+import { WorkerHealth } from './worker-health.ts';
 
-/** Activities of one job on its pod run one after the other; a few more let a session end while one is under way, and
+/** Activities of one job on its worker run one after the other; a few more let a session end while one is under way, and
  * attempts follow on forgotten ones. */
-const POD_ACTIVITIES = 8;
+const WORKER_ACTIVITIES = 8;
 /** Cancellation reaches an activity with its next heartbeat, so heartbeats may not be held back for long. Milliseconds. */
 const HEARTBEAT_THROTTLE_MS = 1_000;
 /** Of the grace after SIGTERM this is left for the process's own end, in milliseconds. */
@@ -118,15 +118,15 @@ async function runUntilAborted(
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const warmTrainer = config.warmTrainer ? new WarmTrainer({ python, workDir, logger }) : undefined;
   onEnd(() => warmTrainer?.dispose());
-  const pod = podQueue(room, name, randomBytes(4).toString('hex'));
+  const worker = workerQueue(room, name, randomBytes(4).toString('hex'));
   const { publishProgress } = presence;
-  const health = new PodHealth({
+  const health = new WorkerHealth({
     slot,
     selfCheck: () => selfCheck({ workDir, python, capabilities }),
     logger,
   });
   onEnd(() => health[Symbol.dispose]());
-  const work = new PodWork(health.noticed);
+  const work = new RunningActivities(health.noticed);
   const continued = new ContinuedWork();
   const leaving = new AbortController();
   const { endGpuSession, ...onSessionQueue } = wrapActivities(
@@ -134,12 +134,12 @@ async function runUntilAborted(
       slot,
       client,
       worker: offer,
-      podQueue: pod,
+      workerQueue: worker,
       leaving: leaving.signal,
       whenQuiet: (until) => work.whenQuiet(until),
       logger,
       async onSessionEnded(jobId) {
-        await continued.cancelForgotten();
+        await continued.cancelOrphaned();
         await datasets.removeJob(join(workDir, 'jobs', jobId));
       },
     }),
@@ -170,14 +170,14 @@ async function runUntilAborted(
   const workers = await Promise.all([
     Worker.create({
       ...shared,
-      taskQueue: pod,
+      taskQueue: worker,
       activities: { endGpuSession, ...continued.wrap(work.track(jobWork)) },
-      maxConcurrentActivityTaskExecutions: POD_ACTIVITIES,
+      maxConcurrentActivityTaskExecutions: WORKER_ACTIVITIES,
     }),
     Worker.create({
       ...forSessions,
-      taskQueue: podSessionQueue(pod),
-      maxConcurrentActivityTaskExecutions: POD_ACTIVITIES,
+      taskQueue: workerSessionQueue(worker),
+      maxConcurrentActivityTaskExecutions: WORKER_ACTIVITIES,
     }),
     ...sessionQueuesOf(room, offer).map((taskQueue) =>
       Worker.create({ ...forSessions, taskQueue, tuner: sessionTuner(slot) }),
@@ -187,11 +187,11 @@ async function runUntilAborted(
   const warmUp = () => slot.free && warmTrainer?.ensureSpare();
   onEnd(slot.onChange(warmUp));
   warmUp();
-  logger.info({ event: 'ready', pod_queue: pod, ...capabilities });
+  logger.info({ event: 'ready', worker_queue: worker, ...capabilities });
   const onEnding = () => {
     slot.close('stopping', 'is being shut down');
     leaving.abort();
-    void continued.cancelForgotten();
+    void continued.cancelOrphaned();
   };
   if (!(await runTogether(workers, { signal, onEnding }))) {
     logger.warn({ event: 'grace_over' }, 'not everything had stopped within the grace; the job is tried elsewhere');

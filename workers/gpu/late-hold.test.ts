@@ -3,28 +3,28 @@ import { asyncLocalStorage, Context } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
-import type { HoldGpuSessionInput, JobActivityInput, PodActivities, TrainInput } from '../../activities/contract.ts';
+import type { JobActivityInput, RunGpuSessionInput, TrainInput, WorkerActivities } from '../../activities/contract.ts';
 import { withHeartbeats } from '../../activities/heartbeats.ts';
+import type { TrainedModel } from '../../activities/runs/trained-model.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
-import type { TrainedModel } from '../../activities/sleap-nn/trained-model.ts';
 import { wrapActivities } from '../../activities/wrap-activities.ts';
 import type { TrainingSpec } from '../../protocol/job.ts';
-import { podQueue, podSessionQueue } from '../../protocol/queues.ts';
+import { workerQueue, workerSessionQueue } from '../../protocol/queues.ts';
 import { sessionQueuesOf } from '../../protocol/session-queues.ts';
 import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { trainingJobsOnDevServer } from '../../test/workflows/training-jobs.ts';
 import { GpuSlot } from './gpu-slot.ts';
 
-const NAME = 'pod-1';
+const NAME = 'worker-1';
 
 /**
- * A pod with the real session and fake work. The heartbeats of its hold do not get through, and that it is asked to hold on it
+ * A worker with the real session and fake work. The heartbeats of its hold do not get through, and that it is asked to hold on it
  * hears only when the job has ended the session: after Temporal was away, polls are up to 10 s late.
- * @param slot the GPU; `later` is the one that is there when it hears: another one where that is another pod
+ * @param slot the GPU; `later` is the one that is there when it hears: another one where that is another worker
  */
-async function startPod(room: string, address: string, { slot, later }: { slot: GpuSlot; later: GpuSlot }) {
+async function startWorker(room: string, address: string, { slot, later }: { slot: GpuSlot; later: GpuSlot }) {
   const connection = await NativeConnection.connect({ address });
-  const queue = podQueue(room, NAME, 'boot');
+  const queue = workerQueue(room, NAME, 'boot');
   const offer = { name: NAME, gpuMemoryMb: 0, tags: [] };
   const askedAgain = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
@@ -33,7 +33,7 @@ async function startPod(room: string, address: string, { slot, later }: { slot: 
       slot: gpu,
       client: new Client({ connection }),
       worker: offer,
-      podQueue: queue,
+      workerQueue: queue,
       leaving: new AbortController().signal,
       whenQuiet: async () => {},
       onSessionEnded: async () => {},
@@ -51,12 +51,12 @@ async function startPod(room: string, address: string, { slot, later }: { slot: 
       await session.endGpuSession(args);
       ended.resolve();
     },
-  } satisfies Partial<PodActivities>;
-  const asked = (args: HoldGpuSessionInput) => unheard(() => session.holdGpuSession(args));
-  const heardLate = async (args: HoldGpuSessionInput) => {
+  } satisfies Partial<WorkerActivities>;
+  const asked = (args: RunGpuSessionInput) => unheard(() => session.runGpuSession(args));
+  const heardLate = async (args: RunGpuSessionInput) => {
     askedAgain.resolve();
     await ended.promise;
-    await sessionOn(later).holdGpuSession(args);
+    await sessionOn(later).runGpuSession(args);
   };
   const poll = (taskQueue: string, activities: object) =>
     Worker.create({
@@ -67,8 +67,8 @@ async function startPod(room: string, address: string, { slot, later }: { slot: 
     });
   const workers = await Promise.all([
     poll(queue, work),
-    poll(podSessionQueue(queue), { holdGpuSession: heardLate }),
-    ...sessionQueuesOf(room, offer).map((taskQueue) => poll(taskQueue, { holdGpuSession: asked })),
+    poll(workerSessionQueue(queue), { runGpuSession: heardLate }),
+    ...sessionQueuesOf(room, offer).map((taskQueue) => poll(taskQueue, { runGpuSession: asked })),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
   return {
@@ -91,21 +91,21 @@ describe('a session that is taken again only after its end', function () {
   this.timeout(60_000);
   const { server, start } = trainingJobsOnDevServer();
 
-  it('is not held for ever by its pod', async () => {
+  it('is not held for ever by its worker', async () => {
     const slot = new GpuSlot();
-    const pod = await startPod('late', server().env.address, { slot, later: slot });
+    const worker = await startWorker('late', server().env.address, { slot, later: slot });
     const job = await start(trainingInput({ room: 'late' }));
     assert.equal((await job.result()).phase, 'done');
     await slot.whenEmpty(AbortSignal.timeout(10_000));
-    await pod.stop();
+    await worker.stop();
   });
 
-  it('nor by another pod, which cannot know of the end', async () => {
+  it('nor by another worker, which cannot know of the end', async () => {
     const later = new GpuSlot();
-    const pod = await startPod('late-elsewhere', server().env.address, { slot: new GpuSlot(), later });
+    const worker = await startWorker('late-elsewhere', server().env.address, { slot: new GpuSlot(), later });
     const job = await start(trainingInput({ room: 'late-elsewhere' }));
     assert.equal((await job.result()).phase, 'done');
     await later.whenEmpty(AbortSignal.timeout(10_000));
-    await pod.stop();
+    await worker.stop();
   });
 });

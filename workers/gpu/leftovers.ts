@@ -9,7 +9,7 @@ import { ownerArgument } from '../../activities/sleap-nn/index.ts';
  * later gets its data from the dataset store, S3 or the researcher, and its attempts from S3 (docs/decisions/013), at most two
  * minutes of training behind what was lost here.
  */
-const KEEP_JOBS_MS = 24 * 60 * 60_000;
+const RETAIN_JOBS_MS = 24 * 60 * 60_000;
 
 /**
  * Ends what an earlier process of this worker has left, before jobs are taken: sleap-nn processes, which hold GPU memory, and
@@ -31,7 +31,7 @@ export async function endLeftovers(workDir: string, logger: Logger): Promise<voi
   const jobs = join(workDir, 'jobs');
   for (const name of await readdir(jobs).catch(() => [])) {
     const { mtimeMs } = await stat(join(jobs, name));
-    if (Date.now() - mtimeMs < KEEP_JOBS_MS) continue;
+    if (Date.now() - mtimeMs < RETAIN_JOBS_MS) continue;
     logger.info({ event: 'leftover_removed', job: name });
     await rm(join(jobs, name), { recursive: true, force: true });
   }

@@ -11,11 +11,11 @@ const IMPORT_TIMEOUT_MS = 120_000;
 interface SelfCheckOptions {
   workDir: string;
   python: string;
-  /** What the pod had when it started. */
+  /** What the worker had when it started. */
   capabilities: Capabilities;
 }
 
-/** Looks whether a pod could do jobs: room on its disk, its GPU, sleap-nn. @returns the first thing that is wrong */
+/** Looks whether a worker could do jobs: room on its disk, its GPU, sleap-nn. @returns the first thing that is wrong */
 export async function selfCheck(options: SelfCheckOptions): Promise<string | undefined> {
   const { workDir, python, capabilities } = options;
   const { bavail, bsize } = await statfs(workDir);

@@ -2,7 +2,7 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pino } from 'pino';
 import type { JobInput, TrainingSpec } from '../../../protocol/job.ts';
-import { describeFolder } from '../collect-model.ts';
+import { describeFolder } from '../../runs/collect-model.ts';
 import type { SleapNnDeps } from '../deps.ts';
 
 /** A config that trains on the two flies in seconds. `trainer` is merged into `trainer_config`. */

@@ -1,8 +1,8 @@
 import type { JobStatus } from '../../../protocol/job.ts';
-import { JobOrderCommand } from '../../job-order.ts';
+import { JobActionCommand } from '../../job-action-command.ts';
 
 /** `sleap-rtc jobs cancel ID` */
-export default class JobsCancel extends JobOrderCommand {
+export default class JobsCancel extends JobActionCommand {
   static override summary =
     'End a job for good, keeping nothing of what it trains; see `jobs stop` to keep the best model.';
   protected readonly order = 'cancel';

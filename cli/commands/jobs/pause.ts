@@ -1,8 +1,8 @@
 import type { JobStatus } from '../../../protocol/job.ts';
-import { JobOrderCommand } from '../../job-order.ts';
+import { JobActionCommand } from '../../job-action-command.ts';
 
 /** `sleap-rtc jobs pause ID` */
-export default class JobsPause extends JobOrderCommand {
+export default class JobsPause extends JobActionCommand {
   static override summary = 'Have a training job give its GPU to others, until `jobs resume`.';
   static override description =
     'Training ends at its last checkpoint, which is kept in the room’s storage; the job goes on from there. A job that waits for ' +

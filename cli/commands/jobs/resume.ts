@@ -1,8 +1,8 @@
 import type { JobStatus } from '../../../protocol/job.ts';
-import { JobOrderCommand } from '../../job-order.ts';
+import { JobActionCommand } from '../../job-action-command.ts';
 
 /** `sleap-rtc jobs resume ID` */
-export default class JobsResume extends JobOrderCommand {
+export default class JobsResume extends JobActionCommand {
   static override summary = 'Have a paused job queue again, to go on from its last checkpoint.';
   protected readonly order = 'resume';
 

@@ -1,8 +1,8 @@
 import type { JobStatus } from '../../../protocol/job.ts';
-import { JobOrderCommand } from '../../job-order.ts';
+import { JobActionCommand } from '../../job-action-command.ts';
 
 /** `sleap-rtc jobs stop ID` */
-export default class JobsStop extends JobOrderCommand {
+export default class JobsStop extends JobActionCommand {
   static override summary = 'End the training that is under way, and keep and publish its best model so far.';
   static override description =
     'As “Stop early” in SLEAP: of a job that trains several models the present one ends, and the next one begins. ' +

@@ -6,7 +6,7 @@ import { BaseCommand, connectionFlags } from '../../base-command.ts';
 import { downloadModel } from '../../lib/job/download-files.ts';
 import { findModel } from '../../lib/job/find-model.ts';
 import { checkOutputFolder, placeFolder } from '../../lib/job/place-folder.ts';
-import { patienceOf, whileAway } from '../../lib/job/watch-job.ts';
+import { retryOptions, retryWhileUnavailable } from '../../lib/job/watch-job.ts';
 import { createDisplay } from '../../lib/output/display.ts';
 import { JobProgress } from '../../lib/output/job-progress.ts';
 import { bytes, count } from '../../lib/output/words.ts';
@@ -40,7 +40,9 @@ export default class ModelsDownload extends BaseCommand {
     const { signal } = new AbortController();
     const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
     const fetch = () => downloadModel(api, model.id, partial, { signal, onProgress });
-    const files = await whileAway(fetch, patienceOf(progress, signal)).finally(() => display[Symbol.dispose]());
+    const files = await retryWhileUnavailable(fetch, retryOptions(progress, signal)).finally(() =>
+      display[Symbol.dispose](),
+    );
     const path = await placeFolder(partial, flags.output, `${model.model_type}-${model.id}`);
     await rm(partial, { recursive: true, force: true });
     const size = files.reduce((sum, file) => sum + file.size_bytes, 0);

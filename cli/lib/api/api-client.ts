@@ -2,9 +2,9 @@ import type { ZodType } from 'zod';
 import {
   CreateRoomReply,
   CurveReply,
+  type JobAction,
   JobListReply,
   JobLogReply,
-  type JobOrder,
   JobReply,
   ModelFilesReply,
   ResultFilesReply,
@@ -98,7 +98,7 @@ export class RoomApi {
   }
 
   /** Has a job end, end its present run early, give its GPU back and wait, or go on. */
-  orderJob(jobId: string, order: JobOrder): Promise<JobReply> {
+  controlJob(jobId: string, order: JobAction): Promise<JobReply> {
     return this.#call(`/jobs/${jobId}/${order}`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
   }
 

@@ -15,7 +15,7 @@ import { type JobOutcome, jobOutcome } from './job-outcome.ts';
 import { forgetJob, type JobRecord, recallJob } from './job-record.ts';
 import { partialFolder, removePartial } from './partial-folder.ts';
 import { checkOutputFolder } from './place-folder.ts';
-import { patienceOf, whileAway } from './watch-job.ts';
+import { retryOptions, retryWhileUnavailable } from './watch-job.ts';
 
 /** What `jobs attach` was asked to do. */
 export interface AttachRequest {
@@ -72,7 +72,7 @@ export async function attachJob(
         detach: false,
         signal,
       };
-      follower = await whileAway(() => JobFollower.enter(following), patienceOf(progress, signal));
+      follower = await retryWhileUnavailable(() => JobFollower.enter(following), retryOptions(progress, signal));
       followed = await follower.follow();
     }
     await forgetJob(configFolder, jobId);

@@ -8,7 +8,7 @@ import type { Followed } from './follow-job.ts';
 import type { OutcomeContext } from './outcome-context.ts';
 import { partialFolder } from './partial-folder.ts';
 import { placeFolder } from './place-folder.ts';
-import { patienceOf, whileAway } from './watch-job.ts';
+import { retryOptions, retryWhileUnavailable } from './watch-job.ts';
 
 /** A model on the researcher's disk. */
 export interface CollectedModel {
@@ -38,7 +38,10 @@ export async function collectModels(
       finished = join(partial, `.s3-${id}`);
       const folder = finished;
       const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
-      await whileAway(() => downloadModel(api, id, folder, { signal, onProgress }), patienceOf(progress, signal));
+      await retryWhileUnavailable(
+        () => downloadModel(api, id, folder, { signal, onProgress }),
+        retryOptions(progress, signal),
+      );
     }
     collected.push({ id, model_type, aliases, path: await placeFolder(finished, output, run) });
   }

@@ -5,7 +5,7 @@ import { downloadPredictions } from './download-files.ts';
 import type { Followed } from './follow-job.ts';
 import type { OutcomeContext } from './outcome-context.ts';
 import { partialFolder } from './partial-folder.ts';
-import { patienceOf, whileAway } from './watch-job.ts';
+import { retryOptions, retryWhileUnavailable } from './watch-job.ts';
 
 /**
  * Brings a finished inference's files to their place in the output folder: what came over WebRTC, else from S3. Nobody's
@@ -24,7 +24,7 @@ export async function collectPredictions(
     finished = folder;
     const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
     const fetch = () => downloadPredictions(api, status.job_id, folder, { signal, onProgress });
-    await whileAway(fetch, patienceOf(progress, signal));
+    await retryWhileUnavailable(fetch, retryOptions(progress, signal));
   }
   const entries = await readdir(finished, { withFileTypes: true });
   const placed: string[] = [];

@@ -60,7 +60,7 @@ export async function endInterrupted(
 /** Cancels a job and waits a little for its end. @returns the error that tells how it went */
 async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError> {
   try {
-    let { status } = await api.orderJob(jobId, 'cancel');
+    let { status } = await api.controlJob(jobId, 'cancel');
     for (const end = Date.now() + CANCEL_MS; !isFinal(status.phase) && Date.now() < end; ) {
       ({ status } = await api.job(jobId, { waitMs: CANCEL_POLL_MS }));
       if (!isFinal(status.phase)) await pause(100);

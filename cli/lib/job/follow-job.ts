@@ -9,7 +9,7 @@ import type { JobProgress } from '../output/job-progress.ts';
 import { askWorkers } from './ask-workers.ts';
 import { enterRoom } from './enter-room.ts';
 import { JobPeer } from './job-peer.ts';
-import { patienceOf, watchJob, whileAway } from './watch-job.ts';
+import { retryOptions, retryWhileUnavailable, watchJob } from './watch-job.ts';
 import { reasonToWait, type WaitReason } from './worker-wait.ts';
 
 /** How long results that are on their way are waited for once the job has ended, in ms; then S3 has them. */
@@ -143,14 +143,17 @@ export class JobFollower implements AsyncDisposable {
           this.#onStaging(current.staging);
           void this.#onStatus(current, waiting, signal);
         },
-        ...patienceOf(progress, signal),
+        ...retryOptions(progress, signal),
       });
       const received = status.phase === 'done' && (await this.#peer.settle(SETTLE_MS));
       return { status, left: false, received };
     } catch (error) {
       if (error instanceof WaitedOut) throw await this.#giveUpWaiting();
       if (error instanceof Dispensable) {
-        const { status } = await whileAway(() => api.job(jobId), patienceOf(progress, this.#options.signal));
+        const { status } = await retryWhileUnavailable(
+          () => api.job(jobId),
+          retryOptions(progress, this.#options.signal),
+        );
         return { status, left: true, received: false };
       }
       throw error;
@@ -258,7 +261,7 @@ export class JobFollower implements AsyncDisposable {
   async #giveUpWaiting(): Promise<SleapRtcError> {
     const { api, jobId, signal } = this.#options;
     const reason = await this.#reasonToWait(signal).catch(() => undefined);
-    await api.orderJob(jobId, 'cancel');
+    await api.controlJob(jobId, 'cancel');
     const sentence = `${reason?.sentence ?? 'No worker took the job'}; the time of --wait is over, and the job is cancelled.`;
     return new SleapRtcError('NO_WORKER', sentence);
   }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { readPrivateJson, writePrivateJson } from '../settings/private-file.ts';
 
 /** Records older than this belong to jobs that nobody comes back to. */
-const KEEP_MS = 90 * 24 * 60 * 60_000;
+const RETAIN_MS = 90 * 24 * 60 * 60_000;
 
 const Path = z.string().transform((path) => resolve(path));
 
@@ -45,6 +45,6 @@ async function forgetOld(folder: string): Promise<void> {
   for (const name of names) {
     const path = join(folder, 'jobs', name);
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > KEEP_MS) await rm(path, { force: true });
+    if (found !== undefined && Date.now() - found.mtimeMs > RETAIN_MS) await rm(path, { force: true });
   }
 }

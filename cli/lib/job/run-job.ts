@@ -17,7 +17,7 @@ import { jobOutcome } from './job-outcome.ts';
 import { forgetJob, type JobRecord, rememberJob } from './job-record.ts';
 import { partialFolder, removePartial } from './partial-folder.ts';
 import { checkOutputFolder } from './place-folder.ts';
-import { patienceOf, whileAway } from './watch-job.ts';
+import { retryOptions, retryWhileUnavailable } from './watch-job.ts';
 
 /** How a job is to be run, whatever it does. */
 export interface RunOptions {
@@ -77,11 +77,11 @@ export async function runJob<Prepared extends PreparedFiles>(
     const cache = await openHashCache();
     const sources = await describeFiles(prepared.files, { signal, cache });
     const entries = sources.map(({ entry }) => entry);
-    const patience = patienceOf(progress, signal);
+    const patience = retryOptions(progress, signal);
     const manifest = async () => {
       // The first that is asked of the server, so that a wrong address is said at once: it answers also where S3 is away.
       await api.room();
-      return whileAway(() => api.manifest(), patience);
+      return retryWhileUnavailable(() => api.manifest(), patience);
     };
     const spec = await plan.spec(jobId, { prepared, entries, manifest });
     const total = entries.reduce((sum, file) => sum + file.size_bytes, 0);
@@ -100,13 +100,13 @@ export async function runJob<Prepared extends PreparedFiles>(
       detach: options.detach,
       signal,
     };
-    follower = await whileAway(() => JobFollower.enter(following), patience);
+    follower = await retryWhileUnavailable(() => JobFollower.enter(following), patience);
     for (const sentence of await follower.askWorkers(spec)) display.say(sentence);
     await rememberJob(configFolder, jobId, plan.record);
     signal.throwIfAborted();
     // From here on the server may have the job, even if no answer comes.
     submitted = true;
-    const job = await whileAway(() => api.submitJob(spec, signal), patience);
+    const job = await retryWhileUnavailable(() => api.submitJob(spec, signal), patience);
     display.say(`Job ${jobId} is submitted to ${api.connection.room}.`);
     if (!spec.stage) {
       const after = options.detach ? ' `jobs attach` sends it again.' : '';

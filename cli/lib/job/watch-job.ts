@@ -13,19 +13,19 @@ const AWAY_PAUSE_MS = 2_000;
 const AWAY_LIMIT_MS = 30 * 60_000;
 
 /** Who is told of what is away, and for how long they wait. */
-export interface Patience {
+export interface RetryWhileUnavailableOptions {
   /** What is away, as a sentence; undefined when it is back. */
   onTrouble: (sentence: string | undefined) => void;
   signal: AbortSignal;
 }
 
 /** The patience of a command whose researcher sees what is away. */
-export function patienceOf(progress: JobProgress, signal: AbortSignal): Patience {
+export function retryOptions(progress: JobProgress, signal: AbortSignal): RetryWhileUnavailableOptions {
   return { onTrouble: (sentence) => progress.trouble('api', sentence), signal };
 }
 
 /** Who is told of what while a job is watched. */
-export interface JobWatcher extends Patience {
+export interface JobWatcher extends RetryWhileUnavailableOptions {
   onStatus: (status: JobStatus, waiting: Waiting | undefined) => void;
 }
 
@@ -37,7 +37,10 @@ export interface JobWatcher extends Patience {
 export async function watchJob(api: RoomApi, jobId: string, watcher: JobWatcher): Promise<JobStatus> {
   let waitMs = 0;
   for (;;) {
-    const { status, waiting } = await whileAway(() => api.job(jobId, { waitMs, signal: watcher.signal }), watcher);
+    const { status, waiting } = await retryWhileUnavailable(
+      () => api.job(jobId, { waitMs, signal: watcher.signal }),
+      watcher,
+    );
     watcher.onStatus(status, waiting);
     if (isFinal(status.phase)) return status;
     waitMs = POLL_MS;
@@ -48,7 +51,10 @@ export async function watchJob(api: RoomApi, jobId: string, watcher: JobWatcher)
  * Does something that may be repeated, for as long as only infrastructure stands in the way.
  * @throws SleapRtcError the first error that waiting cannot cure, or the last one after half an hour
  */
-export async function whileAway<T>(action: () => Promise<T>, { onTrouble, signal }: Patience): Promise<T> {
+export async function retryWhileUnavailable<T>(
+  action: () => Promise<T>,
+  { onTrouble, signal }: RetryWhileUnavailableOptions,
+): Promise<T> {
   let since: number | undefined;
   for (;;) {
     try {

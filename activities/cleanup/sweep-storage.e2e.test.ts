@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { emptyManifest } from '../../protocol/manifest.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
+import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
+import { claimModel } from '../models/claim-model.ts';
+import { listBelow } from './bucket-listing.ts';
+import { createClearJobStorage } from './clear-job-storage.ts';
+import { type JobFate, sweepStorage } from './sweep-storage.ts';
+
+const [shared, mine, orphan] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string];
+const [uploaded, published] = ['11111111', '22222222'] as const;
+
+describe('what jobs have left in S3 that ended while it was away', function () {
+  this.timeout(60_000);
+  let storage: TestS3;
+  before(async () => {
+    storage = await startTestS3();
+  });
+  after(() => storage?.stop());
+
+  const put = (Key: string, Body = 'x') =>
+    storage.s3.send(new PutObjectCommand({ Bucket: storage.bucket, Key, Body: Buffer.from(Body) }));
+  const keys = async (room: string) => (await listBelow(storage.s3, { ...storage, prefix: `${room}/` })).keys.sort();
+  const sweep = (fates: Record<string, JobFate>) => {
+    const fateOf = async (_: string, job: string): Promise<JobFate> => fates[job] ?? 'unknown';
+    return sweepStorage({ ...storage, fateOf, signal: new AbortController().signal });
+  };
+
+  it('goes, and what a running or paused job needs, or people may want, stays', async () => {
+    const room = 'left';
+    const stays = [
+      s3Layout.dataset(room, shared),
+      `${s3Layout.datasetUsers(room, shared)}running1`,
+      `${s3Layout.jobCheckpoints(room, 'running1')}run-0/latest.json`,
+      `${s3Layout.job(room, 'ended001')}logs/centroid.log`,
+      s3Layout.jobResultFiles(room, 'ended001'),
+    ];
+    const goes = [
+      `${s3Layout.datasetUsers(room, shared)}ended001`,
+      s3Layout.dataset(room, mine),
+      `${s3Layout.datasetUsers(room, mine)}ended001`,
+      s3Layout.dataset(room, orphan),
+      `${s3Layout.jobCheckpoints(room, 'ended001')}run-0/latest.json`,
+      // Of a job that Temporal has forgotten, written by a worker that was given up on.
+      `${s3Layout.jobCheckpoints(room, 'forgot01')}run-0/latest.json`,
+    ];
+    for (const key of [...stays, ...goes]) await put(key);
+    const swept = await sweep({ running1: 'running', ended001: 'failed' });
+    assert.deepEqual(swept.sort(), ['ended001', 'forgot01']);
+    assert.deepEqual(await keys(room), stays.sort());
+    assert.deepEqual(await sweep({ running1: 'running' }), [], 'nothing is left to do');
+  });
+
+  it('is also the model that a failed job did not publish; never one that the manifest has, or may have', async () => {
+    const input = trainingInput({ room: 'models' });
+    const entry = { ...modelEntry(input, trainedModel(input, 0), 'worker-1'), id: published };
+    const manifest = { ...emptyManifest('models', new Date()), models: { [published]: entry } };
+    const rooms = { models: JSON.stringify(manifest), damaged: '{' };
+    for (const [room, text] of Object.entries(rooms)) {
+      await put(s3Layout.manifest(room), text);
+      for (const id of [uploaded, published]) {
+        await put(`${s3Layout.model(room, id)}claim.json`, JSON.stringify({ job_id: 'failed01' }));
+        await put(`${s3Layout.model(room, id)}best.ckpt`);
+      }
+    }
+    await sweep({ failed01: 'done' });
+    assert.equal((await keys('models')).length, 5, 'a job that is done has published what it has');
+    await sweep({ failed01: 'failed' });
+    assert.deepEqual(
+      (await keys('models')).filter((key) => key.includes('/models/')),
+      ['best.ckpt', 'claim.json'].map((name) => s3Layout.model('models', published) + name),
+    );
+    assert.equal((await keys('damaged')).length, 5);
+  });
+
+  it('is let be where a job has come meanwhile that relies on it', async () => {
+    const room = 'meanwhile';
+    await put(s3Layout.dataset(room, orphan));
+    await put(`${s3Layout.datasetUsers(room, mine)}ended001`);
+    const fateOf = async (): Promise<JobFate> => {
+      await put(`${s3Layout.datasetUsers(room, orphan)}newjob01`);
+      return 'done';
+    };
+    await sweepStorage({ ...storage, fateOf, signal: new AbortController().signal });
+    assert.deepEqual(await keys(room), [
+      s3Layout.dataset(room, orphan),
+      `${s3Layout.datasetUsers(room, orphan)}newjob01`,
+    ]);
+  });
+
+  it('is found also beside what is damaged', async () => {
+    const room = 'mixed';
+    await put(s3Layout.manifest(room), JSON.stringify(emptyManifest(room, new Date())));
+    const damaged = [`${s3Layout.model(room, uploaded)}claim.json`, s3Layout.modelFiles(room, published)];
+    for (const key of damaged) await put(key, '{');
+    await put(s3Layout.dataset(room, orphan));
+    await sweep({});
+    assert.deepEqual(await keys(room), [s3Layout.manifest(room), ...damaged].sort());
+  });
+
+  it('of a model goes at a second try where the first broke off, and no other job puts its files among it', async () => {
+    const [room, job_id] = ['again', 'failed01'];
+    const where = { bucket: storage.bucket, room, modelId: uploaded };
+    await put(`${s3Layout.model(room, uploaded)}best.ckpt`);
+    await put(s3Layout.modelFiles(room, uploaded), JSON.stringify({ job_id, model_id: uploaded, files: [] }));
+    let breaks = true;
+    const { s3 } = storage;
+    s3.middlewareStack.add(
+      (next) => async (args) => {
+        const { Key = '' } = args.input as { Key?: string };
+        if (breaks && Key.endsWith('best.ckpt')) {
+          breaks = false;
+          await assert.rejects(claimModel(s3, where, 'another1'), { code: 'TRANSFER_FAILED' });
+          throw Object.assign(new Error('cut'), { code: 'ECONNRESET' });
+        }
+        return next(args);
+      },
+      { step: 'initialize', name: 'breaks' },
+    );
+    const clear = () => createClearJobStorage(storage)({ room_id: room, job_id, dataset: [], unpublished: [uploaded] });
+    try {
+      await assert.rejects(clear(), { code: 'STORAGE_UNREACHABLE' });
+    } finally {
+      s3.middlewareStack.remove('breaks');
+    }
+    await clear();
+    assert.deepEqual(await keys(room), []);
+  });
+});

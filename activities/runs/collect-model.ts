@@ -1,0 +1,88 @@
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { isMap, parseDocument } from 'yaml';
+import type { FileEntry } from '../../protocol/files.ts';
+import { describeFile } from '../files/describe-file.ts';
+import { linkOrCopy } from '../files/link-or-copy.ts';
+import type { Attempt } from './attempts.ts';
+import { bestValLoss, mergeTrainingLogs, readTrainingLog, type TrainingLog } from './training-log.ts';
+
+/** sleap-nn's configs; each is also rendered as the JSON that the seed's layout names. */
+const CONFIGS = ['training_config.yaml', 'initial_config.yaml'];
+const BEST = 'best.ckpt';
+const LOG = 'training_log.csv';
+
+/**
+ * Makes the finished model folder out of a run's attempts: what sleap-nn left, the best checkpoint of them all, one log,
+ * and configs without the worker's own paths. It appears under its name whole or not at all.
+ * @param attempts oldest first; the last one ended well
+ */
+export async function collectModel(
+  attempts: readonly Attempt[],
+  modelFolder: string,
+): Promise<{ files: FileEntry[]; log: TrainingLog }> {
+  const last = attempts.at(-1);
+  if (last === undefined) throw new Error('a model needs an attempt');
+  const logs = await Promise.all(attempts.map(({ runFolder }) => readTrainingLog(join(runFolder, LOG))));
+  const best = await bestAttempt(attempts, logs);
+  const log = mergeTrainingLogs(logs);
+
+  const partial = `${modelFolder}.partial`;
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  for (const entry of await readdir(last.runFolder, { withFileTypes: true })) {
+    // Folders are caches; last.ckpt is for going on, which a finished run does not.
+    if (!entry.isFile() || entry.name === 'last.ckpt' || entry.name === BEST) continue;
+    const from = join(last.runFolder, entry.name);
+    const to = join(partial, entry.name);
+    if (CONFIGS.includes(entry.name)) await renderConfig(from, to);
+    else await linkOrCopy(from, to);
+  }
+  await linkOrCopy(join(best.runFolder, BEST), join(partial, BEST));
+  if (attempts.length > 1) {
+    await rm(join(partial, LOG), { force: true }); // a link: must not be written through
+    await writeFile(join(partial, LOG), `${[log.header, ...log.epochs.map(({ line }) => line)].join('\n')}\n`);
+  }
+  await rm(modelFolder, { recursive: true, force: true });
+  await mkdir(dirname(modelFolder), { recursive: true });
+  await rename(partial, modelFolder);
+  return { files: await describeFolder(modelFolder), log };
+}
+
+/** The attempt whose best checkpoint has the lowest validation loss: a resumed run forgets the best score so far. */
+async function bestAttempt(attempts: readonly Attempt[], logs: readonly TrainingLog[]): Promise<Attempt> {
+  let best: { attempt: Attempt; loss: number } | undefined;
+  for (const [index, attempt] of attempts.entries()) {
+    const log = logs[index];
+    const loss = (log && bestValLoss(log)) ?? Number.POSITIVE_INFINITY;
+    const has = await stat(join(attempt.runFolder, BEST)).catch(() => undefined);
+    if (has !== undefined && (best === undefined || loss <= best.loss)) best = { attempt, loss };
+  }
+  if (best === undefined) throw new Error('no attempt has a best checkpoint');
+  return best.attempt;
+}
+
+/** Rewrites a config of sleap-nn's so that it says nothing of this worker, and beside it the same as JSON. */
+async function renderConfig(from: string, to: string): Promise<void> {
+  const document = parseDocument(await readFile(from, 'utf8'));
+  const reset: [path: string[], value: string | null][] = [
+    [['trainer_config', 'ckpt_dir'], 'models'],
+    [['trainer_config', 'resume_ckpt_path'], null],
+    [['trainer_config', 'zmq', 'publish_port'], null],
+    [['trainer_config', 'zmq', 'controller_port'], null],
+    [['data_config', 'cache_img_path'], null],
+  ];
+  for (const [path, value] of reset) {
+    if (isMap(document.getIn(path.slice(0, -1)))) document.setIn(path, value);
+  }
+  await writeFile(to, document.toString({ lineWidth: 0 }));
+  await writeFile(to.replace(/\.yaml$/, '.json'), `${JSON.stringify(document.toJS(), null, 2)}\n`);
+}
+
+/** The files of a flat folder, sorted by name, with sizes and SHA-256s. */
+export async function describeFolder(folder: string): Promise<FileEntry[]> {
+  const names = (await readdir(folder)).sort();
+  const files: FileEntry[] = [];
+  for (const name of names) files.push(await describeFile(join(folder, name), name));
+  return files;
+}

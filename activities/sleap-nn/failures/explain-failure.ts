@@ -1,0 +1,150 @@
+import { type ErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
+import { lastException, type PythonException } from './python-traceback.ts';
+
+/** What is known of a sleap-nn that ended badly. */
+export interface SleapNnFailure {
+  exitCode: number;
+  /** The end of its log, a few hundred lines. */
+  logTail: string;
+  /** Names of the files that it was to read, as the researcher knows them. */
+  inputs: readonly string[];
+  /** The code where no rule fits. */
+  otherwise: 'TRAINING_FAILED' | 'PREDICTION_FAILED';
+}
+
+interface Explanation {
+  code: ErrorCode;
+  message: string;
+  remedy?: string;
+}
+
+type Rule = (failure: SleapNnFailure, exception: PythonException) => Explanation | undefined;
+
+/** Longest message passed on, in characters: some exceptions print whole arrays. */
+const MAX_MESSAGE_CHARS = 400;
+
+const CONFIG_KEY = /\b(?:data_config|model_config|trainer_config)\.[\w.]*\w/;
+
+/** The first rule that fits explains. Each was seen in a real log, kept as a fixture (`fixtures/*.log`), or says otherwise. */
+const RULES: readonly Rule[] = [
+  // Not provoked here (it needs a GPU): torch.OutOfMemoryError, "CUDA out of memory. Tried to allocate …".
+  (_, { type, message }) =>
+    /OutOfMemoryError$/.test(type) || /CUDA out of memory|CUDNN_STATUS_ALLOC_FAILED/.test(message)
+      ? { code: 'GPU_OUT_OF_MEMORY', message: `The GPU has too little memory for this config${memorySizes(message)}.` }
+      : undefined,
+  // Not provoked here either: torch's wording where the driver or the card itself is at fault, not the job.
+  (_, { message }) =>
+    /No CUDA GPUs are available|CUDA driver (initialization|version)|CUDA-capable device\(s\)|CUDA error: (unknown error|unspecified launch failure|uncorrectable ECC|no CUDA-capable|all CUDA-capable|initialization error|system )|CUDNN_STATUS_NOT_INITIALIZED|\bNVML\b/.test(
+      message,
+    )
+      ? { code: 'GPU_BROKEN', message: `The worker’s GPU does not work: ${message.split('\n')[0]}` }
+      : undefined,
+  (_, { message }) =>
+    /\[Errno 28\]|No space left on device|file write failed.*errno = 28/.test(message)
+      ? { code: 'DISK_FULL', message: 'The worker’s disk is full.' }
+      : undefined,
+  // The shared memory case is torch's own message; not provoked here.
+  (_, { type, message }) =>
+    type === 'MemoryError' || /can't allocate memory|Cannot allocate memory|insufficient shared memory/.test(message)
+      ? {
+          code: 'TRAINING_FAILED',
+          message: 'The worker has too little memory for this config.',
+          remedy: 'Lower the batch size, the number of filters or the image scale, or choose another worker.',
+        }
+      : undefined,
+  (_, { type, message, details }) => {
+    const key = details.full_key;
+    if (!/^(omegaconf|hydra)\./.test(type) || key === undefined) return undefined;
+    return { code: 'CONFIG_REFUSED', message: `sleap-nn refuses ${key}: ${message}` };
+  },
+  (_, { message }) =>
+    CONFIG_KEY.test(message)
+      ? { code: 'CONFIG_REFUSED', message: `sleap-nn refuses the config: ${message}` }
+      : undefined,
+  (_, { frames, message }) => {
+    if (!frames.some((frame) => /sleap_nn[/.]config[/.]/.test(frame))) return undefined;
+    // `<attrs generated methods sleap_nn.config.trainer_config.OptimizerConfig>` is where a value was out of bounds.
+    const section = frames
+      .map((frame) => /sleap_nn\.config\.(\w+)\.(\w+)>/.exec(frame))
+      .findLast((match) => match !== null);
+    const where = section ? ` (${section[1]}, ${section[2]})` : '';
+    return { code: 'CONFIG_REFUSED', message: `sleap-nn refuses the config${where}: ${message}` };
+  },
+  (_, { type }) =>
+    /^(hydra|omegaconf|yaml)\./.test(type)
+      ? { code: 'CONFIG_REFUSED', message: 'sleap-nn cannot read the config.' }
+      : undefined,
+  ({ otherwise, inputs: [input = ''] }, { frames, message }) =>
+    otherwise === 'PREDICTION_FAILED' && !input.endsWith('.slp') && isUnreadableVideo(frames, message)
+      ? { code: 'VIDEO_INVALID', message: `${input} cannot be read as a video: ${afterColon(message)}` }
+      : undefined,
+  ({ inputs }, { type, frames, message }) =>
+    frames.some((frame) => /sleap_io\/io\//.test(frame)) && !/^(Memory|Import|ModuleNotFound)/.test(type)
+      ? { code: 'LABELS_CORRUPT', message: `${inputs.join(', ')} cannot be read as SLEAP labels: ${message}` }
+      : undefined,
+  // Checks of sleap-nn on the labels, e.g. "Single-instance training requires at most one instance per frame".
+  ({ otherwise }, { type, frames, message }) =>
+    type === 'ValueError' && /sleap_nn\/training\/model_trainer\.py/.test(frames.at(-1) ?? '')
+      ? {
+          code: otherwise,
+          message: `sleap-nn refuses these labels with this config: ${message}`,
+          remedy: 'Change the labels or the config as it says, and submit again.',
+        }
+      : undefined,
+];
+
+/** What torch says of it, e.g. `Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which …`. */
+function memorySizes(message: string): string {
+  const [, wanted] = /Tried to allocate ([\d.]+ [KMG]iB)/.exec(message) ?? [];
+  const [, total] = /total capacity of ([\d.]+ [KMG]iB)/.exec(message) ?? [];
+  return wanted === undefined || total === undefined ? '' : `: it has ${total}, and ${wanted} more were needed`;
+}
+
+/** sleap-nn looks at one frame before it begins; a video that breaks off later shows in sleap-io. */
+function isUnreadableVideo(frames: readonly string[], message: string): boolean {
+  return (
+    message.startsWith('Could not read ') || frames.some((frame) => /sleap_io\/io\/video_reading\.py$/.test(frame))
+  );
+}
+
+/** The reason without what stands before it, e.g. `Could not read clip.mp4 with OpenCV or PyAV: it reports no frames.` */
+function afterColon(message: string): string {
+  return message.replace(/^Could not read .*?: /, '');
+}
+
+/**
+ * Turns the end of a sleap-nn that failed into one sentence for the researcher. Folders of the worker's machine are left out.
+ */
+export function explainFailure(failure: SleapNnFailure): SleapRtcError {
+  const exception = lastException(failure.logTail);
+  const program = failure.otherwise === 'TRAINING_FAILED' ? 'sleap-nn train' : 'sleap-nn predict';
+  if (exception !== undefined) {
+    for (const rule of RULES) {
+      const found = rule(failure, exception);
+      if (found !== undefined) return toError(found, failure);
+    }
+    return toError(
+      { code: failure.otherwise, message: `${program} failed: ${exception.message || exception.type}` },
+      failure,
+    );
+  }
+  const line = failure.logTail.trimEnd().split('\n').at(-1)?.trim();
+  return toError(
+    {
+      code: failure.otherwise,
+      message: `${program} ended with exit code ${failure.exitCode}${line ? `: ${line}` : ''}`,
+    },
+    failure,
+  );
+}
+
+function toError({ code, message, remedy }: Explanation, failure: SleapNnFailure): SleapRtcError {
+  const known = code === 'TRAINING_FAILED' ? failure.otherwise : code;
+  const text = withoutFolders(message).replaceAll(/\s+/g, ' ').slice(0, MAX_MESSAGE_CHARS);
+  return new SleapRtcError(known, /[.!?]$/.test(text) ? text : `${text}.`, remedy === undefined ? {} : { remedy });
+}
+
+/** Absolute paths are cut to their last part: the rest is the worker's, and means nothing to a researcher. */
+export function withoutFolders(text: string): string {
+  return text.replaceAll(/(?<![\w.:/])\/(?:[^\s/'"`:]+\/)+([^\s/'"`:]*)/g, '$1');
+}

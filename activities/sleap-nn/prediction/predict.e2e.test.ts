@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { copyFile, cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { InferenceSpec, JobInput } from '../../../protocol/job.ts';
+import { ensureTools, type Tools } from '../../../stack/index.ts';
+import type { PredictionSummary } from '../../contract.ts';
+import { activityEnvironment } from '../../testing/activity-environment.ts';
+import { createSleapNnActivities, type TrainedModel, WarmTrainer } from '../index.ts';
+import { fliesJob, testDeps } from '../testing/flies-job.ts';
+
+const CLIP = 'centered_pair_small.mp4';
+/** Reads predictions as a researcher's own program would. */
+const READ = `
+import json, sys, sleap_io
+labels = sleap_io.load_slp(sys.argv[1], open_videos=False)
+print(json.dumps({
+    "videos": [video.filename for video in labels.videos],
+    "frames": len(labels),
+    "models": labels.provenance["model_paths"],
+    "source": labels.provenance["source_file"],
+}))
+`;
+
+describe('predicting with the real sleap-nn', function () {
+  this.timeout(300_000); // a minute at most on an idle machine
+  let tools: Tools;
+  let workDir: string;
+  let trained: TrainedModel;
+  let warmTrainer: WarmTrainer;
+
+  before(async function () {
+    this.timeout(900_000);
+    tools = await ensureTools({ parts: ['sleap-nn', 'samples'] });
+    workDir = await mkdtemp(join(tmpdir(), 'sleap-rtc-predict-'));
+    warmTrainer = new WarmTrainer({ python: tools.python });
+    warmTrainer.ensureSpare();
+    await warmTrainer.whenWarm();
+    const input = await fliesJob(workDir, { labels: join(tools.sampleDataDir, 'minimal_instance.pkg.slp') });
+    const { deps } = testDeps(workDir, tools.python);
+    const { train } = createSleapNnActivities({ ...deps, warmTrainer });
+    const args = { input, run_index: 0 };
+    trained = (await activityEnvironment().run((a: typeof args) => train(a), args)) as TrainedModel;
+    assert.equal(warmTrainer.ready, false, 'the spare was used');
+    await cp(
+      join(workDir, 'jobs', input.spec.job_id, 'models', trained.run),
+      join(workDir, 'models', trained.model_id),
+      {
+        recursive: true,
+      },
+    );
+  });
+  after(async () => {
+    await warmTrainer?.dispose();
+    await rm(workDir, { recursive: true, force: true });
+  });
+
+  async function job(jobId: string, spec: Partial<InferenceSpec> = {}): Promise<JobInput<InferenceSpec>> {
+    const dataset = join(workDir, 'jobs', jobId, 'dataset');
+    await mkdir(dataset, { recursive: true });
+    await copyFile(join(tools.sampleDataDir, CLIP), join(dataset, CLIP));
+    return {
+      spec: {
+        kind: 'inference',
+        job_id: jobId,
+        name: CLIP,
+        files: [],
+        requirements: {},
+        stage: true,
+        models: [trained.model_id],
+        input: CLIP,
+        frames: '0-19',
+        tracking: false,
+        ...spec,
+      },
+      context: { room_id: 'lab-flies', user_id: 'tester', submitted_at: new Date().toISOString() },
+    };
+  }
+
+  async function predict(input: JobInput<InferenceSpec>) {
+    const { deps, published } = testDeps(workDir, tools.python);
+    const activities = createSleapNnActivities(deps);
+    const args = { input };
+    const summary = await activityEnvironment().run((a: typeof args) => activities.predict(a), args);
+    return { summary: summary as PredictionSummary, published };
+  }
+
+  it('writes predictions that name the researcher’s video, tells frames and rate, and is not done twice', async () => {
+    const source_path = '/home/ü/day 1/clip "A".mp4';
+    const input = await job('predictjob1', { source_path });
+    const { summary, published } = await predict(input);
+    assert.equal(summary.frames, 20);
+    const last = published.flatMap(({ frames }) => (frames ? [frames] : [])).at(-1);
+    assert.equal(last?.frames, 20);
+    assert.equal(last?.total_frames, 20);
+    assert.ok((last?.frames_per_s ?? 0) > 0);
+    const results = join(workDir, 'jobs', 'predictjob1', 'results');
+    assert.deepEqual(await readdir(results), [`${CLIP}.predictions.slp`]);
+    const { stdout } = await execa(tools.python, ['-c', READ, join(results, `${CLIP}.predictions.slp`)]);
+    assert.deepEqual(JSON.parse(stdout), {
+      videos: [source_path],
+      frames: 20,
+      models: [trained.model_id],
+      source: source_path,
+    });
+
+    const again = await predict(input);
+    assert.deepEqual(again.summary, summary);
+    assert.equal(again.published.length, 0);
+  });
+
+  it('says what is wrong with a file that is no video', async () => {
+    const input = await job('predictjob2');
+    await writeFile(join(workDir, 'jobs', 'predictjob2', 'dataset', CLIP), 'no video');
+    await assert.rejects(predict(input), (error: unknown) => {
+      assert.ok(error instanceof SleapRtcError);
+      assert.equal(error.code, 'VIDEO_INVALID', error.message);
+      assert.match(error.message, /^centered_pair_small\.mp4 cannot be read as a video: /);
+      assert.doesNotMatch(error.message, new RegExp(workDir));
+      return true;
+    });
+    assert.deepEqual(await readdir(join(workDir, 'jobs', 'predictjob2', 'results')), []);
+  });
+
+  it('does not take a video without the wanted frames for predicted on', async () => {
+    const input = await job('predictjob3', { frames: '2000-2010' });
+    await assert.rejects(predict(input), { code: 'USAGE', message: `${CLIP} has none of the frames 2000-2010.` });
+  });
+});

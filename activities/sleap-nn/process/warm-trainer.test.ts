@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import { processesGone } from '../../../stack/testing/processes-gone.ts';
+import { textOf } from '../testing/flies-job.ts';
+import { stubSleapNn } from '../testing/stub-sleap-nn.ts';
+import { startSleapNn, WarmTrainer } from './warm-trainer.ts';
+
+describe('the sleap-nn process', () => {
+  let folder: string;
+  let python: string;
+  let log: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sleap-rtc-launch-'));
+    python = await stubSleapNn(folder);
+    log = join(folder, 'log');
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const start = (verb: string, spare?: WarmTrainer) =>
+    startSleapNn({ python, spare, argv: [verb], cwd: folder, logFile: log, tmpDir: folder });
+
+  /** The stub's process and its child, from the log. */
+  async function pidsInLog(awaited = 'cwd'): Promise<number[]> {
+    const until = Date.now() + 10_000;
+    while (!(await textOf(log)).includes(awaited)) {
+      if (Date.now() > until) throw new Error(`no "${awaited}" in the log: ${await textOf(log)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20)); // a file tells nobody that it grew
+    }
+    const [, ...pids] = /^pids (\d+) (\d+)$/m.exec(await textOf(log)) ?? [];
+    assert.equal(pids.length, 2);
+    return pids.map(Number);
+  }
+
+  it('tells exit codes from signals, and leaves none of its children', async () => {
+    assert.deepEqual(await (await start('fail')).exited, { code: 3, signal: null });
+    assert.match(await textOf(log), /a traceback/);
+    await processesGone(await pidsInLog());
+    assert.deepEqual(await (await start('die')).exited, { code: null, signal: 9 });
+    await processesGone(await pidsInLog());
+  });
+
+  it('ends with the worker, even on kill -9', async () => {
+    const waiter = fileURLToPath(new URL('../testing/start-and-wait.ts', import.meta.url));
+    const worker = execa(process.execPath, [waiter, python, folder, 'stubborn'], { reject: false });
+    const pids = await pidsInLog('ready');
+    worker.kill('SIGKILL');
+    await worker;
+    await processesGone(pids);
+  });
+
+  it('is asked to end, then made to', async () => {
+    const polite = await start('polite');
+    const pids = await pidsInLog('ready');
+    assert.deepEqual(await polite.terminate(10_000), { code: 0, signal: null });
+    await processesGone(pids);
+    await rm(log);
+    const stubborn = await start('stubborn');
+    const others = await pidsInLog('ready');
+    await stubborn.terminate(100);
+    await processesGone(others);
+  });
+
+  it('gets none of the worker’s secrets', async () => {
+    process.env.AWS_SECRET_ACCESS_KEY = 'secret';
+    try {
+      await (await start('other')).exited;
+    } finally {
+      delete process.env.AWS_SECRET_ACCESS_KEY;
+    }
+    const text = await textOf(log);
+    assert.doesNotMatch(text, /AWS_|SLEAP_RTC_/);
+    assert.match(text, new RegExp(`cwd ${folder} tmp ${folder} `));
+  });
+
+  it('says so where Python cannot be started', async () => {
+    python = join(folder, 'nothing');
+    await assert.rejects(start('x'), (error: unknown) => error instanceof SleapRtcError && error.code === 'INTERNAL');
+  });
+
+  describe('kept warm', () => {
+    it('is used once, and only replaced when asked', async () => {
+      const spare = new WarmTrainer({ python });
+      try {
+        spare.ensureSpare();
+        assert.equal(await spare.whenWarm(), true);
+        const first = await start('fail', spare);
+        assert.equal(first.wasWarm, true);
+        assert.deepEqual(await first.exited, { code: 3, signal: null });
+        assert.equal(spare.ready, false);
+        const second = await start('fail', spare);
+        assert.equal(second.wasWarm, false);
+        await second.exited;
+      } finally {
+        await spare.dispose();
+      }
+    });
+
+    it('that died is replaced after a pause, and is no obstacle to a job until then', async () => {
+      const spare = new WarmTrainer({ python, rebuildDelayMs: 50 });
+      try {
+        spare.ensureSpare();
+        await spare.whenWarm();
+        const [pid] = spare.pids;
+        assert.ok(pid !== undefined);
+        process.kill(-pid, 'SIGKILL');
+        await processesGone([pid]);
+        while (!spare.ready) await new Promise((resolve) => setTimeout(resolve, 20));
+        assert.notDeepEqual(spare.pids, [pid]);
+      } finally {
+        await spare.dispose();
+      }
+    });
+
+    it('is left out where it is turned off, and ends when disposed', async () => {
+      const off = new WarmTrainer({ python, enabled: false });
+      off.ensureSpare();
+      assert.equal(await off.whenWarm(), false);
+      const on = new WarmTrainer({ python });
+      on.ensureSpare();
+      const { pids } = on;
+      await on.dispose();
+      await processesGone(pids);
+    });
+  });
+});

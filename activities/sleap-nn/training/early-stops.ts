@@ -1,0 +1,71 @@
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { TrainingEvent } from '../process/zmq-bridge.ts';
+
+/**
+ * Its presence says that the run with this work folder shall end early, also to an attempt that begins later. It lies beside the
+ * folder, which is made anew when checkpoints of another worker are brought.
+ */
+const markOf = (work: string) => `${work}.stop-early`;
+
+/** What a run under way offers to whoever wants it to end early. */
+interface Stoppable {
+  /** Asks sleap-nn to end after this batch; asking again does no harm. */
+  stop(): Promise<void>;
+  /** Tells the researcher. */
+  say(detail: string): void;
+}
+
+/**
+ * The runs that shall end early with their best model. There is none before the first epoch is done, so until then a stop
+ * waits; it is sent again with every event, since sleap-nn may not listen yet.
+ */
+export class EarlyStops {
+  readonly #underWay = new Map<string, () => void>();
+
+  /** Wants the run with this work folder to end. */
+  async want(work: string): Promise<void> {
+    await mkdir(dirname(work), { recursive: true });
+    await writeFile(markOf(work), '');
+    this.#underWay.get(work)?.();
+  }
+
+  /** True where somebody wanted it, perhaps of an earlier attempt. */
+  isWanted(work: string): Promise<boolean> {
+    return stat(markOf(work)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Follows an attempt from before it starts: pass it sleap-nn's events, and dispose of it at its end. */
+  async follow(work: string, run: Stoppable): Promise<{ onEvent(event: TrainingEvent): void; dispose(): void }> {
+    let wanted = false;
+    let hasModel = false;
+    let ended = false;
+    const tell = (): void => {
+      if (!wanted || ended || !hasModel) return;
+      // The bridge may have been closed: then sleap-nn has ended, which was wanted.
+      run.stop().catch(() => undefined);
+    };
+    const want = (): void => {
+      if (wanted || ended) return;
+      wanted = true;
+      run.say(hasModel ? 'stopping early, as was asked' : 'will stop when its first epoch is done, as was asked');
+      tell();
+    };
+    this.#underWay.set(work, want);
+    if (await this.isWanted(work)) want();
+    return {
+      onEvent: ({ event }) => {
+        if (event === 'epoch_end') hasModel = true;
+        if (event === 'train_end') ended = true;
+        tell();
+      },
+      dispose: () => {
+        ended = true;
+        if (this.#underWay.get(work) === want) this.#underWay.delete(work);
+      },
+    };
+  }
+}

@@ -1,0 +1,89 @@
+import type { EpochProgress, WorkerProgress } from '../../../protocol/peer-messages.ts';
+import type { TrainingEvent } from '../process/zmq-bridge.ts';
+import { EpochClock } from './epoch-clock.ts';
+
+/** Progress goes to everyone in the room. Within an epoch a step is told this often, in milliseconds; an epoch's end always. */
+const STEP_INTERVAL_MS = 1_000;
+
+type Publish = (progress: WorkerProgress) => void;
+
+/** Follows one run's events, and tells people what they mean. */
+export class TrainProgress {
+  /** True once sleap-nn has said that training ended. */
+  sawTrainEnd = false;
+  /** The newest word, as heartbeats carry it. */
+  latest: { detail: string; epoch: EpochProgress };
+  readonly #jobId: string;
+  readonly #publish: Publish;
+  readonly #clock: EpochClock;
+  #publishedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: {
+    jobId: string;
+    run: string;
+    runIndex: number;
+    runCount: number;
+    maxEpochs: number;
+    /** Epochs that an earlier attempt did. */
+    epochsDone: number;
+    publish: Publish;
+  }) {
+    this.#jobId = options.jobId;
+    this.#publish = options.publish;
+    this.#clock = new EpochClock(options.maxEpochs);
+    this.latest = {
+      detail: '',
+      epoch: {
+        run: options.run,
+        run_index: options.runIndex,
+        run_count: options.runCount,
+        epoch: options.epochsDone,
+        max_epochs: options.maxEpochs,
+        train_loss: null,
+        val_loss: null,
+        seconds_left: null,
+      },
+    };
+  }
+
+  /** Says what is being done, e.g. `loading sleap-nn`. */
+  say(detail: string): void {
+    this.#update({ detail }, 0);
+  }
+
+  /** Takes an event of sleap-nn. */
+  onEvent({ event, epoch, batch, logs }: TrainingEvent): void {
+    switch (event) {
+      case 'train_begin':
+        this.say('training');
+        break;
+      case 'epoch_begin':
+        this.#clock.begin();
+        break;
+      case 'batch_end':
+        this.#update({ detail: `epoch ${(epoch ?? 0) + 1}, step ${(batch ?? 0) + 1}` }, STEP_INTERVAL_MS);
+        break;
+      case 'epoch_end': {
+        const done = (epoch ?? this.latest.epoch.epoch) + 1;
+        const seconds_left = this.#clock.end(done);
+        // sleap-nn's train/loss comes an epoch late; the last batch's loss stands in for the first.
+        const train_loss = logs?.['train/loss'] ?? logs?.loss ?? null;
+        const val_loss = logs?.['val/loss'] ?? null;
+        // Never held back: the curve of everyone who watches is made of these.
+        this.#update({ detail: 'training', epoch: { epoch: done, train_loss, val_loss, seconds_left } }, 0);
+        break;
+      }
+      case 'train_end':
+        this.sawTrainEnd = true;
+        this.#update({ detail: 'evaluating the model', epoch: { seconds_left: null } }, 0);
+        break;
+    }
+  }
+
+  #update(change: { detail: string; epoch?: Partial<EpochProgress> }, minIntervalMs: number): void {
+    this.latest = { detail: change.detail, epoch: { ...this.latest.epoch, ...change.epoch } };
+    if (performance.now() - this.#publishedAtMs < minIntervalMs) return;
+    this.#publishedAtMs = performance.now();
+    this.#publish({ job_id: this.#jobId, phase: 'training', ...this.latest });
+  }
+}

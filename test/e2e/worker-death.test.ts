@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import type { ProgressMessage } from '../../protocol/peer-messages.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import { sleapNnOf } from '../faults/process-tree.ts';
+import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
+import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
+
+const EPOCHS = 40;
+const Latest = z.object({ snapshots: z.array(z.object({ epochs_done: z.int() })) });
+
+describe('a worker that dies while it trains, its researcher gone', function () {
+  this.timeout(300_000);
+  let room: TestRoom;
+  let s3: S3Client;
+  let job: string;
+  /** Epochs that S3 had when the worker died. */
+  let kept: number;
+  let killedAt: number;
+  let result: z.infer<typeof TrainResult>;
+  const heard: { message: ProgressMessage; at: number }[] = [];
+
+  before(async () => {
+    room = await createRoom();
+    const { endpoint, region, accessKeyId, secretAccessKey } = room.stack.s3;
+    s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+    const neighbour = await room.enter('neighbour', (payload) => {
+      if (payload.type === 'progress') heard.push({ message: payload, at: Date.now() });
+    });
+    const config = join(room.folder, 'flies.yaml');
+    const text = await readFile(FLIES_CONFIG, 'utf8');
+    await writeFile(config, text.replace(/max_epochs: \d+/, `max_epochs: ${EPOCHS}`));
+
+    const doomed = await room.startWorker('doomed', { SLEAP_RTC_CHECKPOINT_SECONDS: '0' });
+    const left = z
+      .object({ job_id: z.string(), staging: z.literal('staged') })
+      .parse(await room.json(['train', fliesLabels(room.tools), '--config', config, '--detach']));
+    job = left.job_id;
+    await room.startWorker('survivor', { SLEAP_RTC_CHECKPOINT_SECONDS: '0', SLEAP_RTC_WARM_TRAINER: '1' });
+    do kept = await epochsKept();
+    while (kept < 3);
+    const pids = [doomed.pid, ...(await sleapNnOf(doomed.pid))];
+    killedAt = Date.now();
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    // From another computer of the room: it has neither the data nor what the first one remembers.
+    const elsewhere = { SLEAP_RTC_CONFIG_DIR: join(room.folder, 'elsewhere') };
+    const attached = await room.cli(['jobs', 'attach', job, '-o', join(room.folder, 'models'), '--json'], elsewhere);
+    assert.equal(attached.exitCode, 0, attached.stderr + attached.stdout);
+    assert.match(attached.stderr, /epoch 1\/\?|epoch 1\/40/, 'the curve is shown from its beginning');
+    result = TrainResult.parse(JSON.parse(attached.stdout));
+    await neighbour.close();
+  });
+  after(() => s3?.destroy());
+
+  async function epochsKept(): Promise<number> {
+    const Key = `${s3Layout.jobCheckpoints(room.id, job)}run-0/latest.json`;
+    try {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: room.stack.s3.bucket, Key }));
+      return Latest.parse(JSON.parse((await Body?.transformToString()) ?? '')).snapshots[0]?.epochs_done ?? 0;
+    } catch {
+      return 0;
+    }
+  }
+  const bySurvivor = () => heard.filter(({ message }) => message.worker === 'survivor');
+
+  it('is noticed within 15 s', () => {
+    const first = bySurvivor()[0];
+    assert.ok(first);
+    assert.ok(first.at - killedAt <= 15_000, `${first.at - killedAt} ms`);
+  });
+
+  it('costs less than 25 s until another one trains, without the researcher’s computer', function () {
+    const training = bySurvivor().find(({ message }) => /^epoch|^training/.test(message.detail ?? ''));
+    assert.ok(training);
+    if (this.test) this.test.title += `: ${((training.at - killedAt) / 1000).toFixed(1)} s`;
+    assert.ok(training.at - killedAt <= 25_000, `${training.at - killedAt} ms`);
+  });
+
+  it('goes on with the epoch after the last checkpoint in S3', () => {
+    const epochs = bySurvivor().flatMap(({ message }) => (message.epoch === undefined ? [] : [message.epoch.epoch]));
+    assert.ok(Math.min(...epochs) >= kept, `${epochs} after ${kept} were kept`);
+  });
+
+  it('leaves one model, of one history: every epoch once in its log, one entry in the registry', async () => {
+    const manifest = await room.manifest();
+    assert.equal(Object.keys(manifest.models).length, 1);
+    const [model] = result.models;
+    assert.equal(manifest.models[model?.id ?? '']?.training.epochs, EPOCHS);
+    assert.equal(manifest.models[model?.id ?? '']?.trained_on_worker, 'survivor');
+    const log = await readFile(join(model?.path ?? '', 'training_log.csv'), 'utf8');
+    const epochs = log
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => Number(line.split(',')[0]));
+    assert.deepEqual(
+      epochs,
+      Array.from({ length: EPOCHS }, (_, i) => i),
+    );
+  });
+
+  it('leaves nothing of the job’s checkpoints and data in S3', async () => {
+    for (const Prefix of [s3Layout.jobCheckpoints(room.id, job), `${room.id}/datasets/`]) {
+      const listed = await s3.send(new ListObjectsV2Command({ Bucket: room.stack.s3.bucket, Prefix }));
+      assert.deepEqual(
+        (listed.Contents ?? []).map(({ Key }) => Key),
+        [],
+      );
+    }
+  });
+});

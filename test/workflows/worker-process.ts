@@ -1,0 +1,46 @@
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+
+/** A fake worker that can really die. */
+export interface WorkerProcess {
+  /** Names of the activities that have begun there. */
+  readonly calls: readonly string[];
+  /** Resolves when an activity of this name has begun (or `ready`). */
+  reached(activity: string): Promise<void>;
+  /** kill -9: nothing is said goodbye to. */
+  kill(): Promise<void>;
+  /** SIGTERM, as a cluster does when it wants the worker back. */
+  evict(): Promise<void>;
+}
+
+/** Starts one in a process of its own; it stays for ever in the activity `stallIn`. Resolves when it takes work. */
+export async function startWorkerProcess(
+  address: string,
+  { room, name, stallIn }: { room: string; name: string; stallIn?: string },
+): Promise<WorkerProcess> {
+  const main = fileURLToPath(new URL('./fake-worker-main.ts', import.meta.url));
+  const args = [address, room, name, ...(stallIn === undefined ? [] : [stallIn])];
+  const child = execa(process.execPath, [main, ...args], { reject: false, stderr: 'ignore', buffer: false });
+  const calls: string[] = [];
+  const waiting = new Map<string, PromiseWithResolvers<void>>();
+  const reached = (activity: string): Promise<void> => {
+    const entry = waiting.get(activity) ?? Promise.withResolvers<void>();
+    waiting.set(activity, entry);
+    if (calls.includes(activity)) entry.resolve();
+    return entry.promise;
+  };
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    calls.push(line);
+    waiting.get(line)?.resolve();
+  });
+  await Promise.race([
+    reached('ready'),
+    child.then(() => Promise.reject(new Error('the fake worker ended before it was ready'))),
+  ]);
+  const end = (signal: 'SIGKILL' | 'SIGTERM') => async () => {
+    child.kill(signal);
+    await child;
+  };
+  return { calls, reached, kill: end('SIGKILL'), evict: end('SIGTERM') };
+}

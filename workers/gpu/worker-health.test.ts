@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { CancelledFailure } from '@temporalio/common';
+import { pino } from 'pino';
+import { type ErrorCode, SleapRtcError } from '../../protocol/errors.ts';
+import { GpuSlot } from './gpu-slot.ts';
+import { WorkerHealth } from './worker-health.ts';
+
+describe('the health of a worker', () => {
+  let slot: GpuSlot;
+  let wrong: string | undefined;
+  let health: WorkerHealth;
+
+  beforeEach(() => {
+    slot = new GpuSlot();
+    wrong = undefined;
+    const selfCheck = () => Promise.resolve(wrong);
+    health = new WorkerHealth({ slot, selfCheck, logger: pino({ level: 'silent' }), recheckMs: 5 });
+  });
+  afterEach(() => health[Symbol.dispose]());
+
+  const failed = (jobId: string, code: ErrorCode) =>
+    health.noticed({ activity: 'train', jobId, error: new SleapRtcError(code, `It is ${code}.`) });
+  const changed = () => new Promise<void>((resolve) => slot.onChange(resolve));
+
+  it('is doubted when two jobs in a row fail for its own reasons: no third one is spent on it, and it says why', () => {
+    failed('job1', 'TRAINER_KILLED');
+    failed('job1', 'TRAINER_KILLED');
+    assert.equal(slot.status, 'available', 'the same job again may be the job’s own fault');
+    failed('job2', 'DISK_FULL');
+    assert.equal(slot.status, 'unhealthy');
+    assert.match(slot.reason ?? '', /2 jobs in a row.*It is DISK_FULL/);
+    assert.throws(() => slot.acquire('s1', 'job3'), { code: 'GPU_BUSY' });
+  });
+
+  it('is not doubted for what is the researcher’s, for cancelled jobs, or when a job succeeds in between', () => {
+    failed('job1', 'CONFIG_REFUSED');
+    failed('job2', 'GPU_OUT_OF_MEMORY');
+    health.noticed({ activity: 'train', jobId: 'job3', error: new CancelledFailure('evicted') });
+    failed('job4', 'TRAINER_KILLED');
+    health.noticed({ activity: 'train', jobId: 'job5', error: undefined });
+    failed('job6', 'TRAINER_KILLED');
+    assert.equal(slot.status, 'available');
+  });
+
+  it('is not doubted for what every worker would fail by: an outage must not take all of them out of service', () => {
+    const everywhere: ErrorCode[] = ['STORAGE_UNREACHABLE', 'SERVER_UNREACHABLE', 'PEER_UNREACHABLE', 'PEER_GONE'];
+    for (const code of everywhere) for (const job of ['job1', 'job2', 'job3']) failed(job, code);
+    assert.equal(slot.status, 'available');
+  });
+
+  it('is gone at once with its GPU, and back when the self-check finds nothing wrong', async () => {
+    wrong = 'The GPU does not answer any more.';
+    failed('job1', 'GPU_BROKEN');
+    assert.equal(slot.status, 'unhealthy');
+    await changed();
+    assert.equal(slot.reason, wrong);
+    wrong = undefined;
+    await changed();
+    assert.equal(slot.status, 'available');
+  });
+});
