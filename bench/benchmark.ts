@@ -1,12 +1,12 @@
 /** One line of output; every value is a number, a string or null. */
 export type Row = { name: string } & Record<string, number | string | null>;
 
-/** What a benchmark is given: how often to repeat, and where rows go as they come. */
+/** What a benchmark gets: how often to repeat, and the callbacks for its rows and its progress. */
 export interface BenchmarkContext {
   runs: number;
-  /** Rows whose name this does not match are left out, where the benchmark has many. */
+  /** Rows whose name does not match are left out, if the benchmark has several. */
   only: RegExp;
   row: (row: Row) => void;
-  /** For people who wait. */
+  /** Prints a line of progress for the person who waits. */
   say: (line: string) => void;
 }

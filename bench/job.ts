@@ -13,22 +13,22 @@ import { median, rounded } from './median.ts';
 
 const CONFIG = join(import.meta.dirname, '../stack/quickstart/flies-centroid.yaml');
 const WORKER = 'worker-1';
-/** Short, middling and long: on two cores some 9, 20 and 70 s by hand; and how often at most each is measured. */
+/** Short, medium and long: about 9, 20 and 70 s by hand on two cores. `mostRuns` limits how often each is measured. */
 const LENGTHS = [
   { epochs: 5, mostRuns: Number.POSITIVE_INFINITY },
   { epochs: 40, mostRuns: 3 },
   { epochs: 200, mostRuns: 2 },
 ];
-/** A warm trainer needs its imports done before the worker counts as idle; it logs this. */
+/** The worker is idle when its warm trainer has done its imports. It logs that. */
 const IDLE_TIMEOUT_MS = 120_000;
 
-/** What the worker's log tells of a job. Times are milliseconds since the epoch. */
+/** A line of the worker's log. Times are in milliseconds since the epoch. */
 const LogLine = z.object({ time: z.number(), event: z.string(), job: z.string().optional() });
 
 const Trained = z.object({ job_id: z.string() });
 const Shown = z.object({ job: z.object({ submitted_at: z.iso.datetime() }) });
 
-/** A training that was timed; in seconds since it was typed. */
+/** A training that was timed, in seconds since the command was started. */
 interface Timed {
   seconds: number;
   firstEpochS: number;
@@ -45,8 +45,8 @@ interface Bench {
 }
 
 /**
- * The main job against `sleap-nn train` typed by hand: same labels, same config, same machine, interleaved.
- * Ours is the wall time from starting the CLI's process to the manifest's `updated_at`, worker warm and idle.
+ * Compares the main job with `sleap-nn train` typed by hand: same labels, same config, same machine, interleaved.
+ * Our time runs from the start of the CLI's process to the manifest's `updated_at`, with a warm and idle worker.
  */
 export async function benchmarkJob({ runs, only, row, say }: BenchmarkContext): Promise<Row> {
   const tools = await ensureTools({ onProgress: say });
@@ -101,7 +101,7 @@ async function measure(
   return summary;
 }
 
-/** Medians. */
+/** The medians. */
 function timesOf(timed: Timed[]): { seconds: number; first_epoch_s: number } {
   return {
     seconds: rounded(median(timed.map(({ seconds }) => seconds)), 3),
@@ -109,17 +109,17 @@ function timesOf(timed: Timed[]): { seconds: number; first_epoch_s: number } {
   };
 }
 
-/** The quickstart's config with so many epochs, all of which are trained. */
+/** Writes the quickstart's config with this number of epochs and without early stopping. Returns its path. */
 async function configOf(dir: string, epochs: number): Promise<string> {
   const path = join(dir, `${epochs}-epochs`, 'flies-centroid.yaml');
   const text = await readFile(CONFIG, 'utf8');
   await mkdir(join(path, '..'), { recursive: true });
-  const endless = 'early_stopping: { stop_training_on_plateau: false }';
-  await writeFile(path, text.replace('max_epochs: 5', `max_epochs: ${epochs}\n  ${endless}`));
+  const withoutEarlyStopping = 'early_stopping: { stop_training_on_plateau: false }';
+  await writeFile(path, text.replace('max_epochs: 5', `max_epochs: ${epochs}\n  ${withoutEarlyStopping}`));
   return path;
 }
 
-/** `sleap-rtc train`, and when it told the researcher of the first epoch that was done. */
+/** Runs `sleap-rtc train`. `firstEpochS` is when it printed that the first epoch was done. */
 async function train(env: Record<string, string>, args: string[]): Promise<{ jobId: string; firstEpochS: number }> {
   const began = performance.now();
   const node = ['--disable-warning=ExperimentalWarning', CLI];
@@ -131,7 +131,7 @@ async function train(env: Record<string, string>, args: string[]): Promise<{ job
   return { jobId: Trained.parse(JSON.parse((await command).stdout)).job_id, firstEpochS };
 }
 
-/** `sleap-nn train` as a person would type it, and when its log had the first epoch. */
+/** Runs `sleap-nn train` as a person would type it. `firstEpochS` is when its log had the first epoch. */
 async function bareTrain(
   python: string,
   { labels, config, folder }: { labels: string; config: string; folder: string },
@@ -154,7 +154,7 @@ async function bareTrain(
   return { seconds: (performance.now() - began) / 1000, firstEpochS: ((await firstEpoch) - began) / 1000 };
 }
 
-/** When a training log has its first epoch, by `performance.now()`; NaN where it never had one. */
+/** Waits until a training log has its first epoch. Returns the time by `performance.now()`, or NaN if there was none before the abort. */
 async function untilLogged(log: string, signal: AbortSignal): Promise<number> {
   while (!signal.aborted) {
     const lines = (await readFile(log, 'utf8').catch(() => '')).trim().split('\n');
@@ -173,7 +173,7 @@ async function untilIdle(logFile: string, run: number): Promise<void> {
   }
 }
 
-/** When sleap-nn was told to start, by the worker's log; milliseconds since the epoch. */
+/** Returns when the worker started sleap-nn, in milliseconds since the epoch, from the worker's log. */
 async function startOf(jobId: string, logFile: string): Promise<number> {
   const started = await events(logFile, 'sleap_nn_started');
   return started.find(({ job }) => job === jobId)?.time ?? Number.NaN;

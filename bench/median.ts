@@ -1,4 +1,4 @@
-/** The median; NaN where there is no value. */
+/** The median; NaN if there is no value. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

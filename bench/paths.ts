@@ -7,9 +7,9 @@ import type { BenchmarkContext, Row } from './benchmark.ts';
 import { median, rounded } from './median.ts';
 
 const RTT_MS = 20;
-/** As large as what WebRTC stacks send over Ethernet, with IP's and UDP's headers. */
+/** As large as the packets of WebRTC stacks over Ethernet, with the headers of IP and UDP. */
 const DATAGRAM_BYTES = 1_250;
-/** Three times 70 MB/s, the most that the transfer benchmark has to measure through a path. */
+/** Three times 70 MB/s, the highest rate that the transfer benchmark must measure over a path. */
 const OFFERED_MB_S = 210;
 const SECONDS = 3;
 const PORT = 7_000;
@@ -28,7 +28,7 @@ const TCP_SOURCE = `const socket = require('node:net').connect(${PORT}, process.
   socket.on('drain', more); more();
 });`;
 
-/** What the paths of test/paths carry themselves, which must be three times what is measured through them. */
+/** Measures what the paths of test/paths carry: it must be three times what is measured over them. */
 export async function benchmarkPaths({ runs, row, say }: BenchmarkContext): Promise<Row> {
   const blast = await buildProgram('blast');
   const udp: number[] = [];
@@ -67,7 +67,7 @@ export async function benchmarkPaths({ runs, row, say }: BenchmarkContext): Prom
 
 async function tcpRate(from: Host, to: Host): Promise<number> {
   for (const host of [from, to]) {
-    // The usual 4 and 6 MB of window would be measured, not the path.
+    // With the usual windows of 4 and 6 MB the window would be measured, not the path.
     const limits = ['tcp_rmem', 'tcp_wmem'].map((name) => `echo 4096 131072 100000000 > /proc/sys/net/ipv4/${name}`);
     await host.run('sh', ['-c', limits.join(' && ')]);
   }

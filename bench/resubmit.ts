@@ -12,9 +12,8 @@ const MEGABYTES = 2048;
 const purpose = { job_id: 'benchmark', kind: 'dataset' } as const;
 
 /**
- * A dataset of 2 GB that is submitted again, unchanged: the time from nothing, both sides' memories of hashes read from disk,
- * over describing, connecting, offering and looking around, to the job's own folder holding the files. Both sides are in
- * this process.
+ * Submits a dataset of 2 GB again, unchanged. The time includes reading both sides' hash caches from disk, describing the files,
+ * connecting, offering, and finding the local blocks; it ends when the job's folder has the files. Both sides run in this process.
  */
 export async function benchmarkResubmit({ runs, row, say }: BenchmarkContext): Promise<Row> {
   const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-bench-'));
@@ -44,7 +43,7 @@ export async function benchmarkResubmit({ runs, row, say }: BenchmarkContext): P
 
 interface Submitted {
   seconds: number;
-  /** The part of it in which the two sides connect. */
+  /** The part of it that connecting takes. */
   connectSeconds: number;
   sentBytes: number;
 }
@@ -53,7 +52,7 @@ function rowOf({ seconds, connectSeconds, sentBytes }: Submitted) {
   return { seconds: rounded(seconds, 3), connect_s: rounded(connectSeconds, 3), sent_bytes: sentBytes };
 }
 
-/** Describes, sends and receives the file for one job, as laptop and worker do. */
+/** Describes, sends and receives the file for one job, as a researcher's computer and a worker do. */
 async function submit(dir: string, path: string, job: string): Promise<Submitted> {
   const relay = await TestRelay.start();
   try {
@@ -91,7 +90,7 @@ async function submit(dir: string, path: string, job: string): Promise<Submitted
   }
 }
 
-/** Writes a file no two blocks of which are the same, and lets it be an hour old. */
+/** Writes a file in which no two blocks are the same. It appears to be an hour old, so its hash can be remembered. */
 async function writeDistinct(path: string, megabytes: number): Promise<void> {
   const handle = await open(path, 'w');
   const block = randomBytes(2 ** 20);

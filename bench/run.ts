@@ -7,7 +7,7 @@ import { benchmarkPaths } from './paths.ts';
 import { benchmarkResubmit } from './resubmit.ts';
 import { benchmarkTransfer } from './transfer.ts';
 
-/** Each with how often it repeats unless told. */
+/** Each with its default number of runs. */
 const benchmarks: Record<string, { measure: (context: BenchmarkContext) => Promise<Row>; runs: number }> = {
   job: { measure: benchmarkJob, runs: 5 },
   paths: { measure: benchmarkPaths, runs: 3 },

@@ -13,9 +13,9 @@ import { type Measured, type SentFile, transferOnce } from './transfer/transfer-
 const TRANSFER_MS = 45_000;
 
 /**
- * One file between two processes, hashed and flushed to disk by the receiver; time runs from the open channel to the
- * verified file. CPU is both sides’ sum; memory is the larger side’s peak (Linux only). First over the loopback and over
- * Ethernet, then over long paths, and last beside a TCP flow. `only` is a pattern for `IMPL over PATH`.
+ * Sends one file between two processes; the receiver hashes it and flushes it to disk. The time runs from the open channel to the
+ * verified file. CPU is the sum of both sides; memory is the larger peak of the two (Linux only). First come the loopback and
+ * Ethernet, then long paths, then a TCP flow beside ours. `only` is a pattern for `IMPL over PATH`.
  */
 export async function benchmarkTransfer({ runs, only, row, say }: BenchmarkContext): Promise<Row> {
   const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-bench-'));
@@ -24,7 +24,7 @@ export async function benchmarkTransfer({ runs, only, row, say }: BenchmarkConte
     const compared = (await allCompared(say, reason)).filter((one) => only.test(`${one.impl} over ${one.where.path}`));
     const files = new Files(dir);
     const results = new Map<Compared, { good: Measured[]; failed: number; load: number[] }>();
-    // Interleaved, so that what else the machine does falls on all alike.
+    // Interleaved, so that other load on the machine affects all rows alike.
     for (let run = 0; run < runs; run += 1) {
       for (const one of compared) {
         const result = results.get(one) ?? { good: [], failed: 0, load: [] };
@@ -115,7 +115,7 @@ async function shared(
   };
 }
 
-/** Files of random bytes, made when they are first needed. */
+/** Files of random bytes, each made when it is first needed. */
 class Files {
   readonly #dir: string;
   readonly #made = new Map<number, SentFile>();

@@ -4,13 +4,13 @@ import { longPath, OURS } from './compared.ts';
 import type { Place } from './places.ts';
 import { type SentFile, transferOnce } from './transfer-once.ts';
 
-/** A path that both fill: 200 Mbit/s with 20 ms, and a queue as deep as that. */
+/** A path that both fill: 200 Mbit/s, a round trip of 20 ms, and a queue that holds as much. */
 export const SHARED = { rttMs: 20, mbitPerSecond: 200, queueBytes: 500_000 } as const;
-/** What that path carries of payload at most, in MB/s: 1,448 of 1,500 bytes. */
+/** The most payload that the path carries, in MB/s: 1,448 of each 1,500 bytes. */
 const PATH_MB_S = (25 * 1448) / 1500;
-/** What ours sends meanwhile, in MB. */
+/** How much we send meanwhile, in MB. */
 export const BESIDE_MEGABYTES = 24;
-/** A head start, so that the TCP flow has found its rate, in ms. */
+/** Head start of the TCP flow in ms, so that it finds its rate first. */
 const HEAD_START_MS = 2_000;
 const LIMIT_MS = 60_000;
 const PORT = 7_100;
@@ -27,7 +27,7 @@ const SOURCE = `const socket = require('node:net').connect(${PORT}, process.argv
 });`;
 const Count = z.object({ at: z.number(), bytes: z.number() });
 
-/** What one TCP flow gets of a path, in MB/s, while a transfer of ours is under way, and what that gets. */
+/** Measures the rate of one TCP flow during a transfer of ours over the same path, and the rate of that transfer, in MB/s. */
 export async function besideTcp(which: keyof typeof OURS, file: SentFile) {
   return longPath(SHARED).use(async (place) => {
     const flow = await startFlow(place);

@@ -3,7 +3,7 @@ import { originalPeer, pionPeer } from './foreign.ts';
 import { onEthernet, onLoopback, onPath, type Place } from './places.ts';
 import type { Implementation } from './transfer-once.ts';
 
-/** A row to measure: what, where, and how much is sent. Slow ones send less, so that all ends within a quarter of an hour. */
+/** A row to measure: the implementation, the place, and how much is sent. Slow ones send less, so that all rows take a quarter of an hour. */
 export interface Compared {
   impl: string;
   implementation: Implementation;
@@ -11,7 +11,7 @@ export interface Compared {
   megabytes: number;
 }
 
-/** A place, as rows name it. */
+/** A place, with the names that rows use. */
 export interface Where {
   path: string;
   rtt_ms: number;
@@ -20,7 +20,7 @@ export interface Where {
 }
 
 const LOOPBACK: Where = { path: 'loopback', rtt_ms: 0, loss_percent: 0, use: onLoopback };
-/** Hosts on a cable, whose packets have 1,500 bytes. */
+/** Two hosts on a cable with packets of 1,500 bytes. */
 const ETHERNET: Where = { path: 'ethernet', rtt_ms: 0, loss_percent: 0, use: onEthernet };
 
 /** Round trips in ms and loss in percent of the long paths. */
@@ -32,7 +32,7 @@ const LONG = [
   { rttMs: 100, lossPercent: 0 },
 ] as const;
 
-/** How much is sent over a long path, in MB: without loss, and with. */
+/** How much is sent over a long path, in MB: without and with loss. */
 const SENT = {
   ours: [128, 32],
   tcp: [256, 64],
@@ -65,7 +65,7 @@ export function longPath(shape: PathShape): Where {
   };
 }
 
-/** Every row, in the order in which they are measured. What a machine can't have is left out, and `say` is told. */
+/** All rows, in the order of measurement. Rows that this machine cannot measure are left out; `say` gets the reason. */
 export async function allCompared(say: (line: string) => void, whyNoPaths: string | undefined): Promise<Compared[]> {
   const foreign = [];
   const original = await originalPeer().catch((error: unknown) => void say(`left out: original (${String(error)})`));
@@ -73,7 +73,7 @@ export async function allCompared(say: (line: string) => void, whyNoPaths: strin
     foreign.push({ impl: 'original', implementation: { of: 'foreign', peer: original } as const });
   const pion = await pionPeer().catch((error: unknown) => void say(`left out: pion (${String(error)})`));
   if (pion !== undefined) foreign.push({ impl: 'pion raw', implementation: { of: 'foreign', peer: pion } as const });
-  else say('left out: pion, which needs Go');
+  else say('left out: pion (Go is not installed)');
   const { best, werift, libdatachannel } = OURS;
   const short = [werift, libdatachannel, ...MIXED, RAW, ...foreign, TCP];
   const rows: Compared[] = short.map((what) => ({ ...what, where: LOOPBACK, megabytes: 256 }));

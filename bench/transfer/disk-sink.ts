@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 
-/** Hashes what comes, writes it to a file, and flushes that at the end: what every receiver here does with its bytes. */
+/** Hashes the received bytes, writes them to a file and flushes it at the end, as every receiver of this benchmark does. */
 export class DiskSink {
   /** Resolves with the SHA-256, in hex, when all bytes are on disk. */
   readonly done: Promise<string>;
@@ -22,7 +22,7 @@ export class DiskSink {
     return new DiskSink(await open(path, 'w'), bytes);
   }
 
-  /** Takes the next bytes, which stay unchanged. Resolves when they are written. */
+  /** Takes the next bytes; the caller must not change them. Resolves when they are written. */
   async take(data: Uint8Array): Promise<void> {
     const at = this.#received;
     this.#received += data.byteLength;

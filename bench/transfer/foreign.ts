@@ -5,13 +5,13 @@ import { findOnPath } from '../../stack/find-on-path.ts';
 import { cacheFolder } from '../../stack/setup/cache-folder.ts';
 import { findPython } from '../../stack/setup/python.ts';
 
-/** What is compared with, in the versions that were current when the figures were taken. */
+/** The programs that we compare with, in the versions of the published figures. */
 const ORIGINAL = ['sleap-rtc==0.0.7', 'aiortc==1.16.0'];
 const PION = 'github.com/pion/webrtc/v4@v4.2.26';
 
 const PEERS = join(import.meta.dirname, 'peers');
 
-/** A program that speaks for one side: `command ...args send|receive PATH BYTES`. */
+/** A program that is one side of a transfer: `command ...args send|receive PATH BYTES`. */
 export interface ForeignPeer {
   command: string;
   args: string[];
@@ -30,7 +30,7 @@ export async function originalPeer(): Promise<ForeignPeer> {
   return { command: join(folder, 'bin/python'), args: [join(PEERS, 'original.py')] };
 }
 
-/** pion, built in a scratch folder of the cache; undefined where there is no Go. */
+/** pion, built in a scratch folder of the cache. Returns undefined if Go is not installed. */
 export async function pionPeer(): Promise<ForeignPeer | undefined> {
   const go = await findOnPath('go');
   if (go === undefined) return undefined;

@@ -5,14 +5,14 @@ import { join } from '../../transport/testing/join.ts';
 import { DiskSink } from './disk-sink.ts';
 import type { Implementation } from './task.ts';
 
-/** The size with which it is fastest, in bytes, and how much is kept in its buffer. */
+/** The message size with which it is fastest, and how much stays in its buffer, in bytes. */
 const MESSAGE_BYTES = 256 * 1024;
 const BUFFER_BYTES = 1024 * 1024;
 
 const connection_id = 'benchmark';
 const purpose = { job_id: 'benchmark', kind: 'dataset' } as const;
 
-/** node-datachannel by itself: one channel, nothing resumed or checked but a SHA-256 of the whole at the receiver. */
+/** node-datachannel by itself: one channel, no resume, and one SHA-256 over the whole file at the receiver. */
 export const nodeDatachannelRaw: Implementation = {
   async send({ serverUrl, path, ready }) {
     const signaling = await join(serverUrl, 'client-1');
@@ -57,7 +57,7 @@ function exchange(signaling: SignalingClient, peer: PeerConnection, target: stri
   });
 }
 
-/** Sends the file, keeping the buffer filled, and waits until the receiver says that it has all. */
+/** Sends the file with a full buffer and waits until the receiver confirms that it has everything. */
 async function pump(channel: DataChannel, path: string): Promise<void> {
   const done = Promise.withResolvers<void>();
   let low = Promise.withResolvers<void>();

@@ -14,7 +14,7 @@ import type { Implementation } from './task.ts';
 
 const purpose = { job_id: 'benchmark', kind: 'dataset' } as const;
 
-/** Our own transfer, on the WebRTC stack that SLEAP_RTC_WEBRTC names. */
+/** Our transfer, on the WebRTC stack that SLEAP_RTC_WEBRTC names. */
 export const ours: Implementation = {
   async send({ serverUrl, path, ready }) {
     const files = await describeFiles([{ absolutePath: path, path: basename(path) }]);

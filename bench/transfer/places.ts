@@ -11,7 +11,7 @@ const Url = z.object({ url: z.string() });
 /** Where processes run. */
 export type Side = Pick<Host, 'address' | 'run'>;
 
-/** Two sides, what lies between them, and the signaling server that both reach. */
+/** Two sides with a network between them, and the signaling server that both reach. */
 export interface Place {
   sender: Side;
   receiver: Side;
@@ -24,12 +24,12 @@ const thisMachine: Side = {
     execa(command, args, options),
 };
 
-/** This machine’s loopback, whose packets have up to 64 KiB. */
+/** This machine’s loopback, with packets of up to 64 KiB. */
 export function onLoopback<Result>(use: (place: Place) => Promise<Result>): Promise<Result> {
   return withRelay(thisMachine, (serverUrl) => use({ sender: thisMachine, receiver: thisMachine, serverUrl }));
 }
 
-/** Two hosts joined by a cable: a kernel’s own network without delay, but with Ethernet’s packets of 1,500 bytes. */
+/** Two hosts on a cable: the kernel’s network without delay, with Ethernet’s packets of 1,500 bytes. */
 export async function onEthernet<Result>(use: (place: Place) => Promise<Result>): Promise<Result> {
   const network = await Network.start({
     hosts: [

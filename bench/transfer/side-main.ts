@@ -1,6 +1,6 @@
 /**
- * One side of a measured transfer: `node side-main.ts IMPLEMENTATION send|receive SERVER PATH BYTES ADDRESS PORT`. Reports JSON lines
- * on stdout: the sender that it is ready, both what they used.
+ * One side of a measured transfer: `node side-main.ts IMPLEMENTATION send|receive SERVER PATH BYTES ADDRESS PORT`. It prints JSON
+ * lines: the sender prints when it is ready, and both sides print the time, CPU and memory that they used.
  */
 import { readFileSync } from 'node:fs';
 import { nodeDatachannelRaw } from './node-datachannel-raw.ts';

@@ -2,21 +2,21 @@
 export interface Task {
   /** URL of the test's signaling server. */
   serverUrl: string;
-  /** At the sender: the file. At the receiver: where it goes. */
+  /** Sender: the file. Receiver: the path to write it to. */
   path: string;
   /** Size of the file, in bytes. */
   bytes: number;
   /** The sender's own address. */
   address: string;
-  /** At the receiver: the sender's TCP port, where it has one. */
+  /** Receiver: the sender's TCP port, if it has one. */
   port: number;
-  /** Sender: it may be connected to now. Its CPU time counts from here. */
+  /** Sender: call this when the receiver may connect. The sender's CPU time counts from here. */
   ready: (port?: number) => void;
-  /** Receiver: the channel is open. Time and its CPU time count from here. */
+  /** Receiver: call this when the channel is open. The time and the receiver's CPU time count from here. */
   started: () => void;
 }
 
-/** An implementation: its two sides, each in a process of its own. `receive` gives the SHA-256 of what came, in hex. */
+/** An implementation has two sides, each in a process of its own. `receive` returns the SHA-256 of the received file, in hex. */
 export interface Implementation {
   send: (task: Task) => Promise<void>;
   receive: (task: Task) => Promise<string>;

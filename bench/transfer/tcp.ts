@@ -7,7 +7,7 @@ import type { Implementation } from './task.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** Plain TCP with SHA-256 at the receiver: the limit of what this machine can do. */
+/** Plain TCP with a SHA-256 at the receiver: the most that this machine can do. */
 export const tcp: Implementation = {
   async send({ path, address, ready }) {
     const server = createServer().listen(0, address);

@@ -15,12 +15,12 @@ const Used = z.object({
   sha256: z.string(),
 });
 
-/** An implementation in `side-main.ts`, and the stack that either side of ours uses; or another program. */
+/** An implementation of `side-main.ts` with the WebRTC stack of each side, or another program. */
 export type Implementation =
   | { of: 'ours' | 'raw' | 'tcp'; sender: string; receiver: string }
   | { of: 'foreign'; peer: ForeignPeer };
 
-/** The file that is sent, and the folder that it is sent to, which is made and removed. */
+/** The file to send, and the folder that receives it. The folder is made and removed. */
 export interface SentFile {
   path: string;
   bytes: number;
@@ -37,7 +37,7 @@ export interface Measured {
   to: number;
 }
 
-/** Sends the file once, each side in a process of its own. @throws where it does not arrive in time, or not as it was sent */
+/** Sends the file once, each side in a process of its own. @throws Error if it does not arrive in time, or if other bytes arrive */
 export async function transferOnce(
   implementation: Implementation,
   place: Place,
@@ -108,7 +108,7 @@ async function foreign(
   return [there, await sending.read(Used)];
 }
 
-/** A child process that talks in lines of JSON. */
+/** A child process that reads and writes lines of JSON. */
 class Process {
   readonly #child;
   readonly #lines: AsyncIterator<unknown>;
@@ -127,7 +127,7 @@ class Process {
 
   async line(): Promise<string> {
     const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error('it ended, or took too long');
+    if (done === true) throw new Error('the process ended, or took too long');
     return String(value);
   }
 
