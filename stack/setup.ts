@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findOnPath } from './find-on-path.ts';
+import { findOnPath } from './processes/find-on-path.ts';
 import { cacheFolder } from './setup/cache-folder.ts';
 import {
   type EnvironmentSpec,

@@ -2,9 +2,10 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { Child } from './child.ts';
-import { freePort } from './ports.ts';
-import { startProcess } from './process.ts';
+import type { Child } from './processes/child.ts';
+import { freePort } from './processes/ports.ts';
+import { startProcess } from './processes/process.ts';
+import { startTogether } from './processes/start-together.ts';
 import { startCognito } from './servers/cognito.ts';
 import { startDynamoDb } from './servers/dynamodb.ts';
 import { type S3Server, startS3 } from './servers/s3.ts';
@@ -20,7 +21,6 @@ import {
   signalingSettings,
 } from './settings.ts';
 import type { Tools } from './setup.ts';
-import { startTogether } from './start-together.ts';
 
 /** How long our own workers may take to finish or hand back what they do before they are killed. */
 const WORKER_GRACE_MS = 20_000;

@@ -9,7 +9,7 @@ import { CONTROL_QUEUE } from '../protocol/queues.ts';
 import { createCognitoSignIn } from '../signaling/auth/cognito-sign-in.ts';
 import { createIdTokenVerifier } from '../signaling/auth/verify-id-token.ts';
 import { readConfig as readSignalingConfig } from '../signaling/config.ts';
-import { freePort } from '../stack/ports.ts';
+import { freePort } from '../stack/processes/ports.ts';
 import { startServer } from '../stack/servers/start-server.ts';
 import { readConfig as readControlConfig } from '../workers/control/config.ts';
 import { readConfig as readGpuConfig } from '../workers/gpu/config.ts';

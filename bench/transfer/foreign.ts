@@ -1,7 +1,7 @@
 import { mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { findOnPath } from '../../stack/find-on-path.ts';
+import { findOnPath } from '../../stack/processes/find-on-path.ts';
 import { cacheFolder } from '../../stack/setup/cache-folder.ts';
 import { findPython } from '../../stack/setup/python.ts';
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { CreateRoomReply, ErrorReply } from '../../protocol/api.ts';
 import { isErrorCode, SleapRtcError } from '../../protocol/errors.ts';
 import { RoomKey } from '../../protocol/room-key.ts';
-import { startChild } from '../child.ts';
+import { startChild } from '../processes/child.ts';
 
 /** The command line itself. */
 export const CLI = join(import.meta.dirname, '../../cli/bin.js');

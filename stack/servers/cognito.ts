@@ -6,7 +6,7 @@ import {
   CreateUserPoolClientCommand,
   CreateUserPoolCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
-import { freePort } from '../ports.ts';
+import { freePort } from '../processes/ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
 
 /** Where a Cognito stand-in answers, and the pool for the researchers' ephemeral accounts. */

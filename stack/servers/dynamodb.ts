@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { startProcess } from '../process.ts';
+import { startProcess } from '../processes/process.ts';
 import type { ServerOptions } from './start-server.ts';
 
 const readyLine = z.object({ event: z.literal('ready'), endpoint: z.url() });

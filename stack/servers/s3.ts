@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { freePort } from '../ports.ts';
+import { freePort } from '../processes/ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
 
 /** The region that clients must name; SeaweedFS accepts any. */

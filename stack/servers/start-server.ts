@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Child, startChild } from '../child.ts';
-import { untilReady } from '../until-ready.ts';
+import { type Child, startChild } from '../processes/child.ts';
+import { untilReady } from '../processes/until-ready.ts';
 
 const PORT_ATTEMPTS = 5;
 const POLL_MS = 50;

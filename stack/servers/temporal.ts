@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SEARCH_ATTRIBUTES } from '../../protocol/queues.ts';
-import { freePort } from '../ports.ts';
+import { freePort } from '../processes/ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
 
 /**

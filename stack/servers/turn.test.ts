@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RTCPeerConnection } from 'werift';
-import { findOnPath } from '../find-on-path.ts';
+import { findOnPath } from '../processes/find-on-path.ts';
 import { withFolder } from '../testing/with-folder.ts';
 import { startTurn, type TurnServer } from './turn.ts';
 

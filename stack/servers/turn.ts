@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { findOnPath } from '../find-on-path.ts';
-import { freePort } from '../ports.ts';
+import { findOnPath } from '../processes/find-on-path.ts';
+import { freePort } from '../processes/ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
 
 /** Where a TURN (and STUN) server answers, and the secret from which time-limited credentials are made. */

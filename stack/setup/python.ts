@@ -2,7 +2,7 @@ import { isAbsolute } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { findOnPath } from '../find-on-path.ts';
+import { findOnPath } from '../processes/find-on-path.ts';
 
 /** Python versions for which sleap-nn is released; the upper one is exclusive. */
 const FROM = [3, 11] as const;

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { startChild } from '../child.ts';
+import { startChild } from '../processes/child.ts';
 
 /** One command of an installation. */
 export interface Step {

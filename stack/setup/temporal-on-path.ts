@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import { findOnPath } from '../find-on-path.ts';
+import { findOnPath } from '../processes/find-on-path.ts';
 
 /** The first server release with task queue fairness, on which our queues rely. */
 const FROM_SERVER = [1, 29] as const;

@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IceServer } from '../../protocol/signaling.ts';
 import { iceServersFor } from '../../signaling/ice/ice-servers.ts';
-import { findOnPath } from '../../stack/find-on-path.ts';
+import { findOnPath } from '../../stack/processes/find-on-path.ts';
 import type { WebRtcChoice } from '../../transport/index.ts';
 import { enginePairings } from '../../transport/testing/engine-pairings.ts';
 import { Owned } from '../../transport/testing/owned.ts';

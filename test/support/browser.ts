@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { brotliDecompress } from 'node:zlib';
 import { execa } from 'execa';
 import { type BrowserContext, chromium } from 'playwright-core';
-import { findOnPath } from '../../stack/find-on-path.ts';
+import { findOnPath } from '../../stack/processes/find-on-path.ts';
 
 const decompress = promisify(brotliDecompress);
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];

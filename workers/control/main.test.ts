@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { execa } from 'execa';
 import { SEARCH_ATTRIBUTES } from '../../protocol/queues.ts';
-import { freePort } from '../../stack/ports.ts';
+import { freePort } from '../../stack/processes/ports.ts';
 import { devServerWithShortHistories } from '../../test/workflows/servers.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));

@@ -1,4 +1,4 @@
-import { SleapRtcError } from '../protocol/errors.ts';
+import { SleapRtcError } from '../../protocol/errors.ts';
 import type { Child } from './child.ts';
 
 /** How long a server or process of the stack may take until it is ready. Cold caches on a busy machine need most of it. */

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { processesGone } from '../testing/processes-gone.ts';
 import { startChild } from './child.ts';
-import { processesGone } from './testing/processes-gone.ts';
 
 const SHELL_WITH_CHILD = 'sleep 300 & echo "$$ $!"; wait';
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SleapRtcError } from '../protocol/errors.ts';
+import { SleapRtcError } from '../../protocol/errors.ts';
 import { startProcess } from './process.ts';
 
 const readyLine = z.object({ event: z.literal('ready') }).loose();
