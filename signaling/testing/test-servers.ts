@@ -34,11 +34,15 @@ export interface TestServers extends AsyncDisposable {
 /** Starts the wanted servers in a folder of their own, which goes away with them. */
 export async function startTestServers(wanted: Wanted): Promise<TestServers> {
   const dir = await mkdtemp(join(tmpdir(), 'signaling-test-'));
-  const running = new Map<string, { stop(): Promise<void> }>();
-  const start = async <T extends { stop(): Promise<void> }>(name: Wanted[number], run: () => Promise<T>) => {
+  /** Ends each. Servers with data on disk are killed: nobody needs the data, and SeaweedFS may take 10 s to end by itself. */
+  const running = new Map<string, () => Promise<void>>();
+  const start = async <T extends { stop(): Promise<void>; kill?(): Promise<void> }>(
+    name: Wanted[number],
+    run: () => Promise<T>,
+  ) => {
     if (!wanted.includes(name)) return undefined;
     const server = await run();
-    running.set(name, server);
+    running.set(name, () => server.kill?.() ?? server.stop());
     return server;
   };
   const { weed, temporal: temporalCommand } = await ensureTools({ parts: ['servers'] });
@@ -65,7 +69,7 @@ export async function startTestServers(wanted: Wanted): Promise<TestServers> {
     SLEAP_RTC_TURN_SECRET: 'turn-secret',
   });
   const stop = async () => {
-    await Promise.all([...running.values()].map((server) => server.stop()));
+    await Promise.all([...running.values()].map((end) => end()));
     await rm(dir, { recursive: true, force: true });
   };
   return {
@@ -95,7 +99,7 @@ export async function startTestServers(wanted: Wanted): Promise<TestServers> {
       };
     },
     async end(server) {
-      await running.get(server)?.stop();
+      await running.get(server)?.();
       running.delete(server);
     },
     [Symbol.asyncDispose]: stop,

@@ -60,7 +60,7 @@ export async function devServer(): Promise<DevServer> {
     env,
     async stop() {
       await env.teardown();
-      await server.stop();
+      await server.kill();
       await rm(dir, { recursive: true, force: true });
     },
   };

@@ -1,43 +1,28 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { emptyManifest } from '../../protocol/manifest.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { type S3Server, startS3 } from '../../stack/servers/s3.ts';
-import { ensureTools } from '../../stack/setup.ts';
+import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
 import { ManifestWatch } from './manifest-watch.ts';
 
-const Bucket = 'rooms';
 const signal = new AbortController().signal;
 
 describe('a worker’s copy of the manifest', function () {
   this.timeout(60_000);
-  let dir: string;
-  let server: S3Server;
-  let s3: S3Client;
+  let storage: TestS3;
 
   before(async () => {
-    const { weed } = await ensureTools({ parts: ['servers'] });
-    dir = await mkdtemp(join(tmpdir(), 'manifest-watch-'));
-    server = await startS3({ dir, weed, buckets: [Bucket] });
-    const { endpoint, region, accessKeyId, secretAccessKey } = server;
-    s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+    storage = await startTestS3();
   });
-  after(async () => {
-    s3?.destroy();
-    await server?.stop();
-    await rm(dir, { recursive: true, force: true });
-  });
+  after(() => storage?.stop());
 
   const put = (room: string, Body: string) =>
-    s3.send(new PutObjectCommand({ Bucket, Key: s3Layout.manifest(room), Body }));
+    storage.s3.send(new PutObjectCommand({ Bucket: storage.bucket, Key: s3Layout.manifest(room), Body }));
   const watch = (room: string, refreshMs?: number) =>
     new ManifestWatch({
-      s3,
-      bucket: Bucket,
+      s3: storage.s3,
+      bucket: storage.bucket,
       room,
       logger: pino({ level: 'silent' }),
       ...(refreshMs ? { refreshMs } : {}),
