@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, connectionFlags } from '../base-command.ts';
-import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib/job/job-flags.ts';
-import { outcomeSummary } from '../lib/output/outcome-summary.ts';
+import { outcomeSummary } from '../lib/results/outcome-summary.ts';
+import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib/submit/job-flags.ts';
 
 /** `sleap-rtc infer INPUT` */
 export default class Infer extends BaseCommand {
@@ -39,7 +39,7 @@ export default class Infer extends BaseCommand {
     const { args, flags } = await this.parse(Infer);
     const api = await this.jobApi(flags);
     const [{ runInference }, { createDisplay }] = await Promise.all([
-      import('../lib/job/run-inference.ts'),
+      import('../lib/submit/run-inference.ts'),
       import('../lib/output/display.ts'),
     ]);
     const display = createDisplay();

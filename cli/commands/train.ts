@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, connectionFlags } from '../base-command.ts';
-import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib/job/job-flags.ts';
-import { outcomeSummary } from '../lib/output/outcome-summary.ts';
+import { outcomeSummary } from '../lib/results/outcome-summary.ts';
+import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib/submit/job-flags.ts';
 
 /** `sleap-rtc train LABELS` */
 export default class Train extends BaseCommand {
@@ -63,7 +63,7 @@ export default class Train extends BaseCommand {
     const api = await this.jobApi(flags);
     // WebRTC is loaded only where it is needed: it costs every other command's start-up.
     const [{ runTraining }, { createDisplay }] = await Promise.all([
-      import('../lib/job/run-training.ts'),
+      import('../lib/submit/run-training.ts'),
       import('../lib/output/display.ts'),
     ]);
     const display = createDisplay();

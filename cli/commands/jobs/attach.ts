@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, connectionFlags } from '../../base-command.ts';
-import { onInterruptFlag } from '../../lib/job/job-flags.ts';
-import { outcomeSummary } from '../../lib/output/outcome-summary.ts';
+import { outcomeSummary } from '../../lib/results/outcome-summary.ts';
+import { onInterruptFlag } from '../../lib/submit/job-flags.ts';
 
 /** `sleap-rtc jobs attach ID` */
 export default class JobsAttach extends BaseCommand {
@@ -21,7 +21,7 @@ export default class JobsAttach extends BaseCommand {
     const { args, flags } = await this.parse(JobsAttach);
     const api = await this.jobApi(flags);
     const [{ attachJob }, { createDisplay }] = await Promise.all([
-      import('../../lib/job/attach-job.ts'),
+      import('../../lib/submit/attach-job.ts'),
       import('../../lib/output/display.ts'),
     ]);
     const display = createDisplay();

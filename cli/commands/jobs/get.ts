@@ -1,8 +1,8 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, connectionFlags } from '../../base-command.ts';
-import { getResults } from '../../lib/job/get-results.ts';
 import { createDisplay } from '../../lib/output/display.ts';
-import { outcomeSummary } from '../../lib/output/outcome-summary.ts';
+import { getResults } from '../../lib/results/get-results.ts';
+import { outcomeSummary } from '../../lib/results/outcome-summary.ts';
 
 /** `sleap-rtc jobs get ID` */
 export default class JobsGet extends BaseCommand {

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import { BaseCommand, connectionFlags } from '../../base-command.ts';
-import { downloadModel } from '../../lib/job/download-files.ts';
-import { findModel } from '../../lib/job/find-model.ts';
-import { checkOutputFolder, placeFolder } from '../../lib/job/place-folder.ts';
-import { retryOptions, retryWhileUnavailable } from '../../lib/job/watch-job.ts';
+import { retryOptions, retryWhileUnavailable } from '../../lib/api/retry-while-unavailable.ts';
+import { findModel } from '../../lib/inputs/find-model.ts';
 import { createDisplay } from '../../lib/output/display.ts';
 import { JobProgress } from '../../lib/output/job-progress.ts';
 import { bytes, count } from '../../lib/output/words.ts';
+import { downloadModel } from '../../lib/results/download-files.ts';
+import { checkOutputFolder, placeFolder } from '../../lib/results/place-folder.ts';
 
 /** `sleap-rtc models download REF` */
 export default class ModelsDownload extends BaseCommand {

@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core';
 import { BaseCommand, connectionFlags } from '../../base-command.ts';
-import { findModel } from '../../lib/job/find-model.ts';
+import { findModel } from '../../lib/inputs/find-model.ts';
 import { aliasesOf } from '../../lib/output/model-words.ts';
 import { fields } from '../../lib/output/table.ts';
 import { bytes, duration, loss, when } from '../../lib/output/words.ts';

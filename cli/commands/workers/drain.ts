@@ -18,8 +18,8 @@ export default class WorkersDrain extends BaseCommand {
     const { args, flags } = await this.parse(WorkersDrain);
     const api = await this.roomApi(flags);
     const [{ enterRoom }, { askToDrain }] = await Promise.all([
-      import('../../lib/job/enter-room.ts'),
-      import('../../lib/job/ask-to-drain.ts'),
+      import('../../lib/room/enter-room.ts'),
+      import('../../lib/room/ask-to-drain.ts'),
     ]);
     const signaling = await enterRoom(api, {
       peerId: `cli-${randomUUID().slice(0, 13)}`,

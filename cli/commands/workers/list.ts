@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { BaseCommand, connectionFlags } from '../../base-command.ts';
-import { requirementFlags, requirementsOf } from '../../lib/job/job-flags.ts';
-import { filtersOf } from '../../lib/job/worker-wait.ts';
 import { table } from '../../lib/output/table.ts';
 import { when } from '../../lib/output/words.ts';
+import { filtersOf } from '../../lib/room/worker-wait.ts';
+import { requirementFlags, requirementsOf } from '../../lib/submit/job-flags.ts';
 
 /** `sleap-rtc workers list` */
 export default class WorkersList extends BaseCommand {
@@ -13,7 +13,7 @@ export default class WorkersList extends BaseCommand {
   async run(): Promise<object> {
     const { flags } = await this.parse(WorkersList);
     const api = await this.roomApi(flags);
-    const { enterRoom } = await import('../../lib/job/enter-room.ts');
+    const { enterRoom } = await import('../../lib/room/enter-room.ts');
     const peerId = `cli-${randomUUID().slice(0, 13)}`;
     const signaling = await enterRoom(api, { peerId, metadata: { tags: [], properties: {} } });
     try {

@@ -1,8 +1,8 @@
 import { isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal, type JobPhase, type JobStatus, type Staging } from '../../../protocol/job.ts';
+import type { Followed } from '../follow/follow-job.ts';
 import { type CollectedModel, collectModels } from './collect-models.ts';
 import { collectPredictions } from './collect-predictions.ts';
-import type { Followed } from './follow-job.ts';
 import type { OutcomeContext } from './outcome-context.ts';
 
 /** How a job ended for this process. */

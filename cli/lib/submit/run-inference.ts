@@ -1,9 +1,9 @@
 import type { RoomApi } from '../api/api-client.ts';
-import { type InferenceOptions, inferenceSpec } from '../inputs/inference-spec.ts';
 import { prepareInference } from '../inputs/prepare-inference.ts';
 import type { Display } from '../output/display.ts';
+import type { JobOutcome } from '../results/job-outcome.ts';
 import { chooseModels } from './choose-models.ts';
-import type { JobOutcome } from './job-outcome.ts';
+import { type InferenceOptions, inferenceSpec } from './inference-spec.ts';
 import { type RunOptions, runJob } from './run-job.ts';
 
 /** What `infer` was asked to do. */

@@ -5,19 +5,19 @@ import type { JobSpec } from '../../../protocol/job.ts';
 import type { Manifest } from '../../../protocol/manifest.ts';
 import { describeFiles } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
+import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
+import { endInterrupted, type OnInterrupt, whenInterrupted } from '../follow/end-interrupted.ts';
+import { JobFollower } from '../follow/follow-job.ts';
 import type { PreparedFiles } from '../inputs/prepared-files.ts';
 import type { Display } from '../output/display.ts';
 import { JobProgress } from '../output/job-progress.ts';
 import { bytes, count } from '../output/words.ts';
+import type { JobOutcome } from '../results/job-outcome.ts';
+import { jobOutcome } from '../results/job-outcome.ts';
+import { partialFolder, removePartial } from '../results/partial-folder.ts';
+import { checkOutputFolder } from '../results/place-folder.ts';
 import { openHashCache } from '../settings/hash-cache.ts';
-import { endInterrupted, type OnInterrupt, whenInterrupted } from './end-interrupted.ts';
-import { JobFollower } from './follow-job.ts';
-import type { JobOutcome } from './job-outcome.ts';
-import { jobOutcome } from './job-outcome.ts';
-import { forgetJob, type JobRecord, rememberJob } from './job-record.ts';
-import { partialFolder, removePartial } from './partial-folder.ts';
-import { checkOutputFolder } from './place-folder.ts';
-import { retryOptions, retryWhileUnavailable } from './watch-job.ts';
+import { forgetJob, type JobRecord, rememberJob } from './remembered-job.ts';
 
 /** How a job is to be run, whatever it does. */
 export interface RunOptions {

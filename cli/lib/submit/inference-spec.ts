@@ -1,6 +1,6 @@
 import type { FileEntry } from '../../../protocol/files.ts';
 import { InferenceSpec, type JobRequirements } from '../../../protocol/job.ts';
-import type { PreparedInference } from './prepare-inference.ts';
+import type { PreparedInference } from '../inputs/prepare-inference.ts';
 import { notAccepted } from './training-spec.ts';
 
 /** What the researcher chose besides the input. */

@@ -1,7 +1,7 @@
-import type { JobOutcome } from '../job/job-outcome.ts';
-import { stagingWords } from './staging-words.ts';
-import { fields } from './table.ts';
-import { duration } from './words.ts';
+import { stagingWords } from '../output/staging-words.ts';
+import { fields } from '../output/table.ts';
+import { duration } from '../output/words.ts';
+import type { JobOutcome } from './job-outcome.ts';
 
 /** What a researcher is told at the end of `train`, `infer` and `jobs attach`: what was made, where it is, what to do next. */
 export function outcomeSummary(outcome: JobOutcome): string {

@@ -4,7 +4,7 @@ import type { FileEntry } from '../../../protocol/files.ts';
 import { type JobRequirements, TrainingSpec } from '../../../protocol/job.ts';
 import type { Manifest } from '../../../protocol/manifest.ts';
 import { datasetHash, modelId } from '../../../protocol/model-id.ts';
-import type { PreparedTraining } from './prepare-training.ts';
+import type { PreparedTraining } from '../inputs/prepare-training.ts';
 
 /** What the researcher chose besides labels and configs. */
 export interface TrainingOptions {

@@ -5,12 +5,13 @@ import type { JobPhase, JobRequirements, JobSpec, JobStatus, Staging } from '../
 import type { HashCache, SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { pause } from '../api/http.ts';
+import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
 import type { JobProgress } from '../output/job-progress.ts';
-import { askWorkers } from './ask-workers.ts';
-import { enterRoom } from './enter-room.ts';
+import { askWorkers } from '../room/ask-workers.ts';
+import { enterRoom } from '../room/enter-room.ts';
+import { reasonToWait, type WaitReason } from '../room/worker-wait.ts';
 import { JobPeer } from './job-peer.ts';
-import { retryOptions, retryWhileUnavailable, watchJob } from './watch-job.ts';
-import { reasonToWait, type WaitReason } from './worker-wait.ts';
+import { watchJob } from './watch-job.ts';
 
 /** How long results that are on their way are waited for once the job has ended, in ms; then S3 has them. */
 const SETTLE_MS = 30_000;

@@ -1,11 +1,11 @@
 import { constants, copyFile, link, readdir, rm } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
+import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
+import type { Followed } from '../follow/follow-job.ts';
 import { downloadPredictions } from './download-files.ts';
-import type { Followed } from './follow-job.ts';
 import type { OutcomeContext } from './outcome-context.ts';
 import { partialFolder } from './partial-folder.ts';
-import { retryOptions, retryWhileUnavailable } from './watch-job.ts';
 
 /**
  * Brings a finished inference's files to their place in the output folder: what came over WebRTC, else from S3. Nobody's

@@ -1,9 +1,9 @@
 import type { RoomApi } from '../api/api-client.ts';
 import { prepareTraining, type TrainingInputs } from '../inputs/prepare-training.ts';
-import { refuseKnownModels, type TrainingOptions, trainingSpec } from '../inputs/training-spec.ts';
 import type { Display } from '../output/display.ts';
-import type { JobOutcome } from './job-outcome.ts';
+import type { JobOutcome } from '../results/job-outcome.ts';
 import { type RunOptions, runJob } from './run-job.ts';
+import { refuseKnownModels, type TrainingOptions, trainingSpec } from './training-spec.ts';
 
 /** What `train` was asked to do. */
 export interface TrainingRequest {

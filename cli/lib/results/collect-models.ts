@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { TrainingRun } from '../../../protocol/job.ts';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
+import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
+import type { Followed } from '../follow/follow-job.ts';
 import { downloadModel } from './download-files.ts';
-import type { Followed } from './follow-job.ts';
 import type { OutcomeContext } from './outcome-context.ts';
 import { partialFolder } from './partial-folder.ts';
 import { placeFolder } from './place-folder.ts';
-import { retryOptions, retryWhileUnavailable } from './watch-job.ts';
 
 /** A model on the researcher's disk. */
 export interface CollectedModel {

@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { Manifest, ModelEntry } from '../../../protocol/manifest.ts';
-import { findModel } from './find-model.ts';
+import { findModel } from '../inputs/find-model.ts';
 
 /** Heads that see one animal at a time, at places that a centroid model has found. */
 const SECOND_STAGE: readonly string[] = ['centered_instance', 'multi_class_topdown'];

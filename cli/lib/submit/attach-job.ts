@@ -3,19 +3,19 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal } from '../../../protocol/job.ts';
 import { describeFiles, type HashCache, type SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
+import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
+import { endInterrupted, type OnInterrupt, whenInterrupted } from '../follow/end-interrupted.ts';
+import { type Followed, JobFollower } from '../follow/follow-job.ts';
 import { prepareInference } from '../inputs/prepare-inference.ts';
 import { prepareTraining } from '../inputs/prepare-training.ts';
 import type { PreparedFiles } from '../inputs/prepared-files.ts';
 import type { Display } from '../output/display.ts';
 import { JobProgress } from '../output/job-progress.ts';
+import { type JobOutcome, jobOutcome } from '../results/job-outcome.ts';
+import { partialFolder, removePartial } from '../results/partial-folder.ts';
+import { checkOutputFolder } from '../results/place-folder.ts';
 import { openHashCache } from '../settings/hash-cache.ts';
-import { endInterrupted, type OnInterrupt, whenInterrupted } from './end-interrupted.ts';
-import { type Followed, JobFollower } from './follow-job.ts';
-import { type JobOutcome, jobOutcome } from './job-outcome.ts';
-import { forgetJob, type JobRecord, recallJob } from './job-record.ts';
-import { partialFolder, removePartial } from './partial-folder.ts';
-import { checkOutputFolder } from './place-folder.ts';
-import { retryOptions, retryWhileUnavailable } from './watch-job.ts';
+import { forgetJob, type JobRecord, recallJob } from './remembered-job.ts';
 
 /** What `jobs attach` was asked to do. */
 export interface AttachRequest {
