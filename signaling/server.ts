@@ -1,152 +1,97 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express from 'express';
+import express, { type Router } from 'express';
 import type { Logger } from 'pino';
 import pino from 'pino';
 import type { WebSocketServer } from 'ws';
 import { createApp } from './api/app.ts';
+import { curveRoutes } from './api/curve-routes.ts';
 import { jobRoutes } from './api/job-routes.ts';
 import { modelRoutes } from './api/model-routes.ts';
 import { openRoutes } from './api/open-routes.ts';
+import { pageRoutes } from './api/page-routes.ts';
 import { roomRoutes } from './api/room-routes.ts';
-import { createCognitoSignIn } from './auth/cognito-sign-in.ts';
-import { createIdTokenVerifier } from './auth/verify-id-token.ts';
-import { type AwsClients, createAwsClients } from './aws.ts';
+import type { AwsClients } from './aws.ts';
+import { type Backends, createBackends } from './backends.ts';
 import type { SignalingConfig } from './config.ts';
-import { curveRoutes } from './curves/curve-routes.ts';
 import { LossCurves } from './curves/loss-curves.ts';
-import { createCurveReader } from './curves/read-curves.ts';
 import { iceServersFor } from './ice/ice-servers.ts';
-import { ensureSearchAttributes } from './jobs/search-attributes.ts';
-import { Temporal } from './jobs/temporal.ts';
-import { createTemporalJobs } from './jobs/temporal-jobs.ts';
-import { createJobLogReader } from './models/job-logs.ts';
-import { createS3RoomFiles } from './models/room-files.ts';
 import { findPageFiles } from './page/page-files.ts';
-import { pageRoutes } from './page/page-routes.ts';
 import { PeerDirectory } from './peers/directory.ts';
 import { ProgressMemory } from './peers/last-progress.ts';
 import { CLOSE } from './peers/limits.ts';
 import { Liveness } from './peers/liveness.ts';
+import type { PeerServices } from './peers/registration.ts';
 import { serveSocket } from './peers/socket.ts';
-import { createDynamoRoomStore } from './rooms/dynamo-room-store.ts';
 import { startRoomKeeper } from './rooms/room-keeper.ts';
 import { Rooms } from './rooms/rooms.ts';
-import { ensureRoomsTable } from './rooms/rooms-table.ts';
-import { createS3RoomRecords } from './rooms/s3-room-records.ts';
-import { startStateBackup } from './state/state-backup.ts';
+import { type StateBackup, startStateBackup } from './state/state-backup.ts';
 
 /** A running signaling server. */
 export interface SignalingServer extends AsyncDisposable {
   /** `http://host:port`, where it listens. */
   url: string;
-  /** Sends peers away, answers what is under way, saves the state and frees everything. Safe to call twice. */
+  /** Disconnects the peers, answers the requests under way, saves the state and frees everything. Safe to call twice. */
   stop(): Promise<void>;
+}
+
+export interface SignalingServerOptions {
+  /** Default: one that logs to stdout. */
+  logger?: Logger;
+  /** Clock for the lifetime of rooms. Default: the system's. */
+  now?: () => Date;
+  /** AWS clients for the production backends; the server destroys them when it stops. Default: from the environment. */
+  aws?: AwsClients;
+  /** Replaces the production backends, e.g. by the ones in memory; the server closes them when it stops. */
+  backends?: Backends;
 }
 
 /** How long requests under way may take when the server stops. */
 const STOP_GRACE_MS = 2000;
 
 /**
- * Starts the signaling server.
- * Starts also while Temporal, S3 or Cognito are away: what needs them answers so until they are back.
- * @param options `aws` clients of your own, which are ended with the server; `now` another clock for the rooms' life
- * @throws where the port is taken, or the table of rooms has to be made and cannot be
+ * Starts the signaling server. It starts also while Temporal, S3 or Cognito are unavailable: requests that need them are
+ * answered with an error until they are back.
+ * @throws if the port is taken, or the table of rooms has to be created and cannot be
  */
 export async function startSignalingServer(
   config: SignalingConfig,
-  options: { logger?: Logger; now?: () => Date; aws?: AwsClients } = {},
+  options: SignalingServerOptions = {},
 ): Promise<SignalingServer> {
   const logger = options.logger ?? pino({ name: 'signaling' });
   const now = options.now ?? (() => new Date());
   const stopping = new AbortController();
   const pageFiles = await findPageFiles();
-
-  const aws = options.aws ?? createAwsClients(config);
-  if (config.rooms.createTable) await ensureRoomsTable(aws.dynamo, config.rooms.table, logger);
-  const rooms = new Rooms({
-    store: createDynamoRoomStore(aws.dynamo, config.rooms.table),
-    records: createS3RoomRecords(aws.s3, config.bucket),
-    now,
-  });
-  const verifyIdToken = createIdTokenVerifier(config.cognito);
-
-  const temporal = new Temporal(config.temporal);
-  const jobs = createTemporalJobs(temporal, config.temporal);
-  const attributes = ensureSearchAttributes(temporal, {
-    namespace: config.temporal.namespace,
-    logger,
-    signal: stopping.signal,
-  });
-
-  const directory = new PeerDirectory({ onChange: () => backup.changed() });
-  const progress = new ProgressMemory({ onChange: () => backup.changed() });
-  const curves = new LossCurves({ onChange: () => backup.changed() });
-  const backup = await startStateBackup({
-    directory,
-    progress,
-    curves,
-    s3: aws.s3,
-    bucket: config.stateBucket,
-    logger,
-    now,
-  });
-
+  const backends = options.backends ?? (await createBackends(config, { logger, aws: options.aws }));
+  const { jobs } = backends;
+  const rooms = new Rooms({ ...backends.rooms, now });
+  const { services, backup } = await createServices(config, { backends, rooms, logger, now });
   const keeper = startRoomKeeper({
     rooms,
-    sources: [async () => directory.activeRooms(), () => jobs.runningRooms()],
+    sources: [async () => services.directory.activeRooms(), () => jobs.runningRooms()],
     logger,
   });
-
   const liveness = new Liveness();
-  const services = {
-    directory,
-    progress,
-    curves,
-    rooms,
-    verifyIdToken,
-    iceServersFor: (userId: string) => iceServersFor(userId, config.ice, now()),
-  };
   const app = express();
   const server = createServer(app);
   const { sockets } = createApp({
     app,
     server,
     serveSocket: (socket) => serveSocket(socket, { services, liveness, logger }),
-    routers: [
-      openRoutes({ signIn: createCognitoSignIn(aws.cognito, config.cognito), ...config.limits }),
-      roomRoutes({ rooms, directory, verifyIdToken, ...config.limits }),
-      modelRoutes({ rooms, files: createS3RoomFiles(aws.s3, config.bucket), verifyIdToken }),
-      jobRoutes({
-        rooms,
-        jobs,
-        directory,
-        readLogs: createJobLogReader(aws.s3, config.bucket),
-        verifyIdToken,
-        stopping: stopping.signal,
-      }),
-      curveRoutes({
-        rooms,
-        readCurves: createCurveReader({ live: curves, jobs, s3: aws.s3, bucket: config.bucket }),
-        verifyIdToken,
-      }),
-      pageRoutes(pageFiles),
-    ],
+    routers: [...apiRoutes(config, { backends, rooms, services, stopping: stopping.signal }), pageRoutes(pageFiles)],
     trustedProxies: config.limits.trustedProxies,
     logger,
   });
 
   async function stop(): Promise<void> {
     stopping.abort();
-    // Before the peers are sent away, so that the backup still has them.
+    // Before the peers are disconnected, so that the backup still has them.
     await backup.stop();
     await closeServer(server, sockets);
     liveness.stop();
     await keeper.stop();
-    await attributes;
-    await temporal.close();
-    aws.destroy();
+    await backends.close();
   }
   let stopped: Promise<void> | undefined;
   const stopOnce = () => {
@@ -162,6 +107,51 @@ export async function startSignalingServer(
     throw error;
   }
   return { url: urlOf(server), stop: stopOnce, [Symbol.asyncDispose]: stopOnce };
+}
+
+/** The state that the server has in memory, restored from the last backup, and what sockets are served with. */
+async function createServices(
+  config: SignalingConfig,
+  parts: { backends: Backends; rooms: Rooms; logger: Logger; now: () => Date },
+): Promise<{ services: PeerServices; backup: StateBackup }> {
+  const { backends, rooms, logger, now } = parts;
+  const onChange = () => backup.changed();
+  const directory = new PeerDirectory({ onChange });
+  const progress = new ProgressMemory({ onChange });
+  const curves = new LossCurves({ onChange });
+  const backup: StateBackup = await startStateBackup({
+    directory,
+    progress,
+    curves,
+    store: backends.state,
+    logger,
+    now,
+  });
+  const services: PeerServices = {
+    directory,
+    progress,
+    curves,
+    rooms,
+    verifyIdToken: backends.verifyIdToken,
+    iceServersFor: (userId) => iceServersFor(userId, config.ice, now()),
+  };
+  return { services, backup };
+}
+
+function apiRoutes(
+  { limits }: SignalingConfig,
+  parts: { backends: Backends; rooms: Rooms; services: PeerServices; stopping: AbortSignal },
+): Router[] {
+  const { backends, rooms, services, stopping } = parts;
+  const { verifyIdToken, jobs, files, readJobLogs } = backends;
+  const { directory, curves } = services;
+  return [
+    openRoutes({ signIn: backends.signIn, ...limits }),
+    roomRoutes({ rooms, directory, verifyIdToken, ...limits }),
+    modelRoutes({ rooms, files, verifyIdToken }),
+    jobRoutes({ rooms, jobs, directory, readLogs: readJobLogs, verifyIdToken, stopping }),
+    curveRoutes({ rooms, readCurves: backends.curveReader(curves), verifyIdToken }),
+  ];
 }
 
 async function closeServer(server: Server, sockets: WebSocketServer): Promise<void> {

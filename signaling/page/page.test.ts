@@ -6,9 +6,9 @@ import { createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { unknownPath } from '../api/error-reply.ts';
+import { pageRoutes } from '../api/page-routes.ts';
 import { safeHeaders } from '../api/safe-headers.ts';
 import { findPageFiles } from './page-files.ts';
-import { pageRoutes } from './page-routes.ts';
 
 describe('the page as the server serves it', () => {
   let server: Server;

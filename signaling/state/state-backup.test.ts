@@ -6,6 +6,7 @@ import { LossCurves } from '../curves/loss-curves.ts';
 import { PeerDirectory } from '../peers/directory.ts';
 import { ProgressMemory } from '../peers/last-progress.ts';
 import { startTestServers, type TestServers } from '../testing/test-servers.ts';
+import { createS3StateStore } from './s3-state-store.ts';
 import { startStateBackup } from './state-backup.ts';
 
 const logger = pino({ level: 'silent' });
@@ -43,8 +44,8 @@ describe('the state backup on real S3', () => {
     const progress = new ProgressMemory({ onChange: () => backup.changed() });
     const curves = new LossCurves({ onChange: () => backup.changed() });
     const { s3 } = servers.aws();
-    const bucket = servers.config.stateBucket;
-    const backup = await startStateBackup({ directory, progress, curves, s3, bucket, logger, now });
+    const store = createS3StateStore(s3, servers.config.stateBucket ?? '');
+    const backup = await startStateBackup({ directory, progress, curves, store, logger, now });
     return { directory, progress, curves, backup, s3 };
   }
 

@@ -1,11 +1,10 @@
-import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import type { LossCurves } from '../curves/loss-curves.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import type { ProgressMemory } from '../peers/last-progress.ts';
 import { RESTORE_GRACE_MS } from '../peers/limits.ts';
-import { createS3StateStore } from './s3-state-store.ts';
 import { StateKeeper } from './state-keeper.ts';
+import type { StateStore } from './state-store.ts';
 
 /** The running backup. */
 export interface StateBackup {
@@ -24,15 +23,14 @@ export async function startStateBackup(options: {
   directory: PeerDirectory;
   progress: ProgressMemory;
   curves: LossCurves;
-  s3: S3Client;
-  bucket: string | null;
+  /** Undefined if the state is not backed up. */
+  store: StateStore | undefined;
   logger: Logger;
   now: () => Date;
   graceMs?: number;
 }): Promise<StateBackup> {
-  const { directory, progress, curves, logger } = options;
-  if (options.bucket === null) return { changed: () => undefined, stop: async () => undefined };
-  const store = createS3StateStore(options.s3, options.bucket);
+  const { directory, progress, curves, store, logger } = options;
+  if (store === undefined) return { changed: () => undefined, stop: async () => undefined };
   const keeper = new StateKeeper({
     store,
     logger,

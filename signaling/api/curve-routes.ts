@@ -2,10 +2,10 @@ import { Router } from 'express';
 import type { CurveReply } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
-import { requireIdentity, requireRoom, roomOf } from '../api/require-room.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
+import type { ReadCurves } from '../curves/read-curves.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import type { ReadCurves } from './read-curves.ts';
+import { requireIdentity, requireRoom, roomOf } from './require-room.ts';
 
 /** The loss curves of a room's jobs. */
 export function curveRoutes(parts: {

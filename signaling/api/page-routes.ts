@@ -1,5 +1,5 @@
 import { type RequestHandler, Router } from 'express';
-import type { PageFile, PageFiles } from './page-files.ts';
+import type { PageFile, PageFiles } from '../page/page-files.ts';
 
 /** Scripts, styles and connections of this server only, and the import map, known by its hash. */
 function contentSecurityPolicy({ inlineScripts }: PageFile): string {
