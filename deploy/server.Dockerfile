@@ -11,7 +11,7 @@ FROM ${NODE_IMAGE}
 ENV NODE_ENV=production \
     NODE_OPTIONS=--disable-warning=ExperimentalWarning
 WORKDIR /app
-# Sources are run as they are, so the layers are: Node, dependencies (change seldom), ours (under a megabyte).
+# Node runs the sources directly. Layers: Node, dependencies (they seldom change), our code (under a megabyte).
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY protocol ./protocol
@@ -23,7 +23,7 @@ COPY workers ./workers
 COPY signaling ./signaling
 COPY dashboard ./dashboard
 COPY deploy/checks ./deploy/checks
-# `node`, by number, so that Kubernetes can see that it is not root.
+# The user `node`, by number, so that Kubernetes can see that it is not root.
 USER 1000
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=6 \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks everything in deploy/ that can be checked without Docker, a cluster or an AWS account, with tools of pinned versions in
-# a throw-away Python environment: the composition, the Dockerfiles, the Kubernetes manifests, and, where Terraform or OpenTofu
-# is installed, the form of deploy/terraform.
+# a throw-away Python environment: the composition, the Dockerfiles, the Kubernetes manifests, and, if Terraform or OpenTofu
+# is installed, the format of deploy/terraform.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scratch=$(mktemp -d)
@@ -28,7 +28,7 @@ echo 'shell scripts'
 for script in deploy/*.sh deploy/temporal/*.sh; do bash -n "$script"; done
 
 if tofu=$(command -v tofu || command -v terraform); then
-  echo 'form of the Terraform files'
+  echo 'format of the Terraform files'
   "$tofu" fmt -check -recursive deploy/terraform
 else
   echo 'not checked: Terraform files (neither tofu nor terraform is installed)'

@@ -1,7 +1,7 @@
 # The GPU worker: `docker build -f deploy/worker.Dockerfile .`; without a GPU (profile cpu): --build-arg BASE_IMAGE=node:22…
 # --build-arg REQUIREMENTS=sleap-nn.txt. The driver comes from the host (NVIDIA Container Toolkit), every other CUDA library
-# from PyTorch's own wheels, so the `base` flavour of the CUDA image is enough. Its first minor version, since the image refuses
-# drivers older than itself, and PyTorch's CUDA 13.x runs on any driver of 13 (580 and later).
+# from PyTorch's own wheels, so the `base` flavour of the CUDA image is enough. The image is the first minor version because
+# it refuses older drivers, while PyTorch's CUDA 13.x runs on every driver of 13 (580 and later).
 ARG NODE_IMAGE=node:22.23.3-bookworm-slim@sha256:43ac6c60b8f89723f746e8a92ce91abd5017e627ce1ddfe4238355d3a30b772c
 ARG BASE_IMAGE=nvidia/cuda:13.0.2-base-ubuntu24.04
 
@@ -11,7 +11,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --no-audit --no-fund && npm cache clean --force
 
 FROM ${BASE_IMAGE}
-# OpenCV and Skia, which sleap-nn imports, are linked to these; their versions are the distribution's.
+# sleap-nn imports OpenCV and Skia, which need these libraries, in the distribution's versions.
 # hadolint ignore=DL3008
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
@@ -20,7 +20,7 @@ RUN apt-get update \
  && useradd --uid 10001 --create-home --shell /usr/sbin/nologin sleap \
  && install -d -o sleap -g sleap /var/lib/sleap-rtc
 
-# The same locks and installer as the quickstart's; by far the largest layer, and the one that changes least.
+# The locks and the installer are the quickstart's. This is by far the largest layer, and it changes least.
 ARG REQUIREMENTS=sleap-nn-gpu.txt
 COPY stack/requirements/tools.txt stack/requirements/${REQUIREMENTS} /tmp/requirements/
 RUN python3 -m venv /tmp/tools \
@@ -48,8 +48,8 @@ ENV NODE_ENV=production \
     SLEAP_RTC_SLEAP_NN_PYTHON=/opt/sleap-nn/bin/python
 USER 10001
 VOLUME /var/lib/sleap-rtc
-# A GPU that fell off the bus; a process that ended ends the container anyway.
+# Finds a GPU that fell off the bus; if the process ends, the container ends anyway.
 HEALTHCHECK --interval=60s --timeout=20s --retries=3 CMD ["nvidia-smi", "-L"]
-# tini reaps what sleap-nn's subprocesses leave behind.
+# tini reaps orphaned subprocesses of sleap-nn.
 ENTRYPOINT ["tini", "--"]
 CMD ["node", "--disable-warning=ExperimentalWarning", "workers/gpu/main.ts"]

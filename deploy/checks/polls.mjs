@@ -1,5 +1,5 @@
-// Health check of a Temporal worker: `node polls.mjs TASK_QUEUE` succeeds where a process of this host has asked Temporal for
-// work lately. Temporal forgets a poller that has not asked for five minutes.
+// Health check of a Temporal worker: `node polls.mjs TASK_QUEUE` succeeds if a process of this host has asked Temporal
+// for work in the last five minutes. Temporal removes other pollers from its list.
 import { hostname } from 'node:os';
 import { Connection } from '@temporalio/client';
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the namespace of our workflows (their search attributes are made by the control worker). Safe to run at every start.
+# Creates the namespace of our workflows; the control worker creates their search attributes. Safe to run at every start.
 set -eu
 : "${TEMPORAL_ADDRESS:?}" "${TEMPORAL_NAMESPACE:?}"
 RETENTION=720h # how long the history of a finished job can be read
@@ -18,5 +18,5 @@ within_a_minute temporal operator cluster health
 if ! temporal operator namespace describe -n "$TEMPORAL_NAMESPACE" >/dev/null 2>&1; then
   temporal operator namespace create -n "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 fi
-# A new namespace is known to every part of the server only after some seconds.
+# All parts of the server know a new namespace only after some seconds.
 within_a_minute temporal operator search-attribute list -n "$TEMPORAL_NAMESPACE"

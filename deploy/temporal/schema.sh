@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes or upgrades Temporal's two databases. Safe to run at every start.
+# Creates or upgrades Temporal's two databases. Safe to run at every start.
 set -eu
 for database in temporal temporal_visibility; do
   tool() {

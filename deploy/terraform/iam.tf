@@ -53,7 +53,7 @@ resource "aws_iam_instance_profile" "server" {
   role = aws_iam_role.server.name
 }
 
-# ---- GPU pods: one role a room, which reaches that room's prefix and nothing else ----
+# ---- GPU workers: one role for each room, which reaches that room's prefix and nothing else ----
 locals {
   worker_rooms = var.oidc_provider_arn == "" ? toset([]) : var.worker_rooms
   oidc_issuer  = try(split("oidc-provider/", var.oidc_provider_arn)[1], "")
@@ -75,7 +75,7 @@ data "aws_iam_policy_document" "worker_trust" {
     condition {
       test     = "StringEquals"
       variable = "${local.oidc_issuer}:sub"
-      # A service account a room: pods of one room must not be able to take another room's role.
+      # A service account for each room: pods of one room must not be able to take another room's role.
       values = ["system:serviceaccount:${var.worker_namespace}:sleap-rtc-${each.key}"]
     }
   }
@@ -84,7 +84,7 @@ data "aws_iam_policy_document" "worker_trust" {
 data "aws_iam_policy_document" "worker" {
   for_each = local.worker_rooms
   statement {
-    # Also lets S3 say that an object of the room is not there: 404 for those who may list it, 403 for others.
+    # With it S3 answers 404 for a missing object of the room; without it, 403.
     sid       = "ListTheRoom"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this["rooms"].arn]
@@ -102,18 +102,18 @@ data "aws_iam_policy_document" "worker" {
     "${aws_s3_bucket.this["rooms"].arn}/${each.key}/${path}"]
   }
   statement {
-    sid     = "WriteModelsAndJobs" # not the manifest: that goes through the room's registry workflow
+    sid     = "WriteModelsAndJobs" # not the manifest, which the room's registry workflow writes
     actions = ["s3:PutObject", "s3:AbortMultipartUpload"]
     resources = [for path in ["models/*", "datasets/*", "jobs/*"] :
     "${aws_s3_bucket.this["rooms"].arn}/${each.key}/${path}"]
   }
   statement {
-    sid       = "ReplaceCheckpoints" # a running job's older ones; the control worker removes the rest
+    sid       = "ReplaceCheckpoints" # a running job removes its older ones; the control worker removes the rest
     actions   = ["s3:DeleteObject"]
     resources = ["${aws_s3_bucket.this["rooms"].arn}/${each.key}/jobs/*/checkpoints/*"]
   }
   statement {
-    sid       = "GiveUpClaims" # which keep two jobs from writing into one model
+    sid       = "GiveUpClaims" # claims keep two jobs from writing into one model
     actions   = ["s3:DeleteObject"]
     resources = ["${aws_s3_bucket.this["rooms"].arn}/${each.key}/models/*/claim.json"]
   }

@@ -1,7 +1,7 @@
-# Ephemeral accounts: the server makes a user for every sign-in, whose password nobody keeps. Nobody signs up by themselves.
+# Ephemeral accounts: the server creates a user for every sign-in and stores no password. Nobody can sign up by themselves.
 resource "aws_cognito_user_pool" "this" {
   name                = var.name
-  deletion_protection = "INACTIVE" # nothing is lost with it but sign-ins that last an hour
+  deletion_protection = "INACTIVE" # without it only sign-ins are lost, which last an hour
 
   admin_create_user_config {
     allow_admin_create_user_only = true

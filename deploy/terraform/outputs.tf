@@ -8,7 +8,7 @@ output "server_url" {
 }
 
 output "settings" {
-  description = "What the server's `.env` and the pods' ConfigMap name."
+  description = "Values for the server's `.env` and the workers' ConfigMap."
   value = {
     SLEAP_RTC_BUCKET               = aws_s3_bucket.this["rooms"].bucket
     SLEAP_RTC_STATE_BUCKET         = aws_s3_bucket.this["state"].bucket
@@ -20,6 +20,6 @@ output "settings" {
 }
 
 output "worker_roles" {
-  description = "Role of each room's pods, for the service account's annotation."
+  description = "Role of each room's workers, for the service account's annotation."
   value       = { for room, role in aws_iam_role.worker : room => role.arn }
 }

@@ -31,7 +31,7 @@ resource "aws_vpc_security_group_ingress_rule" "public" {
 resource "aws_vpc_security_group_ingress_rule" "temporal" {
   for_each          = toset(var.worker_cidrs)
   security_group_id = aws_security_group.server.id
-  description       = "Temporal, for GPU pods"
+  description       = "Temporal, for GPU workers"
   ip_protocol       = "tcp"
   from_port         = 7233
   to_port           = 7233

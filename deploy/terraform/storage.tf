@@ -40,7 +40,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
-# The backup of manifests and models: what was overwritten or deleted can be had back for a while.
+# The backup of manifests and models: overwritten or deleted objects can be restored for a while.
 resource "aws_s3_bucket_versioning" "this" {
   for_each = aws_s3_bucket.this
   bucket   = each.value.id

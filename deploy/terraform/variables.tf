@@ -5,7 +5,7 @@ variable "region" {
 }
 
 variable "name" {
-  description = "Prefix of the names of what is made; bucket names are unique in the world, so choose your lab's."
+  description = "Prefix of all names. Bucket names are unique in the world, so use your lab's name."
   type        = string
   default     = "sleap-rtc"
   validation {
@@ -30,7 +30,7 @@ variable "subnet_id" {
 }
 
 variable "instance_type" {
-  description = "Two cores and 8 GB carry PostgreSQL, Temporal and the server for a lab."
+  description = "Instance type. Two cores and 8 GB are enough for PostgreSQL, Temporal and the server of a lab."
   type        = string
   default     = "t3.large"
 }
@@ -52,7 +52,7 @@ variable "admin_cidrs" {
 }
 
 variable "worker_cidrs" {
-  description = "Private networks of the GPU pods (VPN, peered VPC), which may reach Temporal. Never 0.0.0.0/0."
+  description = "Private networks of the GPU workers (VPN, peered VPC), which may reach Temporal. Never 0.0.0.0/0."
   type        = list(string)
   default     = []
   validation {
@@ -62,7 +62,7 @@ variable "worker_cidrs" {
 }
 
 variable "worker_rooms" {
-  description = "Rooms whose GPU pods get a role of their own, limited to the room's prefix."
+  description = "Rooms whose GPU workers get a role of their own, limited to the room's prefix."
   type        = set(string)
   default     = []
   validation {
@@ -78,7 +78,7 @@ variable "oidc_provider_arn" {
 }
 
 variable "worker_namespace" {
-  description = "Kubernetes namespace of the pods; their service account is sleap-rtc-ROOM, as in deploy/kubernetes."
+  description = "Kubernetes namespace of the workers; their service account is sleap-rtc-ROOM, as in deploy/kubernetes."
   type        = string
   default     = "sleap"
 }
