@@ -1,54 +1,85 @@
 /**
  * What workflows ask of activities: names, arguments and results. Workflows proxy these types and the factories beside
- * this file are checked against them, so that neither can drift. Types only: nothing here runs.
+ * this file are checked against them, so that neither can drift. Workflows may import the types only.
  *
- * Every activity takes one object and is idempotent: doing it again finds the earlier work.
+ * Every activity takes one object and is idempotent: doing it again finds the earlier work. The types of the objects are those
+ * of their schemas, against which each worker checks what Temporal hands it (`workers/interceptors/parse-input.ts`).
  */
-import type { InferenceSpec, JobInput, JobRequirements, JobSpec, TrainingSpec } from '../protocol/job.ts';
-import type { ChangeOutcome, ManifestChange, ModelEntry } from '../protocol/manifest.ts';
-import type { TrainedModel } from './runs/trained-model.ts';
+import { z } from 'zod';
+import { MAX_FILES } from '../protocol/files.ts';
+import { JobId, ModelId, RoomId, Sha256 } from '../protocol/ids.ts';
+import { InferenceSpec, JobContext, JobRequirements, JobSpec, MAX_RUNS, TrainingSpec } from '../protocol/job.ts';
+import { type ChangeOutcome, ManifestChange, type ModelEntry } from '../protocol/manifest.ts';
+import { StoredTrainedModel, type TrainedModel } from './runs/trained-model.ts';
+
+/** More than the registry puts into one write, and than one job asks for. */
+const MAX_CHANGES = 1_000;
+/** Longest id of a workflow that Temporal takes, in characters. */
+const MAX_WORKFLOW_ID = 1_000;
+
+const WorkflowId = z.string().min(1).max(MAX_WORKFLOW_ID);
+
+function jobWith<Spec extends z.ZodType>(spec: Spec) {
+  return z.object({ input: z.object({ spec, context: JobContext }) });
+}
 
 /** Most activities of a job need the job, and no more. */
-export interface JobActivityInput<Spec extends JobSpec = JobSpec> {
-  input: JobInput<Spec>;
-}
+const JobActivityInput = jobWith(JobSpec);
+export type JobActivityInput = z.infer<typeof JobActivityInput>;
 
-export interface TrainInput extends JobActivityInput<TrainingSpec> {
-  run_index: number;
-  /** True where a worker before this one had the job: its checkpoints may lie in S3. */
-  again?: boolean;
-}
+const InferenceInput = jobWith(InferenceSpec);
+export type InferenceInput = z.infer<typeof InferenceInput>;
 
-export interface RunGpuSessionInput {
+/** One run of a training job, `input.spec.runs[run_index]`. */
+const RunInput = jobWith(TrainingSpec).extend({
+  run_index: z
+    .int()
+    .min(0)
+    .max(MAX_RUNS - 1),
+});
+export type RunInput = z.infer<typeof RunInput>;
+
+const TrainInput = RunInput.extend({
+  /** True if a worker before this one had the job: its checkpoints may lie in S3. */
+  again: z.boolean().optional(),
+});
+export type TrainInput = z.infer<typeof TrainInput>;
+
+const UploadModelInput = jobWith(TrainingSpec).extend({ trained: StoredTrainedModel });
+export type UploadModelInput = z.infer<typeof UploadModelInput>;
+
+const ReturnResultsInput = JobActivityInput.extend({ model_ids: z.array(ModelId).max(MAX_RUNS) });
+export type ReturnResultsInput = z.infer<typeof ReturnResultsInput>;
+
+const RunGpuSessionInput = z.object({
   /** Chosen by the workflow; `gpuSessionOpened` and `endGpuSession` name it. */
-  session_id: string;
-  room_id: string;
-  job_id: string;
+  session_id: z.uuid(),
+  room_id: RoomId,
+  job_id: JobId,
   /** A worker that does not meet these hands the session back. */
-  requirements: JobRequirements;
+  requirements: JobRequirements,
   /** Whom to signal. */
-  workflow_id: string;
-}
+  workflow_id: WorkflowId,
+});
+export type RunGpuSessionInput = z.infer<typeof RunGpuSessionInput>;
 
 /** The argument of the signal `gpuSessionOpened`, by which a worker answers. */
 export interface GpuSessionOpened {
   session_id: string;
   /** The worker's name, for people. */
   worker: string;
-  /** Where the session's other activities are done. */
+  /** The queue on which the session's other activities are done. */
   worker_queue: string;
 }
 
-export interface EndGpuSessionInput {
-  session_id: string;
-  job_id: string;
-}
+const EndGpuSessionInput = z.object({ session_id: z.uuid(), job_id: JobId });
+export type EndGpuSessionInput = z.infer<typeof EndGpuSessionInput>;
 
 /** On a session queue. */
 export interface SessionActivities {
   /**
    * Takes a worker's GPU slot, signals `gpuSessionOpened` and heartbeats until the session is ended.
-   * Fails with GPU_BUSY (retried by the server) where another session was faster.
+   * Fails with GPU_BUSY (retried by the server) if another session was faster.
    */
   runGpuSession(args: RunGpuSessionInput): Promise<void>;
 }
@@ -57,63 +88,88 @@ export interface SessionActivities {
 export interface WorkerActivities {
   /** Frees the slot; returns when nothing of the job runs on the worker any more. */
   endGpuSession(args: EndGpuSessionInput): Promise<void>;
-  /** Brings the job's files to `jobs/{job_id}/dataset/`: from S3 where they are staged, else from the researcher. */
+  /** Brings the job's files to `jobs/{job_id}/dataset/`: from S3 if they are staged, else from the researcher. */
   receiveDataset(args: JobActivityInput): Promise<void>;
   /** Copies those files to S3, so that another worker needs no researcher. */
   stageDataset(args: JobActivityInput): Promise<void>;
   /** One sleap-nn run, `input.spec.runs[run_index]`. */
   train(args: TrainInput): Promise<TrainedModel>;
-  /** Has the run under way end early, as soon as there is a best model to keep; a later attempt of it, too. */
-  stopTraining(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<void>;
-  /** Tells the run under way that it will be cancelled to go on later: its last checkpoint is to be kept in S3 then. */
-  pauseTraining(args: JobActivityInput<TrainingSpec> & { run_index: number }): Promise<void>;
-  /** Copies a trained model to S3; the entry is what the manifest shall say of it. */
-  uploadModel(args: JobActivityInput<TrainingSpec> & { trained: TrainedModel }): Promise<ModelEntry>;
-  /** Tells the room's peers (`job_complete`), and brings the models or predictions to the researcher, where they are there. */
-  returnResults(args: JobActivityInput & { model_ids: string[] }): Promise<{ delivered: boolean }>;
-  /** Sees to it that `input.spec.models` lie in the worker's cache, whole; `fetched` are those that did not. */
-  ensureModels(args: JobActivityInput<InferenceSpec>): Promise<{ fetched: string[] }>;
+  /** Ends the run in progress early, as soon as there is a best model to upload; a later attempt of it, too. */
+  stopTraining(args: RunInput): Promise<void>;
+  /** Tells the run in progress that it will be cancelled to go on later: its last checkpoint must be uploaded then. */
+  pauseTraining(args: RunInput): Promise<void>;
+  /** Copies a trained model to S3; the entry is what the manifest will say of it. */
+  uploadModel(args: UploadModelInput): Promise<ModelEntry>;
+  /** Tells the room's peers (`job_complete`), and brings the models or predictions to the researcher if they are online. */
+  returnResults(args: ReturnResultsInput): Promise<{ delivered: boolean }>;
+  /** Makes sure that `input.spec.models` lie in the worker's cache, whole; `fetched` are those that did not. */
+  ensureModels(args: InferenceInput): Promise<{ fetched: string[] }>;
   /** Runs `sleap-nn predict` into `jobs/{job_id}/results/`. */
-  predict(args: JobActivityInput<InferenceSpec>): Promise<PredictionSummary>;
-  /** Copies `jobs/{job_id}/results/` to the job's folder in S3, for a researcher who has left. */
-  uploadResults(args: JobActivityInput<InferenceSpec>): Promise<void>;
+  predict(args: InferenceInput): Promise<PredictionSummary>;
+  /** Copies `jobs/{job_id}/results/` to the job's folder in S3, for a researcher who is offline. */
+  uploadResults(args: InferenceInput): Promise<void>;
   /** Copies `jobs/{job_id}/logs/` there, of a job that failed. */
   uploadLogs(args: JobActivityInput): Promise<void>;
 }
 
-/** What a prediction came to. */
+/** The figures of a prediction. */
 export interface PredictionSummary {
   frames: number;
   seconds: number;
 }
 
-export interface RequestManifestChangesInput {
-  room_id: string;
-  changes: ManifestChange[];
+const ApplyManifestChangesInput = z.object({
+  room_id: RoomId,
+  changes: z.array(ManifestChange).max(MAX_CHANGES),
+});
+export type ApplyManifestChangesInput = z.infer<typeof ApplyManifestChangesInput>;
+
+const RequestManifestChangesInput = ApplyManifestChangesInput.extend({
   /** The workflow that wants the outcomes, as the signal `manifestChangesApplied`. */
-  reply_to?: { workflow_id: string };
-}
+  reply_to: z.object({ workflow_id: WorkflowId }).optional(),
+});
+export type RequestManifestChangesInput = z.infer<typeof RequestManifestChangesInput>;
 
-export interface ApplyManifestChangesInput {
-  room_id: string;
-  changes: ManifestChange[];
-}
-
-export interface ClearJobStorageInput {
-  room_id: string;
-  job_id: string;
+const ClearJobStorageInput = z.object({
+  room_id: RoomId,
+  job_id: JobId,
   /** SHA-256s of the job's files. */
-  dataset: string[];
+  dataset: z.array(Sha256).max(MAX_FILES),
   /** Models that it has begun to upload and will not publish. */
-  unpublished?: string[];
-}
+  unpublished: z.array(ModelId).max(MAX_RUNS).optional(),
+});
+export type ClearJobStorageInput = z.infer<typeof ClearJobStorageInput>;
 
 /** On CONTROL_QUEUE. */
 export interface ControlActivities {
-  /** Hands changes to the room's registry workflow, starting it where it is not running. */
+  /** Hands changes to the room's registry workflow, starting it if it is not running. */
   requestManifestChanges(args: RequestManifestChangesInput): Promise<void>;
   /** Writes changes into the room's manifest: one outcome a change, in the order given. */
   applyManifestChanges(args: ApplyManifestChangesInput): Promise<ChangeOutcome[]>;
-  /** Removes from S3 what only a running job needs: checkpoints, its data where no other job uses it, models not published. */
+  /** Removes from S3 what only a running job needs: checkpoints, its data if no other job uses it, models not published. */
   clearJobStorage(args: ClearJobStorageInput): Promise<void>;
 }
+
+type Activities = SessionActivities & WorkerActivities & ControlActivities;
+
+export type ActivityName = keyof Activities;
+
+/** The schema of every activity's argument. */
+export const activityInputs = {
+  runGpuSession: RunGpuSessionInput,
+  endGpuSession: EndGpuSessionInput,
+  receiveDataset: JobActivityInput,
+  stageDataset: JobActivityInput,
+  train: TrainInput,
+  stopTraining: RunInput,
+  pauseTraining: RunInput,
+  uploadModel: UploadModelInput,
+  returnResults: ReturnResultsInput,
+  ensureModels: InferenceInput,
+  predict: InferenceInput,
+  uploadResults: InferenceInput,
+  uploadLogs: JobActivityInput,
+  requestManifestChanges: RequestManifestChangesInput,
+  applyManifestChanges: ApplyManifestChangesInput,
+  clearJobStorage: ClearJobStorageInput,
+} satisfies { [Name in ActivityName]: z.ZodType<Parameters<Activities[Name]>[0]> };

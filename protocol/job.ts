@@ -6,6 +6,9 @@ import { ModelType } from './sleap-config.ts';
 /** Longest path of a researcher's file, in characters; Linux's own limit. */
 const MAX_SOURCE_PATH = 4096;
 
+/** Most sleap-nn runs of one training job, and so most models of one job. */
+export const MAX_RUNS = 16;
+
 /** What a job needs of a worker. Nothing set: any worker of the room. */
 export const JobRequirements = z.object({
   min_gpu_memory_mb: z.int().min(0).optional(),
@@ -17,10 +20,13 @@ export type JobRequirements = z.infer<typeof JobRequirements>;
 /** Which of the jobs that wait for the same workers goes first: 1 before all others, 5 after them; 3 where nothing is said. */
 export const Priority = z.int().min(1).max(5);
 
+/** A run's name is a file's name without ending: it becomes part of paths and keys. */
+export const RunName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._=-]{0,126}$/);
+
 /** One sleap-nn run of a training job. Paths are of the job's `files`. */
 export const TrainingRun = z.object({
   /** The config's name without ending, e.g. `centroid`; unique in the job. */
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._=-]{0,126}$/),
+  name: RunName,
   config: RelPath,
   train_labels: z.array(RelPath).min(1).max(64),
   val_labels: z.array(RelPath).max(64),
@@ -44,7 +50,7 @@ const jobCommon = {
 export const TrainingSpec = z.object({
   kind: z.literal('training'),
   ...jobCommon,
-  runs: z.array(TrainingRun).min(1).max(16),
+  runs: z.array(TrainingRun).min(1).max(MAX_RUNS),
   /** Alias for the model; with several runs each model gets `alias-model_type`. */
   alias: Alias.optional(),
   notes: z.string().max(2000).default(''),

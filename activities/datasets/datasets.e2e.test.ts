@@ -54,7 +54,7 @@ describe('staged datasets, on a real S3 server', function () {
       signaling: { sendPeerMessage: async (_to, payload) => void told.push(payload.type) },
       logger: pino({ level: 'silent' }),
     });
-    await activityEnvironment().run((args: { input: JobInput }) => stageDataset(args), { input });
+    await activityEnvironment('stageDataset').run((args: { input: JobInput }) => stageDataset(args), { input });
   }
   const fetch = (input: JobInput, to: string) =>
     fetchStaged({

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { HeadObjectCommand, NotFound, PutObjectCommand } from '@aws-sdk/client-s3';
+import { Context } from '@temporalio/activity';
 import type { FileEntry } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { EVERYONE } from '../../protocol/signaling.ts';
@@ -8,7 +9,6 @@ import { inParallel } from '../../storage/in-parallel.ts';
 import { putFile } from '../../storage/put-file.ts';
 import { withStorageErrors } from '../../storage/storage-errors.ts';
 import type { JobActivityInput } from '../contract.ts';
-import { withHeartbeats } from '../heartbeats.ts';
 import type { DatasetDeps } from './deps.ts';
 
 /** Large files go up in several parts at once anyway; small ones gain by company. */
@@ -28,7 +28,8 @@ export function createStageDataset({ s3, bucket, workDir, worker, signaling, log
     const folder = join(workDir, 'jobs', job_id, 'dataset');
     const byHash = [...new Map(files.map((entry) => [entry.sha256, entry])).values()];
     let bytes = 0;
-    const stage = async (signal: AbortSignal) => {
+    const signal = Context.current().cancellationSignal;
+    await withStorageErrors(async () => {
       await inParallel(byHash, { limit: REQUESTS_AT_ONCE, signal }, (entry, signal) => noteUse(entry, signal));
       // A job that ended between our note and its own look at the users may have removed a file that we found there.
       for (let missing = byHash; missing.length > 0; missing = await missingOf(byHash, signal)) {
@@ -45,8 +46,7 @@ export function createStageDataset({ s3, bucket, workDir, worker, signaling, log
           if (sent) bytes += entry.size_bytes;
         });
       }
-    };
-    await withHeartbeats((signal) => withStorageErrors(() => stage(signal)));
+    });
     logger.info({ event: 'dataset_staged', job: job_id, files: byHash.length, sent_bytes: bytes });
     // Kind to have: the job's status says it too.
     await signaling

@@ -1,6 +1,6 @@
-import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
+import { Context } from '@temporalio/activity';
 import { withStorageErrors } from '../../storage/storage-errors.ts';
-import { withHeartbeats } from '../heartbeats.ts';
+import type { InferenceInput } from '../contract.ts';
 import type { ModelDeps } from './deps.ts';
 import type { ModelCache } from './model-cache.ts';
 
@@ -10,20 +10,19 @@ import type { ModelCache } from './model-cache.ts';
  * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY, STORAGE_UNREACHABLE (retryable)
  */
 export function createEnsureModels(deps: ModelDeps, cache: ModelCache) {
-  return async function ensureModels({ input }: { input: JobInput<InferenceSpec> }): Promise<{ fetched: string[] }> {
+  return async function ensureModels({ input }: InferenceInput): Promise<{ fetched: string[] }> {
     const { job_id, models } = input.spec;
     const fetched: string[] = [];
-    await withHeartbeats((signal) =>
-      withStorageErrors(async () => {
-        for (const id of models) {
-          if (await cache.has(id)) continue;
-          deps.publishProgress({ job_id, phase: 'receiving', detail: `fetching model ${id}` });
-          await cache.ensure(id, input.context.room_id, { signal });
-          fetched.push(id);
-          deps.logger.info({ event: 'model_fetched', model: id, room: input.context.room_id, job: job_id });
-        }
-      }),
-    );
+    const signal = Context.current().cancellationSignal;
+    await withStorageErrors(async () => {
+      for (const id of models) {
+        if (await cache.has(id)) continue;
+        deps.publishProgress({ job_id, phase: 'receiving', detail: `fetching model ${id}` });
+        await cache.ensure(id, input.context.room_id, { signal });
+        fetched.push(id);
+        deps.logger.info({ event: 'model_fetched', model: id, room: input.context.room_id, job: job_id });
+      }
+    });
     return { fetched };
   };
 }

@@ -117,7 +117,7 @@ describe('models in S3', function () {
 
   async function upload(args: Awaited<ReturnType<typeof trainedModel>>, over: Partial<ModelDeps> = {}) {
     const { uploadModel } = activities(workDir, over);
-    return activityEnvironment().run((a: typeof args) => uploadModel(a), args);
+    return activityEnvironment('uploadModel').run((a: typeof args) => uploadModel(a), args);
   }
 
   async function keys(prefix: string): Promise<string[]> {
@@ -267,9 +267,9 @@ describe('models in S3', function () {
     const results = join(workDir, 'jobs', 'inferjob01', 'results');
     await mkdir(results, { recursive: true });
     await writeFile(join(results, 'clip.mp4.predictions.slp'), 'poses');
-    const args = { input: inferenceJob('inferjob01', []) };
+    const args = { input: inferenceJob('inferjob01', ['a3f5e8c9']) };
     const { uploadResults } = activities();
-    await activityEnvironment().run((a: typeof args) => uploadResults(a), args);
+    await activityEnvironment('uploadResults').run((a: typeof args) => uploadResults(a), args);
     const prefix = `${ROOM}/jobs/inferjob01/`;
     assert.deepEqual(await keys(prefix), ['results.json', 'results/clip.mp4.predictions.slp']);
     const reply = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: `${prefix}results.json` }));
@@ -286,7 +286,7 @@ describe('models in S3', function () {
     const id = trained.trained.model_id;
     const args = { input: inferenceJob('inferjob02', [id]) };
     const { ensureModels } = activities(join(workDir, 'other'));
-    const ensure = () => activityEnvironment().run((a: typeof args) => ensureModels(a), args);
+    const ensure = () => activityEnvironment('ensureModels').run((a: typeof args) => ensureModels(a), args);
     assert.deepEqual(await ensure(), { fetched: [id] });
     assert.deepEqual(await ensure(), { fetched: [] });
   });

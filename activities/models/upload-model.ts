@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { Context } from '@temporalio/activity';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobInput, TrainingSpec } from '../../protocol/job.ts';
 import type { ModelEntry } from '../../protocol/manifest.ts';
@@ -9,8 +10,9 @@ import { abortOption } from '../../storage/abort-option.ts';
 import { inParallel } from '../../storage/in-parallel.ts';
 import { putFile } from '../../storage/put-file.ts';
 import { isConflict, withStorageErrors } from '../../storage/storage-errors.ts';
+import type { UploadModelInput } from '../contract.ts';
 import { describeFile } from '../files/describe-file.ts';
-import { withHeartbeats } from '../heartbeats.ts';
+import { heartbeatWith } from '../heartbeat-details.ts';
 import type { TrainedModel } from '../runs/trained-model.ts';
 import { claimModel, releaseModel, whileClaimed } from './claim-model.ts';
 import type { ModelDeps } from './deps.ts';
@@ -28,10 +30,7 @@ const FILES_AT_ONCE = 4;
 export function createUploadModel(deps: ModelDeps, cache: ModelCache) {
   const { s3, bucket, workDir, worker } = deps;
   const claimLife = deps.claimLifeMs === undefined ? {} : { lifeMs: deps.claimLifeMs };
-  return async function uploadModel(args: {
-    input: JobInput<TrainingSpec>;
-    trained: TrainedModel;
-  }): Promise<ModelEntry> {
+  return async function uploadModel(args: UploadModelInput): Promise<ModelEntry> {
     const { spec, context } = args.input;
     const { trained } = args;
     const where = { bucket, room: context.room_id, modelId: trained.model_id };
@@ -46,28 +45,26 @@ export function createUploadModel(deps: ModelDeps, cache: ModelCache) {
     });
     const report = () => deps.publishProgress({ job_id: spec.job_id, phase: 'uploading', transfer: transfer() });
 
-    await withHeartbeats(
-      (signal) =>
-        withStorageErrors(async () => {
-          report();
-          await uploadLog(args.input, trained.run, signal);
-          const claim = await claimModel(s3, where, spec.job_id, { signal, ...claimLife });
-          if (claim !== 'published') {
-            const prefix = s3Layout.model(where.room, where.modelId);
-            await whileClaimed(s3, claim, signal, async (signal) => {
-              await inParallel(trained.files, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
-                await putFile(s3, { bucket, key: prefix + entry.path, from: join(folder, entry.path), entry, signal });
-                bytes += entry.size_bytes;
-                report();
-              });
-              await publishFiles({ job_id: spec.job_id, model_id: trained.model_id, files: trained.files }, signal);
-            });
-          }
-          await releaseModel(s3, where);
-          await cache.add(trained.model_id, folder, trained.files);
-        }),
-      transfer,
-    );
+    const signal = Context.current().cancellationSignal;
+    heartbeatWith(transfer);
+    await withStorageErrors(async () => {
+      report();
+      await uploadLog(args.input, trained.run, signal);
+      const claim = await claimModel(s3, where, spec.job_id, { signal, ...claimLife });
+      if (claim !== 'published') {
+        const prefix = s3Layout.model(where.room, where.modelId);
+        await whileClaimed(s3, claim, signal, async (signal) => {
+          await inParallel(trained.files, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
+            await putFile(s3, { bucket, key: prefix + entry.path, from: join(folder, entry.path), entry, signal });
+            bytes += entry.size_bytes;
+            report();
+          });
+          await publishFiles({ job_id: spec.job_id, model_id: trained.model_id, files: trained.files }, signal);
+        });
+      }
+      await releaseModel(s3, where);
+      await cache.add(trained.model_id, folder, trained.files);
+    });
     return modelEntry(args.input, trained, total_bytes);
 
     async function publishFiles(list: ModelFiles, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { Context } from '@temporalio/activity';
 import type { FileEntry } from '../../protocol/files.ts';
 import type { InferenceSpec, JobInput } from '../../protocol/job.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
@@ -9,7 +10,6 @@ import { inParallel } from '../../storage/in-parallel.ts';
 import { putFile } from '../../storage/put-file.ts';
 import { withStorageErrors } from '../../storage/storage-errors.ts';
 import { describeFile } from '../files/describe-file.ts';
-import { withHeartbeats } from '../heartbeats.ts';
 import type { ModelDeps } from './deps.ts';
 
 const FILES_AT_ONCE = 4;
@@ -22,7 +22,8 @@ const FILES_AT_ONCE = 4;
 export function createUploadResults(deps: ModelDeps) {
   return function uploadResults({ input }: { input: JobInput<InferenceSpec> }): Promise<void> {
     const { spec, context } = input;
-    return keeping(async (signal) => {
+    const signal = Context.current().cancellationSignal;
+    return withStorageErrors(async () => {
       await keepFolder(deps, input, 'logs', signal);
       const files = await keepFolder(deps, input, 'results', signal);
       const list = new PutObjectCommand({
@@ -42,14 +43,10 @@ export function createUploadResults(deps: ModelDeps) {
  */
 export function createUploadLogs(deps: ModelDeps) {
   return function uploadLogs({ input }: { input: JobInput }): Promise<void> {
-    return keeping(async (signal) => {
-      await keepFolder(deps, input, 'logs', signal);
+    return withStorageErrors(async () => {
+      await keepFolder(deps, input, 'logs', Context.current().cancellationSignal);
     });
   };
-}
-
-function keeping(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  return withHeartbeats((signal) => withStorageErrors(() => work(signal)));
 }
 
 /** @returns what was copied, by name */

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { Context } from '@temporalio/activity';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type ChangeOutcome, emptyManifest, Manifest } from '../../protocol/manifest.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import type { ApplyManifestChangesInput } from '../contract.ts';
-import { withHeartbeats } from '../heartbeats.ts';
 import { mergeChanges } from './merge-changes.ts';
 
 /** Where manifests are kept. */
@@ -22,7 +22,7 @@ const FIRST_WAIT_MS = 20;
 /** The activity; see `applyChanges`. */
 export function createApplyManifestChanges(store: ManifestStore) {
   return function applyManifestChanges(args: ApplyManifestChangesInput): Promise<ChangeOutcome[]> {
-    return withHeartbeats((signal) => applyChanges(store, args, signal));
+    return applyChanges(store, args, Context.current().cancellationSignal);
   };
 }
 

@@ -1,10 +1,10 @@
+import { Context } from '@temporalio/activity';
 import type { EndGpuSessionInput } from '../contract.ts';
-import { withHeartbeats } from '../heartbeats.ts';
 import type { SessionDeps } from './run-gpu-session.ts';
 
 /** Ends the session on its worker and waits until the slot is free. A session that is not here has ended already. */
 export function createEndGpuSession({ slot }: Pick<SessionDeps, 'slot'>) {
   return async function endGpuSession({ session_id }: EndGpuSessionInput): Promise<void> {
-    await withHeartbeats((signal) => slot.end(session_id, signal));
+    await slot.end(session_id, Context.current().cancellationSignal);
   };
 }

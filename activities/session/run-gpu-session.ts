@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
 import type { GpuSessionOpened, RunGpuSessionInput } from '../contract.ts';
+import { heartbeatWith } from '../heartbeat-details.ts';
 import { isOrphaned, ORPHAN_GRACE_MS } from '../orphaned.ts';
 
 /** What of the worker's GPU slot a session needs. */
@@ -35,9 +36,6 @@ export interface SessionDeps {
   onSessionEnded: (jobId: string) => Promise<void>;
 }
 
-/** How often a session proves that its worker lives, in milliseconds. The workflow's heartbeat time-out is a few of these. */
-const HEARTBEAT_MS = 1_000;
-
 /**
  * Holds the worker's GPU for one job until `endGpuSession`, cancellation or the worker's end, and tells the workflow which
  * queue is this worker's own. This is the creation activity of the Session in Temporal's Go SDK.
@@ -59,7 +57,7 @@ export function createRunGpuSession(deps: SessionDeps) {
     logger.info({ event: 'session_opened', job: input.job_id, session: input.session_id });
     const sinceMs = performance.now();
     // The age tells the workflow for how long nothing was heard, by whosever clock.
-    const beat = setInterval(() => context.heartbeat(Math.round(performance.now() - sinceMs)), HEARTBEAT_MS);
+    heartbeatWith(() => Math.round(performance.now() - sinceMs));
     let goesOn = false;
     try {
       const opened: GpuSessionOpened = { session_id: input.session_id, worker: worker.name, worker_queue: workerQueue };
@@ -73,7 +71,6 @@ export function createRunGpuSession(deps: SessionDeps) {
       goesOn = isOrphaned(context) && (await isWanted(client, context)) && (await isTakenOver(lease));
       throw error;
     } finally {
-      clearInterval(beat);
       if (!goesOn) await end();
     }
 

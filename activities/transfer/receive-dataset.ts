@@ -1,12 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import type { TransferProgress } from '../../protocol/peer-messages.ts';
 import { connectPeer, receiveFiles, stripeOpener } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
 import { fetchStaged } from '../datasets/index.ts';
-import { withHeartbeats } from '../heartbeats.ts';
+import { heartbeatWith } from '../heartbeat-details.ts';
 import type { TransferDeps } from './deps.ts';
 import { findResearcher, waitForResearcher } from './find-researcher.ts';
 
@@ -32,18 +33,20 @@ export function createReceiveDataset(deps: TransferDeps) {
       publishProgress({ job_id, phase: 'receiving', transfer });
     };
 
-    const bring = async (signal: AbortSignal) => {
+    const signal = Context.current().cancellationSignal;
+    heartbeatWith(() => latest);
+    const bring = async () => {
       const notHere = await datasets.bring(folder, files, signal);
-      const missing = stage === false || notHere.length === 0 ? notHere : await fromStorage(notHere, signal);
-      if (missing.length > 0) await fromResearcher(signal);
+      const missing = stage === false || notHere.length === 0 ? notHere : await fromStorage(notHere);
+      if (missing.length > 0) await fromResearcher();
       // The researcher's CLI hears in a transfer of nothing that its data is across.
       else if (notHere.length === 0 && (await findResearcher(signaling, job_id, signal)) !== undefined) {
-        await fromResearcher(signal).catch(() => signal.throwIfAborted());
+        await fromResearcher().catch(() => signal.throwIfAborted());
       }
       await datasets.keep(folder, files);
     };
 
-    const fromStorage = async (entries: readonly FileEntry[], signal: AbortSignal): Promise<readonly FileEntry[]> => {
+    const fromStorage = async (entries: readonly FileEntry[]): Promise<readonly FileEntry[]> => {
       const { s3, bucket } = deps;
       const room = input.context.room_id;
       const partial = join(workDir, 'jobs', job_id, 'staged');
@@ -58,7 +61,7 @@ export function createReceiveDataset(deps: TransferDeps) {
       }
     };
 
-    const fromResearcher = async (signal: AbortSignal): Promise<void> => {
+    const fromResearcher = async (): Promise<void> => {
       const peer = await waitForResearcher(signaling, job_id, signal, () =>
         publishProgress({ job_id, phase: 'receiving', detail: 'waiting for the researcher’s computer' }),
       );
@@ -73,7 +76,7 @@ export function createReceiveDataset(deps: TransferDeps) {
         await connection.close();
       }
     };
-    await withHeartbeats(bring, () => latest);
+    await bring();
   };
 }
 

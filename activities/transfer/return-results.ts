@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import { Context } from '@temporalio/activity';
 import type { TransferProgress } from '../../protocol/peer-messages.ts';
 import { EVERYONE } from '../../protocol/signaling.ts';
 import { connectPeer, describeFiles, sendFiles, stripeOpener } from '../../transport/index.ts';
-import type { JobActivityInput } from '../contract.ts';
-import { withHeartbeats } from '../heartbeats.ts';
+import type { ReturnResultsInput } from '../contract.ts';
+import { heartbeatWith } from '../heartbeat-details.ts';
 import type { TransferDeps } from './deps.ts';
 import { findResearcher } from './find-researcher.ts';
 
@@ -14,13 +15,12 @@ import { findResearcher } from './find-researcher.ts';
  * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED (retryable)
  */
 export function createReturnResults({ signaling, worker, workDir, publishProgress }: TransferDeps) {
-  return async function returnResults({
-    input,
-    model_ids,
-  }: JobActivityInput & { model_ids: string[] }): Promise<{ delivered: boolean }> {
+  return async function returnResults({ input, model_ids }: ReturnResultsInput): Promise<{ delivered: boolean }> {
     const { job_id, kind } = input.spec;
     let latest: TransferProgress | undefined;
-    const bringBack = async (signal: AbortSignal) => {
+    heartbeatWith(() => latest);
+    const signal = Context.current().cancellationSignal;
+    const bringBack = async () => {
       const peer = await findResearcher(signaling, job_id, signal);
       if (peer === undefined) return { delivered: false };
       const folder = join(workDir, 'jobs', job_id, kind === 'training' ? 'models' : 'results');
@@ -46,7 +46,7 @@ export function createReturnResults({ signaling, worker, workDir, publishProgres
     const announced = signaling
       .sendPeerMessage(EVERYONE, { type: 'job_complete', job_id, worker, model_ids })
       .catch(() => undefined);
-    const returned = await withHeartbeats(bringBack, () => latest);
+    const returned = await bringBack();
     await announced;
     return returned;
   };

@@ -3,9 +3,9 @@ import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import type { ControlActivities } from '../../activities/contract.ts';
 import { mergeChanges } from '../../activities/registry/merge-changes.ts';
 import { createRequestManifestChanges } from '../../activities/registry/request-changes.ts';
-import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { emptyManifest, type Manifest } from '../../protocol/manifest.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
+import { activityInterceptors } from '../../workers/interceptors/index.ts';
 import { workflowBundle } from './servers.ts';
 
 /** The control worker with the real workflows, and manifests in memory in place of S3. */
@@ -49,7 +49,8 @@ export async function startFakeControl(
     namespace: env.namespace ?? 'default',
     taskQueue: CONTROL_QUEUE,
     workflowBundle: await bundle,
-    activities: wrapActivities({ ...activities, ...overrides(activities) }),
+    activities: { ...activities, ...overrides(activities) },
+    interceptors: activityInterceptors(),
   });
   const running = worker.run();
   return {

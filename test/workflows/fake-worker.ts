@@ -8,10 +8,11 @@ import type {
   SessionActivities,
   WorkerActivities,
 } from '../../activities/contract.ts';
-import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { workerQueue } from '../../protocol/queues.ts';
 import { sessionQueuesOf } from '../../protocol/session-queues.ts';
+import { convertErrors } from '../../workers/interceptors/convert-errors.ts';
+import { parseInput } from '../../workers/interceptors/parse-input.ts';
 import { modelEntry, trainedModel } from './job-inputs.ts';
 
 type Activities = WorkerActivities & SessionActivities;
@@ -60,7 +61,7 @@ export class FakeWorker {
         return run(args);
       },
     ]);
-    const { runGpuSession, ...onWorker } = wrapActivities(Object.fromEntries(recorded) as typeof activities);
+    const { runGpuSession, ...onWorker } = Object.fromEntries(recorded) as typeof activities;
     // Two workers on one connection may not poll the same queue.
     const connection = await NativeConnection.connect({ address: server.address });
     const create = (taskQueue: string, some: object, maxConcurrentActivityTaskExecutions: number) =>
@@ -68,6 +69,8 @@ export class FakeWorker {
         connection,
         taskQueue,
         activities: some,
+        // No heartbeats: an activity that hangs has to look like one of a dead worker.
+        interceptors: { activity: [parseInput, convertErrors()].map((inbound) => () => ({ inbound })) },
         maxConcurrentActivityTaskExecutions,
         maxHeartbeatThrottleInterval: 100,
         shutdownForceTime: 500,

@@ -4,9 +4,9 @@ import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import { createClearJobStorage } from '../../activities/datasets/index.ts';
 import { createRegistryActivities } from '../../activities/registry/index.ts';
-import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import { createS3Client } from '../../storage/s3-client.ts';
+import { activityInterceptors } from '../interceptors/index.ts';
 import { runTogether } from '../run-together.ts';
 import type { ControlWorkerConfig } from './config.ts';
 import { type Deployment, promoteOnce } from './deployment.ts';
@@ -46,9 +46,10 @@ export async function runControlWorker(
       taskQueue: CONTROL_QUEUE,
       workflowBundle,
       activities: {
-        ...wrapActivities(createRegistryActivities({ s3, bucket, temporal: client, logger })),
-        ...wrapActivities({ clearJobStorage: createClearJobStorage({ s3, bucket }) }),
+        ...createRegistryActivities({ s3, bucket, temporal: client, logger }),
+        clearJobStorage: createClearJobStorage({ s3, bucket }),
       },
+      interceptors: activityInterceptors(),
       ...(deployment && versioned(deployment)),
       shutdownGraceTime: SHUTDOWN_GRACE_MS,
       shutdownForceTime: SHUTDOWN_FORCE_MS,

@@ -9,23 +9,21 @@ import { createModelActivities } from '../../activities/models/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
 import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
-import { wrapActivities } from '../../activities/wrap-activities.ts';
 import { workerQueue, workerSessionQueue } from '../../protocol/queues.ts';
 import { sessionQueuesOf } from '../../protocol/session-queues.ts';
 import { diskFullOrWithSizes } from '../../storage/disk-full.ts';
 import { createS3Client } from '../../storage/s3-client.ts';
 import { SignalingClient } from '../../transport/index.ts';
+import { activityInterceptors, jobInterceptors, OrphanTakeover, RunningActivities } from '../interceptors/index.ts';
 import { runTogether } from '../run-together.ts';
 import { detectCapabilities } from './capabilities.ts';
 import type { GpuWorkerConfig } from './config.ts';
-import { ContinuedWork } from './continued-work.ts';
 import { Drain } from './drain.ts';
 import { GpuSlot } from './gpu-slot.ts';
 import { workerIdentity } from './identity.ts';
 import { endLeftovers } from './leftovers.ts';
 import { ManifestWatch } from './manifest-watch.ts';
 import { modelsInCache, Presence, workerMetadata } from './presence.ts';
-import { RunningActivities } from './running-work.ts';
 import { selfCheck } from './self-check.ts';
 import { sessionTuner } from './slot-supplier.ts';
 import { WorkerHealth } from './worker-health.ts';
@@ -126,34 +124,29 @@ async function runUntilAborted(
     logger,
   });
   onEnd(() => health[Symbol.dispose]());
-  const work = new RunningActivities(health.noticed);
-  const continued = new ContinuedWork();
+  const running = new RunningActivities(health.noticed);
+  const takeover = new OrphanTakeover();
   const leaving = new AbortController();
-  const { endGpuSession, ...onSessionQueue } = wrapActivities(
-    createSessionActivities({
-      slot,
-      client,
-      worker: offer,
-      workerQueue: worker,
-      leaving: leaving.signal,
-      whenQuiet: (until) => work.whenQuiet(until),
-      logger,
-      async onSessionEnded(jobId) {
-        await continued.cancelOrphaned();
-        await datasets.removeJob(join(workDir, 'jobs', jobId));
-      },
-    }),
-  );
-  const checkpoints = { s3, bucket, everyMs: config.checkpointEveryMs };
-  const jobWork = wrapActivities(
-    {
-      ...createTransferActivities({ signaling, s3, bucket, worker: name, workDir, datasets, publishProgress }),
-      ...createDatasetActivities({ signaling, s3, bucket, worker: name, workDir, logger }),
-      ...createSleapNnActivities({ workDir, python, warmTrainer, checkpoints, publishProgress, logger }),
-      ...createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger }),
+  const { endGpuSession, ...onSessionQueue } = createSessionActivities({
+    slot,
+    client,
+    worker: offer,
+    workerQueue: worker,
+    leaving: leaving.signal,
+    whenQuiet: (until) => running.whenQuiet(until),
+    logger,
+    async onSessionEnded(jobId) {
+      await takeover.cancelOrphaned();
+      await datasets.removeJob(join(workDir, 'jobs', jobId));
     },
-    (error) => diskFullOrWithSizes(error, workDir),
-  );
+  });
+  const checkpoints = { s3, bucket, everyMs: config.checkpointEveryMs };
+  const jobWork = {
+    ...createTransferActivities({ signaling, s3, bucket, worker: name, workDir, datasets, publishProgress }),
+    ...createDatasetActivities({ signaling, s3, bucket, worker: name, workDir, logger }),
+    ...createSleapNnActivities({ workDir, python, warmTrainer, checkpoints, publishProgress, logger }),
+    ...createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger }),
+  };
 
   const shared = {
     connection,
@@ -166,12 +159,18 @@ async function runUntilAborted(
     // At SIGTERM the job's own activities are cancelled at once; the session ends when they have stopped.
     shutdownGraceTime: config.graceMs - EXIT_MS,
     activities: onSessionQueue,
+    interceptors: activityInterceptors(),
   };
   const workers = await Promise.all([
     Worker.create({
       ...shared,
       taskQueue: worker,
-      activities: { endGpuSession, ...continued.wrap(work.track(jobWork)) },
+      activities: { endGpuSession, ...jobWork },
+      interceptors: jobInterceptors({
+        takeover,
+        running,
+        explain: (error) => diskFullOrWithSizes(error, workDir),
+      }),
       maxConcurrentActivityTaskExecutions: WORKER_ACTIVITIES,
     }),
     Worker.create({
@@ -191,7 +190,7 @@ async function runUntilAborted(
   const onEnding = () => {
     slot.close('stopping', 'is being shut down');
     leaving.abort();
-    void continued.cancelOrphaned();
+    void takeover.cancelOrphaned();
   };
   if (!(await runTogether(workers, { signal, onEnding }))) {
     logger.warn({ event: 'grace_over' }, 'not everything had stopped within the grace; the job is tried elsewhere');

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { fromFailure, isCancelled } from '../../protocol/failures.ts';
+import type { EndedActivity } from '../interceptors/index.ts';
 import type { GpuSlot } from './gpu-slot.ts';
-import type { EndedWork } from './running-work.ts';
 
 /**
  * Failures that another worker would hardly have. Of those after which a retry here is no use, one is enough. What fails on every worker
@@ -44,7 +44,7 @@ export class WorkerHealth implements Disposable {
   }
 
   /** Takes note of how an activity ended. */
-  readonly noticed = ({ activity, jobId, error }: EndedWork): void => {
+  readonly noticed = ({ activity, jobId, error }: EndedActivity): void => {
     if (error === undefined) {
       if (PROOFS.has(activity)) this.#failed.clear();
       return;

@@ -42,7 +42,7 @@ describe('predicting with the real sleap-nn', function () {
     const { deps } = testDeps(workDir, tools.python);
     const { train } = createSleapNnActivities({ ...deps, warmTrainer });
     const args = { input, run_index: 0 };
-    trained = (await activityEnvironment().run((a: typeof args) => train(a), args)) as TrainedModel;
+    trained = (await activityEnvironment('train').run((a: typeof args) => train(a), args)) as TrainedModel;
     assert.equal(warmTrainer.ready, false, 'the spare was used');
     await cp(
       join(workDir, 'jobs', input.spec.job_id, 'models', trained.run),
@@ -83,7 +83,7 @@ describe('predicting with the real sleap-nn', function () {
     const { deps, published } = testDeps(workDir, tools.python);
     const activities = createSleapNnActivities(deps);
     const args = { input };
-    const summary = await activityEnvironment().run((a: typeof args) => activities.predict(a), args);
+    const summary = await activityEnvironment('predict').run((a: typeof args) => activities.predict(a), args);
     return { summary: summary as PredictionSummary, published };
   }
 

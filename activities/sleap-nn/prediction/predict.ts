@@ -4,9 +4,9 @@ import { Context } from '@temporalio/activity';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { InferenceSpec, JobInput } from '../../../protocol/job.ts';
 import type { FrameProgress } from '../../../protocol/peer-messages.ts';
-import type { PredictionSummary } from '../../contract.ts';
+import type { InferenceInput, PredictionSummary } from '../../contract.ts';
+import { heartbeatWith } from '../../heartbeat-details.ts';
 import { beginLog, readLogTail } from '../../runs/log-file.ts';
 import type { SleapNnDeps } from '../deps.ts';
 import { explainFailure } from '../failures/explain-failure.ts';
@@ -14,8 +14,6 @@ import type { SleapNnExit } from '../process/launcher-process.ts';
 import { untilExit } from '../process/until-exit.ts';
 import { startSleapNn } from '../process/warm-trainer.ts';
 import { nameSource } from './name-source.ts';
-
-const HEARTBEAT_MS = 1_000;
 
 /** A line of `sleap-nn predict --gui`. */
 const FrameLine = z.object({
@@ -54,7 +52,7 @@ export function predictionsName(input: string): string {
  * @throws SleapRtcError PREDICTION_FAILED, VIDEO_INVALID, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL; GPU_BROKEN, TRAINER_KILLED (retryable)
  */
 export function createPredict(deps: SleapNnDeps) {
-  return async function predict({ input }: { input: JobInput<InferenceSpec> }): Promise<PredictionSummary> {
+  return async function predict({ input }: InferenceInput): Promise<PredictionSummary> {
     const context = Context.current();
     const { spec } = input;
     const job = join(deps.workDir, 'jobs', spec.job_id);
@@ -73,63 +71,59 @@ export function createPredict(deps: SleapNnDeps) {
         ...(detail === undefined ? {} : { detail }),
         ...(frames === undefined ? {} : { frames }),
       });
-    const heartbeat = setInterval(() => context.heartbeat(frames), HEARTBEAT_MS);
+    heartbeatWith(() => frames);
     const startedAtMs = Date.now();
-    try {
-      // sleap-nn would notice a missing folder only when all is done.
-      const tmpDir = join(work, 'tmp');
-      await rm(work, { recursive: true, force: true });
-      await mkdir(tmpDir, { recursive: true });
-      await mkdir(join(job, 'results'), { recursive: true });
-      const unfinished = join(work, 'predictions.slp');
-      const logFile = join(job, 'logs', 'predict.log');
-      const logStart = await beginLog(logFile, `--- ${new Date().toISOString()} sleap-nn predict`);
-      publish('loading sleap-nn');
-      const sleapNn = await startSleapNn({
-        python: deps.python,
-        workDir: deps.workDir,
-        spare: deps.warmTrainer,
-        argv: [
-          'predict',
-          ...['--data_path', spec.input],
-          ...spec.models.flatMap((id) => ['--model_paths', relative(dataset, join(deps.workDir, 'models', id))]),
-          ...['--output_path', relative(dataset, unfinished)],
-          ...(spec.frames === undefined ? [] : ['--frames', spec.frames]),
-          ...(spec.tracking ? ['--tracking'] : []),
-          '--gui',
-        ],
-        cwd: dataset,
-        logFile,
-        tmpDir,
-        onLine: (line) => {
-          frames = parseFrameLine(line) ?? frames;
-          publish();
-        },
-      });
-      const exit = await untilExit(sleapNn, context.cancellationSignal);
-      if (context.cancellationSignal.aborted) await context.cancelled;
-      const wrote = await stat(unfinished).then(Boolean, () => false);
-      const error = judgePrediction(exit, wrote, await readLogTail(logFile, logStart), spec.input);
-      if (error !== undefined) throw error;
-      if (spec.frames !== undefined && (frames?.frames ?? 0) === 0) {
-        throw new SleapRtcError('USAGE', `${spec.input} has none of the frames ${spec.frames}.`);
-      }
-      if (spec.source_path !== undefined) {
-        await nameSource({
-          python: deps.python,
-          predictions: unfinished,
-          input: spec.input,
-          path: spec.source_path,
-          signal: context.cancellationSignal,
-        });
-      }
-      await rename(unfinished, output);
-      const summary = { frames: frames?.frames ?? 0, seconds: Math.round((Date.now() - startedAtMs) / 100) / 10 };
-      await writeFileAtomic(summaryFile, JSON.stringify(summary));
-      return summary;
-    } finally {
-      clearInterval(heartbeat);
+    // sleap-nn would notice a missing folder only when all is done.
+    const tmpDir = join(work, 'tmp');
+    await rm(work, { recursive: true, force: true });
+    await mkdir(tmpDir, { recursive: true });
+    await mkdir(join(job, 'results'), { recursive: true });
+    const unfinished = join(work, 'predictions.slp');
+    const logFile = join(job, 'logs', 'predict.log');
+    const logStart = await beginLog(logFile, `--- ${new Date().toISOString()} sleap-nn predict`);
+    publish('loading sleap-nn');
+    const sleapNn = await startSleapNn({
+      python: deps.python,
+      workDir: deps.workDir,
+      spare: deps.warmTrainer,
+      argv: [
+        'predict',
+        ...['--data_path', spec.input],
+        ...spec.models.flatMap((id) => ['--model_paths', relative(dataset, join(deps.workDir, 'models', id))]),
+        ...['--output_path', relative(dataset, unfinished)],
+        ...(spec.frames === undefined ? [] : ['--frames', spec.frames]),
+        ...(spec.tracking ? ['--tracking'] : []),
+        '--gui',
+      ],
+      cwd: dataset,
+      logFile,
+      tmpDir,
+      onLine: (line) => {
+        frames = parseFrameLine(line) ?? frames;
+        publish();
+      },
+    });
+    const exit = await untilExit(sleapNn, context.cancellationSignal);
+    context.cancellationSignal.throwIfAborted();
+    const wrote = await stat(unfinished).then(Boolean, () => false);
+    const error = judgePrediction(exit, wrote, await readLogTail(logFile, logStart), spec.input);
+    if (error !== undefined) throw error;
+    if (spec.frames !== undefined && (frames?.frames ?? 0) === 0) {
+      throw new SleapRtcError('USAGE', `${spec.input} has none of the frames ${spec.frames}.`);
     }
+    if (spec.source_path !== undefined) {
+      await nameSource({
+        python: deps.python,
+        predictions: unfinished,
+        input: spec.input,
+        path: spec.source_path,
+        signal: context.cancellationSignal,
+      });
+    }
+    await rename(unfinished, output);
+    const summary = { frames: frames?.frames ?? 0, seconds: Math.round((Date.now() - startedAtMs) / 100) / 10 };
+    await writeFileAtomic(summaryFile, JSON.stringify(summary));
+    return summary;
   };
 }
 

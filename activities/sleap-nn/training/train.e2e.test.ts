@@ -30,7 +30,7 @@ describe('training with the real sleap-nn', function () {
   afterEach(() => rm(workDir, { recursive: true, force: true }));
 
   /** Runs the activity; `env` can cancel it. */
-  async function train(input: Awaited<ReturnType<typeof fliesJob>>, env = activityEnvironment()) {
+  async function train(input: Awaited<ReturnType<typeof fliesJob>>, env = activityEnvironment('train')) {
     const { deps, published } = testDeps(workDir, tools.python);
     const activities = createSleapNnActivities(deps);
     const trained = await env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
@@ -113,7 +113,7 @@ describe('training with the real sleap-nn', function () {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
     const { deps, published } = testDeps(workDir, tools.python);
     const activities = createSleapNnActivities(deps);
-    const env = activityEnvironment();
+    const env = activityEnvironment('train');
     let stopped: Promise<void> | undefined;
     env.on('heartbeat', (latest: { epoch: { epoch: number } } | undefined) => {
       if (latest !== undefined) stopped ??= activities.stopTraining({ input, run_index: 0 });
@@ -137,7 +137,7 @@ describe('training with the real sleap-nn', function () {
     const warmTrainer = new WarmTrainer({ python: tools.python });
     const activities = createSleapNnActivities({ ...deps, warmTrainer });
     const trainRun = (run_index: number) =>
-      activityEnvironment().run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
+      activityEnvironment('train').run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
         input,
         run_index,
       });
@@ -187,7 +187,7 @@ describe('training with the real sleap-nn', function () {
 
   it('cancelled, leaves no process; tried again, goes on from its last checkpoint', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
-    const env = activityEnvironment();
+    const env = activityEnvironment('train');
     let pids: number[] = [];
     env.on('heartbeat', (latest: { epoch: { epoch: number } } | undefined) => {
       if ((latest?.epoch.epoch ?? 0) < 2 || pids.length > 0) return;
@@ -220,7 +220,7 @@ describe('training with the real sleap-nn', function () {
       const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 4_000 }) });
       const { deps } = testDeps(workDir, tools.python);
       const activities = createSleapNnActivities({ ...deps, checkpoints: { s3, bucket, everyMs: 0 } });
-      const env = activityEnvironment();
+      const env = activityEnvironment('train');
       const { room_id: room } = input.context;
       const place = { bucket, room, jobId: input.spec.job_id, runIndex: 0 };
       const term = env.context.info.currentAttemptScheduledTimestampMs + 1;

@@ -7,6 +7,7 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import { datasetHash, modelId } from '../../../protocol/model-id.ts';
 import type { CheckpointUploader } from '../../checkpoints/index.ts';
 import type { TrainInput } from '../../contract.ts';
+import { heartbeatWith } from '../../heartbeat-details.ts';
 import { type Attempt, attemptSeconds, finishAttempt, lineage, listAttempts, newAttempt } from '../../runs/attempts.ts';
 import { collectModel } from '../../runs/collect-model.ts';
 import { beginLog, readLogTail } from '../../runs/log-file.ts';
@@ -24,8 +25,6 @@ import { keepWithinMs, RemoteCheckpoints, type RunOfJob, termOf } from './remote
 import { TrainProgress } from './train-progress.ts';
 import { type CheckedConfig, checkTrainingConfig } from './training-config.ts';
 
-/** Well within the workflow's heartbeat timeout, so that a missed one says something. */
-const HEARTBEAT_MS = 1_000;
 /** A worker that is told to leave has some tens of seconds, and other things to do in them; in milliseconds. */
 const HAND_OVER_MS = 15_000;
 
@@ -55,56 +54,52 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
     const logger = deps.logger.child({ job: spec.job_id, run: run.name });
 
     let progress: TrainProgress | undefined;
-    const heartbeat = setInterval(() => context.heartbeat(progress?.latest), HEARTBEAT_MS);
+    heartbeatWith(() => progress?.latest);
     // Of an earlier pause.
     pausing.delete(folders.work);
-    try {
-      await underWay.get(folders.work)?.terminate(0);
-      const done = await readResult(folders);
-      if (done !== undefined) return done;
+    await underWay.get(folders.work)?.terminate(0);
+    const done = await readResult(folders);
+    if (done !== undefined) return done;
 
-      const text = await readFile(join(folders.dataset, run.config), 'utf8');
-      const checked = checkTrainingConfig(text, run.config);
-      const job: Run = { input: args.input, index: args.run_index, spec: run, folders, checked };
-      const local = await listAttempts(folders.work, run.name);
-      const isNew = args.again && local.every(({ finished_at }) => finished_at === null);
-      const kept = isNew ? await remoteCheckpoints.claim(job) : undefined;
-      const model = await remoteCheckpoints.model(job, kept);
-      if (model !== undefined) {
-        await mkdir(folders.work, { recursive: true });
-        await writeFileAtomic(folders.result, JSON.stringify(model));
-        return model;
-      }
-      const attempts = await remoteCheckpoints.attempts(job, kept, local, logger);
-      let finished = attempts.findLast((attempt) => attempt.finished_at !== null);
-      if (finished === undefined) {
-        const resume = await findResumePoint(attempts, {
-          python: deps.python,
-          logger,
-          signal: context.cancellationSignal,
-        });
-        progress = new TrainProgress({
-          jobId: spec.job_id,
-          run: run.name,
-          runIndex: args.run_index,
-          runCount: spec.runs.length,
-          maxEpochs: checked.maxEpochs,
-          epochsDone: resume?.epochsDone ?? 0,
-          publish: deps.publishProgress,
-        });
-        // All epochs done, killed while evaluating: sleap-nn cannot resume that, and the model is complete. So it is where the
-        // researcher had the run stopped.
-        if (resume !== undefined && (resume.epochsDone >= checked.maxEpochs || (await stops.isWanted(folders.work))))
-          finished = await finishAttempt(resume.attempt);
-        else finished = await runAttempt(job, resume, progress, logger);
-      }
-      progress?.say('collecting the model');
-      const trained = await finish(job, finished);
-      await remoteCheckpoints.backUpModel(job, trained, logger);
-      return trained;
-    } finally {
-      clearInterval(heartbeat);
+    const text = await readFile(join(folders.dataset, run.config), 'utf8');
+    const checked = checkTrainingConfig(text, run.config);
+    const job: Run = { input: args.input, index: args.run_index, spec: run, folders, checked };
+    const local = await listAttempts(folders.work, run.name);
+    const isNew = args.again && local.every(({ finished_at }) => finished_at === null);
+    const kept = isNew ? await remoteCheckpoints.claim(job) : undefined;
+    const model = await remoteCheckpoints.model(job, kept);
+    if (model !== undefined) {
+      await mkdir(folders.work, { recursive: true });
+      await writeFileAtomic(folders.result, JSON.stringify(model));
+      return model;
     }
+    const attempts = await remoteCheckpoints.attempts(job, kept, local, logger);
+    let finished = attempts.findLast((attempt) => attempt.finished_at !== null);
+    if (finished === undefined) {
+      const resume = await findResumePoint(attempts, {
+        python: deps.python,
+        logger,
+        signal: context.cancellationSignal,
+      });
+      progress = new TrainProgress({
+        jobId: spec.job_id,
+        run: run.name,
+        runIndex: args.run_index,
+        runCount: spec.runs.length,
+        maxEpochs: checked.maxEpochs,
+        epochsDone: resume?.epochsDone ?? 0,
+        publish: deps.publishProgress,
+      });
+      // All epochs done, killed while evaluating: sleap-nn cannot resume that, and the model is complete. So it is where the
+      // researcher had the run stopped.
+      if (resume !== undefined && (resume.epochsDone >= checked.maxEpochs || (await stops.isWanted(folders.work))))
+        finished = await finishAttempt(resume.attempt);
+      else finished = await runAttempt(job, resume, progress, logger);
+    }
+    progress?.say('collecting the model');
+    const trained = await finish(job, finished);
+    await remoteCheckpoints.backUpModel(job, trained, logger);
+    return trained;
   };
 
   async function runAttempt(
@@ -176,7 +171,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
       await keeper?.ended(
         handsOver ? HAND_OVER_MS : context.cancellationSignal.aborted ? 0 : keepWithinMs(performance.now() - startedMs),
       );
-      if (context.cancellationSignal.aborted) await context.cancelled;
+      context.cancellationSignal.throwIfAborted();
       // This worker was given up on. Should Temporal ask it for the run all the same, that is a later attempt.
       if (superseded.signal.aborted) throw new SleapRtcError('WORKER_LOST', 'Another worker has taken this run over.');
 

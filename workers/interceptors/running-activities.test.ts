@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict';
-import { type EndedWork, RunningActivities } from './running-work.ts';
+import { environmentWith } from '../../activities/testing/activity-environment.ts';
+import { type EndedActivity, RunningActivities } from './running-activities.ts';
 
 const never = new AbortController().signal;
 
 describe('the work on a worker', () => {
   it('is over only when every activity has stopped, so that no two workers have a job', async () => {
-    const ended: EndedWork[] = [];
+    const ended: EndedActivity[] = [];
     const work = new RunningActivities((end) => ended.push(end));
     await work.whenQuiet(never);
     const first = Promise.withResolvers<void>();
     const second = Promise.withResolvers<void>();
-    const { train, upload } = work.track({
-      train: (_args: object) => first.promise,
-      upload: (_args: object) => second.promise,
-    });
-    const running = [train({ input: { spec: { job_id: 'job1' } } }), upload({})];
+    const run = (activityType: string, promise: Promise<void>, args: object) =>
+      environmentWith([work], { activityType }).run((_args: object) => promise, args);
+    const running = [
+      run('train', first.promise, { input: { spec: { job_id: 'job1' } } }),
+      run('upload', second.promise, {}),
+    ];
     let quiet = false;
     const whenQuiet = work.whenQuiet(never).then(() => {
       quiet = true;
