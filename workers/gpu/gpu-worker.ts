@@ -16,17 +16,17 @@ import { createS3Client } from '../../storage/s3-client.ts';
 import { SignalingClient } from '../../transport/index.ts';
 import { activityInterceptors, jobInterceptors, OrphanTakeover, RunningActivities } from '../interceptors/index.ts';
 import { runTogether } from '../run-together.ts';
-import { detectCapabilities } from './capabilities.ts';
 import type { GpuWorkerConfig } from './config.ts';
-import { Drain } from './drain.ts';
-import { GpuSlot } from './gpu-slot.ts';
-import { workerIdentity } from './identity.ts';
-import { endLeftovers } from './leftovers.ts';
-import { ManifestWatch } from './manifest-watch.ts';
-import { modelsInCache, Presence, workerMetadata } from './presence.ts';
-import { selfCheck } from './self-check.ts';
-import { sessionTuner } from './slot-supplier.ts';
-import { WorkerHealth } from './worker-health.ts';
+import { detectCapabilities } from './health/capabilities.ts';
+import { endLeftovers } from './health/leftovers.ts';
+import { selfCheck } from './health/self-check.ts';
+import { WorkerHealth } from './health/worker-health.ts';
+import { workerIdentity } from './room/identity.ts';
+import { ManifestWatch } from './room/manifest-copy.ts';
+import { modelsInCache, Presence, workerMetadata } from './room/presence.ts';
+import { Drain } from './slot/drain.ts';
+import { GpuSlot } from './slot/gpu-slot.ts';
+import { sessionTuner } from './slot/session-tuner.ts';
 
 /** Activities of one job on its worker run one after the other; a few more let a session end while one is under way, and
  * attempts follow on forgotten ones. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Client } from '@temporalio/client';
 import { pino } from 'pino';
-import { createSessionActivities } from '../../activities/session/index.ts';
-import { activityEnvironment } from '../../activities/testing/activity-environment.ts';
+import { createSessionActivities } from '../../../activities/session/index.ts';
+import { activityEnvironment } from '../../../activities/testing/activity-environment.ts';
 import { GpuSlot } from './gpu-slot.ts';
 
 const never = new AbortController().signal;

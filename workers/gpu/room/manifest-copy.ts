@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import { GetObjectCommand, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
-import { Manifest } from '../../protocol/manifest.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import { Manifest } from '../../../protocol/manifest.ts';
+import { s3Layout } from '../../../protocol/s3-layout.ts';
 
 /** The seed's refresh period: 5 minutes, in milliseconds. */
 const REFRESH_MS = 5 * 60_000;

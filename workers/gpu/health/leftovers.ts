@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { ownerArgument } from '../../activities/sleap-nn/index.ts';
+import { ownerArgument } from '../../../activities/sleap-nn/index.ts';
 
 /**
  * A job's folder is kept so long for a job that comes back to this disk, in ms: it goes on from what lies there. That saves time,

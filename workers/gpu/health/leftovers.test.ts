@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { ownerArgument } from '../../activities/sleap-nn/index.ts';
-import { processesGone } from '../../stack/testing/processes-gone.ts';
-import { readConfig } from './config.ts';
-import { startGpuWorker } from './gpu-worker.ts';
+import { ownerArgument } from '../../../activities/sleap-nn/index.ts';
+import { processesGone } from '../../../stack/testing/processes-gone.ts';
+import { readConfig } from '../config.ts';
+import { startGpuWorker } from '../gpu-worker.ts';
 import { endLeftovers } from './leftovers.ts';
 
 const logger = pino({ level: 'silent' });

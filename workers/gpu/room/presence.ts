@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { heldFileName } from '../../protocol/files.ts';
-import { ModelId } from '../../protocol/ids.ts';
-import type { PeerPayload, WorkerProgress } from '../../protocol/peer-messages.ts';
-import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
-import { EVERYONE, type PeerMetadata } from '../../protocol/signaling.ts';
-import type { SignalingClient } from '../../transport/index.ts';
-import type { Drain } from './drain.ts';
-import type { GpuSlot } from './gpu-slot.ts';
+import { heldFileName } from '../../../protocol/files.ts';
+import { ModelId } from '../../../protocol/ids.ts';
+import type { PeerPayload, WorkerProgress } from '../../../protocol/peer-messages.ts';
+import { unmetRequirement, type WorkerOffer } from '../../../protocol/session-queues.ts';
+import { EVERYONE, type PeerMetadata } from '../../../protocol/signaling.ts';
+import type { SignalingClient } from '../../../transport/index.ts';
+import type { Drain } from '../slot/drain.ts';
+import type { GpuSlot } from '../slot/gpu-slot.ts';
 
 /** Longest reason that is told, in characters; the log has it whole. */
 const MAX_REASON = 500;

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
-import type { ErrorCode } from '../../protocol/errors.ts';
-import { fromFailure, isCancelled } from '../../protocol/failures.ts';
-import type { EndedActivity } from '../interceptors/index.ts';
-import type { GpuSlot } from './gpu-slot.ts';
+import type { ErrorCode } from '../../../protocol/errors.ts';
+import { fromFailure, isCancelled } from '../../../protocol/failures.ts';
+import type { EndedActivity } from '../../interceptors/index.ts';
+import type { GpuSlot } from '../slot/gpu-slot.ts';
 
 /**
  * Failures that another worker would hardly have. Of those after which a retry here is no use, one is enough. What fails on every worker

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { CancelledFailure } from '@temporalio/common';
 import { pino } from 'pino';
-import { type ErrorCode, SleapRtcError } from '../../protocol/errors.ts';
-import { GpuSlot } from './gpu-slot.ts';
+import { type ErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
+import { GpuSlot } from '../slot/gpu-slot.ts';
 import { WorkerHealth } from './worker-health.ts';
 
 describe('the health of a worker', () => {

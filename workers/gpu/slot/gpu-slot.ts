@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
-import { SleapRtcError } from '../../protocol/errors.ts';
-import type { WorkerStatus } from '../../protocol/peer-messages.ts';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { WorkerStatus } from '../../../protocol/peer-messages.ts';
 
 /** The right to use the worker's GPU, held by one session until it ends. */
 export interface GpuLease {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
-import { emptyManifest } from '../../protocol/manifest.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
-import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
-import { ManifestWatch } from './manifest-watch.ts';
+import { emptyManifest } from '../../../protocol/manifest.ts';
+import { s3Layout } from '../../../protocol/s3-layout.ts';
+import { startTestS3, type TestS3 } from '../../../test/workflows/s3.ts';
+import { ManifestWatch } from './manifest-copy.ts';
 
 const signal = new AbortController().signal;
 
