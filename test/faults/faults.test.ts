@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FaultRoom } from './fault-room.ts';
-import { AWAY_MS, FAULTS, type Fault } from './faults.ts';
+import { FAULTS, type Fault, UNAVAILABLE_MS } from './faults.ts';
 import { lookBefore, nothingPublished, predicted, publishedOnce } from './outcome.ts';
 import { type Recovery, recoveryTable } from './report.ts';
 import type { WatchedJob } from './watched-job.ts';
@@ -22,7 +22,7 @@ const rows = process.env.SLEAP_RTC_FAULTS === 'all' ? FAULTS : FAULTS.filter(({ 
 let underWay: WatchedJob | undefined;
 
 describe('a job survives', function () {
-  this.timeout(180_000 + AWAY_MS);
+  this.timeout(180_000 + UNAVAILABLE_MS);
   this.slow(60_000);
   let at: FaultRoom;
   const recoveries: Recovery[] = [];

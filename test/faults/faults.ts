@@ -9,8 +9,8 @@ import { finalStatus } from './outcome.ts';
 import { mountSmallDisk, noSmallDisk } from './small-disk.ts';
 import type { WatchedJob } from './watched-job.ts';
 
-/** How long a server is away, in ms: longer than Temporal's heartbeat timeout, after which it counts workers as dead. */
-export const AWAY_MS = Number(process.env.SLEAP_RTC_AWAY_SECONDS ?? 10) * 1_000;
+/** How long a server is unavailable, in ms: longer than Temporal's heartbeat timeout, after which it counts workers as dead. */
+export const UNAVAILABLE_MS = Number(process.env.SLEAP_RTC_UNAVAILABLE_SECONDS ?? 10) * 1_000;
 /** From typing `jobs cancel` or `jobs stop` to its answer, in ms. */
 const ACKNOWLEDGED_WITHIN_MS = 5_000;
 /** Less than the data of a job that is `large`. */
@@ -59,7 +59,7 @@ const restarts =
   async (at: FaultRoom, _job: WatchedJob, letGo: () => void): Promise<void> => {
     await at.kill(part);
     letGo();
-    await new Promise((resolve) => setTimeout(resolve, AWAY_MS)); // how long it is away is part of the fault
+    await new Promise((resolve) => setTimeout(resolve, UNAVAILABLE_MS)); // how long it is unavailable is part of the fault
     await at.restart(part);
   };
 
@@ -238,7 +238,7 @@ export const FAULTS: Fault[] = [
   ...(['signaling', 'temporal', 's3', 'control'] as const).flatMap((part) =>
     [transfer(0.3), epoch(3), upload, publish].map(
       (at): Fault => ({
-        fault: `${part} away for ${AWAY_MS / 1_000} s`,
+        fault: `${part} unavailable for ${UNAVAILABLE_MS / 1_000} s`,
         at,
         quick: at.phase.startsWith('training') && part !== 'control',
         inject: restarts(part),
