@@ -31,13 +31,22 @@ export function folderCycles(imports: readonly Import[]): FolderCycle[] {
   return [...graphs].flatMap(([parent, graph]) => cyclesOf(graph).map((found) => ({ parent, imports: found })));
 }
 
-/** Returns undefined if one of the files lies in the folder that they share, or in a folder above the other file. */
+/** A folder's own files count as one more folder of it, except for its `index.ts`, which may import all of its folders. */
+const OWN_FILES = '.';
+
+/** Returns undefined if both files are in one folder, or if the importing one is the `index.ts` of a folder above. */
 function whereTheyPart({ from, to }: Import): { parent: string; from: string; to: string } | undefined {
-  const [a, b] = [from.split('/').slice(0, -1), to.split('/').slice(0, -1)];
+  const [a, b] = [foldersOf(from), foldersOf(to)];
   const depth = a.findIndex((part, index) => part !== b[index]);
-  const [fromFolder, toFolder] = [a[depth], b[depth]];
-  if (fromFolder === undefined || toFolder === undefined) return undefined;
-  return { parent: a.slice(0, depth).join('/'), from: fromFolder, to: toFolder };
+  const shared = depth === -1 ? a.length : depth;
+  const [fromFolder = OWN_FILES, toFolder = OWN_FILES] = [a[shared], b[shared]];
+  if (fromFolder === toFolder) return undefined;
+  if (fromFolder === OWN_FILES && from.endsWith('/index.ts')) return undefined;
+  return { parent: a.slice(0, shared).join('/'), from: fromFolder, to: toFolder };
+}
+
+function foldersOf(path: string): string[] {
+  return path.split('/').slice(0, -1);
 }
 
 /** The shortest cycle through each folder, leaving out those through folders of a cycle that was found before. */
