@@ -57,7 +57,7 @@ describe('a job survives', function () {
 
 function outcomeOf(row: Fault, { acknowledgedMs }: WatchedJob): string {
   const ended = row.infers ? 'predicted once' : (row.ends ?? 'published once');
-  return acknowledgedMs === undefined ? ended : `${ended}, told after ${(acknowledgedMs / 1000).toFixed(1)} s`;
+  return acknowledgedMs === undefined ? ended : `${ended}, reported after ${(acknowledgedMs / 1000).toFixed(1)} s`;
 }
 
 /** Lets a job come to the fault, and through it. */

@@ -1,8 +1,8 @@
 """The original sleap-rtc's own upload over aiortc: `original.py send|receive PATH BYTES`.
 
-Both sides run that package's code (client.file_transfer.upload_file, worker.file_manager.FileManager); here is only what
-connects them. The sender prints its offer and reads the answer, the receiver the other way round, as JSON lines; then each
-prints what it used.
+Both sides run that package's code (client.file_transfer.upload_file, worker.file_manager.FileManager); this file only
+connects them. The sender prints its offer and reads the answer; the receiver does the reverse. All are JSON lines. Then each
+prints the time, CPU and memory that it used.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ async def send(peer, path):
 
 async def receive(peer, path):
     files = FileManager()
-    # Where it may write comes from its configuration, which a benchmark has none of.
+    # Its configuration says where it may write, and a benchmark has none.
     files._is_path_allowed = lambda folder: True
     done = asyncio.Event()
 
@@ -85,14 +85,14 @@ async def receive(peer, path):
             await files.start_upload_session(channel, words[1], int(words[2]), words[3], words[4])
         elif words[0] == "FILE_UPLOAD_END":
             await files.finish_upload_session(channel)
-            # Flushed to disk, as every other receiver here does; the package itself does not.
+            # Flush to disk, as every other receiver of this benchmark does; the package itself does not.
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
             done.set()
 
     @peer.on("datachannel")
     def on_channel(channel):
-        # In order: a chunk must not overtake the start of its session.
+        # In order, so that no chunk overtakes the start of its session.
         queue = asyncio.Queue()
         channel.on("message", queue.put_nowait)
 
@@ -112,7 +112,7 @@ async def main():
     side, path = sys.argv[1:3]
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     await (send if side == "send" else receive)(peer, path)
-    # The sender has its last word by then, and stdin's end is how it is told to go.
+    # The sender has the last message by now. The parent closes stdin to end this process.
     while await read_line():
         pass
     os._exit(0)

@@ -1,5 +1,5 @@
 // Pion by itself, one side of a measured transfer: `pion send|receive PATH BYTES`. The sender prints its offer and reads the
-// answer, the receiver the other way round, as JSON lines; then each prints what it used.
+// answer; the receiver does the reverse. All are JSON lines. Then each prints the time, CPU and memory that it used.
 package main
 
 import (
@@ -111,7 +111,7 @@ func main() {
 		describe(peer.CreateAnswer(nil))
 	}
 	reportUse(<-done)
-	// The sender has its last word by then, and stdin's end is how it is told to go.
+	// The sender has the last message by now. The parent closes stdin to end this process.
 	io.Copy(io.Discard, lines)
 }
 
