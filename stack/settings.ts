@@ -10,17 +10,17 @@ export const ROOMS_BUCKET = 'sleap-rtc-rooms';
 /** Bucket of the signaling server's own state. */
 export const STATE_BUCKET = 'sleap-rtc-state';
 
-/** The servers of a stack, as far as our own programs are told of them. */
+/** The servers of a stack that our programs use. */
 export interface StackServers {
   temporal: TemporalServer;
   s3: S3Server;
   dynamodb: DynamoDbServer;
   cognito: CognitoServer;
-  /** Absent where the machine has no coturn. */
+  /** Undefined if the machine has no coturn. */
   turn: TurnServer | undefined;
 }
 
-/** What every one of our programs is told. The AWS SDK and Temporal's client read their own variables themselves. */
+/** Settings of every program of ours. The AWS SDK and Temporal's client read their own variables themselves. */
 function commonSettings({ temporal, s3 }: StackServers): Record<string, string> {
   return {
     TEMPORAL_ADDRESS: temporal.address,
@@ -31,7 +31,7 @@ function commonSettings({ temporal, s3 }: StackServers): Record<string, string> 
     AWS_ACCESS_KEY_ID: s3.accessKeyId,
     AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
     AWS_ENDPOINT_URL_S3: s3.endpoint,
-    // The user's own settings for AWS would be mixed in, and a profile would even win over these keys.
+    // The user's own settings for AWS would be mixed in, and a profile would even override these keys.
     AWS_SESSION_TOKEN: '',
     AWS_PROFILE: '',
     AWS_ENDPOINT_URL: '',
@@ -59,7 +59,7 @@ export function signalingSettings(servers: StackServers, port: number): Record<s
   };
 }
 
-/** Environment of `workers/control/main.ts`, which runs the workflows and what they need from S3. */
+/** Environment of `workers/control/main.ts`, which runs the workflows and the activities that need no GPU. */
 export function controlWorkerSettings(servers: StackServers): Record<string, string> {
   return commonSettings(servers);
 }

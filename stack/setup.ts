@@ -12,10 +12,10 @@ import {
 import { ensureSampleData, sampleDataFolder } from './setup/sample-data.ts';
 import { temporalOnPath } from './setup/temporal-on-path.ts';
 
-/** What the stack is made of, for those who need only some of it. */
+/** The parts of the stack, for callers that need only some of them. */
 export type Part = 'servers' | 'sleap-nn' | 'samples';
 
-/** Absolute paths of what the stack runs. */
+/** Absolute paths of the stack's programs and data. */
 export interface Tools {
   /** The Python in which `sleap_nn` can be imported. */
   python: string;
@@ -28,13 +28,13 @@ export interface Tools {
   sampleDataDir: string;
 }
 
-/** What to install, and whom to tell. */
+/** What to install. */
 export interface SetupOptions {
-  /** Default: all. Paths of other parts are returned too, but nothing need be there. */
+  /** Default: all. The paths of other parts are returned too, but there may be nothing. */
   parts?: readonly Part[];
-  /** Called with a sentence before each slow step, naming the time it typically takes. Silent where all is there. */
+  /** Called with a sentence before each slow step; it names the usual time. Not called if everything is installed. */
   onProgress?: (message: string) => void;
-  /** Default: `gpu` where the machine has `nvidia-smi`. A GPU takes a further 1.2 GB of CUDA packages. */
+  /** Default: `gpu` if the machine has `nvidia-smi`. A GPU needs another 1.2 GB of CUDA packages. */
   accelerator?: 'cpu' | 'gpu';
   /** Default: SLEAP_RTC_CACHE, else the user's cache folder. */
   cache?: string;
@@ -57,8 +57,8 @@ const SLEAP_NN = {
 /**
  * Installs what the stack needs, without root, into the user's cache folder: Temporal, SeaweedFS, a Python environment with
  * sleap-nn, and sample data, each pinned by version and hash. Safe to call from several processes at once, and after one
- * was killed half-way. Takes milliseconds where all is there. A `temporal` on the PATH is preferred, if it is new enough.
- * Throws a SleapRtcError that says what is missing (no suitable Python, no disk space, no network) and what to do.
+ * was killed. Takes milliseconds if everything is installed. A `temporal` on the PATH is preferred, if it is new enough.
+ * @throws SleapRtcError SETUP_FAILED without a suitable Python or network, DISK_FULL
  */
 export async function ensureTools(options: SetupOptions = {}): Promise<Tools> {
   const parts = new Set(options.parts ?? ['servers', 'sleap-nn', 'samples']);
@@ -74,7 +74,7 @@ export async function ensureTools(options: SetupOptions = {}): Promise<Tools> {
     accelerator === 'gpu'
       ? { ...SLEAP_NN, name: 'sleap-nn-gpu', sizeBytes: 8e9 }
       : { ...SLEAP_NN, name: 'sleap-nn', sizeBytes: 6.5e9 };
-  // One after the other: they share the network, and the first one prepares the installer of the others.
+  // One after the other: they share the network, and the first one prepares the installer for the others.
   const servers = parts.has('servers')
     ? await ensureEnvironment(context, SERVERS)
     : await environmentFolder(context, SERVERS.name);

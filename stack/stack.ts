@@ -1,11 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { Child } from './processes/child.ts';
 import { freePort } from './processes/ports.ts';
-import { startProcess } from './processes/process.ts';
 import { startTogether } from './processes/start-together.ts';
+import { isReady, Programs } from './programs.ts';
 import { startCognito } from './servers/cognito.ts';
 import { startDynamoDb } from './servers/dynamodb.ts';
 import { type S3Server, startS3 } from './servers/s3.ts';
@@ -22,50 +20,47 @@ import {
 } from './settings.ts';
 import type { Tools } from './setup.ts';
 
-/** How long our own workers may take to finish or hand back what they do before they are killed. */
-const WORKER_GRACE_MS = 20_000;
-
 /** How to start a stack. */
 export interface StackOptions {
-  /** All data and logs go here; a stack started again on the same folder goes on with them. */
+  /** Folder of all data and logs. A stack that is started again on the same folder goes on with them. */
   dir: string;
   tools: Pick<Tools, 'python' | 'temporal' | 'weed'>;
   /** Called with a sentence before each part that takes noticeable time. */
   onProgress?: (message: string) => void;
-  /** Called when one of our programs ends without having been told to. */
+  /** Called if one of our programs ends by itself. */
   onUnexpectedExit?: (message: string) => void;
   /** Further settings of the signaling server and the control worker. */
   env?: Readonly<Record<string, string>>;
-  /** For tests of a bad network: is given S3's address, and returns the one that our programs are told instead. */
+  /** For tests of a bad network: gets S3's address and returns the address that our programs use instead. */
   s3Through?: (endpoint: string) => Promise<string>;
   /** Stops everything when aborted, also while starting. */
   signal?: AbortSignal;
 }
 
-/** What may be killed and started again under a running job. */
+/** A part that can be killed and started again while a job runs. */
 export type StackPart = 'temporal' | 's3' | 'signaling' | 'control';
 
 /** A GPU worker of a stack. */
 export interface StackGpuWorker extends AsyncDisposable {
   name: string;
   pid: number;
-  /** Its folder for jobs, models and datasets. */
+  /** Its worker directory. */
   workDir: string;
   logFile: string;
-  /** Settles when it has ended. */
+  /** Settles when the process has ended. */
   exited: Promise<unknown>;
-  /** SIGTERM, and SIGKILL if it has not ended in time. */
+  /** Sends SIGTERM, and SIGKILL if the worker does not end in time. */
   stop(): Promise<void>;
 }
 
-/** A running stack, and where its parts answer. */
+/** A running stack and the addresses of its parts. */
 export interface Stack extends AsyncDisposable {
   dir: string;
   /** The one URL that researchers and workers need. */
   serverUrl: string;
   temporalAddress: string;
   temporalUiUrl: string;
-  /** The S3 server, with administrator's keys. */
+  /** The S3 server, with an administrator's keys. */
   s3: Pick<S3Server, 'endpoint' | 'region' | 'accessKeyId' | 'secretAccessKey'> & {
     bucket: string;
     stateBucket: string;
@@ -77,79 +72,53 @@ export interface Stack extends AsyncDisposable {
   startGpuWorker(worker: GpuWorkerOptions): Promise<StackGpuWorker>;
   /** Ends a part with kill -9. */
   kill(part: StackPart): Promise<void>;
-  /** Starts a part that was killed again, at the same address and on the same data; returns when it is well. */
+  /** Starts a killed part again, at the same address and on the same data. Returns when it is ready. */
   restart(part: StackPart): Promise<void>;
-  /** Ends our workers, then the signaling server, then the servers; nothing is left running. */
+  /** Ends our workers, then the signaling server, then the other servers. Nothing is left running. */
   stop(): Promise<void>;
 }
 
-const ready = z.object({ event: z.literal('ready') });
-const signalingReady = ready.extend({ url: z.url() });
+const SignalingReady = z.object({ url: z.url() });
 
 /** Starts all parts of SLEAP-RTC on this machine, on free ports of 127.0.0.1, as processes of their own. */
 export async function startStack(options: StackOptions): Promise<Stack> {
+  const { onProgress, env } = options;
   const dir = resolve(options.dir);
   await mkdir(dir, { recursive: true });
-  const { onProgress } = options;
   options.signal?.throwIfAborted();
   const stopping = new AbortController();
   const { signal } = stopping;
-  let onAbort = (): void => stopping.abort(); // until all runs, there is no order to keep
+  let onAbort = (): void => stopping.abort(); // until everything runs, the order does not matter
   options.signal?.addEventListener('abort', () => onAbort(), { once: true });
-  const programs = new Map<string, Child>();
 
   onProgress?.('Starting Temporal, S3, DynamoDB and Cognito; about 2 s');
   const servers = await startServers(dir, options.tools, signal);
-  const told: StackServers = { ...servers };
-
-  const startProgram = async <T>(
-    name: string,
-    program: string,
-    env: Record<string, string>,
-    announced: (line: unknown) => T | undefined,
-  ): Promise<Child & { announced: T }> => {
-    const path = fileURLToPath(new URL(`../${program}`, import.meta.url));
-    const args = ['--disable-warning=ExperimentalWarning', path];
-    const child = await startProcess({ name, command: process.execPath, args, env, dir, ready: announced, signal });
-    programs.set(name, child);
-    void child.exited.then(({ exitCode, signal: by }) => {
-      programs.delete(name);
-      if (signal.aborted || by === 'SIGTERM' || exitCode === 0) return;
-      options.onUnexpectedExit?.(`${name} ended (${by ?? `exit code ${exitCode}`}); its log: ${child.logFile}`);
-    });
-    return child;
-  };
-  const isReady = (line: unknown): true | undefined => (ready.safeParse(line).success ? true : undefined);
-
-  const stopInOrder = async (): Promise<void> => {
-    const workers = [...programs].filter(([name]) => name !== 'signaling').map(([, child]) => child);
-    await Promise.all(workers.map((child) => child.stop(WORKER_GRACE_MS)));
-    await programs.get('signaling')?.stop();
-    stopping.abort();
-    await Promise.all(Object.values(servers).map((server) => server?.stop()));
-  };
+  const forPrograms: StackServers = { ...servers };
+  const programs = new Programs({ dir, signal, onUnexpectedExit: options.onUnexpectedExit });
 
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
-    stopped ??= stopInOrder();
+    stopped ??= programs.stop().then(async () => {
+      stopping.abort();
+      await Promise.all(Object.values(servers).map((server) => server?.stop()));
+    });
     return stopped;
   };
-
   const startSignaling = (port: number) =>
-    startProgram(
+    programs.start(
       'signaling',
       'signaling/main.ts',
-      { ...signalingSettings(told, port), ...options.env },
-      // Parsed strictly: a server that is ready but does not say where is an error, not something to wait for.
-      (line) => (isReady(line) ? signalingReady.parse(line).url : undefined),
+      { ...signalingSettings(forPrograms, port), ...env },
+      // Parsed strictly: a server that is ready but does not announce its URL is an error, not something to wait for.
+      (line) => (isReady(line) ? SignalingReady.parse(line).url : undefined),
     );
   const startControl = () =>
-    startProgram('control', 'workers/control/main.ts', { ...controlWorkerSettings(told), ...options.env }, isReady);
+    programs.start('control', 'workers/control/main.ts', { ...controlWorkerSettings(forPrograms), ...env }, isReady);
 
   let serverUrl: string;
   try {
-    if (options.s3Through) told.s3 = { ...servers.s3, endpoint: await options.s3Through(servers.s3.endpoint) };
-    onProgress?.('Starting the signaling server and the workflow worker; about 3 s');
+    if (options.s3Through) forPrograms.s3 = { ...servers.s3, endpoint: await options.s3Through(servers.s3.endpoint) };
+    onProgress?.('Starting the signaling server and the control worker; about 3 s');
     const [{ announced }] = await Promise.all([startSignaling(await freePort()), startControl()]);
     serverUrl = announced;
     onAbort = (): void => void stop();
@@ -166,23 +135,23 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     temporalUiUrl: servers.temporal.uiUrl,
     s3: { ...servers.s3, bucket: ROOMS_BUCKET, stateBucket: STATE_BUCKET },
     servers,
-    pids: () => Object.fromEntries([...programs].map(([name, child]) => [name, child.pid])),
+    pids: () => programs.pids(),
     async startGpuWorker(worker) {
       const workDir = join(dir, 'workers', worker.name);
       await mkdir(workDir, { recursive: true });
-      const settings = gpuWorkerSettings(told, worker, { serverUrl, workDir, python: options.tools.python });
-      const child = await startProgram(worker.name, 'workers/gpu/main.ts', settings, isReady);
-      const stopWorker = (): Promise<void> => child.stop(WORKER_GRACE_MS);
+      const settings = gpuWorkerSettings(forPrograms, worker, { serverUrl, workDir, python: options.tools.python });
+      const child = await programs.start(worker.name, 'workers/gpu/main.ts', settings, isReady);
+      const stopWorker = () => programs.stopWorker(child);
       const { name, pid, logFile, exited } = child;
       return { name, pid, workDir, logFile, exited, stop: stopWorker, [Symbol.asyncDispose]: stopWorker };
     },
     async kill(part) {
       if (part === 'temporal' || part === 's3') await servers[part].kill();
-      else await programs.get(part)?.kill();
+      else await programs.kill(part);
     },
     async restart(part) {
       if (part === 'temporal' || part === 's3') await servers[part].restart();
-      else if (programs.has(part)) return;
+      else if (programs.isRunning(part)) return;
       else if (part === 'control') await startControl();
       else await startSignaling(Number(new URL(serverUrl).port));
     },

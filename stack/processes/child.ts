@@ -9,13 +9,13 @@ import { execa } from 'execa';
 /** How long a child may take to end after SIGTERM before its whole group is killed. */
 const STOP_GRACE_MS = 10_000;
 
-/** How many of a child's last lines of output are kept in memory, for error messages. */
+/** How many of a child's last lines of output stay in memory, for error messages. */
 const TAIL_LINES = 20;
 
 /**
- * Becomes the command, after leaving a watcher in the same process group. The watcher reads a pipe that only the owner
- * holds open: when the owner ends, by kill -9 too, the kernel closes the pipe, and the watcher ends the whole group,
- * first with SIGTERM, then with SIGKILL. (Linux has PR_SET_PDEATHSIG for this; macOS has nothing of the kind.)
+ * Starts a watcher in the same process group and becomes the command. The watcher reads a pipe that only the owner holds open. When
+ * the owner ends, by kill -9 too, the kernel closes the pipe, and the watcher ends the whole group, first with SIGTERM, then with
+ * SIGKILL. (Linux has PR_SET_PDEATHSIG for this; macOS has no such thing.)
  */
 const GUARD = `
 exec 3<&0 </dev/null
@@ -40,9 +40,9 @@ export interface ChildOptions {
   env?: Readonly<Record<string, string>>;
   /** Working directory; default: this process's. */
   cwd?: string;
-  /** Standard output and error are appended here; the folder is made. */
+  /** Standard output and error are appended to this file. Its folder is created. */
   logFile: string;
-  /** True lets it write its errors and progress to this process's standard error, terminal or not, instead of the log. */
+  /** If true, its standard error is this process's standard error, terminal or not, and is not logged. */
   inheritStderr?: boolean;
   /** Called with each line of standard output. */
   onLine?: (line: string) => void;
@@ -70,13 +70,13 @@ export interface Child extends AsyncDisposable {
   readonly running: boolean;
   /** The last lines of output, for an error message. */
   tail(): string;
-  /** SIGTERM to the child, SIGKILL to its group after `graceMs`; returns when all have ended. */
+  /** Sends SIGTERM to the child, and SIGKILL to its group after `graceMs`. Returns when all have ended. */
   stop(graceMs?: number): Promise<void>;
-  /** SIGKILL to the child's group at once, as the power's failing would be; returns when all have ended. */
+  /** Sends SIGKILL to the child's group at once. Returns when all have ended. */
   kill(): Promise<void>;
 }
 
-/** Starts a program that ends with this process, however this process ends. */
+/** Starts a program that ends when this process ends, even if this process is killed. */
 export async function startChild(options: ChildOptions): Promise<Child> {
   await mkdir(dirname(options.logFile), { recursive: true });
   options.signal?.throwIfAborted();
@@ -114,7 +114,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   let running = true;
   const exited = subprocess.then(async (result): Promise<ChildExit> => {
     running = false;
-    // What the child said last may still be on its way to the log.
+    // The child's last output may still be on its way to the log.
     await Promise.allSettled(outputs.map((stream) => finished(stream)));
     log.end();
     await finished(log);

@@ -8,9 +8,9 @@ const BLOCK_PORTS = 32;
 const held: { server: Server; next: number; end: number }[] = [];
 
 /**
- * A free TCP port on 127.0.0.1 for a server that cannot choose one itself. Two processes of ours never get the same: each
- * takes whole blocks of ports, and a block belongs to whoever listens on its first port, for as long as that process lives.
- * Another program may still take the port before it is used, so a server that fails to bind should be tried with another.
+ * A free TCP port on 127.0.0.1 for a server that cannot choose one itself. Two processes of ours never get the same port: each
+ * takes whole blocks of ports, and a block belongs to the process that listens on its first port, as long as that process lives.
+ * Another program may still take the port before it is used. If a server cannot bind to it, try another one.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -9,23 +9,23 @@ export interface ProcessOptions<T> {
   command: string;
   args?: readonly string[];
   env?: Readonly<Record<string, string>>;
-  /** The working directory, and `dir/logs/NAME.log` the log. */
+  /** The working directory. The log is `dir/logs/NAME.log`. */
   dir: string;
-  /** Called with each line of the log, parsed. Returns what the process says of itself in the line that makes it ready. */
+  /** Called with each line of the log, parsed. Returns what the process announces in the line that makes it ready. */
   ready: (line: unknown) => T | undefined;
   signal?: AbortSignal | undefined;
   timeoutMs?: number;
 }
 
-/** A running process that has said it is ready. */
+/** A running process that is ready. */
 export interface Process<T> extends Child {
-  /** What it said: its addresses. */
+  /** What it announced: its addresses. */
   readonly announced: T;
 }
 
 /**
- * Starts one of our own programs and waits until it says that it is ready.
- * Throws with the last lines of its log where it ends before that or says nothing in time.
+ * Starts one of our own programs and waits until it is ready.
+ * @throws SleapRtcError INTERNAL with the last lines of its log, if it ends before that or is not ready in time
  */
 export async function startProcess<T>(options: ProcessOptions<T>): Promise<Process<T>> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();

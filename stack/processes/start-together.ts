@@ -1,8 +1,8 @@
-/** Something started that can be stopped; undefined where it was not needed. */
+/** Something that was started and can be stopped; undefined if it was not needed. */
 type Startable = { stop(): Promise<void> } | undefined;
 
 /**
- * Starts several things at once; if one of them fails, the others are given up and stopped before its error is thrown.
+ * Starts several things at once. If one of them fails, the others are stopped before its error is thrown.
  * @param starts by name; each gets a signal that also aborts when another one fails
  */
 export async function startTogether<T extends Record<string, Startable>>(

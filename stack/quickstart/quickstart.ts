@@ -36,7 +36,7 @@ const OUTPUT = join(import.meta.dirname, '../../quickstart-output');
 
 /**
  * Sets up, starts the embedded stack with one worker, and runs the main job through the CLI.
- * @throws SleapRtcError where a step fails; everything that was started has been stopped by then
+ * @throws SleapRtcError if a step fails, after everything that was started has been stopped
  */
 export async function quickstart({ keep, say, signal }: QuickstartOptions): Promise<QuickstartResult> {
   const started = performance.now();
@@ -129,7 +129,7 @@ function tell(
   );
 }
 
-/** Tells how to use the running system, and waits for Ctrl-C. */
+/** Prints how to use the running system and waits for Ctrl-C. */
 async function keepRunning(
   say: QuickstartOptions['say'],
   env: Record<string, string>,
@@ -142,7 +142,7 @@ async function keepRunning(
   const { promise, resolve } = Promise.withResolvers<void>();
   if (signal.aborted) resolve();
   signal.addEventListener('abort', () => resolve(), { once: true });
-  // Keeps the event loop alive whatever the stack's own sockets do.
+  // Keeps the event loop alive, whatever the stack's own sockets do.
   const alive = setInterval(() => {}, 60_000);
   await promise;
   clearInterval(alive);

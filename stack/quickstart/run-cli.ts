@@ -10,18 +10,18 @@ export const CLI = join(import.meta.dirname, '../../cli/bin.js');
 /** What `rooms create` prints: the server's answer, and the key, which only the CLI knows. */
 export const MadeRoom = CreateRoomReply.extend({ key: RoomKey });
 
-/** How the quickstart runs commands: as a researcher would, each in a process of its own. */
+/** Runs commands as a researcher would, each in a process of its own. */
 export interface Cli {
   /**
-   * Runs `sleap-rtc ARGS --json`, its progress going to standard error, and returns the object it prints.
-   * @throws SleapRtcError with the command's own sentence where it fails
+   * Runs `sleap-rtc ARGS --json` and returns the object that it prints. Its progress goes to standard error.
+   * @throws SleapRtcError with the command's own sentence if it fails
    */
   run(...args: string[]): Promise<unknown>;
 }
 
 /**
  * @param env what the commands need: SLEAP_RTC_SERVER, SLEAP_RTC_ROOM, SLEAP_RTC_TOKEN, SLEAP_RTC_CONFIG_DIR
- * @param dir its `logs` folder keeps what the commands print
+ * @param dir its `logs` folder gets the output of the commands
  */
 export function cliWith(env: Record<string, string>, dir: string, signal: AbortSignal): Cli {
   return {
@@ -45,7 +45,7 @@ export function cliWith(env: Record<string, string>, dir: string, signal: AbortS
   };
 }
 
-/** The error that the command printed as JSON, unchanged; another one where it was too broken for that. */
+/** Returns the error that the command printed as JSON, or an INTERNAL one if it printed none. */
 function errorOf(name: string, exitCode: number | undefined, printed: string): SleapRtcError {
   const told = ErrorReply.safeParse(parseJson(printed)).data?.error;
   if (told === undefined || !isErrorCode(told.code)) {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes the *.txt locks from the *.in files: every version pinned, every file by its sha256, for all platforms, Python 3.11 up.
-# Needs uv of the version in tools.in on the PATH. sample-data.txt is kept by hand: a source distribution has one hash.
+# Needs uv of the version in tools.in on the PATH. sample-data.txt is written by hand: a source distribution has one hash.
 set -eu
 cd "$(dirname "$0")"
 compile() {

@@ -9,7 +9,7 @@ import {
 import { freePort } from '../processes/ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
 
-/** Where a Cognito stand-in answers, and the pool for the researchers' ephemeral accounts. */
+/** The address of a Cognito stand-in, and the pool for the researchers' ephemeral accounts. */
 export interface CognitoServer extends AsyncDisposable {
   endpoint: string;
   userPoolId: string;
@@ -20,7 +20,7 @@ export interface CognitoServer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Starts cognito-local and makes a pool and an app client. Its signing key is public: for one machine only. */
+/** Starts cognito-local and creates a pool and an app client. Its signing key is public: use it on one machine only. */
 export async function startCognito(options: ServerOptions & { region: string }): Promise<CognitoServer> {
   const dataDir = join(options.dir, 'cognito');
   await mkdir(join(dataDir, '.cognito'), { recursive: true });
@@ -34,7 +34,7 @@ export async function startCognito(options: ServerOptions & { region: string }):
       command: process.execPath,
       args: [program],
       env: { HOST: '127.0.0.1', PORT: String(port), NO_COLOR: '1' },
-      cwd: dataDir, // it keeps `.cognito` in the working directory
+      cwd: dataDir, // it stores `.cognito` in the working directory
       listening: /Cognito Local running on/,
       healthy: async (signal) => ((await fetch(`${url}/health`, { signal })).ok ? url : undefined),
     };

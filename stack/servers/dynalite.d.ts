@@ -2,7 +2,7 @@ declare module 'dynalite' {
   import type { Server } from 'node:http';
 
   interface DynaliteOptions {
-    /** LevelDB folder; in memory where absent. */
+    /** LevelDB folder; if absent, in memory. */
     path?: string | undefined;
     createTableMs?: number;
     deleteTableMs?: number;

@@ -7,14 +7,14 @@ import type { ServerOptions } from './start-server.ts';
 
 const readyLine = z.object({ event: z.literal('ready'), endpoint: z.url() });
 
-/** Where a DynamoDB stand-in answers. It accepts any credentials, and deletes nothing by TTL. */
+/** The address of a DynamoDB stand-in. It accepts any credentials, and deletes nothing by TTL. */
 export interface DynamoDbServer extends AsyncDisposable {
   endpoint: string;
   pid: number;
   stop(): Promise<void>;
 }
 
-/** Starts dynalite with its tables in `dir`. Tables are made by whoever uses them. */
+/** Starts dynalite with its tables in `dir`. Its users create the tables. */
 export async function startDynamoDb(options: ServerOptions): Promise<DynamoDbServer> {
   const dataDir = join(options.dir, 'dynamodb');
   await mkdir(dataDir, { recursive: true });

@@ -8,7 +8,7 @@ import { type ServerOptions, startServer } from './start-server.ts';
 /** The region that clients must name; SeaweedFS accepts any. */
 const REGION = 'us-east-1';
 
-/** Where an S3 server answers, and the keys made for this start of it. */
+/** The address of an S3 server, and the keys made for this start of it. */
 export interface S3Server extends AsyncDisposable {
   endpoint: string;
   region: string;
@@ -23,7 +23,7 @@ export interface S3Server extends AsyncDisposable {
 }
 
 /**
- * Starts SeaweedFS with the S3 interface, its data in `dir`, and makes the buckets. Keys are random and new each time.
+ * Starts SeaweedFS with the S3 interface and its data in `dir`, and creates the buckets. Keys are random and new each time.
  * @param options.weed path of the `weed` command
  */
 export async function startS3(
@@ -88,7 +88,7 @@ export async function startS3(
   };
 }
 
-/** By SeaweedFS's names. Each gRPC port would default to its HTTP port + 10000, which nobody has found to be free. */
+/** By SeaweedFS's names. Each gRPC port would default to its HTTP port + 10000, which may not be free. */
 async function choosePorts(): Promise<Record<string, number>> {
   const ports: Record<string, number> = {};
   for (const part of ['s3', 'master', 'volume', 'filer', 'admin']) {

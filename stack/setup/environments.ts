@@ -8,7 +8,7 @@ import { installOnce } from './install-once.ts';
 import { chosenPython, findPython } from './python.ts';
 import { runStep } from './run-step.ts';
 
-/** What all installations of one `ensureTools` share. */
+/** Shared by all installations of one `ensureTools`. */
 export interface SetupContext {
   cache: string;
   /** Folder of the lock files. */
@@ -24,7 +24,7 @@ export const REQUIREMENTS = fileURLToPath(new URL('../requirements/', import.met
 export interface EnvironmentSpec {
   name: string;
   title: string;
-  /** What it typically takes, in words, for the progress message. */
+  /** The usual time, in words, for the progress message. */
   typical: string;
   /** Disk space that it takes. */
   sizeBytes: number;
@@ -32,13 +32,13 @@ export interface EnvironmentSpec {
   verify?: string;
 }
 
-/** Where a virtual environment is or will be. */
+/** The folder of a virtual environment, whether or not it exists. */
 export function environmentFolder(context: SetupContext, name: string): Promise<string> {
   const lockFile = join(context.requirements, `${name}.txt`);
   return installFolder(context.cache, name, lockFile, [process.platform, process.arch, chosenPython() ?? '']);
 }
 
-/** The environment with uv, which installs the others. It is made by Python's own venv and pip. */
+/** The environment with uv, which installs the others. Python's own venv and pip create it. */
 async function ensureInstaller(context: SetupContext): Promise<{ python: string; uv: string }> {
   const dir = await environmentFolder(context, 'tools');
   const python = join(dir, 'bin/python');
@@ -63,7 +63,7 @@ async function ensureInstaller(context: SetupContext): Promise<{ python: string;
   return { python, uv: join(dir, 'bin/uv') };
 }
 
-/** Makes a virtual environment exactly as its lock says, unless it is there, and returns its folder. */
+/** Creates a virtual environment exactly as its lock says, unless it exists, and returns its folder. */
 export async function ensureEnvironment(context: SetupContext, spec: EnvironmentSpec): Promise<string> {
   const dir = await environmentFolder(context, spec.name);
   const { onProgress, signal } = context;
@@ -113,7 +113,7 @@ async function checkSpace(folder: string, spec: EnvironmentSpec): Promise<void> 
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
   throw new SleapRtcError(
     'DISK_FULL',
-    `${spec.title} needs ${gigabytes(spec.sizeBytes)} in ${folder}, where ${gigabytes(bavail * bsize)} are free.`,
+    `${spec.title} needs ${gigabytes(spec.sizeBytes)} in ${folder}, but only ${gigabytes(bavail * bsize)} are free.`,
     { remedy: 'Free some space, or set SLEAP_RTC_CACHE to a folder on a larger disk.' },
   );
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { execa } from 'execa';
 
-/** How uv names what pip calls otherwise. Lists are joined with `separator`. */
+/** uv's names for pip's settings. Lists are joined with `separator`. */
 const UV_NAMES: Record<string, { name: string; separator?: string }> = {
   'index-url': { name: 'UV_DEFAULT_INDEX' },
   'extra-index-url': { name: 'UV_INDEX', separator: ' ' },
@@ -16,8 +16,8 @@ const UV_NAMES: Record<string, { name: string; separator?: string }> = {
 };
 
 /**
- * The environment in which uv fetches from where this machine's pip does: uv does not read pip's configuration.
- * What the user has set for uv is left as it is.
+ * The environment with which uv downloads from the same place as this machine's pip: uv does not read pip's configuration.
+ * The user's own settings for uv are not changed.
  * @param python one that has pip; pip itself merges its files and its environment variables
  */
 export async function uvEnvironment(python: string): Promise<Record<string, string>> {
@@ -25,7 +25,7 @@ export async function uvEnvironment(python: string): Promise<Record<string, stri
   const environment: Record<string, string> = {
     UV_PYTHON_DOWNLOADS: 'never',
     UV_NO_PROGRESS: '1',
-    // Like pip, take each file from whichever index has it. Safe, since every file is pinned by its hash.
+    // Like pip, take each file from any index that has it. That is safe, because every file is pinned by its hash.
     UV_INDEX_STRATEGY: 'unsafe-best-match',
   };
   for (const [key, values] of parsePipConfig(stdout)) {
@@ -38,8 +38,8 @@ export async function uvEnvironment(python: string): Promise<Record<string, stri
 }
 
 /**
- * Reads `pip config list`: lines like `global.index-url='URL'`, `:env:.cert='FILE'`, where the environment wins over the
- * `install` section, and that over the `global` one.
+ * Reads `pip config list`: lines like `global.index-url='URL'`, `:env:.cert='FILE'`, The environment overrides the
+ * `install` section, and that the `global` one.
  */
 export function parsePipConfig(text: string): Map<string, string[]> {
   const ranks = ['global', 'install', ':env:'];
@@ -58,7 +58,7 @@ export function parsePipConfig(text: string): Map<string, string[]> {
   return new Map([...found].map(([key, { values }]) => [key, values]));
 }
 
-/** uv, unlike pip, fails where a `find-links` folder does not exist. */
+/** Unlike pip, uv fails if a `find-links` folder does not exist. */
 async function existing(links: string[]): Promise<string[]> {
   const kept: string[] = [];
   for (const link of links) {

@@ -4,16 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 
-/** Written last: a folder without it was left half-made and is made anew. */
+/** Written last: a folder without it is incomplete and is made again. */
 const MARKER = '.complete';
 
-/** A lock that its holder has not renewed for this long belonged to a process that was killed. */
+/** A lock that was not renewed for this long belonged to a process that was killed. */
 const LOCK_STALE_MS = 10_000;
 const LOCK_POLL_MS = 200;
 
-/** A folder to fill, and how. */
+/** A folder to fill. */
 export interface Installation {
-  /** Absolute; a lock file lies beside it while it is being made. */
+  /** Absolute. While it is being made, there is a lock file beside it. */
   dir: string;
   /** For progress messages: "sleap-nn". */
   title: string;
@@ -23,13 +23,13 @@ export interface Installation {
   make: (signal: AbortSignal) => Promise<void>;
   onProgress: (message: string) => void;
   signal?: AbortSignal | undefined;
-  /** How long a lock outlives a holder that was killed; default: 10 s. */
+  /** How long a lock outlives a killed owner; default: 10 s. */
   lockStaleMs?: number;
 }
 
 /**
- * Makes a folder once, whoever asks and however often: a second process waits for the first one, and what a killed process
- * left half-made is made anew. Costs two look-ups where the folder is complete.
+ * Makes a folder once, however many processes ask: a second process waits for the first one, and an incomplete folder of a killed
+ * process is made again. If the folder is complete, this costs two look-ups.
  */
 export async function installOnce(installation: Installation): Promise<void> {
   if (await isComplete(installation)) return;

@@ -21,7 +21,7 @@ export function chosenPython(): string | undefined {
 
 /**
  * The absolute path of a Python that can run sleap-nn: the one of SLEAP_RTC_PYTHON, else the machine's default one, else any on the PATH.
- * Throws with what was found instead where there is none.
+ * @throws SleapRtcError SETUP_FAILED if there is none; it names those that were found
  */
 export async function findPython(signal?: AbortSignal): Promise<string> {
   const chosen = chosenPython();

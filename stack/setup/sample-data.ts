@@ -5,7 +5,7 @@ import { downloadSource, type SetupContext } from './environments.ts';
 import { installOnce } from './install-once.ts';
 import { runStep } from './run-step.ts';
 
-/** Files of sleap-nn's source distribution: real labels and videos, and the licence they come under. */
+/** Files of sleap-nn's source distribution: real labels and videos, and their licence. */
 const MEMBERS = [
   'LICENSE',
   'tests/assets/datasets/minimal_instance.pkg.slp',
@@ -49,7 +49,7 @@ export async function ensureSampleData(context: SetupContext): Promise<string> {
   return dir;
 }
 
-/** Where the sample data is or will be. */
+/** The folder of the sample data, whether or not it exists. */
 export function sampleDataFolder(context: SetupContext): Promise<string> {
   return installFolder(context.cache, 'sample-data', join(context.requirements, 'sample-data.txt'), MEMBERS);
 }
