@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { acceptPeers, connectPeer, describeFiles, HashCache, receiveFiles, sendFiles } from '../transport/index.ts';
 import { join as joinRoom } from '../transport/testing/join.ts';
-import { TestRelay } from '../transport/testing/relay.ts';
+import { TestSignaling } from '../transport/testing/test-signaling.ts';
 import type { BenchmarkContext, Row } from './benchmark.ts';
 import { median, rounded } from './median.ts';
 
@@ -54,9 +54,12 @@ function rowOf({ seconds, connectSeconds, sentBytes }: Submitted) {
 
 /** Describes, sends and receives the file for one job, as a researcher's computer and a worker do. */
 async function submit(dir: string, path: string, job: string): Promise<Submitted> {
-  const relay = await TestRelay.start();
+  const signaling = await TestSignaling.start();
   try {
-    const [worker, client] = await Promise.all([joinRoom(relay.url, 'worker-1'), joinRoom(relay.url, 'client-1')]);
+    const [worker, client] = await Promise.all([
+      joinRoom(signaling.url, 'worker-1'),
+      joinRoom(signaling.url, 'client-1'),
+    ]);
     let sentBytes = 0;
     const startedAt = performance.now();
     const cache = await HashCache.open(join(dir, 'laptop-hashes'));
@@ -86,7 +89,7 @@ async function submit(dir: string, path: string, job: string): Promise<Submitted
     await Promise.all([worker.close(), client.close()]);
     return { seconds, connectSeconds, sentBytes };
   } finally {
-    await relay[Symbol.asyncDispose]();
+    await signaling[Symbol.asyncDispose]();
   }
 }
 

@@ -13,7 +13,7 @@ if [ "$(cat node_modules/.installed-lock 2>/dev/null)" != "$(lock_state)" ]; the
   if [ -f node_modules/.installed-lock ]; then
     npm install --no-save --no-fund --no-audit --loglevel=error >&2 # only what has changed since
   else
-    npm ci --no-fund --no-audit --loglevel=error >&2 # anew, also where an earlier one was interrupted
+    npm ci --no-fund --no-audit --loglevel=error >&2 # also after one that was interrupted
   fi
   lock_state > node_modules/.installed-lock
 fi

@@ -82,7 +82,7 @@ describe('startStack', function () {
       );
     }));
 
-  it('says which part ended by itself', () =>
+  it('reports which part ended by itself', () =>
     withFolder(async (dir) => {
       const tools = await ensureTools({ parts: ['servers'] });
       const { promise: message, resolve } = Promise.withResolvers<string>();

@@ -83,7 +83,7 @@ describe('docker-compose.yml', () => {
     assert.ok(composition.services['control-worker']?.healthcheck?.test.includes(CONTROL_QUEUE));
   });
 
-  it('holds no secret: each comes from .env', () => {
+  it('has no secret in it: each comes from .env', () => {
     for (const [name, { environment }] of services) {
       for (const [variable, value] of Object.entries(environment)) {
         if (!/PASSWORD|PWD|SECRET|TOKEN|ACCESS_KEY/.test(variable)) continue;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execaNode } from 'execa';
 import { Owned } from './testing/owned.ts';
-import { TestRelay } from './testing/relay.ts';
 import { temporaryFolder } from './testing/temporary-folder.ts';
+import { TestSignaling } from './testing/test-signaling.ts';
 
 const CHILD = fileURLToPath(new URL('./testing/transfer-child.ts', import.meta.url));
 /** A side that kept the file, or a quarter of it, in memory would be found out. */
@@ -21,13 +21,13 @@ describe('memory', () => {
   it(`stays within ${MOST_MEGABYTES} MB a side above idle, however large the file`, async function () {
     this.timeout(60_000);
     if (process.platform !== 'linux') this.skip(); // peaks are read from /proc
-    const relay = owned.add(await TestRelay.start());
+    const signaling = owned.add(await TestSignaling.start());
     const from = owned.add(await temporaryFolder()).path;
     const to = owned.add(await temporaryFolder()).path;
     await writeDistinct(join(from, 'video.mp4'), MEGABYTES);
-    const sender = start(owned, 'send', relay.url, from);
+    const sender = start(owned, 'send', signaling.url, from);
     await sender.until('ready');
-    const receiver = start(owned, 'receive', relay.url, to);
+    const receiver = start(owned, 'receive', signaling.url, to);
     const peaks = await Promise.all([sender.until('above_idle_mb'), receiver.until('above_idle_mb')]);
     assert.equal((await stat(join(to, 'video.mp4'))).size, MEGABYTES * 2 ** 20);
     for (const [index, peak] of peaks.entries()) {

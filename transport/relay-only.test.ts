@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -15,7 +15,7 @@ import {
 } from './index.ts';
 import { enginePairings } from './testing/engine-pairings.ts';
 import { join } from './testing/join.ts';
-import { TestRelay } from './testing/relay.ts';
+import { TestSignaling } from './testing/test-signaling.ts';
 
 const purpose = { job_id: 'abcdefgh', kind: 'dataset' } as const;
 
@@ -24,7 +24,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
     this.timeout(60_000);
     let dir: string;
     let turn: TurnServer | undefined;
-    let room: TestRelay;
+    let room: TestSignaling;
     let worker: SignalingClient;
     let client: SignalingClient;
     /** Every ICE candidate that went over signaling. */
@@ -33,7 +33,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
     before(async function () {
       dir = await mkdtemp(joinPath(tmpdir(), 'relay-only-'));
       turn = await startTurn({ dir });
-      // coturn can't be installed without root: a machine without it leaves this out, and docs/verified.md says so.
+      // coturn cannot be installed without root.
       if (turn === undefined) this.skip();
     });
     after(async () => {
@@ -41,13 +41,8 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       await rm(dir, { recursive: true, force: true });
     });
 
-    beforeEach(async () => {
+    beforeEach(() => {
       candidates = [];
-      room = await TestRelay.start();
-      room.intercept = (message) => {
-        if (message.type === 'candidate' && message.candidate !== null) candidates.push(message.candidate.candidate);
-        return message;
-      };
     });
     afterEach(async () => {
       await worker.close();
@@ -55,19 +50,19 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       await room[Symbol.asyncDispose]();
     });
 
-    async function joinBoth(password: (username: string) => string): Promise<void> {
-      const username = `${Math.floor(Date.now() / 1000) + 600}:user`;
-      room.iceServers.push({ urls: [turn?.url ?? ''], username, credential: password(username) });
+    /** @param secret from which the server makes the credentials of TURN */
+    async function joinBoth(secret = ''): Promise<void> {
+      room = await TestSignaling.start({ ice: { stunUrls: [], turnUrls: [turn?.url ?? ''], turnSecret: secret } });
+      room.intercept = (message) => {
+        if (message.type === 'candidate' && message.candidate !== null) candidates.push(message.candidate.candidate);
+        return message;
+      };
       worker = await join(room.url, 'worker-1', { iceTransportPolicy: 'relay', webRtc: offerer });
       client = await join(room.url, 'client-1', { iceTransportPolicy: 'relay', webRtc: answerer });
     }
 
     it('arrives intact, and offers no address but the relay’s', async () => {
-      await joinBoth((username) =>
-        createHmac('sha1', turn?.secret ?? '')
-          .update(username)
-          .digest('base64'),
-      );
+      await joinBoth(turn?.secret);
       const source = joinPath(dir, 'data.bin');
       await writeFile(source, randomBytes(3_000_000));
       const files = await describeFiles([{ absolutePath: source, path: 'data.bin' }]);
@@ -99,7 +94,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
     });
 
     it('does not come about with a wrong password', async () => {
-      await joinBoth(() => 'wrong');
+      await joinBoth('wrong');
       const accepting = acceptPeers(client, (connection) => connection.closed);
       try {
         await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 1_000 }), {

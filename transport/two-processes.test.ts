@@ -11,8 +11,8 @@ import { BLOCK_BYTES } from './file-transfer/wire/limits.ts';
 import { enginePairings } from './testing/engine-pairings.ts';
 import { join as joinRoom } from './testing/join.ts';
 import { Owned } from './testing/owned.ts';
-import { TestRelay } from './testing/relay.ts';
 import { temporaryFolder } from './testing/temporary-folder.ts';
+import { TestSignaling } from './testing/test-signaling.ts';
 
 const CHILD = fileURLToPath(new URL('./testing/transfer-child.ts', import.meta.url));
 /** `receive-half` dies when half of it has come. */
@@ -29,13 +29,13 @@ interface Report {
 for (const { name, offerer, answerer } of await enginePairings()) {
   describe(`two processes, ${name}`, () => {
     const owned = new Owned();
-    let relay: TestRelay;
+    let server: TestSignaling;
     let from: string;
     let to: string;
     let content: Buffer;
 
     beforeEach(async () => {
-      relay = owned.add(await TestRelay.start());
+      server = owned.add(await TestSignaling.start());
       from = owned.add(await temporaryFolder()).path;
       to = owned.add(await temporaryFolder()).path;
       content = randomBytes(SIZE);
@@ -45,7 +45,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
 
     function start(role: string, folder: string): Child {
       const webRtc = role.startsWith('receive') ? offerer : answerer;
-      return owned.add(new Child({ role, serverUrl: relay.url, folder, webRtc }));
+      return owned.add(new Child({ role, serverUrl: server.url, folder, webRtc }));
     }
 
     it('move a dataset over WebRTC', async () => {
@@ -102,7 +102,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
     it('notice within 5 s that the other was killed, whether idle or sending', async () => {
       const idle = start('idle', from);
       await idle.until((report) => report.ready === true);
-      const signaling = owned.add(await joinRoom(relay.url, 'worker-1', { webRtc: offerer }));
+      const signaling = owned.add(await joinRoom(server.url, 'worker-1', { webRtc: offerer }));
       const connection = owned.add(
         await connectPeer(signaling, { peerId: 'client-1', purpose: { job_id: 'job00001', kind: 'dataset' } }),
       );

@@ -6,8 +6,8 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { acceptPeers, describeFiles, type SignalingClient, type SourceFile, sendFiles } from '../../transport/index.ts';
 import { join as joinRoom } from '../../transport/testing/join.ts';
 import { Owned } from '../../transport/testing/owned.ts';
-import { TestRelay } from '../../transport/testing/relay.ts';
 import { temporaryFolder } from '../../transport/testing/temporary-folder.ts';
+import { TestSignaling } from '../../transport/testing/test-signaling.ts';
 import { writeOld } from '../../transport/testing/transfer.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
 import { DatasetStore } from './dataset-store.ts';
@@ -85,10 +85,10 @@ describe('the datasets that a worker keeps', () => {
   });
 
   it('save the researcher from sending the same data twice', async () => {
-    const relay = owned.add(await TestRelay.start());
+    const signaling = owned.add(await TestSignaling.start());
     const leave = (peer: SignalingClient) => void owned.add({ [Symbol.asyncDispose]: () => peer.close() });
-    const worker = await joinRoom(relay.url, 'worker-1');
-    const client = await joinRoom(relay.url, 'client-1', {
+    const worker = await joinRoom(signaling.url, 'worker-1');
+    const client = await joinRoom(signaling.url, 'client-1', {
       metadata: { tags: [], properties: { job_id: 'job00001' } },
     });
     for (const peer of [worker, client]) leave(peer);

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type Host, Network } from '../../test/paths/network.ts';
 import { type PathShape, withPath } from '../../test/paths/with-path.ts';
 
-const RELAY = join(import.meta.dirname, '../../transport/testing/relay-child.ts');
+const SIGNALING = join(import.meta.dirname, '../../transport/testing/signaling-child.ts');
 const Url = z.object({ url: z.string() });
 
 /** Where processes run. */
@@ -26,7 +26,7 @@ const thisMachine: Side = {
 
 /** This machine’s loopback, with packets of up to 64 KiB. */
 export function onLoopback<Result>(use: (place: Place) => Promise<Result>): Promise<Result> {
-  return withRelay(thisMachine, (serverUrl) => use({ sender: thisMachine, receiver: thisMachine, serverUrl }));
+  return withSignaling(thisMachine, (serverUrl) => use({ sender: thisMachine, receiver: thisMachine, serverUrl }));
 }
 
 /** Two hosts on a cable: the kernel’s network without delay, with Ethernet’s packets of 1,500 bytes. */
@@ -40,7 +40,7 @@ export async function onEthernet<Result>(use: (place: Place) => Promise<Result>)
   try {
     await network.cable('laptop', 'worker');
     const [sender, receiver] = [network.host('laptop'), network.host('worker')];
-    return await withRelay(receiver, (serverUrl) => use({ sender, receiver, serverUrl }));
+    return await withSignaling(receiver, (serverUrl) => use({ sender, receiver, serverUrl }));
   } finally {
     await network[Symbol.asyncDispose]();
   }
@@ -49,22 +49,22 @@ export async function onEthernet<Result>(use: (place: Place) => Promise<Result>)
 /** A path with delay, loss or a rate. */
 export function onPath<Result>(shape: PathShape, use: (place: Place) => Promise<Result>): Promise<Result> {
   return withPath(shape, ({ laptop, worker, server }) =>
-    withRelay(server, (serverUrl) => use({ sender: laptop, receiver: worker, serverUrl })),
+    withSignaling(server, (serverUrl) => use({ sender: laptop, receiver: worker, serverUrl })),
   );
 }
 
-async function withRelay<Result>(on: Side, use: (serverUrl: string) => Promise<Result>): Promise<Result> {
-  const relay = on.run(process.execPath, ['--disable-warning=ExperimentalWarning', RELAY, on.address], {
+async function withSignaling<Result>(on: Side, use: (serverUrl: string) => Promise<Result>): Promise<Result> {
+  const server = on.run(process.execPath, ['--disable-warning=ExperimentalWarning', SIGNALING, on.address], {
     stdin: 'ignore',
     stderr: 'inherit',
     reject: false,
     buffer: false,
   });
   try {
-    const [line] = await once(relay.stdout, 'data');
+    const [line] = await once(server.stdout, 'data');
     return await use(Url.parse(JSON.parse(String(line))).url);
   } finally {
-    relay.kill('SIGKILL');
-    await relay;
+    server.kill('SIGKILL');
+    await server;
   }
 }

@@ -38,7 +38,7 @@ describe('startProcess', () => {
     });
   });
 
-  it('fails, and leaves nothing running, when the program says nothing in time', async () => {
+  it('fails, and leaves nothing running, when the program reports nothing in time', async () => {
     await assert.rejects(start('setInterval(() => {}, 1000)', { timeoutMs: 300 }), /was not ready after 0.3 s/);
   });
 
@@ -46,7 +46,7 @@ describe('startProcess', () => {
     await assert.rejects(start(`console.log(JSON.stringify({ event: 'ready' })); setInterval(() => {}, 1000);`), /url/);
   });
 
-  it('gives up when told to stop', async () => {
+  it('gives up when it is stopped', async () => {
     const abort = new AbortController();
     const starting = start('setInterval(() => {}, 1000)', { signal: abort.signal });
     abort.abort();

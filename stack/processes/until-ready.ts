@@ -23,7 +23,7 @@ export async function untilReady<T>(
       }),
     );
   const timer = setTimeout(() => giveUp(`was not ready after ${timeoutMs / 1000} s`), timeoutMs);
-  const onAbort = (): void => giveUp('was told to stop before it was ready', options.signal?.reason);
+  const onAbort = (): void => giveUp('was stopped before it was ready', options.signal?.reason);
   if (options.signal?.aborted) onAbort();
   options.signal?.addEventListener('abort', onAbort, { once: true });
   void child.exited.then(({ exitCode, signal }) =>

@@ -7,7 +7,7 @@ const connect = (endpoint: string): DynamoDBClient =>
   new DynamoDBClient({ endpoint, region: 'us-east-1', credentials: { accessKeyId: 'any', secretAccessKey: 'any' } });
 
 describe('startDynamoDb', () => {
-  it('puts conditionally, so that two rooms cannot have one name, and keeps the items over a restart', () =>
+  it('puts conditionally, so that two rooms cannot have one name, and has the items after a restart', () =>
     withFolder(async (dir) => {
       const put = {
         TableName: 'rooms',

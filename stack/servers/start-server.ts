@@ -14,7 +14,7 @@ export interface ServerAttempt<T> {
   cwd?: string;
   /** A line of the server's own output that shows that it, and not a stranger on the same port, listens. */
   listening?: RegExp;
-  /** Asks the server whether it is well; throws or returns undefined while it is not. */
+  /** Asks the server whether it is healthy; throws or returns undefined while it is not. */
   healthy: (signal: AbortSignal) => Promise<T | undefined>;
 }
 
@@ -33,15 +33,15 @@ export interface RunningServer<T> {
   readonly health: T;
   /** Ends the whole group with kill -9. */
   kill(): Promise<void>;
-  /** Starts it again where it was, on the data that it left; returns when it is well. Does nothing while it runs. */
+  /** Starts it again at the same address, on the data that it left; returns when it is healthy. Does nothing while it runs. */
   restart(): Promise<void>;
   /** Ends the present process, if there is one. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a server that cannot choose its own port: where it ends because a port was taken meanwhile, other ports are tried.
- * @param attempt chooses ports and says how to start on them
+ * Starts a server that cannot choose its own port: if it ends because a port was taken meanwhile, other ports are tried.
+ * @param attempt chooses ports and returns how to start on them
  */
 export async function startServer<T>(
   name: string,
@@ -77,7 +77,7 @@ function running<T>(first: Child, health: T, start: () => Promise<Child>): Runni
   };
 }
 
-/** @returns the child, and its health or the error with which it did not become well; it has ended then */
+/** @returns the child, and its health, or the error if it did not become healthy; it has ended then */
 async function startOnce<T>(
   name: string,
   options: ServerOptions,

@@ -8,7 +8,7 @@ import { startTemporal } from './temporal.ts';
 describe('startTemporal', function () {
   this.timeout(120_000);
 
-  it('answers with the search attributes of jobs, serves its UI, and keeps workflows over a restart', () =>
+  it('answers with the search attributes of jobs, serves its UI, and has its workflows after a restart', () =>
     withFolder(async (dir) => {
       const { temporal } = await ensureTools({ parts: ['servers'] });
       const started = { namespace: 'default', workflowId: 'kept', requestId: 'one' };

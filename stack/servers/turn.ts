@@ -21,7 +21,7 @@ export interface TurnServer extends AsyncDisposable {
 
 const REALM = 'sleap-rtc.local';
 
-/** Starts coturn, or returns undefined where the machine has no `turnserver`: one machine can do without a relay. */
+/** Starts coturn, or returns undefined if the machine has no `turnserver`: one machine can do without a relay. */
 export async function startTurn(options: ServerOptions): Promise<TurnServer | undefined> {
   const turnserver = await findOnPath('turnserver');
   if (turnserver === undefined) return undefined;

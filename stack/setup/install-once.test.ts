@@ -46,7 +46,7 @@ describe('installOnce', () => {
     assert.deepEqual((await readdir(join(dir, 'thing'))).sort(), ['.complete', 'file']);
   });
 
-  it('makes anew what a killed process left half-made', async () => {
+  it('makes again what a killed process left incomplete', async () => {
     const killed = inProcess(`await writeFile(dir + '/file', 'half'); await writeFile(dir + '/rest', '');
       console.log('half-made'); setInterval(() => {}, 1000); await new Promise(() => {});`);
     killed.catch(() => {});
@@ -72,7 +72,7 @@ describe('installOnce', () => {
     assert.equal(made, 2);
   });
 
-  it('makes anew what has lost the file that it needs, such as the base of a virtual environment', async () => {
+  it('makes again what has lost the file that it needs, such as the base of a virtual environment', async () => {
     const make = (): Promise<void> => writeFile(join(dir, 'thing/file'), '');
     await installOnce(installation(make));
     await rm(join(dir, 'thing/file'));
@@ -80,7 +80,7 @@ describe('installOnce', () => {
     assert.deepEqual((await readdir(join(dir, 'thing'))).sort(), ['.complete', 'file']);
   });
 
-  it('stops waiting for another process when told to', async () => {
+  it('stops waiting for another process when it is aborted', async () => {
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
     const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
     const first = installOnce(

@@ -25,7 +25,7 @@ with tarfile.open(next(pathlib.Path(source).glob("*.tar.gz"))) as archive:
             shutil.copyfileobj(data, copy)
 `;
 
-/** Downloads the sample data, unless it is there, and returns its folder. */
+/** Downloads the sample data, unless it exists, and returns its folder. */
 export async function ensureSampleData(context: SetupContext): Promise<string> {
   const dir = await sampleDataFolder(context);
   const { onProgress, signal } = context;

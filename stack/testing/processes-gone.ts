@@ -10,7 +10,7 @@ export async function processesGone(pids: readonly number[]): Promise<void> {
   while (running.length > 0) {
     running = (await Promise.all(running.map(async (pid) => ((await isRunning(pid)) ? [pid] : [])))).flat();
     if (running.length > 0 && Date.now() > until) throw new Error(`still running: ${running.join(', ')}`);
-    if (running.length > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS)); // nobody tells of another's child
+    if (running.length > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS)); // only a parent is notified of a process's end
   }
 }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
-/** A service of `docker-compose.yml`, as far as the tests look at it. */
+/** The parts of a service of `docker-compose.yml` that the tests read. */
 const Service = z.object({
   image: z.string(),
   build: z.object({ dockerfile: z.string(), args: z.record(z.string(), z.string()).default({}) }).optional(),

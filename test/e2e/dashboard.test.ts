@@ -9,7 +9,7 @@ import { openPage, type WatchedPage } from '../support/page-watch.ts';
 import { configWith, FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
 
-/** Set to draw the picture in the documents anew. */
+/** Set to draw the picture in the documents again. */
 const SCREENSHOT = process.env.SLEAP_RTC_SCREENSHOT;
 const HTML = '<img src=x onerror="document.title=1"><b>bold</b>';
 const Jobs = z.object({ jobs: z.array(z.object({ job_id: z.string() })) });
@@ -38,7 +38,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
   });
   after(async () => browser?.[Symbol.asyncDispose]());
 
-  /** More epochs only where a picture is wanted. */
+  /** More epochs only if a picture is wanted. */
   async function config(): Promise<string> {
     if (SCREENSHOT === undefined) return FLIES_CONFIG;
     const path = join(room.folder, 'centroid.yaml');
@@ -131,7 +131,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     await page.page.close();
   });
 
-  it('takes room and token in a form where there is no invite', async () => {
+  it('takes room and token in a form if there is no invite', async () => {
     const { page, assertClean } = await openPage(browser, room.stack.serverUrl);
     await page.getByLabel('Room').fill(room.id);
     await page.getByLabel('Token').fill(room.token);
@@ -152,7 +152,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     await page.close();
   });
 
-  it('says why a job failed and what to do', async () => {
+  it('shows why a job failed and what to do', async () => {
     const refused = await configWith(join(room.folder, 'refused.yaml'), 'trainer_config', 'no_such_key: 3');
     const ended = await room.cli([
       'train',
@@ -169,7 +169,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     early.assertClean();
   });
 
-  it('says that a job is paused, and of a model that its training was stopped early', async () => {
+  it('shows that a job is paused, and that the training of a model was stopped early', async () => {
     const long = join(room.folder, 'long.yaml');
     await writeFile(long, (await readFile(FLIES_CONFIG, 'utf8')).replace(/max_epochs: \d+/, 'max_epochs: 500'));
     const out = join(room.folder, 'stopped');
@@ -185,7 +185,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     await room.json(['jobs', 'stop', job.job_id]);
     const ended = await training;
     assert.equal(ended.exitCode, 0, ended.stderr);
-    assert.doesNotMatch(training.shown(), /epoch 40\//, 'it ended when it was told to');
+    assert.doesNotMatch(training.shown(), /epoch 40\//, 'it ended when it was stopped');
     const [model] = TrainResult.parse(JSON.parse(ended.stdout)).models;
     const row = early.page.locator(`[data-model="${model?.id}"]`);
     await row.getByText('stopped early').waitFor({ timeout: SHOWN_MS });

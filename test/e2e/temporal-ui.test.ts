@@ -66,7 +66,7 @@ describe('a job whose sleap-nn was killed, in Temporal’s own web page', functi
       const train = described.raw.pendingActivities?.find((pending) => pending.activityType?.name === 'train');
       const message = train?.lastFailure?.message;
       if ((train?.attempt ?? 0) >= 2 && message) return { runId: described.runId, failure: message };
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS)); // Temporal tells nobody of an attempt
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS)); // Temporal notifies nobody of an attempt
     }
   }
 
@@ -103,7 +103,7 @@ describe('a job whose sleap-nn was killed, in Temporal’s own web page', functi
     await page.close();
   });
 
-  it('goes on from its checkpoint, and ends well', async () => {
+  it('goes on from its checkpoint, and is done', async () => {
     const ended = await running;
     assert.equal(ended.exitCode, 0, ended.stderr);
     const [model] = Object.values((await room.manifest()).models);

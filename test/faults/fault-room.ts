@@ -20,11 +20,11 @@ import { RoomEar, WatchedJob } from './watched-job.ts';
 
 /** Epochs of a job: enough that a fault after one of them has others after it, or that training lasts as long as an outage. */
 const EPOCHS = Number(process.env.SLEAP_RTC_FAULT_EPOCHS ?? 8);
-/** How long workers may take until they are free, in ms: one that died is noticed, one that starts says so. */
+/** How long workers may take until they are free, in ms: the loss of one is noticed, a new one joins the room. */
 const FREE_WITHIN_MS = 60_000;
 
 const STEPPING_CLOCK = join(import.meta.dirname, 'stepping-clock.ts');
-/** The file that says how far clocks are ahead. */
+/** The file with the number of milliseconds by which clocks are ahead. */
 const CLOCK = 'ahead-ms';
 
 const PARTS = ['temporal', 's3', 'signaling', 'control'] as const;
@@ -104,7 +104,7 @@ export class FaultRoom {
     return this.watch(room.cli([...args, ...(options.args ?? [])], { ...this.#clock, ...options.env }));
   }
 
-  /** Predicts the first frames of the flies' video, with the room's newest model; one is trained where there is none. */
+  /** Predicts the first frames of the flies' video, with the room's newest model; one is trained if there is none. */
   async infer(options: { output: string; frames: number }): Promise<WatchedJob> {
     const { room } = this;
     if (Object.keys((await room.manifest()).models).length === 0) {
@@ -250,12 +250,12 @@ export class FaultRoom {
     await Promise.all(this.workerNames.map((name) => this.endWorker(name, 'SIGKILL')));
   }
 
-  /** Whether a worker has been told to end, one way or the other, and not started again since. */
+  /** True if a worker was stopped or killed, and has not been started again. */
   hasEnded(worker: string): boolean {
     return this.#ended.has(worker);
   }
 
-  /** Jobs whose files a killed worker could not remove; it keeps them a day for a job that comes back. */
+  /** Jobs whose files a killed worker could not remove; they stay a day for a job that comes back. */
   get leftBehind(): ReadonlySet<string> {
     return this.#leftBehind;
   }

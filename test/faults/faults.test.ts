@@ -7,7 +7,7 @@ import { lookBefore, nothingPublished, predicted, publishedOnce } from './outcom
 import { type Recovery, recoveryTable } from './report.ts';
 import type { WatchedJob } from './watched-job.ts';
 
-/** Noise behind the labels where a transfer has to last, and where only no worker may have them yet; in bytes. */
+/** Noise behind the labels, in bytes: if the transfer has to last, and if only no worker may have the labels yet. */
 const LARGE_BYTES = 120_000_000;
 const NEW_BYTES = 1_000_000;
 /** Of an inference job: some seconds' work. */
@@ -18,7 +18,7 @@ const MAX_LOST_MS = 120_000;
 /** `npm test` has time for some faults only. */
 const rows = process.env.SLEAP_RTC_FAULTS === 'all' ? FAULTS : FAULTS.filter(({ quick }) => quick);
 
-/** For whoever wants to know how far a job came whose test has failed. */
+/** The job of the current test, to show how far it came if the test fails. */
 let underWay: WatchedJob | undefined;
 
 describe('a job survives', function () {

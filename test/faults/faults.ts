@@ -20,7 +20,7 @@ const SMALL_OUTPUT_BYTES = 400_000;
 
 /** What a row needs beside what all have. */
 interface Prepared {
-  /** Where the job's own command puts its results; default: a new folder. */
+  /** The folder for the results of the job's own command; default: a new one. */
   output?: string;
   args?: string[];
   undo: () => Promise<void>;
@@ -32,15 +32,15 @@ export interface Fault {
   at: Moment;
   /** Part of `npm test`; the others run in `npm run test:faults` only. */
   quick?: boolean;
-  /** Why it cannot be done on this machine; undefined where it can. */
+  /** Why this machine cannot do it; undefined if it can. */
   unless?(): Promise<string | undefined>;
   /** The job is an inference; default: a training. */
   infers?: boolean;
   /** No worker has the job's data before it begins. */
   newData?: boolean;
-  /** What is there before the job begins. */
+  /** Prepares what must exist before the job begins. */
   prepare?(at: FaultRoom): Promise<Prepared>;
-  /** Breaks something, and mends it where it is not left broken. Afterwards, if not before, the moment is let go of. */
+  /** Breaks something, and repairs it unless it stays broken. The moment is released afterwards, if not before. */
   inject(at: FaultRoom, job: WatchedJob, letGo: () => void): Promise<void>;
   /** How the job ends. Default: it publishes, and its command succeeds. */
   ends?: 'cancelled' | 'failed';
@@ -53,7 +53,7 @@ const workerEnds =
   async (at: FaultRoom, job: WatchedJob): Promise<void> =>
     at.endWorker(job.worker ?? '', signal);
 
-/** A server that is killed, missed by whoever needs it, and started again. */
+/** A server that is killed, is needed while it is unavailable, and is started again. */
 const restarts =
   (part: StackPart) =>
   async (at: FaultRoom, _job: WatchedJob, letGo: () => void): Promise<void> => {
@@ -99,7 +99,7 @@ const laptopGoes = async (_: FaultRoom, job: WatchedJob): Promise<void> => {
 
 const withoutStaging = async (): Promise<Prepared> => ({ args: ['--no-stage'], undo: nothing });
 
-/** With the worker the only copy but the laptop's is gone: the job waits for that, and says so to whoever asks. */
+/** With the worker the only copy but the laptop's is gone: the job waits for the laptop, and every reader sees that. */
 const workerAndLaptopGo = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
   const first = job.worker ?? '';
   await at.endWorker(first, 'SIGKILL');
@@ -132,7 +132,7 @@ const submitsAgain = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
 /** Sets the wall clocks of all workers and of the researcher's computer. */
 const clockSteps = (ms: number) => async (at: FaultRoom) => at.stepClocks(ms);
 
-/** A worker whose disk does not hold the data. */
+/** A worker whose disk is too small for the data. */
 const workerWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
   const unmount = await mountSmallDisk(join(at.room.stack.dir, 'workers', 'small'), SMALL_DISK_BYTES);
   await at.startWorker('small', { SLEAP_RTC_WARM_TRAINER: '0' });
@@ -143,14 +143,14 @@ const workerWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
   return { args: ['--worker', 'small'], undo };
 };
 
-/** A laptop whose disk does not hold the model. */
+/** A laptop whose disk is too small for the model. */
 const laptopWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
   const output = join(at.room.folder, 'small');
   const undo = await mountSmallDisk(output, SMALL_OUTPUT_BYTES);
   return { output, undo };
 };
 
-/** The command says what is wrong and leaves nothing; the model is in the room, and fits elsewhere. */
+/** The command names the fault and leaves no files; the model is in the room, and fits on another disk. */
 const getsElsewhere = async (at: FaultRoom, job: WatchedJob, output: string): Promise<void> => {
   await commandSays(3, /DISK_FULL/)(at, job);
   assert.deepEqual(await readdir(join(at.room.folder, 'small')), []);

@@ -17,7 +17,7 @@ export interface MemoryUse {
   slopeMbPerHour: number;
 }
 
-/** Samples the resident memory of processes that come and go. A process that is started again under a name counts anew. */
+/** Samples the resident memory of processes that come and go. A process that is started again under a name is counted as a new one. */
 export class MemoryWatch {
   readonly #samples = new Map<string, Sample[]>();
 

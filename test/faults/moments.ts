@@ -6,7 +6,7 @@ import type { WatchedJob } from './watched-job.ts';
 /** Makes a point of a job's life known when it is reached. `release` lets go of what was held for that. */
 export interface ArmedMoment {
   reached(job: WatchedJob): Promise<void>;
-  /** Called when the fault is there; calling it again does nothing. */
+  /** Called when the fault has happened; calling it again does nothing. */
   release(): void;
 }
 
@@ -20,12 +20,12 @@ export interface Moment {
   arm(at: FaultRoom): ArmedMoment;
 }
 
-/** The job is submitted; the fault is there already. */
+/** The job is submitted; the fault has happened already. */
 export function begin(large: boolean): Moment {
   return { phase: 'from the start', large, arm: submitted };
 }
 
-/** The job is submitted, and no worker is there that may have it. */
+/** The job is submitted, and there is no worker that may have it. */
 export const queued: Moment = { phase: 'queued', arm: submitted };
 
 function submitted(): ArmedMoment {
@@ -54,7 +54,7 @@ export function transfer(part: number): Moment {
   };
 }
 
-/** sleap-nn has told of the end of this epoch. */
+/** sleap-nn has reported the end of this epoch. */
 export function epoch(number: number): Moment {
   return {
     phase: `training, epoch ${number}`,
@@ -68,7 +68,7 @@ export function epoch(number: number): Moment {
   };
 }
 
-/** sleap-nn has told of the first frames that it has predicted, of many. */
+/** sleap-nn has reported the first predicted frames, of many. */
 export const predicting: Moment = {
   phase: 'predicting',
   trains: true,

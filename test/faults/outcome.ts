@@ -28,14 +28,14 @@ export async function lookBefore(at: FaultRoom): Promise<Before> {
 /** How a job's workflow ended. */
 export async function finalStatus(at: FaultRoom, jobId: string): Promise<JobStatus> {
   const handle = at.temporal.workflow.getHandle(jobWorkflowId(at.room.id, jobId));
-  await handle.result().catch(() => undefined); // the query tells how
+  await handle.result().catch(() => undefined); // the query returns how it ended
   return JobStatus.parse(await handle.query('jobStatus'));
 }
 
 /**
  * Checks that the job has published its model once, that S3 has it whole and nothing else, and that the researcher has the
  * very same files and nothing else.
- * @param outputs folders of which each must hold the model, and no more
+ * @param outputs folders of which each must contain the model, and nothing else
  */
 export async function publishedOnce(at: FaultRoom, before: Before, jobId: string, outputs: string[]): Promise<void> {
   const status = await finalStatus(at, jobId);
@@ -52,7 +52,7 @@ export async function publishedOnce(at: FaultRoom, before: Before, jobId: string
   const list = ModelFiles.parse(JSON.parse(await text(at, s3Layout.modelFiles(at.room.id, id))));
   assert.equal(list.job_id, jobId);
   const sum = list.files.reduce((total, { size_bytes }) => total + size_bytes, 0);
-  assert.equal(manifest.models[id]?.size_bytes, sum, 'the manifest tells the size of what S3 has');
+  assert.equal(manifest.models[id]?.size_bytes, sum, 'the manifest has the size of what S3 has');
   const promised = Object.fromEntries(list.files.map(({ path, sha256 }) => [path, sha256]));
   assert.ok(promised['best.ckpt']);
   const { 'files.json': _, ...stored } = await hashesInS3(at, s3Layout.model(at.room.id, id));
@@ -104,7 +104,7 @@ export async function predicted(
   await nothingHalfMade(at);
 }
 
-/** Checks what must hold after any job: workers that live keep nothing of it, caches and S3 have whole models only, no orphans. */
+/** Checks what must hold after any job: live workers have none of its files, caches and S3 have only whole models, no process is orphaned. */
 async function nothingHalfMade(at: FaultRoom): Promise<void> {
   await at.untilFree();
   const models = Object.keys((await at.room.manifest()).models);
@@ -116,7 +116,7 @@ async function nothingHalfMade(at: FaultRoom): Promise<void> {
   for (const name of at.workerNames) {
     const { workDir } = at.worker(name);
     const kept = (await readdir(join(workDir, 'jobs'))).filter((job) => !at.leftBehind.has(job));
-    assert.deepEqual(kept, [], `${name} keeps nothing of a job that has ended`);
+    assert.deepEqual(kept, [], `${name} has no files of a job that has ended`);
     for (const id of await readdir(join(workDir, 'models')).catch(() => [])) {
       if (!models.includes(id)) continue; // out of sight, or left to be used again
       const list = ModelFiles.parse(JSON.parse(await text(at, s3Layout.modelFiles(at.room.id, id))));

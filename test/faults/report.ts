@@ -1,8 +1,8 @@
-/** What a row of the table says. */
+/** A row of the table. */
 export interface Recovery {
   fault: string;
   phase: string;
-  /** Until the job went on with what it was doing, in ms; undefined where it was to end. */
+  /** Until the job went on, in ms; undefined if it was meant to end. */
   recoverMs: number | undefined;
   /** Epochs that were trained twice. */
   epochsLost: number;

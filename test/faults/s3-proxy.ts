@@ -20,7 +20,7 @@ interface Rule {
 }
 
 /**
- * The network between our programs and S3: passes everything on, unless it has been told to hold a request or to lose an
+ * The network between our programs and S3: passes everything on, unless a test holds a request or loses an
  * answer. Requests keep their Host header, so signatures stay valid.
  */
 export class S3Proxy implements AsyncDisposable {

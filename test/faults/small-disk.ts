@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 
-/** Puts a disk of so many bytes where a folder is; needs root. @returns what takes it away again */
+/** Mounts a disk of so many bytes on a folder; needs root. @returns a function that unmounts it */
 export async function mountSmallDisk(folder: string, bytes: number): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true });
   await execa('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]);
@@ -12,7 +12,7 @@ export async function mountSmallDisk(folder: string, bytes: number): Promise<() 
   };
 }
 
-/** Why no small disk can be had here; undefined where one can. */
+/** Why this machine cannot have a small disk; undefined if it can. */
 export async function noSmallDisk(): Promise<string | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'sleap-rtc-disk-'));
   try {

@@ -18,7 +18,7 @@ const KILL_EVERY_MS = [20_000, 60_000] as const;
 const SAMPLE_MS = 5_000;
 /** A process that needs so much more at the end than when it was warm is not flat: the larger of the two. */
 const GROWTH = { part: 0.25, megabytes: 40 };
-/** So many samples tell something, which are two minutes. */
+/** Samples in two minutes; fewer show nothing. */
 const SAMPLES = 24;
 
 describe(`${JOBS} jobs in ${MINUTES} minutes, their workers and servers killed at random`, function () {
@@ -86,7 +86,7 @@ describe(`${JOBS} jobs in ${MINUTES} minutes, their workers and servers killed a
     return ids;
   }
 
-  /** A server that is not there when the command begins is said in seconds; the researcher types it again. */
+  /** A command fails within seconds if the server is unavailable when it starts; the researcher types it again. */
   async function runJob(): Promise<string> {
     for (;;) {
       const output = await mkdtemp(join(at.room.folder, 'out-'));
@@ -128,7 +128,7 @@ describe(`${JOBS} jobs in ${MINUTES} minutes, their workers and servers killed a
     while (await pause(SAMPLE_MS));
   }
 
-  /** @returns false where all is over */
+  /** @returns false if the soak is over */
   function pause(ms: number): Promise<boolean> {
     return delay(ms, undefined, { signal: stop.signal }).then(
       () => true,

@@ -1,12 +1,12 @@
 /**
- * Loaded into a program by `NODE_OPTIONS=--import=…` before anything else: its wall clock runs ahead of the machine's by as many
- * milliseconds as the file `SLEAP_RTC_TEST_CLOCK` says. Timers and `performance.now()` go on as they do when a real clock is set.
- * A file beside it, named after the process, tells that a step has been taken.
+ * Loaded into a program by `NODE_OPTIONS=--import=…` before anything else: its wall clock runs ahead of the machine's by the
+ * number of milliseconds in the file `SLEAP_RTC_TEST_CLOCK`. Timers and `performance.now()` go on as they do when a real clock is set.
+ * The process writes a file beside it, named after its id, when it has taken a step.
  */
 import { readFileSync, watchFile, writeFileSync } from 'node:fs';
 
 const file = process.env.SLEAP_RTC_TEST_CLOCK;
-/** How often the file is looked at, in ms. */
+/** How often the file is read, in ms. */
 const LOOK_MS = 100;
 
 if (file !== undefined) {

@@ -17,7 +17,7 @@ export class RoomEar {
   }
 }
 
-/** A progress message, and when it was heard. */
+/** A progress message, and when it was received. */
 export interface Heard {
   message: ProgressMessage;
   /** From `performance.now()`. */
@@ -29,13 +29,13 @@ export class WatchedJob {
   readonly command: RunningCommand;
   /** How long a command that was to end it took from being typed to its answer, in ms. */
   acknowledgedMs: number | undefined;
-  /** All that workers said of it, in order. */
+  /** Everything that workers reported of it, in order. */
   readonly heard: Heard[] = [];
   readonly #id: Promise<string>;
   readonly #checks = new Set<() => void>();
   readonly #stop: () => void;
 
-  /** @param jobId where the command does not submit it */
+  /** @param jobId if the command does not submit it */
   constructor(command: RunningCommand, ear: RoomEar, jobId?: string) {
     this.command = command;
     const all: Heard[] = [];
@@ -57,7 +57,7 @@ export class WatchedJob {
     });
     this.#id = jobId === undefined ? submitted : Promise.resolve(jobId);
     submitted.catch(() => undefined);
-    this.#id.catch(() => undefined); // told by whoever asks
+    this.#id.catch(() => undefined); // thrown to the caller that awaits it
   }
 
   /** The job's id, once it is submitted. */
@@ -70,7 +70,7 @@ export class WatchedJob {
     return this.heard.at(-1)?.message.worker;
   }
 
-  /** The most epochs that were told to be done. */
+  /** The largest number of finished epochs that was reported. */
   get epochsDone(): number {
     return Math.max(0, ...this.heard.map(({ message }) => message.epoch?.epoch ?? 0));
   }
@@ -92,7 +92,7 @@ export class WatchedJob {
     return found.promise.finally(() => this.#checks.delete(check));
   }
 
-  /** Resolves when a worker tells of a phase. */
+  /** Resolves when a worker reports a phase. */
   untilPhase(phase: JobPhase, since = 0): Promise<Heard> {
     return this.until((message) => message.phase === phase, since);
   }
@@ -106,7 +106,7 @@ export class WatchedJob {
     let before: { epoch: number; atMs: number } | undefined;
     for (const { message, atMs } of this.heard) {
       const { epoch, detail } = message;
-      // A server that was started again repeats what it was told last.
+      // A server that was started again repeats the last report.
       const repeated = told.has(JSON.stringify(message));
       told.add(JSON.stringify(message));
       if (epoch === undefined || repeated || /^waiting/.test(detail ?? '')) continue;
@@ -122,7 +122,7 @@ export class WatchedJob {
   }
 
   /**
-   * How long after a fault a worker first told of going on with what the job was doing, in ms; undefined where none did.
+   * How long after a fault a worker first reported that the job goes on, in ms; undefined if none did.
    * @param gone the worker that the fault took away
    */
   wentOnMs(faultMs: number, gone?: string): number | undefined {

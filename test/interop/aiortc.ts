@@ -3,9 +3,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { execa } from 'execa';
 import type { FileEntry } from '../../protocol/files.ts';
+import { MEMORY_ROOM } from '../../signaling/testing/memory-server.ts';
 import { cacheFolder } from '../../stack/setup/cache-folder.ts';
 import { ensureEnvironment, REQUIREMENTS } from '../../stack/setup/environments.ts';
-import { TestRelay } from '../../transport/testing/relay.ts';
 import { temporaryFolder } from '../../transport/testing/temporary-folder.ts';
 import { type ReferencePeer, ReferenceRun, type ReferenceStack, type ReferenceTask } from './reference-peer.ts';
 
@@ -79,7 +79,7 @@ class PythonPeer implements ReferencePeer {
     const options = {
       server: serverUrl,
       room: 'test-room',
-      token: TestRelay.token,
+      token: MEMORY_ROOM.token,
       'id-token': 'id-token',
       'room-key': roomKey,
       'peer-id': peerId,

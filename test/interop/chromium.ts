@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import type { BrowserContext, Page } from 'playwright-core';
 import { z } from 'zod';
 import { FileEntry } from '../../protocol/files.ts';
-import { TestRelay } from '../../transport/testing/relay.ts';
+import { MEMORY_ROOM } from '../../signaling/testing/memory-server.ts';
 import { startBrowser } from '../support/browser.ts';
 import { type ReferencePeer, ReferenceRun, type ReferenceStack, type ReferenceTask } from './reference-peer.ts';
 
@@ -28,7 +28,7 @@ export async function chromium(): Promise<ReferenceStack> {
   return { peer: () => PagePeer.open(browser), [Symbol.asyncDispose]: () => browser[Symbol.asyncDispose]() };
 }
 
-/** A page, which keeps what it has received until it is closed, and the server from which it gets what it sends. */
+/** A page, which stores what it has received until it is closed, and the server from which it loads what it sends. */
 class PagePeer implements ReferencePeer {
   readonly #page: Page;
   readonly #server: Server;
@@ -60,7 +60,7 @@ class PagePeer implements ReferencePeer {
     const paths = found
       .filter((entry) => entry.isFile())
       .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
-    const room = { serverUrl, roomId: 'test-room', token: TestRelay.token, idToken: 'id-token' };
+    const room = { serverUrl, ...MEMORY_ROOM, idToken: 'id-token' };
     const working = this.#page.evaluate(
       (options) => {
         const { start, report } = window as unknown as PeerWindow;
@@ -92,7 +92,7 @@ class PagePeer implements ReferencePeer {
     const isScript = /^\/[a-z]+\.js$/.test(path);
     if (isScript) response.setHeader('content-type', 'text/javascript');
     const file = isScript ? join(SCRIPTS, path) : join(this.#folder, path.replace(/^\/files\//, ''));
-    // What isn't there (Chromium asks for an icon) is as good as empty.
+    // A file that does not exist (Chromium asks for an icon) is sent as an empty one.
     await pipeline(createReadStream(file), response).catch(() => response.end());
   }
 }

@@ -18,8 +18,8 @@ import {
 import { enginePairings } from '../../transport/testing/engine-pairings.ts';
 import { join as joinRoom, TEST_ROOM_KEY } from '../../transport/testing/join.ts';
 import { Owned } from '../../transport/testing/owned.ts';
-import { TestRelay } from '../../transport/testing/relay.ts';
 import { temporaryFolder } from '../../transport/testing/temporary-folder.ts';
+import { TestSignaling } from '../../transport/testing/test-signaling.ts';
 import { aiortc } from './aiortc.ts';
 import { chromium } from './chromium.ts';
 import type { ReferencePeer, ReferenceStack, ReferenceTask } from './reference-peer.ts';
@@ -53,7 +53,7 @@ for (const { name, launch, largestBytes } of STACKS) {
     for (const { offerer: webRtc } of engines) {
       describe(`and ${webRtc}`, () => {
         const owned = new Owned();
-        let relay: TestRelay;
+        let signaling: TestSignaling;
         /** Of whom an offer has come, once for each attempt. */
         let attempts: string[];
         /** To break one message of an attempt. */
@@ -67,10 +67,10 @@ for (const { name, launch, largestBytes } of STACKS) {
         const half = Math.floor(blocks / 2);
 
         beforeEach(async () => {
-          relay = owned.add(await TestRelay.start());
+          signaling = owned.add(await TestSignaling.start());
           attempts = [];
           tamper = (message) => message;
-          relay.intercept = (message) => {
+          signaling.intercept = (message) => {
             if (message.type === 'offer') attempts.push(message.sender);
             return tamper(message);
           };
@@ -92,15 +92,15 @@ for (const { name, launch, largestBytes } of STACKS) {
 
         const task = (part: ReferenceTask['part'], peerId: string, offerTo?: string): ReferenceTask => ({
           part,
-          serverUrl: relay.url,
+          serverUrl: signaling.url,
           roomKey: TEST_ROOM_KEY,
           peerId,
           folder: from,
           ...(offerTo !== undefined && { offerTo }),
         });
-        const enter = async (peerId: string) => owned.add(await joinRoom(relay.url, peerId, { webRtc }));
+        const enter = async (peerId: string) => owned.add(await joinRoom(signaling.url, peerId, { webRtc }));
 
-        /** Serves our files to whoever connects; resolves with how the first transfer ended. */
+        /** Serves our files to every peer that connects; resolves with how the first transfer ended. */
         function serve(client: SignalingClient): Promise<PromiseSettledResult<void>> {
           const ended = Promise.withResolvers<PromiseSettledResult<void>>();
           owned.add(
@@ -143,7 +143,7 @@ for (const { name, launch, largestBytes } of STACKS) {
         });
 
         for (const offers of [true, false]) {
-          it(`comes about in a second attempt where the first fails, ${offers ? 'offering' : 'answering'}`, async () => {
+          it(`is made in a second attempt if the first fails, ${offers ? 'offering' : 'answering'}`, async () => {
             let answers = 0;
             tamper = (message) => {
               if (message.type !== 'answer') return message;
@@ -183,7 +183,7 @@ for (const { name, launch, largestBytes } of STACKS) {
           await first.cut();
           await cutOff;
           const kept = first.blocks;
-          assert.ok(kept < blocks, 'it was cut off too late for this test to tell anything');
+          assert.ok(kept < blocks, 'it was cut off too late for this test');
           const second = await peer.start(task('receive', THEM.client));
           await push();
           await second.until(({ done }) => done === files.length);

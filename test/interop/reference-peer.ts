@@ -29,7 +29,7 @@ export interface ReferenceTask {
   folder: string;
 }
 
-/** What a peer tells while it is at its task. */
+/** What a peer reports during its task. */
 const Report = z.object({
   ready: z.literal(true).optional(),
   connected: z.literal(true).optional(),

@@ -8,7 +8,7 @@ const SOURCES = join(import.meta.dirname, 'router');
 
 /**
  * Compiles one of the C programs here into the user's cache folder, once for each version of the sources; gives its path.
- * @throws where there is no C compiler
+ * @throws if there is no C compiler
  */
 export async function buildProgram(name: 'router' | 'blast'): Promise<string> {
   const hash = createHash('sha256');

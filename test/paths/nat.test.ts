@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { IceServer } from '../../protocol/signaling.ts';
-import { iceServersFor } from '../../signaling/ice/ice-servers.ts';
 import { findOnPath } from '../../stack/processes/find-on-path.ts';
 import type { WebRtcChoice } from '../../transport/index.ts';
 import { enginePairings } from '../../transport/testing/engine-pairings.ts';
@@ -42,14 +40,14 @@ describe('peers behind NATs', function () {
     /** NAT of the researcher’s laptop, and of the worker. */
     laptop: string;
     worker: string;
-    /** What the signaling server tells of, which runs on the same host as coturn. */
+    /** The TURN URLs that the signaling server gives peers; it runs on the same host as coturn. */
     turnUrls: (turn: string) => string[];
     megabytes: number;
     offerer: WebRtcChoice;
     answerer: WebRtcChoice;
   }
 
-  /** Moves a file from the laptop to the worker; gives the way that either side says it went. */
+  /** Moves a file from the laptop to the worker; returns the route that each side reports. */
   async function transfer(situation: Situation): Promise<{ laptop: string | undefined; worker: string | undefined }> {
     const { nats, laptop, worker, turnUrls, megabytes, offerer, answerer } = situation;
     const network = owned.add(
@@ -65,9 +63,8 @@ describe('peers behind NATs', function () {
     const dir = owned.add(await temporaryFolder()).path;
     const server = network.host('server');
     const turn = owned.add(await startCoturn(server, { program: turnserver, secret: SECRET, dir }));
-    const config = { stunUrls: [turn.stunUrl], turnUrls: turnUrls(turn.url), turnSecret: SECRET };
-    const iceServers: IceServer[] = iceServersFor('user-1', config, new Date());
-    const signaling = owned.add(await startSignaling(server, iceServers));
+    const ice = { stunUrls: [turn.stunUrl], turnUrls: turnUrls(turn.url), turnSecret: SECRET };
+    const signaling = owned.add(await startSignaling(server, ice));
 
     const [from, to] = [join(dir, 'from'), join(dir, 'to')];
     await Promise.all([mkdir(from), mkdir(to)]);
@@ -91,7 +88,7 @@ describe('peers behind NATs', function () {
   ];
 
   for (const { name, offerer, answerer } of pairings) {
-    it(`move 64 MB intact through the relay where no direct path is, ${name}`, async () => {
+    it(`move 64 MB intact through the relay if there is no direct path, ${name}`, async () => {
       const routes = await transfer({
         nats: symmetric,
         laptop: 'home',
@@ -118,7 +115,7 @@ describe('peers behind NATs', function () {
     });
   }
 
-  it('connect directly behind two port-restricted NATs, though a relay is there', async () => {
+  it('connect directly behind two port-restricted NATs, though there is a relay', async () => {
     const routes = await transfer({
       nats: symmetric.map((nat) => ({ ...nat, kind: 'port-restricted' })),
       laptop: 'home',

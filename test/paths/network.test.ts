@@ -4,7 +4,7 @@ import type { Host } from './network.ts';
 import { Network } from './network.ts';
 import { whyNoPaths, withPath } from './with-path.ts';
 
-/** Sends `count` datagrams, one each ms, and says how long each was away that came back: {"rtts":[…]}, in ms. */
+/** Sends `count` datagrams, one each ms, and prints the round-trip time of each that came back: {"rtts":[…]}, in ms. */
 const ASK = `
 const [, address, count, bytes] = process.argv;
 const socket = require('node:dgram').createSocket('udp4');
@@ -46,7 +46,7 @@ describe('the network that the path tests and benchmarks stand on', function () 
     }
   });
 
-  it('delays as it is told, and loses nothing else', () =>
+  it('delays as configured, and loses nothing', () =>
     withPath({ rttMs: 40 }, async ({ laptop, worker }) => {
       const { rtts } = await ask(laptop, worker);
       assert.equal(rtts.length, 200);
@@ -54,7 +54,7 @@ describe('the network that the path tests and benchmarks stand on', function () 
       assert.ok(fastest >= 40 && fastest < 50, `the fastest round trip took ${fastest} ms`);
     }));
 
-  it('loses the share that it is told, the same packets in each run', async () => {
+  it('loses the configured share, the same packets in each run', async () => {
     const lost = () =>
       withPath({ lossPercent: 10 }, async ({ laptop, worker, network }) => {
         await ask(laptop, worker, { count: 1000 });
@@ -65,7 +65,7 @@ describe('the network that the path tests and benchmarks stand on', function () 
     assert.equal(await lost(), first);
   });
 
-  it('holds to a rate, and drops what does not fit its queue', () =>
+  it('limits the rate, and drops what does not fit its queue', () =>
     withPath({ mbitPerSecond: 4, queueBytes: 20_000 }, async ({ laptop, worker, network }) => {
       // 1,000 bytes each ms are twice what the link carries.
       const { rtts } = await ask(laptop, worker, { count: 400, bytes: 1_000 });
@@ -88,7 +88,7 @@ describe('the network that the path tests and benchmarks stand on', function () 
       assert.equal((await ask(laptop, worker, { bytes: 1_273 })).rtts.length, 0);
     }));
 
-  it('keeps who is behind another NAT apart, but lets them talk to a public host', async () => {
+  it('separates hosts behind different NATs, but lets them reach a public host', async () => {
     const network = await Network.start({
       nats: [
         { name: 'home', address: '192.0.2.1', kind: 'symmetric' },

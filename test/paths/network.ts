@@ -22,7 +22,7 @@ export interface HostSpec {
   mtu?: number;
 }
 
-/** What one direction of a host's link does to packets. Each limit that is left out is none. */
+/** What one direction of a host's link does to packets. A limit that is left out does not apply. */
 export interface LinkShape {
   /** One way, in ms. */
   delayMs?: number;
@@ -31,7 +31,7 @@ export interface LinkShape {
   mbitPerSecond?: number;
   /** What may wait for its turn at that rate, in bytes; more is dropped. Default: 50 ms of the rate, or 64 KiB if that is more. */
   queueBytes?: number;
-  /** Larger IP packets vanish without a word, as behind a router that sends no ICMP. */
+  /** Larger IP packets are lost without an error, as behind a router that sends no ICMP. */
   narrowBytes?: number;
 }
 
@@ -47,7 +47,7 @@ const Line = z.union([
 ]);
 type Line = z.infer<typeof Line>;
 
-/** A host: what is run on it sees its address only, and reaches others through the network only. */
+/** A host: programs on it see only its address, and reach others only through the network. */
 export class Host {
   readonly name: string;
   readonly address: string;
@@ -74,7 +74,7 @@ export class Host {
 
 /**
  * Hosts in network namespaces of their own, and the network between them, in one process (router/router.c). Needs no root:
- * the namespaces are a user namespace's. Whoever starts it disposes it, having ended what runs on the hosts.
+ * the namespaces belong to a user namespace. The caller ends what runs on the hosts, then disposes it.
  */
 export class Network implements AsyncDisposable {
   readonly #router: ReturnType<typeof startRouter>;
@@ -88,7 +88,7 @@ export class Network implements AsyncDisposable {
     this.#lines = createInterface({ input: this.#router.stdout })[Symbol.asyncIterator]();
   }
 
-  /** @throws where the machine has no C compiler, iproute2, /dev/net/tun, or does not let users have namespaces */
+  /** @throws if the machine has no C compiler, iproute2 or /dev/net/tun, or does not let users have namespaces */
   static async start({
     hosts,
     nats = [],
@@ -103,7 +103,7 @@ export class Network implements AsyncDisposable {
     try {
       for (const spec of hosts) {
         const line = await network.#line();
-        if (!('pid' in line)) throw new Error('the router said something else than its hosts');
+        if (!('pid' in line)) throw new Error('the router reported something other than its hosts');
         network.#hosts.set(spec.name, new Host(spec, line.pid));
       }
       return network;
@@ -143,7 +143,7 @@ export class Network implements AsyncDisposable {
 
   /**
    * Joins two hosts by a cable instead of the router, which carries nothing for them any more: what they send each other then
-   * costs no third process’s time.
+   * needs no time of a third process.
    */
   async cable(first: string, second: string): Promise<void> {
     const [one, other] = [this.host(first), this.host(second)];

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { IceServer } from '../../protocol/signaling.ts';
+import type { SignalingConfig } from '../../signaling/config.ts';
 import type { Host } from './network.ts';
 
-const RELAY = fileURLToPath(new URL('../../transport/testing/relay-child.ts', import.meta.url));
+const SIGNALING = fileURLToPath(new URL('../../transport/testing/signaling-child.ts', import.meta.url));
 const Url = z.object({ url: z.string() });
 
 /** A server on a host. Disposing ends it. */
@@ -12,9 +12,9 @@ interface HostServer extends AsyncDisposable {
   url: string;
 }
 
-/** The tests’ signaling server, on a host. */
-export async function startSignaling(host: Host, iceServers: readonly IceServer[] = []): Promise<HostServer> {
-  const child = host.node(RELAY, [host.address, JSON.stringify(iceServers)], {
+/** The real signaling server with backends in memory, on a host. */
+export async function startSignaling(host: Host, ice?: SignalingConfig['ice']): Promise<HostServer> {
+  const child = host.node(SIGNALING, [host.address, ...(ice === undefined ? [] : [JSON.stringify(ice)])], {
     stdin: 'ignore',
     stderr: 'inherit',
     reject: false,

@@ -34,7 +34,7 @@ export class TransferProcess implements AsyncDisposable {
     void this.#read();
   }
 
-  /** The first report, from the start on, of which `wanted` is true. @throws where the process ends without one */
+  /** The first report, from the start on, for which `wanted` is true. @throws if the process ends without one */
   async until(wanted: (report: TransferReport) => boolean): Promise<TransferReport & { atMs: number }> {
     for (;;) {
       const found = this.reports.find(wanted);

@@ -43,7 +43,7 @@ export async function withPath<Result>(shape: PathShape, use: (path: Path) => Pr
 
 let reason: Promise<string | undefined> | undefined;
 
-/** Why this machine can't have such paths; undefined where it can. For tests that are left out then, and say so. */
+/** Why this machine cannot have such paths; undefined if it can. */
 export function whyNoPaths(): Promise<string | undefined> {
   reason ??= withPath({}, async ({ laptop }) => void (await laptop.run('true', []))).then(
     () => undefined,

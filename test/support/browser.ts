@@ -17,7 +17,7 @@ const QUIET = [
   '--disable-sync',
 ];
 
-/** The package's fonts, which lie beside this file, and the system's. */
+/** The package's fonts, which are beside this file, and the system's. */
 const FONTS = `<?xml version="1.0"?><fontconfig><dir prefix="relative">fonts</dir><dir>/usr/share/fonts</dir></fontconfig>`;
 
 /**
@@ -32,7 +32,7 @@ export async function startBrowser(): Promise<BrowserContext & AsyncDisposable> 
     args: QUIET,
     headless: true,
     env,
-    // Without it, a machine without a language makes one up that JavaScript does not know.
+    // Otherwise a machine without a language invents one that JavaScript does not know.
     locale: 'en-US',
   });
   return Object.assign(context, {
@@ -61,7 +61,7 @@ async function findChromium(): Promise<Chromium> {
   return { executablePath: join(folder, 'chromium'), env: { ...env, ...own } };
 }
 
-/** Unpacks the package's Chromium (x86-64 Linux) once, to be kept beside the other packages; whole or not at all. */
+/** Unpacks the package's Chromium (x86-64 Linux) once, into the packages' cache; complete or not at all. */
 async function unpackChromium(): Promise<string> {
   const packaged = new URL('../bin/', import.meta.resolve('@sparticuz/chromium'));
   const { version } = JSON.parse(await readFile(new URL('../package.json', packaged), 'utf8'));

@@ -10,7 +10,7 @@ export interface WatchedPage {
   epochs(): Promise<number[]>;
   /** How often the page was loaded. */
   loads(): number;
-  /** Fails where the page met an error, asked another server, or was stopped by its own content security policy. */
+  /** Fails if the page had an error, asked another server, or was stopped by its own content security policy. */
   assertClean(): void;
 }
 

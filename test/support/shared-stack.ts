@@ -7,13 +7,13 @@ import { ensureTools, type Stack, startStack, type Tools } from '../../stack/ind
 export interface TestStack {
   stack: Stack;
   tools: Tools;
-  /** A folder for whatever a test leaves; removed at the end. */
+  /** A folder for the files of tests; removed at the end. */
   dir: string;
 }
 
 let started: Promise<TestStack> | undefined;
 
-/** The stack that all end-to-end tests of a mocha process share; each test makes rooms of its own in it. */
+/** The stack that all end-to-end tests of a mocha process share; each test makes its own rooms in it. */
 export function sharedStack(): Promise<TestStack> {
   started ??= start();
   return started;

@@ -23,12 +23,12 @@ export interface CommandResult {
 export interface RunningCommand extends Promise<CommandResult> {
   /** Presses Ctrl-C. */
   interrupt(): void;
-  /** Ends it with kill -9, as closing a laptop for good does. */
+  /** Ends it with kill -9, as a laptop that is turned off. */
   kill(): void;
-  /** Stops it where it is, until `thaw`. */
+  /** Stops it with SIGSTOP, until `thaw`. */
   freeze(): void;
   thaw(): void;
-  /** What standard error has shown so far. */
+  /** Everything that it has written to standard error so far. */
   shown(): string;
   /** Resolves when standard error has shown `text`; rejects when the command ends without. */
   untilShown(text: RegExp): Promise<void>;
@@ -49,7 +49,7 @@ export interface TestRoom extends TestStack {
   json(args: string[]): Promise<unknown>;
   manifest(): Promise<Manifest>;
   startWorker(name: string, env?: Record<string, string>): Promise<StackGpuWorker>;
-  /** Joins the room as one more client peer, which hears what is told to everyone. */
+  /** Joins the room as one more client peer, which receives what is sent to everyone. */
   enter(peerId: string, onMessage: (payload: PeerPayload) => void): Promise<SignalingClient>;
 }
 
@@ -104,11 +104,11 @@ export async function createRoom(on?: TestStack): Promise<TestRoom> {
   };
 }
 
-/** A command whose test has failed would wait for its job for ever: the end of the tests is its end too. */
+/** A command whose test has failed would wait for its job forever: it ends with the tests. */
 const end = new AbortController();
 after(() => end.abort());
 
-/** Runs the CLI with nothing but this environment: as somebody who is not in the room (yet). */
+/** Runs the CLI with only this environment: as somebody who is not in the room (yet). */
 export function runCli(args: string[], env: Record<string, string>): RunningCommand {
   const process_ = execa(process.execPath, [CLI, ...args], {
     env,

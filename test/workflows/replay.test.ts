@@ -8,7 +8,7 @@ import { recordHistories } from './record-histories.ts';
 import { quietRuntime, workflowBundle } from './servers.ts';
 
 /**
- * Jobs that were started by an older release must go on under this one. Where a replay fails, keep the old path beside the
+ * Jobs that were started by an older release must go on under this one. If a replay fails, leave the old path beside the
  * new one with `patched()`; do not record the history again.
  * Once a release: `SLEAP_RTC_RECORD_HISTORIES=0.2.0 mocha test/workflows/replay.test.ts`.
  */
@@ -37,7 +37,7 @@ describe('replay of recorded histories', function () {
     assert.ok(replayed > 0, `no histories in ${folder}`);
   });
 
-  it('notices where they would be other ones', async () => {
+  it('notices if the decisions would be different', async () => {
     const history = await read(`${folder}/0.1.0/training-done.json`);
     const activity = history.events
       .map((event) => event.activityTaskScheduledEventAttributes?.activityType)

@@ -9,7 +9,7 @@ import { startS3 } from '../../stack/servers/s3.ts';
 export interface TestS3 {
   s3: S3Client;
   bucket: string;
-  /** What a process of ours is told of it. */
+  /** Settings for a process of ours. */
   env: Record<string, string>;
   stop(): Promise<void>;
 }

@@ -33,13 +33,13 @@ export async function timeSkippingServer(): Promise<TestWorkflowEnvironment> {
   return env;
 }
 
-/** A real Temporal server, for what the other does not do as it does: heartbeats, listing, continue-as-new. */
+/** A real Temporal server, for heartbeats, listing and continue-as-new, in which the other one differs. */
 export interface DevServer {
   env: TestWorkflowEnvironment;
   stop(): Promise<void>;
 }
 
-/** One that wants workflows to continue as new after this many events, so that a test need not make thousands. */
+/** One that suggests to continue workflows as new after this many events, so that a test does not need thousands. */
 export async function devServerWithShortHistories(events: number): Promise<TestWorkflowEnvironment> {
   quietRuntime();
   const { temporal: path } = await ensureTools({ parts: ['servers'] });
@@ -49,7 +49,7 @@ export async function devServerWithShortHistories(events: number): Promise<TestW
   });
 }
 
-/** Starts it with its state in a folder that goes with it. */
+/** Starts it with its state in a folder that is removed with it. */
 export async function devServer(): Promise<DevServer> {
   quietRuntime();
   const { temporal } = await ensureTools({ parts: ['servers'] });
@@ -66,7 +66,7 @@ export async function devServer(): Promise<DevServer> {
   };
 }
 
-/** The SDK logs every failed activity, and failing is what tests make activities do. */
+/** The SDK logs every failed activity, and tests make activities fail. */
 export function quietRuntime(): void {
   if (quiet) return;
   quiet = true;

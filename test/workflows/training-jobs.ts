@@ -42,7 +42,7 @@ export function trainingJobsOn(env: () => TestWorkflowEnvironment) {
   return { startWorker, start, statusOf, failureOf };
 }
 
-/** The same on a real server of its own, with a control worker; for what the time-skipping one does not do as it does. */
+/** The same on a real server of its own, with a control worker; for cases in which the time-skipping server differs. */
 export function trainingJobsOnDevServer() {
   const running: { server?: DevServer; control?: FakeControl } = {};
   before(async () => {
@@ -57,7 +57,7 @@ export function trainingJobsOnDevServer() {
   const control = (): FakeControl => started(running.control);
   const jobs = trainingJobsOn(() => server().env);
 
-  /** A worker that stays in its first activity of a name until `goOn`, for ever without; `reached` resolves when it is there. */
+  /** A worker that stays in its first activity of a name until `goOn`, forever without; `reached` resolves when it is there. */
   async function startWorkerStalledIn(activity: string, options: FakeWorkerOptions & { goOn?: Promise<void> }) {
     const { goOn = new Promise(() => {}), ...rest } = options;
     const reached = Promise.withResolvers<void>();
@@ -85,7 +85,7 @@ function started<T>(part: T | undefined): T {
 }
 
 /**
- * Waits until the job's data is staged. The test server, unlike the real one, may lose a workflow task where a cancellation meets
+ * Waits until the job's data is staged. The test server, unlike the real one, may lose a workflow task if a cancellation meets
  * an activity that has not started yet.
  */
 export async function untilStaged(job: Pick<TrainingJob, 'query'>): Promise<void> {

@@ -34,7 +34,7 @@ describe('20 jobs that publish at once, on real Temporal and S3', function () {
     };
     control = await startFakeControl(server.env, { overrides: () => ({ applyManifestChanges }) });
 
-    // All hold their uploaded model until the last one has its own.
+    // All wait with their uploaded model until the last one has uploaded its own.
     const all = Promise.withResolvers<void>();
     let uploaded = 0;
     worker = await FakeWorker.start(server.env, {

@@ -8,7 +8,7 @@ export interface WorkerProcess {
   readonly calls: readonly string[];
   /** Resolves when an activity of this name has begun (or `ready`). */
   reached(activity: string): Promise<void>;
-  /** kill -9: nothing is said goodbye to. */
+  /** kill -9: it can clean up nothing. */
   kill(): Promise<void>;
   /** SIGTERM, as a cluster does when it wants the worker back. */
   evict(): Promise<void>;

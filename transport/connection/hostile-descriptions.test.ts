@@ -5,7 +5,7 @@ import type { ConnectionPurpose } from '../../protocol/signaling.ts';
 import { enginePairings } from '../testing/engine-pairings.ts';
 import { join } from '../testing/join.ts';
 import { Owned } from '../testing/owned.ts';
-import { TestRelay } from '../testing/relay.ts';
+import { TestSignaling } from '../testing/test-signaling.ts';
 import { acceptPeers } from './accept-peers.ts';
 import { connectPeer } from './connect-peer.ts';
 import { MAX_ACCEPTED_PEERS } from './limits.ts';
@@ -40,17 +40,17 @@ for (const { offerer, answerer, name } of await enginePairings()) {
     afterEach(owned.end);
 
     it('serves an honest peer all the same', async () => {
-      const relay = owned.add(await TestRelay.start());
-      const worker = owned.add(await join(relay.url, 'worker-1', { webRtc: offerer }));
-      const client = owned.add(await join(relay.url, 'client-1', { webRtc: answerer }));
+      const signaling = owned.add(await TestSignaling.start());
+      const worker = owned.add(await join(signaling.url, 'worker-1', { webRtc: offerer }));
+      const client = owned.add(await join(signaling.url, 'client-1', { webRtc: answerer }));
       owned.add(acceptPeers(client, (connection) => connection.closed));
       let sdp = '';
-      relay.intercept = (message) => {
+      signaling.intercept = (message) => {
         if (message.type === 'offer') sdp = message.sdp;
         return message;
       };
       await (await connectPeer(worker, { peerId: 'client-1', purpose })).close();
-      relay.intercept = (message) => message;
+      signaling.intercept = (message) => message;
       for (const list of fc.sample(changes, MAX_ACCEPTED_PEERS - 2)) {
         const lines = sdp.split('\r\n');
         for (const [at, change] of list) lines[at % lines.length] = change(lines[at % lines.length] ?? '');

@@ -6,7 +6,7 @@ import type { SignalingClient } from '../signaling/signaling-client.ts';
 import { enginePairings } from '../testing/engine-pairings.ts';
 import { join } from '../testing/join.ts';
 import { Owned } from '../testing/owned.ts';
-import { TestRelay } from '../testing/relay.ts';
+import { TestSignaling } from '../testing/test-signaling.ts';
 import { acceptPeers } from './accept-peers.ts';
 import { connectPeer } from './connect-peer.ts';
 import type { DataChannel, PeerConnection } from './connection.ts';
@@ -16,14 +16,14 @@ const purpose: ConnectionPurpose = { job_id: 'job00001', kind: 'dataset' };
 for (const { name, offerer, answerer } of await enginePairings()) {
   describe(`a peer connection, ${name}`, () => {
     const owned = new Owned();
-    let relay: TestRelay;
+    let signaling: TestSignaling;
     let worker: SignalingClient;
     let client: SignalingClient;
 
     beforeEach(async () => {
-      relay = owned.add(await TestRelay.start());
-      worker = owned.add(await join(relay.url, 'worker-1', { webRtc: offerer }));
-      client = owned.add(await join(relay.url, 'client-1', { webRtc: answerer }));
+      signaling = owned.add(await TestSignaling.start());
+      worker = owned.add(await join(signaling.url, 'worker-1', { webRtc: offerer }));
+      client = owned.add(await join(signaling.url, 'client-1', { webRtc: answerer }));
     });
 
     afterEach(owned.end);
@@ -101,7 +101,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
 
     it('is given up after three attempts, each with its own id', async () => {
       const offers = new Set<string>();
-      relay.intercept = (message) => {
+      signaling.intercept = (message) => {
         if (message.type === 'offer') offers.add(message.connection_id);
         return message.type === 'offer' ? undefined : message;
       };
@@ -113,7 +113,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
 
     it('comes about in a second attempt where the first answer was lost', async () => {
       let answers = 0;
-      relay.intercept = (message) => {
+      signaling.intercept = (message) => {
         if (message.type !== 'answer') return message;
         answers += 1;
         return answers === 1 ? undefined : message;
@@ -127,7 +127,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
     it('comes about in a first attempt with a peer that hides its addresses, as browsers do', async () => {
       let hidden = 0;
       let offers = 0;
-      relay.intercept = (message) => {
+      signaling.intercept = (message) => {
         if (message.type === 'offer') offers += 1;
         if (message.type !== 'candidate' || message.sender !== 'worker-1' || message.candidate === null) return message;
         hidden += 1;
@@ -142,13 +142,13 @@ for (const { name, offerer, answerer } of await enginePairings()) {
 
     it('refuses an answer with another certificate than the first', async () => {
       const refused = Promise.withResolvers<void>();
-      relay.intercept = (message) => {
+      signaling.intercept = (message) => {
         if (message.type !== 'answer') return message;
         const forged = {
           ...message,
           sdp: message.sdp.replace(/(a=fingerprint:\S+ )[0-9A-F:]+/g, `$1${'AA:'.repeat(31)}AA`),
         };
-        relay.members.get('worker-1')?.socket.send(JSON.stringify(message));
+        signaling.sendTo('worker-1', message);
         refused.resolve();
         return forged;
       };
@@ -161,7 +161,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
     });
 
     it('is ended by an abort while connecting', async () => {
-      relay.intercept = (message) => (message.type === 'offer' ? undefined : message);
+      signaling.intercept = (message) => (message.type === 'offer' ? undefined : message);
       const abort = new AbortController();
       const connecting = connectPeer(worker, { peerId: 'client-1', purpose, signal: abort.signal });
       abort.abort(new SleapRtcError('INTERRUPTED', 'Stopped.'));

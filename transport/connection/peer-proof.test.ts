@@ -6,7 +6,7 @@ import type { SignalingClient } from '../signaling/signaling-client.ts';
 import { join, TEST_ROOM_KEY } from '../testing/join.ts';
 import { ManInTheMiddle } from '../testing/man-in-the-middle.ts';
 import { Owned } from '../testing/owned.ts';
-import { TestRelay } from '../testing/relay.ts';
+import { TestSignaling } from '../testing/test-signaling.ts';
 import { acceptPeers } from './accept-peers.ts';
 import { connectPeer } from './connect-peer.ts';
 import { PEER_SILENCE_MS } from './limits.ts';
@@ -17,7 +17,7 @@ const NOT_PROVEN = { code: 'PEER_NOT_PROVEN', exitCode: 4, retryable: false, mes
 
 describe('peers', () => {
   const owned = new Owned();
-  let relay: TestRelay;
+  let signaling: TestSignaling;
   let worker: SignalingClient;
   let client: SignalingClient;
   /** Connections that the client's handler was given: each would be served. */
@@ -26,9 +26,9 @@ describe('peers', () => {
   let refused: PromiseWithResolvers<Error>;
 
   beforeEach(async () => {
-    relay = owned.add(await TestRelay.start());
-    worker = owned.add(await join(relay.url, 'worker-1'));
-    client = owned.add(await join(relay.url, 'client-1'));
+    signaling = owned.add(await TestSignaling.start());
+    worker = owned.add(await join(signaling.url, 'worker-1'));
+    client = owned.add(await join(signaling.url, 'client-1'));
     served = 0;
     refused = Promise.withResolvers();
   });
@@ -72,19 +72,19 @@ describe('peers', () => {
 
   it('with different keys send each other away', async () => {
     await worker.close();
-    worker = owned.add(await join(relay.url, 'worker-1', { roomKey: OTHER_KEY }));
+    worker = owned.add(await join(signaling.url, 'worker-1', { roomKey: OTHER_KEY }));
     await assertBothRefuse();
   });
 
   it('without a key connect to nobody', async () => {
-    const keyless = owned.add(await join(relay.url, 'worker-2', { roomKey: undefined }));
+    const keyless = owned.add(await join(signaling.url, 'worker-2', { roomKey: undefined }));
     assert.throws(() => acceptPeers(keyless, () => Promise.resolve()), { code: 'PEER_NOT_PROVEN' });
     accept();
     await assert.rejects(connectPeer(keyless, { peerId: 'client-1', purpose }), { code: 'PEER_NOT_PROVEN' });
   });
 
   it('notice a server that stands between them with certificates of its own', async () => {
-    const attacker = owned.add(await ManInTheMiddle.on(relay));
+    const attacker = owned.add(await ManInTheMiddle.on(signaling));
     await assertBothRefuse();
     const proofs = attacker.heard.filter(({ message }) => String(message).startsWith('proof '));
     assert.deepEqual(new Set(proofs.map(({ from }) => from)), new Set(['worker-1', 'client-1']));
@@ -94,7 +94,7 @@ describe('peers', () => {
   for (const type of ['offer', 'answer']) {
     it(`do not connect where a server swaps the fingerprint in the ${type} and has no such certificate`, async () => {
       let swaps = 0;
-      relay.intercept = (message) => {
+      signaling.intercept = (message) => {
         if (message.type !== type || !('sdp' in message)) return message;
         swaps += 1;
         const sdp = message.sdp.replace(/(a=fingerprint:sha-256 )\S+/g, `$1${Array(32).fill('AA').join(':')}`);
@@ -109,21 +109,21 @@ describe('peers', () => {
   }
 
   it('notice an earlier proof that is sent again', async () => {
-    const first = owned.add(await ManInTheMiddle.on(relay));
+    const first = owned.add(await ManInTheMiddle.on(signaling));
     await assertBothRefuse();
     const earlier = (kind: string) =>
       first.heard.filter(({ from, message }) => from === 'client-1' && String(message).startsWith(kind)).map(text);
     const [nonces, proofs] = [earlier('nonce '), earlier('proof ')];
     assert.deepEqual([nonces.length, proofs.length], [1, 1]);
 
-    const second = owned.add(await ManInTheMiddle.on(relay));
+    const second = owned.add(await ManInTheMiddle.on(signaling));
     second.answerWorker = (message) => (String(message).startsWith('nonce') ? [...nonces, ...proofs, 'proven'] : []);
     await assertRefused();
     assert.deepEqual(second.opened, []);
   });
 
   it('notice their own words coming back', async () => {
-    const attacker = owned.add(await ManInTheMiddle.on(relay));
+    const attacker = owned.add(await ManInTheMiddle.on(signaling));
     attacker.answerWorker = (message) => [message];
     accept();
     await assertRefused();
@@ -131,14 +131,14 @@ describe('peers', () => {
   });
 
   it('do not wait for ever for a proof', async () => {
-    const attacker = owned.add(await ManInTheMiddle.on(relay));
+    const attacker = owned.add(await ManInTheMiddle.on(signaling));
     attacker.answerWorker = (message) => (message === 'beat' ? ['beat'] : []);
     accept();
     await assertRefused(PROOF_MS + 2_000);
   });
 
   it('take no channel before the proof', async () => {
-    const attacker = owned.add(await ManInTheMiddle.on(relay));
+    const attacker = owned.add(await ManInTheMiddle.on(signaling));
     attacker.answerWorker = (message) => {
       if (String(message).startsWith('nonce')) attacker.openChannelTo('worker-1');
       return message === 'beat' ? ['beat'] : [];
@@ -147,7 +147,7 @@ describe('peers', () => {
   });
 
   it('notice a server that lies about what the connection is for', async () => {
-    relay.intercept = (message: ServerMessage) =>
+    signaling.intercept = (message: ServerMessage) =>
       message.type === 'offer' ? { ...message, purpose: { ...purpose, kind: 'results' } } : message;
     await assertBothRefuse();
   });

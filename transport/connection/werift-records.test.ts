@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Socket } from 'node:dgram';
 import { join } from '../testing/join.ts';
 import { Owned } from '../testing/owned.ts';
-import { TestRelay } from '../testing/relay.ts';
+import { TestSignaling } from '../testing/test-signaling.ts';
 import { acceptPeers } from './accept-peers.ts';
 import { connectPeer } from './connect-peer.ts';
 
@@ -31,9 +31,9 @@ describe('an encrypted packet of werift', () => {
       }
       return Reflect.apply(send, this, args);
     };
-    const relay = owned.add(await TestRelay.start());
-    const worker = owned.add(await join(relay.url, 'worker-1', { webRtc: 'werift' }));
-    const client = owned.add(await join(relay.url, 'client-1', { webRtc: 'werift' }));
+    const signaling = owned.add(await TestSignaling.start());
+    const worker = owned.add(await join(signaling.url, 'worker-1', { webRtc: 'werift' }));
+    const client = owned.add(await join(signaling.url, 'client-1', { webRtc: 'werift' }));
     owned.add(
       acceptPeers(client, async (connection) => {
         const channel = await connection.acceptChannel();

@@ -4,22 +4,22 @@ import { createServer, type Socket } from 'node:net';
 import { EVERYONE, type PeerMetadata, type ServerMessage } from '../../protocol/signaling.ts';
 import { join } from '../testing/join.ts';
 import { Owned } from '../testing/owned.ts';
-import { TestRelay } from '../testing/relay.ts';
+import { TestSignaling } from '../testing/test-signaling.ts';
 import type { SignalingClient, SignalingEvents } from './signaling-client.ts';
 
 const status = { type: 'status', status: 'available', job_id: null } as const;
 
 describe('the signaling client', () => {
   const owned = new Owned();
-  let relay: TestRelay;
+  let signaling: TestSignaling;
 
   beforeEach(async () => {
-    relay = owned.add(await TestRelay.start());
+    signaling = owned.add(await TestSignaling.start());
   });
   afterEach(owned.end);
 
   const joinAs = async (peerId: string, options?: Parameters<typeof join>[2]) =>
-    owned.add(await join(relay.url, peerId, options));
+    owned.add(await join(signaling.url, peerId, options));
 
   it('registers, finds peers, and exchanges messages', async () => {
     const worker = await joinAs('worker-1', { metadata: { tags: ['a40'], properties: { gpu_memory_mb: 8000 } } });
@@ -41,7 +41,10 @@ describe('the signaling client', () => {
   });
 
   it('tells why it cannot register', async () => {
-    await assert.rejects(joinAs('client-1', { token: 'wrong' }), { code: 'TOKEN_REFUSED', message: 'Wrong token.' });
+    await assert.rejects(joinAs('client-1', { token: 'wrong' }), {
+      code: 'TOKEN_REFUSED',
+      message: 'This token does not open the room test-room.',
+    });
     await assert.rejects(join('http://127.0.0.1:1', 'client-1'), { code: 'SERVER_UNREACHABLE' });
     await assert.rejects(join('not a url', 'client-1'), { code: 'SERVER_UNREACHABLE' });
     await assert.rejects(joinAs('client-1', { idToken: () => Promise.reject(new Error('no sign-in')) }), {
@@ -61,32 +64,32 @@ describe('the signaling client', () => {
     await worker.updateMetadata(busy);
     const back = next(worker, 'connected');
     const lost = next(worker, 'disconnected');
-    relay.drop();
+    signaling.drop();
     await lost;
     assert.equal(worker.connected, false);
     await back;
     assert.equal(worker.connected, true);
-    const { peer_id, metadata, id_token } = relay.registrations.at(-1) ?? {};
+    const { peer_id, metadata, id_token } = signaling.registrations.at(-1) ?? {};
     assert.deepEqual([peer_id, metadata, id_token], ['worker-1', busy, 'id-token-2']);
   });
 
   it('keeps trying while the server is away, and requests wait for it', async () => {
     const worker = await joinAs('worker-1');
     const lost = next(worker, 'disconnected');
-    const { port } = relay;
-    await relay[Symbol.asyncDispose]();
+    const { port } = signaling;
+    await signaling[Symbol.asyncDispose]();
     await lost;
     const finding = worker.discoverPeers({});
-    relay = owned.add(await TestRelay.start(port));
+    signaling = owned.add(await TestSignaling.start({ port }));
     assert.deepEqual(await finding, []);
   });
 
   it('repeats a request whose reply was lost with the connection', async () => {
     const worker = await joinAs('worker-1');
-    relay.hang = true;
+    signaling.hang = true;
     const finding = worker.discoverPeers({});
-    relay.hang = false;
-    relay.drop();
+    signaling.hang = false;
+    signaling.drop();
     assert.deepEqual(await finding, []);
   });
 
@@ -100,7 +103,7 @@ describe('the signaling client', () => {
 
     const worker = await joinAs('worker-1');
     const lost = next(worker, 'disconnected');
-    relay.hang = true;
+    signaling.hang = true;
     const silentSince = performance.now();
     await lost;
     assert.ok(performance.now() - silentSince < 5_000);
@@ -113,9 +116,9 @@ describe('the signaling client', () => {
   it('is stopped by its abort signal, also while reconnecting', async () => {
     const abort = new AbortController();
     const worker = await joinAs('worker-1', { signal: abort.signal });
-    const { url } = relay;
+    const { url } = signaling;
     const lost = next(worker, 'disconnected');
-    await relay[Symbol.asyncDispose]();
+    await signaling[Symbol.asyncDispose]();
     await lost;
     const finding = worker.discoverPeers({});
     abort.abort();
@@ -125,15 +128,14 @@ describe('the signaling client', () => {
 
   it('ignores what it does not understand, and a listener that throws', async () => {
     const worker = await joinAs('worker-1');
-    const socket = relay.members.get('worker-1')?.socket;
-    socket?.send('not json');
-    socket?.send(JSON.stringify({ type: 'from_the_future' }));
+    signaling.sendTo('worker-1', 'not json');
+    signaling.sendTo('worker-1', JSON.stringify({ type: 'from_the_future' }));
     worker.on('peer_message', () => {
       throw new Error('broken listener');
     });
     const heard = next(worker, 'peer_message');
     const message: ServerMessage = { type: 'peer_message', from_peer_id: 'client-1', payload: status };
-    socket?.send(JSON.stringify(message));
+    signaling.sendTo('worker-1', message);
     assert.deepEqual(await heard, message);
   });
 });

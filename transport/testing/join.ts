@@ -1,11 +1,11 @@
 import type { Role } from '../../protocol/signaling.ts';
+import { MEMORY_ROOM } from '../../signaling/testing/memory-server.ts';
 import { SignalingClient, type SignalingClientOptions } from '../signaling/signaling-client.ts';
-import { TestRelay } from './relay.ts';
 
-/** The key of the relay's room, which the relay does not know. */
+/** The key of the tests' room, which the server does not know. */
 export const TEST_ROOM_KEY = Buffer.alloc(32, 'test room key').toString('base64url');
 
-/** Joins the relay's room as a peer of that name. */
+/** Joins the tests' room as a peer of that name. */
 export function join(
   url: string,
   peerId: string,
@@ -14,8 +14,7 @@ export function join(
   const role: Role = peerId.startsWith('worker') ? 'worker' : 'client';
   return SignalingClient.connect({
     serverUrl: url,
-    roomId: 'test-room',
-    token: TestRelay.token,
+    ...MEMORY_ROOM,
     roomKey: TEST_ROOM_KEY,
     idToken: () => Promise.resolve('id-token'),
     peerId,

@@ -2,7 +2,7 @@ import { createSelfSignedCertificate, HashAlgorithm, NamedCurveAlgorithm, Signat
 import type { ServerMessage } from '../../protocol/signaling.ts';
 import type { Engine, EngineChannel, EngineConnection } from '../engines/engine.ts';
 import { createWeriftEngine } from '../engines/werift/werift-engine.ts';
-import type { TestRelay } from './relay.ts';
+import type { TestSignaling } from './test-signaling.ts';
 
 const WORKER = 'worker-1';
 const CLIENT = 'client-1';
@@ -34,27 +34,27 @@ export class ManInTheMiddle implements AsyncDisposable {
   readonly opened: string[] = [];
   /** Sees what the worker says; what it returns the worker hears. Without it the two legs are joined. */
   answerWorker: ((message: Message) => Message[]) | undefined;
-  readonly #relay: TestRelay;
+  readonly #signaling: TestSignaling;
   readonly #engine: Engine;
   readonly #legs = new Map<string, Leg>();
 
-  private constructor(relay: TestRelay, engine: Engine) {
-    this.#relay = relay;
+  private constructor(signaling: TestSignaling, engine: Engine) {
+    this.#signaling = signaling;
     this.#engine = engine;
-    relay.intercept = (message) => {
+    signaling.intercept = (message) => {
       if (message.type !== 'offer' && message.type !== 'answer' && message.type !== 'candidate') return message;
       this.#take(message);
       return undefined;
     };
   }
 
-  /** Takes the place of the relay. */
-  static async on(relay: TestRelay): Promise<ManInTheMiddle> {
+  /** Negotiates with both peers in the place of the other. */
+  static async on(signaling: TestSignaling): Promise<ManInTheMiddle> {
     const keys = await createSelfSignedCertificate(
       { signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 },
       NamedCurveAlgorithm.secp256r1_23,
     );
-    return new ManInTheMiddle(relay, createWeriftEngine({ dtls: { keys } }));
+    return new ManInTheMiddle(signaling, createWeriftEngine({ dtls: { keys } }));
   }
 
   /** Opens a channel to a peer that it is connected to. */
@@ -128,6 +128,6 @@ export class ManInTheMiddle implements AsyncDisposable {
   }
 
   #tell(peerId: string, message: Negotiation): void {
-    this.#relay.members.get(peerId)?.socket.send(JSON.stringify(message));
+    this.#signaling.sendTo(peerId, message);
   }
 }

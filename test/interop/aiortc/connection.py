@@ -40,7 +40,7 @@ class PeerError(Exception):
 
     @property
     def worth_another(self) -> bool:
-        """Whether a further attempt to connect may come about where this one has not."""
+        """True if a further attempt to connect may succeed after this one failed."""
         return self.code in ("PEER_UNREACHABLE", "PEER_GONE")
 
 
@@ -108,7 +108,7 @@ class Channel:
             await self._connection.unless_over(self._writable.wait())
 
     async def receive(self) -> Message:
-        """The next message. Fails with PEER_GONE where the peer has ended the channel or is gone."""
+        """The next message. Fails with PEER_GONE if the peer has ended the channel or is gone."""
         message = await self._next()
         if message == END_OF_CHANNEL:
             self._channel.send(END_OF_CHANNEL)
@@ -170,7 +170,7 @@ class Connection:
 
     @classmethod
     async def offer(cls, room: Room, signaling: Signaling, peer_id: str, purpose: dict[str, str]) -> Connection:
-        """Connects to a peer of the room, in several attempts where need be. Whoever gets the connection closes it."""
+        """Connects to a peer of the room, in several attempts if necessary. The caller closes the connection."""
         until = time.monotonic() + ATTEMPTS * ATTEMPT_S["offerer"]
         attempt = 0
         while True:
@@ -225,7 +225,7 @@ class Connection:
         self._heard_at = time.monotonic()
 
     async def unless_over(self, waiting: Coroutine[Any, Any, Result]) -> Result:
-        """What is waited for; or, where the connection ends before, why it did."""
+        """Waits for something; if the connection ends before, raises the reason."""
         task = asyncio.ensure_future(waiting)
         either: list[asyncio.Future[Any]] = [task, self._over]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

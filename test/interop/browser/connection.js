@@ -140,7 +140,7 @@ class Channel {
     await Promise.race([drained, this.#over]);
   }
 
-  /** The next message. Fails with PEER_GONE where the peer has ended the channel or is gone. */
+  /** The next message. Fails with PEER_GONE if the peer has ended the channel or is gone. */
   async receive() {
     const message = await this.#inbox.next();
     if (message !== END_OF_CHANNEL) return message;
@@ -205,7 +205,7 @@ export class Connection {
     this.#pc.onicecandidate = ({ candidate }) => this.#relay('candidate', { candidate: candidate?.toJSON() ?? null });
   }
 
-  /** Connects to a peer of the room, in several attempts where need be. Whoever gets the connection closes it. */
+  /** Connects to a peer of the room, in several attempts if necessary. The caller closes the connection. */
   static async offer(key, signaling, peerId, purpose) {
     const until = performance.now() + ATTEMPTS * ATTEMPT_MS.offerer;
     for (let attempt = 1; ; attempt += 1) {
@@ -416,7 +416,7 @@ export function importKey(roomKey) {
   ]);
 }
 
-/** Whether a further attempt may come about where this one has not. */
+/** True if a further attempt may succeed after this one failed. */
 function worthAnother(error) {
   return error.code === 'PEER_UNREACHABLE' || error.code === 'PEER_GONE';
 }

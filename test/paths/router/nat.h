@@ -20,7 +20,7 @@ struct nat {
   struct flow table[MAX_FLOWS];
 };
 
-/* Gives a packet that leaves the NAT its public source. False where it has to be dropped. */
+/* Gives a packet that leaves the NAT its public source. False if it must be dropped. */
 static inline bool translate_out(struct nat *nat, uint8_t *data) {
   struct iphdr *ip = ip_of(data);
   if (checksum_of(data) == NULL || is_fragment(ip)) return false;
@@ -30,7 +30,7 @@ static inline bool translate_out(struct nat *nat, uint8_t *data) {
     if (flow->protocol != ip->protocol || flow->inside != ip->saddr || flow->inside_port != ports[0]) continue;
     bool same_target = flow->outside == ip->daddr && flow->outside_port == ports[1];
     if (same_target) return readdress(data, true, nat->address, flow->public_port), true;
-    /* All but the symmetric kind give one inside address and port one public port, whoever is talked to. */
+    /* All but the symmetric kind give one inside address and port one public port, for every remote host. */
     if (nat->kind != SYMMETRIC) public_port = flow->public_port;
   }
   if (nat->flows == MAX_FLOWS) return false;
@@ -40,7 +40,7 @@ static inline bool translate_out(struct nat *nat, uint8_t *data) {
   return true;
 }
 
-/* Gives a packet to the NAT's public address its inside destination. False where nobody inside waits for it. */
+/* Gives a packet to the NAT's public address its inside destination. False if no host inside expects it. */
 static inline bool translate_in(struct nat *nat, uint8_t *data) {
   struct iphdr *ip = ip_of(data);
   if (checksum_of(data) == NULL || is_fragment(ip)) return false;

@@ -2,7 +2,7 @@
  * Hosts in network namespaces of their own, and the network between them in this one process: a TUN device leads from each
  * host to here, and packets are handed on with delay, loss, a rate, and address translation. To be run as
  *   unshare --user --map-root-user --net router [nat NAME ADDRESS full-cone|port-restricted|symmetric]… [host NAME ADDRESS NAT|- MTU]…
- * It says {"host":NAME,"pid":PID} of each host (a process in its namespaces, for nsenter) on stdout, takes commands on stdin:
+ * It prints {"host":NAME,"pid":PID} of each host (a process in its namespaces, for nsenter) on stdout, takes commands on stdin:
  *   link NAME up|down DELAY_US LOSS BYTES_PER_S QUEUE_BYTES NARROW_BYTES     cut NAME     restore NAME     stats
  * and ends, with its hosts, when stdin does. Each host's link has a seed of its own, so a run can be repeated.
  */
@@ -83,7 +83,7 @@ static void deliver(struct host *host, struct packet *packet) {
   free(packet);
 }
 
-/* Where a packet that has left the link of `from` goes, its addresses translated on the way; NULL where it goes nowhere. */
+/* Where a packet that has left the link of `from` goes, its addresses translated on the way; NULL if it is dropped. */
 static struct host *route(struct host *from, uint8_t *data) {
   struct iphdr *ip = ip_of(data);
   for (int i = 0; i < host_count; i++)

@@ -7,8 +7,8 @@ import { connectPeer } from '../../connection/connect-peer.ts';
 import { enginePairings } from '../../testing/engine-pairings.ts';
 import { join as joinRoom } from '../../testing/join.ts';
 import { Owned } from '../../testing/owned.ts';
-import { TestRelay } from '../../testing/relay.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
+import { TestSignaling } from '../../testing/test-signaling.ts';
 import { describeFiles } from '../disk/describe-files.ts';
 import { receiveFiles } from '../receive/receive-files.ts';
 import { sendFiles } from '../send/send-files.ts';
@@ -31,9 +31,9 @@ describe('a transfer over several connections', function () {
 
   /** Receives on a first and two further connections; `amid` is called once, when data has begun to move. */
   async function transfer(amid: (lines: StripeLine[], first: { close(): Promise<void> }) => void) {
-    const relay = owned.add(await TestRelay.start());
-    const pod = owned.add(await joinRoom(relay.url, 'worker-1', { webRtc: 'auto' }));
-    const laptop = owned.add(await joinRoom(relay.url, 'client-1', { webRtc: 'auto' }));
+    const signaling = owned.add(await TestSignaling.start());
+    const pod = owned.add(await joinRoom(signaling.url, 'worker-1', { webRtc: 'auto' }));
+    const laptop = owned.add(await joinRoom(signaling.url, 'client-1', { webRtc: 'auto' }));
     const files = await describeFiles([{ absolutePath: join(from, 'video.mp4'), path: 'video.mp4' }]);
     const [sending, receiving] = [new StripeEntrance(), new StripeEntrance()];
     const kinds: (string | undefined)[] = [];
@@ -113,8 +113,8 @@ describe('the stack of a further connection', () => {
     const hasNative = (await enginePairings()).length > 1;
     const owned = new Owned();
     try {
-      const relay = owned.add(await TestRelay.start());
-      const peer = owned.add(await joinRoom(relay.url, 'client-1', { webRtc: 'auto' }));
+      const signaling = owned.add(await TestSignaling.start());
+      const peer = owned.add(await joinRoom(signaling.url, 'client-1', { webRtc: 'auto' }));
       assert.equal(peer.engine({ tolerant: true, failedBefore: true }).name, 'werift');
       assert.equal(peer.engine({ failedBefore: true }).name, hasNative ? 'libdatachannel' : 'werift');
     } finally {
