@@ -1,14 +1,14 @@
 import type { Context } from '@temporalio/activity';
 
 /**
- * For so long an attempt that Temporal has forgotten is kept alive for the one that follows it, in milliseconds: longer than a
- * workflow waits for its worker after Temporal was away (`workflows/gpu-session.ts`), with some room for busy machines.
+ * How long the work of an orphaned attempt goes on for the attempt that follows, in milliseconds: longer than a workflow waits for its
+ * worker after Temporal was unavailable (`workflows/gpu-session.ts`), with some reserve for busy machines.
  */
 export const ORPHAN_GRACE_MS = 60_000;
 
 /**
- * True where an attempt was cancelled only since Temporal does not know it any more: its server was away for longer than the
- * heartbeat timeout, and counts the attempt as lost. The work itself is still wanted; another attempt will ask for it.
+ * True if an attempt was cancelled only because Temporal no longer knows it: its server was unavailable for longer than the
+ * heartbeat timeout, and counts the attempt as lost. The work itself is still needed; another attempt will take it over.
  */
 export function isOrphaned({ cancellationDetails, info }: Context): boolean {
   if (info.workflowExecution === undefined) return false;

@@ -32,12 +32,3 @@ export function jobWorkflowId(room: string, jobId: string): string {
 export function roomRegistryWorkflowId(room: string): string {
   return `room-registry:${room}`;
 }
-
-/** Search attributes of every job, made when the server is set up; shown and searched in the Temporal UI. */
-export const SEARCH_ATTRIBUTES = {
-  SleapRoom: 'Keyword',
-  SleapKind: 'Keyword',
-  SleapUser: 'Keyword',
-  SleapModelType: 'KeywordList',
-  SleapPhase: 'Keyword',
-} as const;

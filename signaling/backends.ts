@@ -7,7 +7,6 @@ import type { SignalingConfig } from './config.ts';
 import type { LossCurves } from './curves/loss-curves.ts';
 import { createCurveReader, type ReadCurves } from './curves/read-curves.ts';
 import type { Jobs } from './jobs/jobs.ts';
-import { ensureSearchAttributes } from './jobs/search-attributes.ts';
 import { Temporal } from './jobs/temporal.ts';
 import { createTemporalJobs } from './jobs/temporal-jobs.ts';
 import { createJobLogReader, type ReadJobLogs } from './models/job-logs.ts';
@@ -52,12 +51,6 @@ export async function createBackends(
   const aws = options.aws ?? createAwsClients(config);
   if (config.rooms.createTable) await ensureRoomsTable(aws.dynamo, config.rooms.table, logger);
   const temporal = new Temporal(config.temporal);
-  const closing = new AbortController();
-  const attributes = ensureSearchAttributes(temporal, {
-    namespace: config.temporal.namespace,
-    logger,
-    signal: closing.signal,
-  });
   const jobs = createTemporalJobs(temporal, config.temporal);
   return {
     signIn: createCognitoSignIn(aws.cognito, config.cognito),
@@ -72,8 +65,6 @@ export async function createBackends(
     jobs,
     curveReader: (live) => createCurveReader({ live, jobs, s3: aws.s3, bucket }),
     async close() {
-      closing.abort();
-      await attributes;
       await temporal.close();
       aws.destroy();
     },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SleapRtcError } from '../protocol/errors.ts';
+import { LogLevel } from '../protocol/log-level.ts';
 
 /** Everything the signaling server is told from outside. Endpoints and keys of AWS are read by its SDK itself (`AWS_*`). */
 export interface SignalingConfig {
@@ -49,6 +50,7 @@ const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/
 const Environment = z.object({
   SLEAP_RTC_HOST: z.string().min(1).default('127.0.0.1'),
   SLEAP_RTC_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  SLEAP_RTC_LOG_LEVEL: LogLevel,
   AWS_REGION: z.string().min(1).default('us-east-1'),
   AWS_ENDPOINT_URL_S3: z.string().optional(),
   AWS_ENDPOINT_URL_DYNAMODB: z.string().optional(),

@@ -1,9 +1,12 @@
 import pino from 'pino';
 import { toSleapRtcError } from '../protocol/errors.ts';
+import { LogLevel } from '../protocol/log-level.ts';
 import { readConfig } from './config.ts';
 import { startSignalingServer } from './server.ts';
 
-const logger = pino({ name: 'signaling', level: process.env.SLEAP_RTC_LOG_LEVEL ?? 'info' });
+// Before the configuration is read, whose errors are logged, too.
+const level = LogLevel.catch('info').parse(process.env.SLEAP_RTC_LOG_LEVEL);
+const logger = pino({ name: 'signaling', level });
 
 try {
   const server = await startSignalingServer(readConfig(process.env), { logger });

@@ -3,7 +3,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { type DevServer, devServer } from '../test/workflows/servers.ts';
 import { runTogether } from './run-together.ts';
 
-/** Temporal refuses polls of a name that is so long, for good, as it does where the namespace is gone. */
+/** Temporal refuses polls of a name of this length for good, as it does if the namespace is gone. */
 const REFUSED = 'long'.repeat(1_000);
 
 describe('the Temporal workers of one process, on a real server', function () {
@@ -38,12 +38,15 @@ describe('the Temporal workers of one process, on a real server', function () {
     assert.equal(whole.getState(), 'STOPPED');
   });
 
-  it('all end when one of them gets no more work, and says so: the supervisor starts the process anew', async () => {
+  it('all end with an error when one of them gets no more work, so that the supervisor restarts the process', async () => {
     const [whole, refused] = await Promise.all([worker('whole'), worker(REFUSED)]);
-    let told = 0;
+    let endings = 0;
     const { signal } = new AbortController();
-    await assert.rejects(runTogether([whole, refused], { signal, onEnding: () => (told += 1) }), /give work of long/);
+    await assert.rejects(
+      runTogether([whole, refused], { signal, onEnding: () => (endings += 1) }),
+      /give work of long/,
+    );
     assert.deepEqual(states([whole, refused]), ['STOPPED', 'FAILED']);
-    assert.equal(told, 1);
+    assert.equal(endings, 1);
   });
 });

@@ -1,20 +1,21 @@
 import { GracefulShutdownPeriodExpiredError, type Worker } from '@temporalio/worker';
 
-/** How often it is looked whether a worker has failed, in milliseconds. */
-const LOOK_MS = 1_000;
+/** Time between two checks whether a worker has failed, in milliseconds. */
+const CHECK_MS = 1_000;
 
 interface TogetherOptions {
-  /** Aborted when the process is to end. */
+  /** Aborted when the process has to end. */
   signal: AbortSignal;
-  /** Called before the workers are shut down, whatever the reason. */
+  /** Called before the workers are shut down, for whatever reason. */
   onEnding?: () => void;
 }
 
 /**
- * Runs the Temporal workers of one process until `signal` is aborted or one of them ends by itself, then shuts all of them down:
- * a worker that lacks one would hold the GPU of a job whose work it does not take, or the other way round, and look alive.
- * @returns whether everything had stopped within the grace
- * @throws what the first one failed with
+ * Runs the Temporal workers of one process until `signal` is aborted or one of them ends by itself, then shuts all of them down.
+ * A process with one missing would have a session for a job but do none of its activities, or the other way round, and would
+ * look alive.
+ * @returns whether everything had stopped within the grace period
+ * @throws the error of the first one that failed
  */
 export async function runTogether(
   workers: readonly Worker[],
@@ -43,22 +44,22 @@ export async function runTogether(
 class Stuck extends Error {}
 
 /**
- * Runs a worker to its end. Where a poll fails for good, the SDK (1.24) does not return from `run`: it waits for polls that it
- * does not make any more. Its log says why; here only the state tells.
+ * Runs a worker to its end. If a poll fails for good, the SDK (1.24) does not return from `run`: it waits for polls that it no
+ * longer makes. Its log says why; here only the worker's state shows it.
  * @throws Stuck; what `run` throws
  */
 async function runToEnd(worker: Worker): Promise<void> {
   const stuck = Promise.withResolvers<never>();
-  let looks = 0;
-  const look = setInterval(() => {
-    looks = worker.getState() === 'FAILED' ? looks + 1 : 0;
-    // At the first look `run` may be about to say itself what went wrong.
-    if (looks > 1) stuck.reject(new Stuck(`Temporal refuses to give work of ${worker.options.taskQueue}.`));
-  }, LOOK_MS);
+  let checks = 0;
+  const timer = setInterval(() => {
+    checks = worker.getState() === 'FAILED' ? checks + 1 : 0;
+    // At the first check `run` may be about to throw the reason itself.
+    if (checks > 1) stuck.reject(new Stuck(`Temporal refuses to give work of ${worker.options.taskQueue}.`));
+  }, CHECK_MS);
   try {
     await Promise.race([worker.run(), stuck.promise]);
   } finally {
-    clearInterval(look);
+    clearInterval(timer);
   }
 }
 

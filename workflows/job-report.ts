@@ -1,4 +1,3 @@
-import { defineSearchAttributeKey } from '@temporalio/common';
 import {
   CancellationScope,
   CancelledFailure,
@@ -12,12 +11,11 @@ import {
 import { describeError, fromFailure, toApplicationFailure } from '../protocol/failures.ts';
 import type { JobInput, JobModel, JobPhase, JobStatus, Staging } from '../protocol/job.ts';
 import { DEFAULT_PRIORITY } from '../protocol/queues.ts';
+import { searchAttributes } from '../protocol/search-attributes.ts';
 import { clearStorage } from './clear-storage.ts';
 
 /** How a job stands; answered also after it has ended. */
 export const jobStatusQuery = defineQuery<JobStatus>('jobStatus');
-
-const SleapPhase = defineSearchAttributeKey('SleapPhase', 'KEYWORD');
 
 /** Phases that are over so soon that nobody searches for them; an event of history each would be for nothing. */
 const BRIEF: ReadonlySet<JobPhase> = new Set(['uploading', 'publishing', 'returning']);
@@ -66,7 +64,7 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     status = { ...status, ...changes };
     setCurrentDetails(details(status));
     if (status.phase !== phaseBefore && !BRIEF.has(status.phase))
-      upsertSearchAttributes([{ key: SleapPhase, value: status.phase }]);
+      upsertSearchAttributes([{ key: searchAttributes.phase, value: status.phase }]);
   };
   const unpublished = new Set<string>();
   setHandler(jobStatusQuery, () => status);

@@ -1,5 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
+import type { ModelEntry } from '../../protocol/manifest.ts';
 import type { WorkerProgress } from '../../protocol/peer-messages.ts';
 
 /** What the activities of this folder are given. */
@@ -11,6 +12,8 @@ export interface ModelDeps {
   workDir: string;
   /** This worker's name. */
   worker: string;
+  /** Finds a model of the room by its id or alias. Returns undefined if the room has no such model. */
+  findModel: (reference: string, signal: AbortSignal) => Promise<ModelEntry | undefined>;
   publishProgress: (progress: WorkerProgress) => void;
   logger: Logger;
   /** How long a model stays this job's while nothing is heard of its upload, in milliseconds; default ten minutes. */

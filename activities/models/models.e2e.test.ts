@@ -110,6 +110,7 @@ describe('models in S3', function () {
       bucket,
       workDir: dir,
       worker: 'gpu-1',
+      findModel: async (id) => ({ id }) as ModelEntry,
       publishProgress: () => {},
       logger: pino({ level: 'silent' }),
       ...over,
@@ -289,6 +290,15 @@ describe('models in S3', function () {
     const ensure = () => activityEnvironment('ensureModels').run((a: typeof args) => ensureModels(a), args);
     assert.deepEqual(await ensure(), { fetched: [id] });
     assert.deepEqual(await ensure(), { fetched: [] });
+  });
+
+  it('fetches no model that the room’s manifest does not name', async () => {
+    const trained = await trainedModel('uploadjobe');
+    await upload(trained);
+    const args = { input: inferenceJob('inferjob03', [trained.trained.model_id]) };
+    const { ensureModels } = activities(join(workDir, 'other'), { findModel: async () => undefined });
+    const ensured = activityEnvironment('ensureModels').run((a: typeof args) => ensureModels(a), args);
+    await assert.rejects(ensured, { code: 'MODEL_NOT_FOUND' });
   });
 
   it('sends a changed file anew', async () => {

@@ -3,7 +3,7 @@ import { createRunGpuSession, type SessionDeps } from './run-gpu-session.ts';
 
 export type { SessionDeps } from './run-gpu-session.ts';
 
-/** The activities with which a workflow holds a worker's GPU. */
+/** The activities with which a workflow reserves a worker's GPU. */
 export function createSessionActivities(deps: SessionDeps) {
   return { runGpuSession: createRunGpuSession(deps), endGpuSession: createEndGpuSession(deps) };
 }

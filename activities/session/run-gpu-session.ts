@@ -8,14 +8,14 @@ import type { GpuSessionOpened, RunGpuSessionInput } from '../contract.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
 import { isOrphaned, ORPHAN_GRACE_MS } from '../orphaned.ts';
 
-/** What of the worker's GPU slot a session needs. */
+/** The part of the worker's GPU slot that a session needs. */
 export interface SessionSlot {
   acquire(sessionId: string, jobId: string): SessionLease;
   end(sessionId: string, signal: AbortSignal): Promise<void>;
   hasEnded(sessionId: string): boolean;
 }
 
-/** The slot, as held by one attempt of a session's activity. */
+/** The slot, taken by one attempt of a session's activity. */
 export interface SessionLease {
   readonly ended: AbortSignal;
   readonly takenOver: AbortSignal;
@@ -28,41 +28,40 @@ export interface SessionDeps {
   worker: WorkerOffer;
   workerQueue: string;
   logger: Logger;
-  /** Aborted when the worker is told to end: its session is handed over once `whenQuiet`. */
-  leaving: AbortSignal;
-  /** Resolves when nothing of the job runs on the worker any more. */
+  /** Aborted when the worker has to shut down: its session is handed over after `whenQuiet`. */
+  shutdown: AbortSignal;
+  /** Resolves when nothing of the job runs on the worker. */
   whenQuiet: (signal: AbortSignal) => Promise<void>;
   /** Called when a session has ended, however it ended; frees what the job left on the worker. */
   onSessionEnded: (jobId: string) => Promise<void>;
 }
 
 /**
- * Holds the worker's GPU for one job until `endGpuSession`, cancellation or the worker's end, and tells the workflow which
- * queue is this worker's own. This is the creation activity of the Session in Temporal's Go SDK.
- * @throws SleapRtcError GPU_BUSY where the slot was just taken by a session of another queue, WORKER_UNFIT where the job asks
- *   for more than its queue's class says and than this worker has; WORKER_LOST where the worker has to go: the job's work has
- *   stopped then, so that another worker may begin at once
- *
- * An attempt that Temporal has forgotten, since it was away itself, keeps the GPU for the next one for a while.
+ * Reserves the worker's GPU for one job until `endGpuSession`, cancellation or the worker's end, and tells the workflow which
+ * queue is this worker's own. This is the creation activity of the Session in Temporal's Go SDK. An orphaned attempt, which Temporal
+ * gave up while it was unavailable, reserves the GPU for the next attempt for a while.
+ * @throws SleapRtcError GPU_BUSY if a session of another queue has just taken the slot; WORKER_UNFIT if the job asks for more than
+ *   this worker has; WORKER_LOST if the worker has to shut down: the job's work has stopped by then, so that another worker may
+ *   begin at once
  */
 export function createRunGpuSession(deps: SessionDeps) {
-  const { slot, client, worker, workerQueue, leaving, whenQuiet, onSessionEnded, logger } = deps;
+  const { slot, client, worker, workerQueue, shutdown, whenQuiet, onSessionEnded, logger } = deps;
   return async function runGpuSession(input: RunGpuSessionInput): Promise<void> {
     const context = Context.current();
-    // Temporal was away, and the worker hears that it shall hold on only when the job has come to its end and has ended the session.
+    // Temporal was unavailable, and the request to continue the session arrives after the job has ended it.
     if (slot.hasEnded(input.session_id)) return;
     const unmet = unmetRequirement(input.requirements, worker);
     if (unmet !== undefined) throw new SleapRtcError('WORKER_UNFIT', unmet);
     const lease = slot.acquire(input.session_id, input.job_id);
     logger.info({ event: 'session_opened', job: input.job_id, session: input.session_id });
     const sinceMs = performance.now();
-    // The age tells the workflow for how long nothing was heard, by whosever clock.
+    // From the session's age the workflow computes how long no heartbeat came, without comparing clocks.
     heartbeatWith(() => Math.round(performance.now() - sinceMs));
     let goesOn = false;
     try {
       const opened: GpuSessionOpened = { session_id: input.session_id, worker: worker.name, worker_queue: workerQueue };
       await client.workflow.getHandle(input.workflow_id).signal('gpuSessionOpened', opened);
-      await ended([lease.ended, leaving], context.cancelled);
+      await ended([lease.ended, shutdown], context.cancelled);
       if (!lease.ended.aborted) {
         await whenQuiet(context.cancellationSignal);
         throw new SleapRtcError('WORKER_LOST', `${worker.name} is being shut down.`);
@@ -75,7 +74,7 @@ export function createRunGpuSession(deps: SessionDeps) {
     }
 
     async function end(): Promise<void> {
-      // What cannot be cleared away must not keep the GPU from the next job.
+      // Files that cannot be removed must not keep the GPU from the next job.
       await onSessionEnded(input.job_id).catch((error: unknown) =>
         logger.error({ event: 'session_not_cleared', job: input.job_id, err: error }),
       );
@@ -85,7 +84,7 @@ export function createRunGpuSession(deps: SessionDeps) {
   };
 }
 
-/** Whether the workflow still runs; one that cannot be asked now is supposed to. */
+/** Returns whether the workflow still runs; true if Temporal cannot answer now. */
 async function isWanted(client: Client, { info: { workflowExecution } }: Context): Promise<boolean> {
   if (workflowExecution === undefined) return false;
   const { workflowId, runId } = workflowExecution;
@@ -96,14 +95,14 @@ async function isWanted(client: Client, { info: { workflowExecution } }: Context
   );
 }
 
-/** Waits for the session to come again: true when it has; false where it was ended, or nobody came. */
+/** Waits for the session's next attempt. Returns true if it has come, false if the session was ended or none came in time. */
 async function isTakenOver({ takenOver, ended }: SessionLease): Promise<boolean> {
   const any = AbortSignal.any([takenOver, ended, AbortSignal.timeout(ORPHAN_GRACE_MS)]);
   if (!any.aborted) await once(any, 'abort');
   return takenOver.aborted;
 }
 
-/** Resolves when the session is ended or has to be; rejects when the activity is cancelled. */
+/** Resolves when the session is ended or the worker has to shut down; rejects when the activity is cancelled. */
 function ended(signals: AbortSignal[], cancelled: Promise<never>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const any = AbortSignal.any(signals);

@@ -1,19 +1,12 @@
 import type { WorkflowOptions } from '@temporalio/client';
-import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import { TypedSearchAttributes } from '@temporalio/common';
 import type { JobContext, JobSpec } from '../../protocol/job.ts';
 import { CONTROL_QUEUE, jobWorkflowId, queuePriority } from '../../protocol/queues.ts';
+import { searchAttributes } from '../../protocol/search-attributes.ts';
 import { jobMemo } from './job-record.ts';
 
 /** The workflow's registered name for each kind of job. */
 export const WORKFLOW_TYPES = { training: 'trainingJob', inference: 'inferenceJob' } as const;
-
-const keys = {
-  room: defineSearchAttributeKey('SleapRoom', 'KEYWORD'),
-  kind: defineSearchAttributeKey('SleapKind', 'KEYWORD'),
-  user: defineSearchAttributeKey('SleapUser', 'KEYWORD'),
-  modelType: defineSearchAttributeKey('SleapModelType', 'KEYWORD_LIST'),
-  phase: defineSearchAttributeKey('SleapPhase', 'KEYWORD'),
-};
 
 /**
  * How a job's workflow is started: once per id, whatever happens to it, and so that its page and lists in the Temporal UI
@@ -27,11 +20,11 @@ export function startOptions(spec: JobSpec, context: JobContext): WorkflowOption
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     typedSearchAttributes: new TypedSearchAttributes([
-      { key: keys.room, value: context.room_id },
-      { key: keys.kind, value: spec.kind },
-      { key: keys.user, value: context.user_id },
-      { key: keys.modelType, value: modelTypes },
-      { key: keys.phase, value: 'queued' },
+      { key: searchAttributes.room, value: context.room_id },
+      { key: searchAttributes.kind, value: spec.kind },
+      { key: searchAttributes.user, value: context.user_id },
+      { key: searchAttributes.modelType, value: modelTypes },
+      { key: searchAttributes.phase, value: 'queued' },
     ]),
     memo: { ...jobMemo(spec, context) },
     priority: queuePriority(context.user_id, spec.priority),

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import pino from 'pino';
 import type { JobContext, TrainingSpec } from '../../protocol/job.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import { type DevServer, devServer } from '../../test/workflows/servers.ts';
+import { ensureSearchAttributes } from '../../workers/control/search-attributes.ts';
 import type { Jobs } from './jobs.ts';
-import { ensureSearchAttributes } from './search-attributes.ts';
 import { Temporal } from './temporal.ts';
 import { createTemporalJobs } from './temporal-jobs.ts';
 
@@ -214,15 +215,22 @@ describe('jobs on a real Temporal server', () => {
     await assert.rejects(jobs.cancel('room-empty', newer.job_id), { code: 'JOB_NOT_FOUND' });
   });
 
-  it('adds search attributes to a server that lacks them', async () => {
-    const { operator } = temporal;
-    await temporal.call(() =>
-      operator.removeSearchAttributes({ namespace: 'default', searchAttributes: ['SleapKind'] }),
-    );
-    const { signal } = new AbortController();
-    await ensureSearchAttributes(temporal, { namespace: 'default', logger, signal });
-    const { customAttributes } = await operator.listSearchAttributes({ namespace: 'default' });
+  it('starts a job though Temporal lacks search attributes, as soon as a control worker has registered them', async function () {
+    this.timeout(30_000);
+    const { operatorService } = server.env.nativeConnection;
+    const remove = { namespace, searchAttributes: ['SleapKind'] };
+    await operatorService.removeSearchAttributes(remove);
+    const lacking = jobs.start(spec('done'), context('room-new'));
+    let started = false;
+    void lacking.then(() => {
+      started = true;
+    });
+    await sleep(2_000);
+    assert.equal(started, false);
+    await ensureSearchAttributes(server.env.nativeConnection, namespace, logger);
+    const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
     assert.ok(customAttributes.SleapKind);
+    assert.equal((await lacking).phase, 'queued');
   });
 });
 

@@ -14,6 +14,7 @@ import { jobMemo, readJobMemo, statusFromRecord } from './job-record.ts';
 import type { Jobs } from './jobs.ts';
 import { startOptions, WORKFLOW_TYPES } from './start-options.ts';
 import type { Temporal } from './temporal.ts';
+import { untilPrepared } from './until-prepared.ts';
 
 /** How long the workflow itself may take to say how it stands; it cannot while no control worker runs. */
 const QUERY_MS = 2500;
@@ -97,8 +98,10 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
     async start(spec, context) {
       const input: JobInput = { spec, context };
       try {
-        await temporal.call(() =>
-          workflow.start(WORKFLOW_TYPES[spec.kind], { ...startOptions(spec, context), args: [input] }),
+        await untilPrepared(() =>
+          temporal.call(() =>
+            workflow.start(WORKFLOW_TYPES[spec.kind], { ...startOptions(spec, context), args: [input] }),
+          ),
         );
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

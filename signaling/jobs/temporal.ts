@@ -39,11 +39,6 @@ export class Temporal {
     this.client = new Client({ connection: this.#connection, namespace: options.namespace });
   }
 
-  /** The operator's part of the API, for setting up search attributes. */
-  get operator(): Connection['operatorService'] {
-    return this.#connection.operatorService;
-  }
-
   /**
    * Runs a call that must answer soon.
    * @param withinMs how soon

@@ -1,5 +1,4 @@
 /** Stand-ins for the job workflows: they end, fail or wait as the job's name tells them. */
-import { defineSearchAttributeKey } from '@temporalio/common';
 import {
   ApplicationFailure,
   condition,
@@ -9,6 +8,7 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { JobInput, JobStatus } from '../../protocol/job.ts';
+import { searchAttributes } from '../../protocol/search-attributes.ts';
 
 /** A job whose name is `done`, `fails`, `waits` or, until it is told to, `stops` or `pauses`. */
 export async function trainingJob({ spec, context }: JobInput): Promise<JobStatus> {
@@ -32,13 +32,13 @@ export async function trainingJob({ spec, context }: JobInput): Promise<JobStatu
       stopped = true;
     });
     await condition(() => stopped);
-    upsertSearchAttributes([{ key: defineSearchAttributeKey('SleapPhase', 'KEYWORD'), value: 'cancelled' }]);
+    upsertSearchAttributes([{ key: searchAttributes.phase, value: 'cancelled' }]);
     throw ApplicationFailure.create({ type: 'JOB_CANCELLED', message: 'Nothing was trained.', nonRetryable: true });
   }
   if (spec.name === 'pauses') {
     const move = (phase: JobStatus['phase']) => {
       status.phase = phase;
-      upsertSearchAttributes([{ key: defineSearchAttributeKey('SleapPhase', 'KEYWORD'), value: phase }]);
+      upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
     };
     setHandler(defineSignal('pauseJob'), () => move('paused'));
     setHandler(defineSignal('resumeJob'), () => move('queued'));

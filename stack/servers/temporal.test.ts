@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Connection } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES } from '../../protocol/queues.ts';
+import { searchAttributes } from '../../protocol/search-attributes.ts';
 import { ensureTools } from '../setup.ts';
 import { withFolder } from '../testing/with-folder.ts';
 import { startTemporal } from './temporal.ts';
@@ -16,7 +16,7 @@ describe('startTemporal', function () {
       try {
         const connection = await Connection.connect({ address: first.address });
         const known = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
-        for (const name of Object.keys(SEARCH_ATTRIBUTES)) assert(name in known.customAttributes, name);
+        for (const { name } of Object.values(searchAttributes)) assert(name in known.customAttributes, name);
         await connection.workflowService.startWorkflowExecution({
           ...started,
           workflowType: { name: 'job' },

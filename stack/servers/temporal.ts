@@ -1,8 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SEARCH_ATTRIBUTES } from '../../protocol/queues.ts';
+import { searchAttributes } from '../../protocol/search-attributes.ts';
 import { freePort } from '../processes/ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
+
+/** Types of search attributes as Temporal's command line names them. */
+const CLI_TYPES = { KEYWORD: 'Keyword', KEYWORD_LIST: 'KeywordList' } as const;
 
 /**
  * The dev server's defaults suit a demonstration: a timer or retry takes a second, a trivial workflow 50–100 ms. With these
@@ -62,7 +65,7 @@ export async function startTemporal(options: ServerOptions & { temporal: string 
         ...Object.entries(DYNAMIC_CONFIG).map(
           ([key, value]) => `--dynamic-config-value=${key}=${JSON.stringify(value)}`,
         ),
-        ...Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => `--search-attribute=${name}=${type}`),
+        ...Object.values(searchAttributes).map(({ name, type }) => `--search-attribute=${name}=${CLI_TYPES[type]}`),
       ],
       listening: new RegExp(`:${port}\\b`), // the banner, written when the server has started
       healthy: async (signal) => {
@@ -70,7 +73,7 @@ export async function startTemporal(options: ServerOptions & { temporal: string 
           signal,
         });
         const known = answer.ok ? await answer.text() : '';
-        const ready = Object.keys(SEARCH_ATTRIBUTES).every((name) => known.includes(name));
+        const ready = Object.values(searchAttributes).every(({ name }) => known.includes(name));
         return ready ? { address: `127.0.0.1:${port}`, uiUrl: `http://127.0.0.1:${uiPort}` } : undefined;
       },
     };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
+import { LogLevel } from '../../protocol/log-level.ts';
 import type { Deployment } from './deployment.ts';
 
 const Environment = z.object({
@@ -9,16 +10,16 @@ const Environment = z.object({
   AWS_ENDPOINT_URL_S3: z.union([z.literal(''), z.url()]).optional(),
   SLEAP_RTC_BUILD_ID: z.string().max(200).default(''),
   SLEAP_RTC_DEPLOYMENT: z.string().min(1).max(200).default('sleap-rtc'),
-  LOG_LEVEL: z.string().default('info'),
+  SLEAP_RTC_LOG_LEVEL: LogLevel,
 });
 
 /** The control worker's configuration. Credentials for S3 are read by the AWS SDK itself, from the environment or the worker's role. */
 export interface ControlWorkerConfig {
   bucket: string;
   temporal: { address: string; namespace: string };
-  /** True for S3 servers that are not AWS: the bucket is part of the path, not of the host name. */
+  /** True for S3 servers other than AWS: the bucket is part of the path, not of the host name. */
   s3PathStyle: boolean;
-  /** With it, running jobs stay with the release that they started on. Undefined: every job goes on with this one. */
+  /** If set, running jobs stay with the release that they started on. If undefined, every job goes on with this one. */
   deployment: Deployment | undefined;
   logLevel: string;
 }
@@ -41,6 +42,6 @@ export function readConfig(environment: NodeJS.ProcessEnv): ControlWorkerConfig 
     s3PathStyle: Boolean(env.AWS_ENDPOINT_URL_S3),
     deployment:
       env.SLEAP_RTC_BUILD_ID === '' ? undefined : { name: env.SLEAP_RTC_DEPLOYMENT, buildId: env.SLEAP_RTC_BUILD_ID },
-    logLevel: env.LOG_LEVEL,
+    logLevel: env.SLEAP_RTC_LOG_LEVEL,
   };
 }

@@ -14,10 +14,10 @@ import { ensureSearchAttributes } from './search-attributes.ts';
 import { sweepRegularly } from './storage-sweep.ts';
 import { bundleWorkflows, VERSIONED_WORKFLOWS } from './workflow-bundle.ts';
 
-/** A write of the manifest that is under way at shutdown may finish; it takes well under a second. */
+/** A write of the manifest that is in progress at shutdown may finish; it takes well under a second. */
 const SHUTDOWN_GRACE_MS = 5_000;
 const SHUTDOWN_FORCE_MS = 15_000;
-/** Between attempts to reach Temporal at start, at most, in milliseconds. */
+/** Longest time between two attempts to reach Temporal at start, in milliseconds. */
 const RECONNECT_MS = 5_000;
 
 /**
@@ -36,9 +36,7 @@ export async function runControlWorker(
   const s3 = createS3Client({ pathStyle: config.s3PathStyle });
   const over = new AbortController();
   try {
-    const made = await ensureSearchAttributes(connection, temporal.namespace);
-    if (made.length > 0) logger.info({ event: 'search_attributes_made', names: made });
-
+    await ensureSearchAttributes(connection, temporal.namespace, logger);
     const client = new Client({ connection, namespace: temporal.namespace });
     const worker = await Worker.create({
       connection,
@@ -60,18 +58,18 @@ export async function runControlWorker(
       logger.info({ event: 'version', build_id: deployment.buildId, current });
     }
     logger.info({ event: 'ready', task_queue: CONTROL_QUEUE });
-    // Not waited for at the end: storage that does not answer must not keep the process, which a supervisor starts anew.
+    // The end does not wait for it: storage that does not answer must not keep the process alive.
     void sweepRegularly({ s3, bucket, temporal: client, logger }, AbortSignal.any([signal, over.signal]));
     await running;
   } finally {
     over.abort();
     s3.destroy();
-    // A worker that has failed holds on to it; what it failed with is what counts.
-    await connection.close().catch((err: unknown) => logger.warn({ event: 'not_ended', err }));
+    // A worker that has failed still uses it; the error of the worker is what counts.
+    await connection.close().catch((err: unknown) => logger.warn({ event: 'not_closed', err }));
   }
 }
 
-/** Jobs stay with the version that they started on; what goes on for ever says otherwise itself. */
+/** Jobs stay with the version that they started on. Workflows that never end choose otherwise themselves. */
 function versioned({ name, buildId }: Deployment): Pick<WorkerOptions, 'workerDeploymentOptions'> {
   const version = { deploymentName: name, buildId };
   return {
@@ -79,7 +77,7 @@ function versioned({ name, buildId }: Deployment): Pick<WorkerOptions, 'workerDe
   };
 }
 
-/** Waits for a Temporal server that is not up yet. @throws the signal's reason when aborted */
+/** Waits for a Temporal server that is not up yet. @throws the signal's reason if it is aborted */
 function connect({ temporal }: ControlWorkerConfig, logger: Logger, signal: AbortSignal): Promise<NativeConnection> {
   return pRetry(() => NativeConnection.connect({ address: temporal.address }), {
     retries: Number.POSITIVE_INFINITY,

@@ -7,14 +7,14 @@ export interface Deployment {
   buildId: string;
 }
 
-/** The server hears of a version with its first poll, a moment after the worker has started. */
-const HEARD_WITHIN = { retries: 20, minTimeout: 100, maxTimeout: 1_000 };
+/** Temporal learns of a version with its first poll, a moment after the worker has started. */
+const FIRST_POLL_RETRIES = { retries: 20, minTimeout: 100, maxTimeout: 1_000 };
 
 /**
- * Makes a version the one that new jobs start on, when it appears for the first time. One that has been current before is left
- * as it is: an old version's worker that restarts must not take new jobs back, nor undo an admin's choice.
+ * Makes a version the one that new jobs start on, when it appears for the first time. A version that has been current before is
+ * left alone: an old version's worker that restarts must not take new jobs back, nor undo an admin's choice.
  * @returns the build id of the current version
- * @throws where the server does not hear of the version, or knows no worker versioning
+ * @throws if Temporal does not learn of the version, or does not support worker versioning
  */
 export async function promoteOnce(
   { workflowService }: Pick<NativeConnection, 'workflowService'>,
@@ -30,13 +30,13 @@ export async function promoteOnce(
       });
       const versions = workerDeploymentInfo?.versionSummaries ?? [];
       const ours = versions.find(({ deploymentVersion }) => deploymentVersion?.buildId === buildId);
-      if (ours === undefined) throw new Error(`Temporal has not heard of version ${buildId} of ${name}.`);
+      if (ours === undefined) throw new Error(`Temporal does not know version ${buildId} of ${name}.`);
       if (ours.firstActivationTime != null) {
         return workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId ?? '';
       }
       await workflowService.setWorkerDeploymentCurrentVersion({ namespace, deploymentName: name, buildId });
       return buildId;
     },
-    { ...HEARD_WITHIN, signal },
+    { ...FIRST_POLL_RETRIES, signal },
   );
 }

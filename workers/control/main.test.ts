@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { execa } from 'execa';
-import { SEARCH_ATTRIBUTES } from '../../protocol/queues.ts';
+import { searchAttributes } from '../../protocol/search-attributes.ts';
 import { freePort } from '../../stack/processes/ports.ts';
 import { devServerWithShortHistories } from '../../test/workflows/servers.ts';
 
@@ -52,7 +52,7 @@ describe('the control worker as a process', function () {
     const { child, event } = startMain(bare.address);
     await event('ready');
     const { customAttributes } = await bare.connection.operatorService.listSearchAttributes({ namespace: 'default' });
-    for (const name of Object.keys(SEARCH_ATTRIBUTES)) assert.ok(name in customAttributes, name);
+    for (const { name } of Object.values(searchAttributes)) assert.ok(name in customAttributes, name);
     child.kill('SIGTERM');
     assert.equal((await child).exitCode, 0);
   });

@@ -3,7 +3,7 @@ import { readConfig } from './config.ts';
 import { runControlWorker } from './control-worker.ts';
 import { logTemporalTo } from './temporal-log.ts';
 
-/** The control worker as a process: `node workers/control/main.ts`. SIGTERM lets it finish what it has begun. */
+/** The control worker as a process: `node workers/control/main.ts`. At SIGTERM it finishes what it has begun. */
 const config = readConfig(process.env);
 const logger = pino({ level: config.logLevel, base: { component: 'control' } });
 const stop = new AbortController();
@@ -23,5 +23,5 @@ try {
     process.exitCode = 1;
   }
 }
-// A request of the sweep to storage that does not answer would keep the process.
+// A request of the sweep to storage that does not answer would keep the process alive.
 process.exit();

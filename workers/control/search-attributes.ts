@@ -1,25 +1,37 @@
 import type { NativeConnection } from '@temporalio/worker';
-import { SEARCH_ATTRIBUTES } from '../../protocol/queues.ts';
+import type { Logger } from 'pino';
+import { searchAttributes } from '../../protocol/search-attributes.ts';
 
 /** Temporal's numbers for types (`temporal.api.enums.v1.IndexedValueType`). */
-const TYPE_NUMBERS = { Keyword: 2, KeywordList: 7 } as const;
+const TYPE_NUMBERS = { KEYWORD: 2, KEYWORD_LIST: 7 } as const;
 
-/** gRPC's ALREADY_EXISTS: another control worker was faster. */
+/** gRPC's codes: another control worker was faster; an admin must do it, as in Temporal Cloud. */
 const ALREADY_EXISTS = 6;
+const PERMISSION_DENIED = 7;
 
 /**
- * Makes the search attributes of jobs that the namespace lacks, so that a Temporal server which nobody has prepared will do.
- * @returns the names of those made
+ * Registers the search attributes of jobs that the namespace lacks, so that a Temporal server needs no preparation. Nothing else
+ * registers them: until it is done once, the signaling server lets the start of a job wait.
  */
-export async function ensureSearchAttributes(connection: NativeConnection, namespace: string): Promise<string[]> {
-  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const missing = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => customAttributes[name] === undefined);
-  if (missing.length === 0) return [];
-  const searchAttributes = Object.fromEntries(missing.map(([name, type]) => [name, TYPE_NUMBERS[type]]));
+export async function ensureSearchAttributes(
+  { operatorService }: Pick<NativeConnection, 'operatorService'>,
+  namespace: string,
+  logger: Logger,
+): Promise<void> {
+  const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
+  const missing = Object.values(searchAttributes).filter(({ name }) => customAttributes[name] === undefined);
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name);
   try {
-    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+    await operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(missing.map(({ name, type }) => [name, TYPE_NUMBERS[type]])),
+    });
+    logger.info({ event: 'search_attributes_added', names });
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === ALREADY_EXISTS)) throw error;
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === PERMISSION_DENIED)
+      logger.warn({ event: 'search_attributes_missing', names, err: error }, 'an admin must add the search attributes');
+    else if (code !== ALREADY_EXISTS) throw error;
   }
-  return missing.map(([name]) => name);
 }

@@ -19,7 +19,7 @@ describe('the sweep of the room bucket', function () {
     await Promise.all([server?.stop(), storage?.stop()]);
   });
 
-  it('asks Temporal which jobs run, takes what the others have left, and ends when it is told to', async () => {
+  it('asks Temporal which jobs run, removes what the others have left, and ends with its signal', async () => {
     const room = 'swept';
     const { s3, bucket } = storage;
     const temporal = server.env.client;

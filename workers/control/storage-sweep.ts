@@ -5,10 +5,10 @@ import type { Logger } from 'pino';
 import { type JobFate, sweepStorage } from '../../activities/datasets/index.ts';
 import { jobWorkflowId } from '../../protocol/queues.ts';
 
-/** Time between two sweeps, in milliseconds. What they find is rare, and costs storage only. */
+/** Time between two sweeps, in milliseconds. They seldom find something, and it costs storage only. */
 const SWEEP_EVERY_MS = 6 * 60 * 60_000;
 
-/** Sweeps the room bucket now, and every six hours until `signal` aborts. What goes wrong is logged, and tried again at the next time. */
+/** Sweeps the room bucket now, and every six hours until `signal` is aborted. A sweep that fails is logged; the next one tries again. */
 export async function sweepRegularly(
   { s3, bucket, temporal, logger }: { s3: S3Client; bucket: string; temporal: Client; logger: Logger },
   signal: AbortSignal,

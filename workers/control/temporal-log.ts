@@ -1,7 +1,7 @@
 import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 
-/** Lets Temporal's SDK, and the workflows' own log, write into the process's log. Once a process, before any connection. */
+/** Writes the log of Temporal's SDK and of the workflows into the process's log. Called once a process, before any connection. */
 export function logTemporalTo(logger: Logger): void {
   const temporal = logger.child({ component: 'temporal' });
   const at =
@@ -16,7 +16,7 @@ export function logTemporalTo(logger: Logger): void {
   });
 }
 
-/** Without what no reader of the log wants, and with errors under the key that pino expects. */
+/** Leaves out fields that help no reader, and puts errors under the key that pino expects. */
 function plain(meta: Record<string, unknown> = {}): Record<string, unknown> {
   const { error, sdkComponent, namespace, ...rest } = meta;
   return error === undefined ? rest : { ...rest, err: error };

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { PeerId, RoomId, Tag } from '../../protocol/ids.ts';
+import { LogLevel } from '../../protocol/log-level.ts';
 import { RoomKey } from '../../protocol/room-key.ts';
 import {
   type IceTransportPolicy,
@@ -34,9 +35,9 @@ const Environment = z.object({
   SLEAP_RTC_BUCKET: z.string().default('sleap-rtc-rooms'),
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().default('default'),
-  // A composition passes what is not set as empty.
+  // A composition passes unset variables as empty ones.
   AWS_ENDPOINT_URL_S3: z.url().or(z.literal('')).optional(),
-  LOG_LEVEL: z.string().default('info'),
+  SLEAP_RTC_LOG_LEVEL: LogLevel,
 });
 
 /** A GPU worker's configuration. Secrets (`token`, `roomKey`) never reach a log. */
@@ -44,21 +45,21 @@ export interface GpuWorkerConfig {
   serverUrl: string;
   room: string;
   token: string;
-  /** With which the worker and researchers prove themselves to each other; told to nobody. */
+  /** The worker and researchers prove with it to each other that they belong to the room; it is sent to nobody. */
   roomKey: RoomKey;
   name: string;
-  /** The worker's folder for jobs, models and logs; a persistent volume where there is one. */
+  /** The worker's folder for jobs, models and logs; on a persistent volume if there is one. */
   workDir: string;
-  /** Most bytes of earlier datasets that are kept, so that they need not come again. */
+  /** Largest size of the store of earlier datasets, in bytes. What is in it need not be sent again. */
   datasetCacheBytes: number;
   tags: string[];
   /** The Python that has sleap-nn. */
   python: string;
-  /** Whether a process with sleap-nn's imports done is kept while the GPU is free. */
+  /** Whether a process that has imported sleap-nn waits while the GPU is free. */
   warmTrainer: boolean;
-  /** From SIGTERM to the end of the process, at most, in milliseconds: the cluster's own grace, after which it kills. */
+  /** Longest time from SIGTERM to the end of the process, in milliseconds: the cluster's own grace period, after which it kills. */
   graceMs: number;
-  /** Least time between two checkpoints that are copied to S3, in milliseconds; longer where copying takes long. */
+  /** Shortest time between two checkpoint uploads, in milliseconds; it is longer if an upload takes long. */
   checkpointEveryMs: number;
   bucket: string;
   temporal: { address: string; namespace: string };
@@ -103,6 +104,6 @@ export function readConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
     s3PathStyle: Boolean(env.AWS_ENDPOINT_URL_S3),
     iceTransportPolicy: readIceTransportPolicy(environment),
     webRtc: readWebRtcChoice(environment),
-    logLevel: env.LOG_LEVEL,
+    logLevel: env.SLEAP_RTC_LOG_LEVEL,
   };
 }

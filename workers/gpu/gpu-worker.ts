@@ -1,43 +1,31 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createDatasetActivities } from '../../activities/datasets/index.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
 import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
-import { workerQueue, workerSessionQueue } from '../../protocol/queues.ts';
-import { sessionQueuesOf } from '../../protocol/session-queues.ts';
-import { diskFullOrWithSizes } from '../../storage/disk-full.ts';
+import { workerQueue } from '../../protocol/queues.ts';
 import { createS3Client } from '../../storage/s3-client.ts';
-import { SignalingClient } from '../../transport/index.ts';
-import { activityInterceptors, jobInterceptors, OrphanTakeover, RunningActivities } from '../interceptors/index.ts';
+import { Cleanup } from '../cleanup.ts';
+import { OrphanTakeover, RunningActivities } from '../interceptors/index.ts';
 import { runTogether } from '../run-together.ts';
 import type { GpuWorkerConfig } from './config.ts';
 import { detectCapabilities } from './health/capabilities.ts';
 import { endLeftovers } from './health/leftovers.ts';
 import { selfCheck } from './health/self-check.ts';
 import { WorkerHealth } from './health/worker-health.ts';
-import { workerIdentity } from './room/identity.ts';
-import { ManifestWatch } from './room/manifest-copy.ts';
-import { modelsInCache, Presence, workerMetadata } from './room/presence.ts';
+import { joinRoom } from './room/join-room.ts';
 import { Drain } from './slot/drain.ts';
 import { GpuSlot } from './slot/gpu-slot.ts';
-import { sessionTuner } from './slot/session-tuner.ts';
+import { createTemporalWorkers } from './temporal-workers.ts';
 
-/** Activities of one job on its worker run one after the other; a few more let a session end while one is under way, and
- * attempts follow on forgotten ones. */
-const WORKER_ACTIVITIES = 8;
-/** Cancellation reaches an activity with its next heartbeat, so heartbeats may not be held back for long. Milliseconds. */
-const HEARTBEAT_THROTTLE_MS = 1_000;
-/** Of the grace after SIGTERM this is left for the process's own end, in milliseconds. */
-const EXIT_MS = 3_000;
-
-/** What the process is told from outside. */
-interface Told {
+interface GpuWorkerOptions {
   logger: Logger;
   /** SIGTERM: the job is handed over, and the worker ends within its grace. */
   signal: AbortSignal;
@@ -48,151 +36,112 @@ interface Told {
 /**
  * Runs a GPU worker until `signal` is aborted, in the order of the seed's worker lifecycle: sign in, register with the
  * signaling server, read the room's manifest, then take jobs from the task queues.
- * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED, PEER_ID_TAKEN where it can't start
+ * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED, PEER_ID_TAKEN if it cannot start
  */
-export async function startGpuWorker(config: GpuWorkerConfig, told: Told): Promise<void> {
-  const ends: (() => unknown)[] = [];
+export async function startGpuWorker(config: GpuWorkerConfig, options: GpuWorkerOptions): Promise<void> {
+  const cleanup = new Cleanup(options.logger);
   try {
-    await runUntilAborted(config, told, (end) => ends.push(end));
+    await run(config, options, cleanup);
   } finally {
-    for (const end of ends.reverse()) {
-      try {
-        await end();
-      } catch (err) {
-        // Such as the connection of a worker that has failed: what it failed with is what counts.
-        told.logger.warn({ event: 'not_ended', err });
-      }
-    }
+    await cleanup.run();
   }
 }
 
-/** @param onEnd takes what has to be ended, in the order of its making */
-async function runUntilAborted(
-  config: GpuWorkerConfig,
-  { logger, signal: sigterm, drain: sigusr2 }: Told,
-  onEnd: (end: () => unknown) => void,
-): Promise<void> {
-  const { room, name, workDir, tags, bucket, python } = config;
+async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: Cleanup): Promise<void> {
+  const { room: roomId, name, workDir, tags, python } = config;
+  const { logger } = options;
   await mkdir(join(workDir, 'jobs'), { recursive: true });
-  const drained = new AbortController();
-  const signal = AbortSignal.any([sigterm, drained.signal]);
-  const datasets = await DatasetStore.open({ workDir, maxBytes: config.datasetCacheBytes });
   const slot = new GpuSlot();
+  const { drain, signal } = createDrain(slot, options, cleanup);
   const capabilities = await detectCapabilities();
-  const cachedModels = () => modelsInCache(join(workDir, 'models'));
-  const offer = { name, gpuMemoryMb: capabilities.gpuMemoryMb, tags };
-  const self = { slot, offer, gpuModel: capabilities.gpuModel, cachedModels, heldData: () => datasets.largestFiles() };
-  const drain = new Drain({ slot, onDone: () => drained.abort(), logger });
-  onEnd(() => drain[Symbol.dispose]());
-  sigusr2.addEventListener('abort', () => drain.start(true), { once: true });
-
-  const signaling = await SignalingClient.connect({
-    serverUrl: config.serverUrl,
-    roomId: room,
-    token: config.token,
-    roomKey: config.roomKey,
-    idToken: workerIdentity(config.serverUrl, signal),
-    peerId: name,
-    role: 'worker',
-    metadata: await workerMetadata(self),
-    iceTransportPolicy: config.iceTransportPolicy,
-    webRtc: config.webRtc,
-    signal,
-    logger,
-  });
-  onEnd(() => signaling.close());
-  // Not before: a second process of a worker that lives is refused here, and must not end the first one's job.
-  await endLeftovers(workDir, logger);
-  const presence = new Presence({ ...self, signaling, drain, logger });
-  onEnd(() => presence[Symbol.dispose]());
+  const { gpuMemoryMb, gpuModel } = capabilities;
+  const offer = { name, gpuMemoryMb, tags };
+  const datasets = await DatasetStore.open({ workDir, maxBytes: config.datasetCacheBytes });
   const s3 = createS3Client({ pathStyle: config.s3PathStyle });
-  onEnd(() => s3.destroy());
-  const manifest = new ManifestWatch({ s3, bucket, room, logger });
-  onEnd(() => manifest[Symbol.dispose]());
-  await manifest.start(signal);
+  cleanup.add(() => s3.destroy());
+  const onAccepted = () => endLeftovers(workDir, logger);
+  const room = await joinRoom(
+    { config, slot, drain, offer, gpuModel, datasets, s3, onAccepted, logger, signal },
+    cleanup,
+  );
 
   const connection = await NativeConnection.connect({ address: config.temporal.address });
-  onEnd(() => connection.close());
-  const client = new Client({ connection, namespace: config.temporal.namespace });
+  cleanup.add(() => connection.close());
   const warmTrainer = config.warmTrainer ? new WarmTrainer({ python, workDir, logger }) : undefined;
-  onEnd(() => warmTrainer?.dispose());
-  const worker = workerQueue(room, name, randomBytes(4).toString('hex'));
-  const { publishProgress } = presence;
-  const health = new WorkerHealth({
-    slot,
-    selfCheck: () => selfCheck({ workDir, python, capabilities }),
-    logger,
-  });
-  onEnd(() => health[Symbol.dispose]());
-  const running = new RunningActivities(health.noticed);
+  cleanup.add(() => warmTrainer?.dispose());
+  const health = new WorkerHealth({ slot, selfCheck: () => selfCheck({ workDir, python, capabilities }), logger });
+  cleanup.add(() => health.close());
+  const running = new RunningActivities(health.onEnded);
   const takeover = new OrphanTakeover();
-  const leaving = new AbortController();
-  const { endGpuSession, ...onSessionQueue } = createSessionActivities({
-    slot,
-    client,
-    worker: offer,
-    workerQueue: worker,
-    leaving: leaving.signal,
-    whenQuiet: (until) => running.whenQuiet(until),
-    logger,
-    async onSessionEnded(jobId) {
-      await takeover.cancelOrphaned();
-      await datasets.removeJob(join(workDir, 'jobs', jobId));
-    },
+  const shutdown = new AbortController();
+  const queue = workerQueue(roomId, name, randomBytes(4).toString('hex'));
+  const workers = await createTemporalWorkers({
+    ...{ config, connection, queue, offer, slot, takeover, running },
+    jobActivities: createJobActivities({ config, room, s3, datasets, warmTrainer, logger }),
+    sessionActivities: createSessionActivities({
+      slot,
+      client: new Client({ connection, namespace: config.temporal.namespace }),
+      worker: offer,
+      workerQueue: queue,
+      shutdown: shutdown.signal,
+      whenQuiet: (until) => running.whenQuiet(until),
+      logger,
+      async onSessionEnded(jobId) {
+        await takeover.cancelOrphaned();
+        await datasets.removeJob(join(workDir, 'jobs', jobId));
+      },
+    }),
   });
-  const checkpoints = { s3, bucket, everyMs: config.checkpointEveryMs };
-  const jobWork = {
-    ...createTransferActivities({ signaling, s3, bucket, worker: name, workDir, datasets, publishProgress }),
-    ...createDatasetActivities({ signaling, s3, bucket, worker: name, workDir, logger }),
-    ...createSleapNnActivities({ workDir, python, warmTrainer, checkpoints, publishProgress, logger }),
-    ...createModelActivities({ s3, bucket, workDir, worker: name, publishProgress, logger }),
-  };
-
-  const shared = {
-    connection,
-    namespace: config.temporal.namespace,
-    shutdownForceTime: config.graceMs - EXIT_MS,
-    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
-  };
-  const forSessions = {
-    ...shared,
-    // At SIGTERM the job's own activities are cancelled at once; the session ends when they have stopped.
-    shutdownGraceTime: config.graceMs - EXIT_MS,
-    activities: onSessionQueue,
-    interceptors: activityInterceptors(),
-  };
-  const workers = await Promise.all([
-    Worker.create({
-      ...shared,
-      taskQueue: worker,
-      activities: { endGpuSession, ...jobWork },
-      interceptors: jobInterceptors({
-        takeover,
-        running,
-        explain: (error) => diskFullOrWithSizes(error, workDir),
-      }),
-      maxConcurrentActivityTaskExecutions: WORKER_ACTIVITIES,
-    }),
-    Worker.create({
-      ...forSessions,
-      taskQueue: workerSessionQueue(worker),
-      maxConcurrentActivityTaskExecutions: WORKER_ACTIVITIES,
-    }),
-    ...sessionQueuesOf(room, offer).map((taskQueue) =>
-      Worker.create({ ...forSessions, taskQueue, tuner: sessionTuner(slot) }),
-    ),
-  ]);
-  // While a job trains the CPU belongs to it; the next one's process is warmed up when the GPU is free.
-  const warmUp = () => slot.free && warmTrainer?.ensureSpare();
-  onEnd(slot.onChange(warmUp));
-  warmUp();
-  logger.info({ event: 'ready', worker_queue: worker, ...capabilities });
+  keepWarm(slot, warmTrainer, cleanup);
+  logger.info({ event: 'ready', worker_queue: queue, ...capabilities });
   const onEnding = () => {
     slot.close('stopping', 'is being shut down');
-    leaving.abort();
+    shutdown.abort();
     void takeover.cancelOrphaned();
   };
   if (!(await runTogether(workers, { signal, onEnding }))) {
     logger.warn({ event: 'grace_over' }, 'not everything had stopped within the grace; the job is tried elsewhere');
   }
+}
+
+/** @returns the signal that ends the worker, whether by SIGTERM or because it is drained */
+function createDrain(slot: GpuSlot, { logger, signal, drain: sigusr2 }: GpuWorkerOptions, cleanup: Cleanup) {
+  const drained = new AbortController();
+  const drain = new Drain({ slot, onDone: () => drained.abort(), logger });
+  cleanup.add(() => drain.close());
+  sigusr2.addEventListener('abort', () => drain.start(true), { once: true });
+  return { drain, signal: AbortSignal.any([signal, drained.signal]) };
+}
+
+interface JobActivitiesOptions {
+  config: GpuWorkerConfig;
+  room: Awaited<ReturnType<typeof joinRoom>>;
+  s3: S3Client;
+  datasets: DatasetStore;
+  warmTrainer: WarmTrainer | undefined;
+  logger: Logger;
+}
+
+/** The activities of a job that has this worker's session. */
+function createJobActivities({ config, room, s3, datasets, warmTrainer, logger }: JobActivitiesOptions) {
+  const { name: worker, workDir, bucket, python, checkpointEveryMs: everyMs } = config;
+  const { signaling, manifest } = room;
+  const { publishProgress } = room.presence;
+  const findModel = (reference: string, signal: AbortSignal) => manifest.find(reference, signal);
+  return {
+    ...createTransferActivities({ signaling, s3, bucket, worker, workDir, datasets, publishProgress }),
+    ...createDatasetActivities({ signaling, s3, bucket, worker, workDir, logger }),
+    ...createSleapNnActivities({
+      ...{ workDir, python, warmTrainer, publishProgress, logger },
+      checkpoints: { s3, bucket, everyMs },
+    }),
+    ...createModelActivities({ s3, bucket, workDir, worker, findModel, publishProgress, logger }),
+  };
+}
+
+/** Warms a process up whenever the GPU is free: while a job trains, the CPU belongs to it. */
+function keepWarm(slot: GpuSlot, warmTrainer: WarmTrainer | undefined, cleanup: Cleanup): void {
+  const warmUp = () => slot.free && warmTrainer?.ensureSpare();
+  cleanup.add(slot.onChange(warmUp));
+  warmUp();
 }

@@ -1,9 +1,10 @@
+import { pino } from 'pino';
 import { readConfig } from './config.ts';
 import { startGpuWorker } from './gpu-worker.ts';
-import { createLogger } from './logger.ts';
 
+/** The GPU worker as a process. SIGTERM hands its job over; SIGUSR2 lets it finish its job and then ends it. */
 const config = readConfig(process.env);
-const logger = createLogger(config);
+const logger = pino({ level: config.logLevel, base: { room: config.room, worker: config.name } });
 const stop = new AbortController();
 const drain = new AbortController();
 process.once('SIGUSR2', () => drain.abort());
@@ -20,5 +21,5 @@ try {
   logger.fatal({ event: 'failed', err: error });
   process.exitCode = 1;
 }
-// A Temporal worker that has failed keeps its connection, which would keep the process.
+// A Temporal worker that has failed does not close its connection, which would keep the process alive.
 process.exit();

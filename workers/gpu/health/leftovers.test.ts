@@ -36,7 +36,7 @@ describe('what an earlier process of the worker left', () => {
     return left.pid;
   }
 
-  it('no longer holds the GPU when the next one takes jobs; another worker’s is let be', async function () {
+  it('no longer uses the GPU when the next one takes jobs; another worker’s is left alone', async function () {
     if (process.platform !== 'linux') this.skip();
     const [ours, others] = await Promise.all([leave(workDir), leave(`${workDir}-2`)]);
     try {
@@ -48,7 +48,7 @@ describe('what an earlier process of the worker left', () => {
     }
   });
 
-  it('is not ended by a process that does not get into the room: the worker of that name may live', async function () {
+  it('is not ended by a process that the room refuses: the worker of that name may live', async function () {
     if (process.platform !== 'linux') this.skip();
     const stop = new AbortController();
     const refusing = createServer((_request, response) => {
@@ -76,7 +76,7 @@ describe('what an earlier process of the worker left', () => {
     }
   });
 
-  it('is kept for a job that may come back, and removed after a day', async () => {
+  it('stays for a job that may return, and is removed after a day', async () => {
     for (const job of ['old', 'new']) await mkdir(join(workDir, 'jobs', job), { recursive: true });
     const before = new Date(Date.now() - 25 * 60 * 60_000);
     await utimes(join(workDir, 'jobs', 'old'), before, before);

@@ -4,19 +4,18 @@ import type { Logger } from 'pino';
 import { ownerArgument } from '../../../activities/sleap-nn/index.ts';
 
 /**
- * A job's folder is kept so long for a job that comes back to this disk, in ms: it goes on from what lies there. That saves time,
- * and no job needs it: one that is paused or waits has no folder here (its session's end removed it), and one that comes back
- * later gets its data from the dataset store, S3 or the researcher, and its attempts from S3 (docs/decisions/013), at most two
- * minutes of training behind what was lost here.
+ * A job's folder stays for this time, in milliseconds, so that a job that returns to this disk goes on from it. That saves time only:
+ * a job that is paused or waits has no folder here (its session's end removed it), and one that returns later gets its data from
+ * the dataset store, S3 or the researcher, and its attempts from S3 (docs/decisions/013), at most two minutes of training older.
  */
 const RETAIN_JOBS_MS = 24 * 60 * 60_000;
 
 /**
- * Ends what an earlier process of this worker has left, before jobs are taken: sleap-nn processes, which hold GPU memory, and
- * folders of jobs that have not come back for a day.
+ * Ends what an earlier process of this worker has left, before the worker takes jobs: sleap-nn processes, which occupy GPU memory,
+ * and folders of jobs that have not returned for a day.
  *
- * Processes are known by their own command line, which names the worker's folder; a file with process ids could be lost, or name
- * a process that has taken over the id. sleap-nn ends with its worker by itself (`launcher.py`); this is for where that failed.
+ * Processes are recognized by their own command line, which names the worker's folder. A file with process ids could be lost, or
+ * name a process that has the id now. sleap-nn ends with its worker by itself (`launcher.py`); this is for the case that it did not.
  */
 export async function endLeftovers(workDir: string, logger: Logger): Promise<void> {
   const groups = new Set(await leftoverGroups(ownerArgument(workDir)));
@@ -37,7 +36,7 @@ export async function endLeftovers(workDir: string, logger: Logger): Promise<voi
   }
 }
 
-/** Process groups of which a process carries the argument; none where the system has no `/proc`. */
+/** Groups of the processes that have the argument; none if the system has no `/proc`. */
 async function leftoverGroups(owner: string): Promise<number[]> {
   const names = await readdir('/proc').catch(() => []);
   const pids = names.filter((name) => /^\d+$/.test(name));
@@ -48,7 +47,7 @@ async function leftoverGroups(owner: string): Promise<number[]> {
 async function groupIfOurs(pid: string, owner: string): Promise<number | undefined> {
   const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
   if (!words.includes(owner)) return undefined;
-  // proc(5), /proc/pid/stat: the name in brackets may hold anything; behind it state, parent, process group.
+  // proc(5), /proc/pid/stat: the name in brackets may be anything; after it come state, parent and process group.
   const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ') ?? [];
   const group = Number(fields[2]);
   return group > 1 ? group : undefined;

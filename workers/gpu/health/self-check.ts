@@ -2,12 +2,12 @@ import { statfs } from 'node:fs/promises';
 import { execa } from 'execa';
 import { type Capabilities, detectCapabilities } from './capabilities.ts';
 
-/** Less free space than this is too little for any job's data and checkpoints, in bytes. */
+/** Least free space that a job's data and checkpoints need, in bytes. */
 const MIN_FREE_BYTES = 2 * 2 ** 30;
 /** sleap-nn's imports take 15 s on a slow machine; a disk or driver that hangs must not keep the check from ending. */
 const IMPORT_TIMEOUT_MS = 120_000;
 
-/** What the self-check looks at. */
+/** What the self-check examines. */
 interface SelfCheckOptions {
   workDir: string;
   python: string;
@@ -15,7 +15,7 @@ interface SelfCheckOptions {
   capabilities: Capabilities;
 }
 
-/** Looks whether a worker could do jobs: room on its disk, its GPU, sleap-nn. @returns the first thing that is wrong */
+/** Checks whether a worker could do jobs: free disk space, its GPU, sleap-nn. @returns the first problem, as a sentence */
 export async function selfCheck(options: SelfCheckOptions): Promise<string | undefined> {
   const { workDir, python, capabilities } = options;
   const { bavail, bsize } = await statfs(workDir);
@@ -24,7 +24,7 @@ export async function selfCheck(options: SelfCheckOptions): Promise<string | und
     return `The worker’s disk has ${gigabytes(free)} left; at least ${gigabytes(MIN_FREE_BYTES)} are needed.`;
   }
   const now = await detectCapabilities();
-  if (now.gpuMemoryMb < capabilities.gpuMemoryMb) return `The GPU ${capabilities.gpuModel} does not answer any more.`;
+  if (now.gpuMemoryMb < capabilities.gpuMemoryMb) return `The GPU ${capabilities.gpuModel} no longer answers.`;
   const usesGpu = capabilities.gpuMemoryMb > 0 ? 'assert torch.cuda.is_available(), "CUDA is not available"' : '';
   const program = `import torch, sleap_nn.cli\n${usesGpu}`;
   const { failed, stderr } = await execa(python, ['-c', program], { reject: false, timeout: IMPORT_TIMEOUT_MS });

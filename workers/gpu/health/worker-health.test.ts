@@ -16,13 +16,13 @@ describe('the health of a worker', () => {
     const selfCheck = () => Promise.resolve(wrong);
     health = new WorkerHealth({ slot, selfCheck, logger: pino({ level: 'silent' }), recheckMs: 5 });
   });
-  afterEach(() => health[Symbol.dispose]());
+  afterEach(() => health.close());
 
   const failed = (jobId: string, code: ErrorCode) =>
-    health.noticed({ activity: 'train', jobId, error: new SleapRtcError(code, `It is ${code}.`) });
+    health.onEnded({ activity: 'train', jobId, error: new SleapRtcError(code, `It is ${code}.`) });
   const changed = () => new Promise<void>((resolve) => slot.onChange(resolve));
 
-  it('is doubted when two jobs in a row fail for its own reasons: no third one is spent on it, and it says why', () => {
+  it('is doubted when two jobs in a row fail for its own reasons: it takes no third one, and says why', () => {
     failed('job1', 'TRAINER_KILLED');
     failed('job1', 'TRAINER_KILLED');
     assert.equal(slot.status, 'available', 'the same job again may be the job’s own fault');
@@ -35,9 +35,9 @@ describe('the health of a worker', () => {
   it('is not doubted for what is the researcher’s, for cancelled jobs, or when a job succeeds in between', () => {
     failed('job1', 'CONFIG_REFUSED');
     failed('job2', 'GPU_OUT_OF_MEMORY');
-    health.noticed({ activity: 'train', jobId: 'job3', error: new CancelledFailure('evicted') });
+    health.onEnded({ activity: 'train', jobId: 'job3', error: new CancelledFailure('evicted') });
     failed('job4', 'TRAINER_KILLED');
-    health.noticed({ activity: 'train', jobId: 'job5', error: undefined });
+    health.onEnded({ activity: 'train', jobId: 'job5', error: undefined });
     failed('job6', 'TRAINER_KILLED');
     assert.equal(slot.status, 'available');
   });

@@ -5,8 +5,9 @@ import type { EndedActivity } from '../../interceptors/index.ts';
 import type { GpuSlot } from '../slot/gpu-slot.ts';
 
 /**
- * Failures that another worker would hardly have. Of those after which a retry here is no use, one is enough. What fails on every worker
- * alike is not among them, or one outage of S3, the signaling server or a researcher's network would take all workers out of service.
+ * Failures that another worker would probably not have. One is enough if a retry here cannot help (`certain`). Failures that every
+ * worker would have are not among them: one outage of S3, the signaling server or a researcher's network would take all workers
+ * out of service.
  */
 const OWN_FAULTS: Partial<Record<ErrorCode, 'suspect' | 'certain'>> = {
   DISK_FULL: 'suspect',
@@ -14,27 +15,27 @@ const OWN_FAULTS: Partial<Record<ErrorCode, 'suspect' | 'certain'>> = {
   INTERNAL: 'suspect',
   GPU_BROKEN: 'certain',
 };
-/** Jobs that may fail in a row before the worker is taken to be the reason. */
+/** When so many jobs in a row have failed, the worker is suspected. */
 const SUSPECT_JOBS = 2;
-/** What proves that the worker can do its work. */
+/** Activities whose success proves that the worker can do its work. */
 const PROOFS = new Set(['train', 'predict']);
-/** Time between self-checks of a worker that takes no jobs, in ms. */
+/** Time between self-checks of a worker that takes no jobs, in milliseconds. */
 const RECHECK_MS = 5 * 60_000;
 
 interface WorkerHealthOptions {
   slot: Pick<GpuSlot, 'close' | 'open'>;
-  /** Looks whether the worker could work again. @returns why not, as a sentence */
+  /** Checks whether the worker could work again. @returns why not, as a sentence */
   selfCheck: () => Promise<string | undefined>;
   logger: Logger;
-  /** Time between self-checks, in ms. Default: five minutes. */
+  /** Time between self-checks, in milliseconds. Default: five minutes. */
   recheckMs?: number;
 }
 
 /**
- * Notices when the worker itself is what makes jobs fail. After two different jobs in a row it takes no more, so that a broken
- * disk or driver does not eat the room's whole queue, and says why; it comes back when its self-check finds nothing wrong.
+ * Notices that the worker itself makes jobs fail. After two different jobs in a row the worker takes no more, so that a broken disk
+ * or driver does not fail the room's whole queue, and tells the room why. It takes jobs again when its self-check finds no problem.
  */
-export class WorkerHealth implements Disposable {
+export class WorkerHealth {
   readonly #options: WorkerHealthOptions;
   readonly #failed = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
@@ -43,8 +44,8 @@ export class WorkerHealth implements Disposable {
     this.#options = options;
   }
 
-  /** Takes note of how an activity ended. */
-  readonly noticed = ({ activity, jobId, error }: EndedActivity): void => {
+  /** Judges the worker by how an activity ended. */
+  readonly onEnded = ({ activity, jobId, error }: EndedActivity): void => {
     if (error === undefined) {
       if (PROOFS.has(activity)) this.#failed.clear();
       return;
@@ -57,14 +58,14 @@ export class WorkerHealth implements Disposable {
     if (fault === 'certain' || this.#failed.size >= SUSPECT_JOBS) this.#close();
   };
 
-  [Symbol.dispose](): void {
+  close(): void {
     clearTimeout(this.#timer);
   }
 
   #close(): void {
     const jobs = [...this.#failed.keys()];
     const last = [...this.#failed.values()].at(-1);
-    const reason = `${jobs.length === 1 ? 'A job' : `${jobs.length} jobs in a row`} failed here for the worker’s own reasons, at last: ${last}`;
+    const reason = `${jobs.length === 1 ? 'A job' : `${jobs.length} jobs in a row`} failed because of this worker; the last error: ${last}`;
     this.#options.logger.error({ event: 'unhealthy', jobs }, reason);
     this.#options.slot.close('unhealthy', reason);
     this.#checkLater();

@@ -2,13 +2,13 @@ import pRetry from 'p-retry';
 import { SignInReply } from '../../../protocol/api.ts';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 
-/** A token is renewed this long before it ends, in milliseconds, so that one in use never has just expired. */
+/** A token is renewed this long before it expires, in milliseconds, so that one in use never has just expired. */
 const RENEW_BEFORE_MS = 60_000;
 const SIGN_IN_TIMEOUT_MS = 10_000;
 
 /**
  * Signs the worker in as an ephemeral user and keeps its identity token fresh.
- * @returns a function that resolves to a valid token; it throws SERVER_UNREACHABLE where the server stays away
+ * @returns a function that resolves to a valid token; it throws SERVER_UNREACHABLE if the server stays unavailable
  */
 export function workerIdentity(serverUrl: string, signal: AbortSignal): () => Promise<string> {
   let current: SignInReply | undefined;

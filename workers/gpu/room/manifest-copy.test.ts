@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { emptyManifest } from '../../../protocol/manifest.ts';
 import { s3Layout } from '../../../protocol/s3-layout.ts';
+import { modelEntry, trainedModel, trainingInput } from '../../../test/workflows/job-inputs.ts';
 import { startTestS3, type TestS3 } from '../../../test/workflows/s3.ts';
-import { ManifestWatch } from './manifest-copy.ts';
+import { ManifestCopy } from './manifest-copy.ts';
 
 const signal = new AbortController().signal;
 
@@ -19,8 +21,8 @@ describe('a worker’s copy of the manifest', function () {
 
   const put = (room: string, Body: string) =>
     storage.s3.send(new PutObjectCommand({ Bucket: storage.bucket, Key: s3Layout.manifest(room), Body }));
-  const watch = (room: string, refreshMs?: number) =>
-    new ManifestWatch({
+  const copyOf = (room: string, refreshMs?: number) =>
+    new ManifestCopy({
       s3: storage.s3,
       bucket: storage.bucket,
       room,
@@ -31,30 +33,54 @@ describe('a worker’s copy of the manifest', function () {
   it('is read at the start, and again after each period', async () => {
     const room = 'lab-mice';
     await put(room, JSON.stringify(emptyManifest(room, new Date(0))));
-    const watched = watch(room, 20);
+    const copy = copyOf(room, 20);
     try {
-      await watched.start(signal);
-      assert.equal(watched.manifest?.updated_at, new Date(0).toISOString());
+      await copy.start(signal);
+      assert.equal(copy.manifest?.updated_at, new Date(0).toISOString());
       await put(room, JSON.stringify(emptyManifest(room, new Date(1))));
-      while (watched.manifest?.updated_at !== new Date(1).toISOString()) await watched.refreshed();
+      while (copy.manifest?.updated_at !== new Date(1).toISOString()) await sleep(5);
     } finally {
-      watched[Symbol.dispose]();
+      copy.close();
     }
   });
 
-  it('stays as it was where the new one can’t be read, and a room without any is no error', async () => {
+  it('stays as it was if the new one can’t be read, and a room without any is no error', async () => {
     const room = 'lab-flies';
-    const watched = watch(room);
+    const copy = copyOf(room);
     try {
-      await watched.start(signal);
-      assert.deepEqual([watched.manifest], [undefined]);
+      await copy.start(signal);
+      assert.deepEqual([copy.manifest], [undefined]);
       await put(room, JSON.stringify(emptyManifest(room, new Date(0))));
-      await watched.refresh(signal);
+      await copy.refresh(signal);
       await put(room, '{ "version": ');
-      await watched.refresh(signal);
-      assert.equal(watched.manifest?.room_id, room);
+      await copy.refresh(signal);
+      assert.equal(copy.manifest?.room_id, room);
     } finally {
-      watched[Symbol.dispose]();
+      copy.close();
+    }
+  });
+
+  it('finds models by id and alias, also those that were published after its last read', async () => {
+    const room = 'lab-fish';
+    const copy = copyOf(room);
+    try {
+      await copy.start(signal);
+      assert.equal(await copy.find('a3f5e8c9', signal), undefined);
+      const input = trainingInput({ room });
+      const model = { ...modelEntry(input, trainedModel(input, 0), 'gpu-1'), id: 'a3f5e8c9' };
+      const manifest = {
+        ...emptyManifest(room, new Date(0)),
+        models: { a3f5e8c9: model },
+        aliases: { fish: 'a3f5e8c9' },
+      };
+      await put(room, JSON.stringify(manifest));
+      assert.equal((await copy.find('fish', signal))?.id, 'a3f5e8c9');
+      await put(room, '{ "version": ');
+      assert.equal((await copy.find('a3f5e8c9', signal))?.id, 'a3f5e8c9', 'what it knows needs no read');
+      // A model is missing only if the manifest says so.
+      await assert.rejects(copy.find('00000000', signal), { code: 'MANIFEST_DAMAGED' });
+    } finally {
+      copy.close();
     }
   });
 });

@@ -1,13 +1,13 @@
-import { EventEmitter, once } from 'node:events';
 import { GetObjectCommand, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
-import { Manifest } from '../../../protocol/manifest.ts';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import { Manifest, type ModelEntry, resolveModel } from '../../../protocol/manifest.ts';
 import { s3Layout } from '../../../protocol/s3-layout.ts';
 
 /** The seed's refresh period: 5 minutes, in milliseconds. */
 const REFRESH_MS = 5 * 60_000;
 
-interface ManifestWatchOptions {
+interface ManifestCopyOptions {
   s3: S3Client;
   bucket: string;
   room: string;
@@ -16,60 +16,75 @@ interface ManifestWatchOptions {
   refreshMs?: number;
 }
 
-/** The worker's copy of the room's manifest, read at start and every five minutes. */
-export class ManifestWatch implements Disposable {
-  readonly #options: ManifestWatchOptions;
-  readonly #reads = new EventEmitter();
+/** The worker's copy of the room's manifest, read at start and every five minutes. The models of jobs are resolved from it. */
+export class ManifestCopy {
+  readonly #options: ManifestCopyOptions;
   #timer: NodeJS.Timeout | undefined;
   #manifest: Manifest | undefined;
 
-  constructor(options: ManifestWatchOptions) {
+  constructor(options: ManifestCopyOptions) {
     this.#options = options;
   }
 
-  /** The manifest as last read; undefined where the room has none. */
+  /** The manifest as last read; undefined if the room has none. */
   get manifest(): Manifest | undefined {
     return this.#manifest;
   }
 
-  /** Reads the manifest once and then every five minutes. A read that fails is logged and the old copy kept. */
+  /** Reads the manifest once and then every five minutes. If a read fails, the old copy stays and the log says why. */
   async start(signal: AbortSignal): Promise<void> {
     await this.refresh(signal);
     this.#timer = setInterval(() => void this.refresh(signal), this.#options.refreshMs ?? REFRESH_MS);
   }
 
-  /** Resolves after the next read, whatever came of it. */
-  async refreshed(): Promise<void> {
-    await once(this.#reads, 'read');
-  }
-
   /** Reads the manifest now. */
   async refresh(signal: AbortSignal): Promise<void> {
-    const { logger } = this.#options;
     try {
-      this.#manifest = (await this.#read(signal)) ?? this.#manifest;
-      logger.info({ event: 'manifest', models: Object.keys(this.#manifest?.models ?? {}).length });
+      await this.#read(signal);
     } catch (error) {
-      logger.warn({ event: 'manifest_unreadable', err: error });
-    } finally {
-      this.#reads.emit('read');
+      if (!signal.aborted) this.#options.logger.warn({ event: 'manifest_unreadable', err: error });
     }
   }
 
-  [Symbol.dispose](): void {
+  /**
+   * Finds a model by its id or alias. The copy may be old, so for a model that it lacks the manifest is read again, once.
+   * @returns undefined if the room has no such model
+   * @throws SleapRtcError MANIFEST_DAMAGED; what S3 throws
+   */
+  async find(reference: string, signal: AbortSignal): Promise<ModelEntry | undefined> {
+    const known = this.#lookUp(reference);
+    if (known !== undefined) return known;
+    await this.#read(signal);
+    return this.#lookUp(reference);
+  }
+
+  close(): void {
     clearInterval(this.#timer);
   }
 
-  /** The manifest as it is now; undefined where the room has none. @throws where it cannot be read */
-  async #read(signal: AbortSignal): Promise<Manifest | undefined> {
-    const { s3, bucket, room } = this.#options;
+  #lookUp(reference: string): ModelEntry | undefined {
+    return this.#manifest && resolveModel(this.#manifest, reference);
+  }
+
+  /**
+   * Replaces the copy; a room without a manifest changes nothing.
+   * @throws SleapRtcError MANIFEST_DAMAGED; what S3 throws
+   */
+  async #read(signal: AbortSignal): Promise<void> {
+    const { s3, bucket, room, logger } = this.#options;
+    const Key = s3Layout.manifest(room);
+    const text = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }), { abortSignal: signal }).then(
+      ({ Body }) => Body?.transformToString(),
+      (error: unknown) => {
+        if (!(error instanceof NoSuchKey)) throw error;
+      },
+    );
+    if (text === undefined) return;
     try {
-      const request = new GetObjectCommand({ Bucket: bucket, Key: s3Layout.manifest(room) });
-      const object = await s3.send(request, { abortSignal: signal });
-      return Manifest.parse(JSON.parse((await object.Body?.transformToString()) ?? ''));
-    } catch (error) {
-      if (error instanceof NoSuchKey) return undefined;
-      throw error;
+      this.#manifest = Manifest.parse(JSON.parse(text));
+    } catch (cause) {
+      throw new SleapRtcError('MANIFEST_DAMAGED', `The manifest of ${room} is damaged.`, { cause });
     }
+    logger.info({ event: 'manifest', models: Object.keys(this.#manifest.models).length });
   }
 }

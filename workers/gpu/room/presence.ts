@@ -9,7 +9,7 @@ import type { SignalingClient } from '../../../transport/index.ts';
 import type { Drain } from '../slot/drain.ts';
 import type { GpuSlot } from '../slot/gpu-slot.ts';
 
-/** Longest reason that is told, in characters; the log has it whole. */
+/** Longest reason that is sent to the room, in characters; the log has all of it. */
 const MAX_REASON = 500;
 
 interface PresenceOptions {
@@ -18,17 +18,17 @@ interface PresenceOptions {
   offer: WorkerOffer;
   gpuModel: string;
   cachedModels: () => Promise<string[]>;
-  /** SHA-256s of the files of data that need not come again. */
-  heldData: () => Promise<string[]>;
+  /** SHA-256s of the data files that need not be sent again. */
+  localData: () => Promise<string[]>;
   drain: Pick<Drain, 'start' | 'undo'>;
   logger: Logger;
 }
 
-/** What a worker tells its room of itself; `status` and `job_id` follow the GPU slot. */
+/** What the room sees of a worker; `status` and `job_id` follow the GPU slot. */
 export async function workerMetadata(
-  options: Pick<PresenceOptions, 'slot' | 'offer' | 'gpuModel' | 'cachedModels' | 'heldData'>,
+  options: Pick<PresenceOptions, 'slot' | 'offer' | 'gpuModel' | 'cachedModels' | 'localData'>,
 ): Promise<PeerMetadata> {
-  const { slot, offer, gpuModel, cachedModels, heldData } = options;
+  const { slot, offer, gpuModel, cachedModels, localData } = options;
   return {
     tags: ['training-worker', 'inference-worker', ...offer.tags],
     properties: {
@@ -38,7 +38,7 @@ export async function workerMetadata(
       reason: slot.reason?.slice(0, MAX_REASON) ?? null,
       job_id: slot.jobId ?? null,
       models: await cachedModels(),
-      data: (await heldData()).map(heldFileName),
+      data: (await localData()).map(heldFileName),
     },
   };
 }
@@ -49,11 +49,11 @@ export async function modelsInCache(folder: string): Promise<string[]> {
   return names.filter((name) => ModelId.safeParse(name).success);
 }
 
-/** Keeps the room informed of this worker, and answers what peers ask it. */
-export class Presence implements Disposable {
+/** Informs the room about this worker, and answers its peers' questions. */
+export class Presence {
   readonly #options: PresenceOptions;
   readonly #offs: (() => void)[];
-  /** Updates go out one after the other, so that the last one sent is the newest. */
+  /** Updates are sent one after the other, so that the last one is the newest. */
   #updates: Promise<void> = Promise.resolve();
 
   constructor(options: PresenceOptions) {
@@ -65,7 +65,7 @@ export class Presence implements Disposable {
     ];
   }
 
-  /** Sends the worker's present state to the room; a server that is away gets it when it is back. */
+  /** Sends the worker's present state to the room; if the server is unavailable, it gets it when it is back. */
   refresh(): void {
     const options = this.#options;
     this.#updates = this.#updates
@@ -73,13 +73,13 @@ export class Presence implements Disposable {
       .catch((error: unknown) => options.logger.warn({ err: error }, 'presence update failed'));
   }
 
-  /** Sends live progress to the room. Losing one loses nothing but smoothness, so failures are not retried. */
+  /** Sends live progress to the room. A lost message does no harm, because the next one follows, so it is not sent again. */
   readonly publishProgress = (progress: WorkerProgress): void => {
     const { offer } = this.#options;
     this.#send(EVERYONE, { type: 'progress', worker: offer.name, at: new Date().toISOString(), ...progress });
   };
 
-  [Symbol.dispose](): void {
+  close(): void {
     for (const off of this.#offs) off();
   }
 

@@ -19,9 +19,9 @@ describe('draining a worker', () => {
     };
     drain = new Drain({ slot, onDone, logger: pino({ level: 'silent' }) });
   });
-  afterEach(() => drain[Symbol.dispose]());
+  afterEach(() => drain.close());
 
-  it('lets the present job finish, takes no other, and ends then where it was asked to', async () => {
+  it('lets the present job finish, takes no other, and then ends if it was asked to', async () => {
     const lease = slot.acquire('s1', 'job1');
     drain.start(true);
     assert.equal(slot.status, 'draining');
@@ -48,6 +48,6 @@ describe('draining a worker', () => {
     drain.start(false);
     assert.equal(slot.status, 'drained');
     await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(isDone, false, 'it stays where it was not asked to end');
+    assert.equal(isDone, false, 'it stays if it was not asked to end');
   });
 });

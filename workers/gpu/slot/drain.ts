@@ -3,13 +3,13 @@ import type { GpuSlot } from './gpu-slot.ts';
 
 interface DrainOptions {
   slot: Pick<GpuSlot, 'close' | 'open' | 'whenEmpty'>;
-  /** Called once the last job is done, where the worker was asked to end then. */
+  /** Called once the last job is done, if the worker was asked to end then. */
   onDone: () => void;
   logger: Logger;
 }
 
-/** Lets a worker finish the job that it has and take no other, so that a node can be serviced without costing anybody work. */
-export class Drain implements Disposable {
+/** Lets a worker finish its job and take no other, so that its machine can be serviced and nobody loses work. */
+export class Drain {
   readonly #options: DrainOptions;
   #waiting: AbortController | undefined;
 
@@ -17,7 +17,7 @@ export class Drain implements Disposable {
     this.#options = options;
   }
 
-  /** Takes no more jobs. @param exit whether the worker ends when the present one is done; else it stays, drained */
+  /** Takes no more jobs. @param exit whether the worker ends after its present job; if not, it stays, drained */
   start(exit: boolean): void {
     const { slot, logger } = this.#options;
     logger.info({ event: 'draining', exit });
@@ -35,7 +35,7 @@ export class Drain implements Disposable {
     this.#options.slot.open('draining');
   }
 
-  [Symbol.dispose](): void {
+  close(): void {
     this.#waiting?.abort();
   }
 
@@ -45,7 +45,7 @@ export class Drain implements Disposable {
     try {
       await this.#options.slot.whenEmpty(waiting.signal);
     } catch {
-      return; // undone, or asked for otherwise
+      return; // undone, or started again
     }
     if (!waiting.signal.aborted) this.#options.onDone();
   }

@@ -53,20 +53,20 @@ describe('the GPU slot', () => {
 
   it('is free for the next job though what the last one left cannot be removed', async () => {
     const slot = new GpuSlot();
-    const told = Promise.withResolvers<void>();
+    const opened = Promise.withResolvers<void>();
     const { runGpuSession } = createSessionActivities({
       slot,
-      client: { workflow: { getHandle: () => ({ signal: async () => told.resolve() }) } } as unknown as Client,
+      client: { workflow: { getHandle: () => ({ signal: async () => opened.resolve() }) } } as unknown as Client,
       worker: { name: 'gpu-1', gpuMemoryMb: 0, tags: [] },
       workerQueue: 'worker',
-      leaving: never,
+      shutdown: never,
       whenQuiet: async () => {},
       onSessionEnded: () => Promise.reject(new Error('ENOTEMPTY')),
       logger: pino({ level: 'silent' }),
     });
     const session = { session_id: 's1', room_id: 'lab', job_id: 'job1', requirements: {}, workflow_id: 'w' };
     const held = activityEnvironment().run(() => runGpuSession(session));
-    await told.promise;
+    await opened.promise;
     await slot.end('s1', AbortSignal.timeout(5_000));
     await held;
     assert.equal(slot.free, true);

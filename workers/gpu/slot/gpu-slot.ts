@@ -2,65 +2,65 @@ import { EventEmitter, once } from 'node:events';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { WorkerStatus } from '../../../protocol/peer-messages.ts';
 
-/** The right to use the worker's GPU, held by one session until it ends. */
+/** The right to use the worker's GPU. One session has it until it ends. */
 export interface GpuLease {
   readonly sessionId: string;
   readonly jobId: string;
   /** Aborted when the session is ended by its workflow. */
   readonly ended: AbortSignal;
-  /** Aborted when the session has come again and has another lease now. */
+  /** Aborted when a later attempt of the session has taken the slot over, with a lease of its own. */
   readonly takenOver: AbortSignal;
   /** Frees the slot; calling it again does nothing. */
   release(): void;
 }
 
-interface Holder {
+interface Occupant {
   lease: GpuLease;
   end: AbortController;
   takeOver: AbortController;
 }
 
-/** Who may keep the slot from being taken, each for a reason of its own. */
+/** The parts that may close the slot, each for a reason of its own. */
 export type Closer = 'stopping' | 'draining' | 'unhealthy';
 
-/** Ended sessions that are remembered, some 40 bytes each: a worker is asked to hold on within half a minute, or not at all. */
+/** Ended sessions that are remembered, about 40 bytes each. A worker is asked within half a minute to continue a session, or never. */
 const REMEMBERED = 1_000;
 
 /**
- * The one GPU slot of a worker, shared by every session queue that the worker polls. A worker runs one job at a time whatever
- * the number of its queues: who finds the slot taken is handed back to Temporal with `GPU_BUSY`.
+ * The one GPU slot of a worker, shared by every session queue that the worker polls. A worker runs one job at a time, however many
+ * queues it polls: a session that finds the slot taken is handed back to Temporal with `GPU_BUSY`.
  */
 export class GpuSlot {
   readonly #changes = new EventEmitter();
   readonly #closed = new Map<Closer, string>();
   /** Ids of sessions that were ended, oldest first. */
   readonly #ended = new Set<string>();
-  #holder: Holder | undefined;
+  #occupant: Occupant | undefined;
 
   constructor() {
-    // One listener a queue waits here, and a worker polls as many queues as requirement classes it meets.
+    // Each queue that waits is one listener, and a worker polls a queue for each requirement class that it meets.
     this.#changes.setMaxListeners(0);
   }
 
-  /** The job that holds the slot now. */
+  /** The job that has the slot now. */
   get jobId(): string | undefined {
-    return this.#holder?.lease.jobId;
+    return this.#occupant?.lease.jobId;
   }
 
-  /** True where a session may be taken. */
+  /** True if a session may take the slot. */
   get free(): boolean {
-    return this.#holder === undefined && this.#closed.size === 0;
+    return this.#occupant === undefined && this.#closed.size === 0;
   }
 
-  /** How the worker stands, as the room is told. */
+  /** The worker's status, as the room sees it. */
   get status(): WorkerStatus {
     if (this.#closed.has('stopping')) return 'draining';
-    if (this.#closed.has('draining')) return this.#holder === undefined ? 'drained' : 'draining';
+    if (this.#closed.has('draining')) return this.#occupant === undefined ? 'drained' : 'draining';
     if (this.#closed.has('unhealthy')) return 'unhealthy';
-    return this.#holder === undefined ? 'available' : 'busy';
+    return this.#occupant === undefined ? 'available' : 'busy';
   }
 
-  /** Why no session is taken, as a sentence; undefined where one may be, or another holds the slot. */
+  /** Why no session is taken, as a sentence; undefined if the slot is not closed. */
   get reason(): string | undefined {
     const [reason] = this.#closed.values();
     return reason;
@@ -73,14 +73,14 @@ export class GpuSlot {
   }
 
   /**
-   * Takes the slot. A session that comes again takes its own lease over, also where the slot is closed to others.
-   * @throws SleapRtcError GPU_BUSY where another session holds it, or it is closed
+   * Takes the slot. A later attempt of the session that has it takes it over, even if the slot is closed to others.
+   * @throws SleapRtcError GPU_BUSY if another session has it, or it is closed
    */
   acquire(sessionId: string, jobId: string): GpuLease {
-    if (this.#holder !== undefined && this.#holder.lease.sessionId !== sessionId) {
-      throw new SleapRtcError('GPU_BUSY', `The GPU is taken by job ${this.#holder.lease.jobId}.`);
+    if (this.#occupant !== undefined && this.#occupant.lease.sessionId !== sessionId) {
+      throw new SleapRtcError('GPU_BUSY', `The GPU is taken by job ${this.#occupant.lease.jobId}.`);
     }
-    if (this.#holder === undefined && this.#closed.size > 0)
+    if (this.#occupant === undefined && this.#closed.size > 0)
       throw new SleapRtcError('GPU_BUSY', 'The worker takes no new jobs.');
     const end = new AbortController();
     const takeOver = new AbortController();
@@ -90,54 +90,54 @@ export class GpuSlot {
       ended: end.signal,
       takenOver: takeOver.signal,
       release: () => {
-        if (this.#holder?.lease !== lease) return;
-        this.#holder = undefined;
+        if (this.#occupant?.lease !== lease) return;
+        this.#occupant = undefined;
         this.#changes.emit('change');
       },
     };
-    this.#holder?.takeOver.abort();
-    this.#holder = { lease, end, takeOver };
+    this.#occupant?.takeOver.abort();
+    this.#occupant = { lease, end, takeOver };
     this.#changes.emit('change');
     return lease;
   }
 
-  /** Ends a session: its lease's `ended` fires. Resolves when it has let go; one that is not here has ended already. */
+  /** Ends a session: its lease's `ended` is aborted. Resolves when it has released the slot; one that is not here has ended already. */
   async end(sessionId: string, signal: AbortSignal): Promise<void> {
     this.#ended.add(sessionId);
     for (const oldest of this.#ended) {
       if (this.#ended.size <= REMEMBERED) break;
       this.#ended.delete(oldest);
     }
-    while (this.#holder?.lease.sessionId === sessionId) {
+    while (this.#occupant?.lease.sessionId === sessionId) {
       const changed = once(this.#changes, 'change', { signal });
-      this.#holder.end.abort();
+      this.#occupant.end.abort();
       await changed;
     }
   }
 
-  /** True where a session was ended, so that it must not be taken again: nobody would end it a second time. */
+  /** True if a session was ended. It must not take the slot again, because nobody would end it a second time. */
   hasEnded(sessionId: string): boolean {
     return this.#ended.has(sessionId);
   }
 
-  /** From now on no session is taken; the one that runs goes on. */
+  /** From now on no session takes the slot; the one that has it goes on. */
   close(who: Closer, reason: string): void {
     this.#closed.set(who, reason);
     this.#changes.emit('change');
   }
 
-  /** Takes `close` back; the slot stays closed where somebody else has closed it, too. */
+  /** Undoes `close`; the slot stays closed if another part has closed it, too. */
   open(who: Closer): void {
     if (this.#closed.delete(who)) this.#changes.emit('change');
   }
 
-  /** Resolves when the slot is free. @throws the signal's reason when aborted first */
+  /** Resolves when the slot is free. @throws the signal's reason if it is aborted first */
   async whenFree(signal: AbortSignal): Promise<void> {
     while (!this.free) await once(this.#changes, 'change', { signal });
   }
 
-  /** Resolves when no session holds the slot, whether or not one may be taken. @throws the signal's reason */
+  /** Resolves when no session has the slot, even if the slot is closed. @throws the signal's reason if it is aborted first */
   async whenEmpty(signal: AbortSignal): Promise<void> {
-    while (this.#holder !== undefined) await once(this.#changes, 'change', { signal });
+    while (this.#occupant !== undefined) await once(this.#changes, 'change', { signal });
   }
 }

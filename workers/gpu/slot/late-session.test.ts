@@ -31,7 +31,7 @@ async function startWorker(room: string, address: string, { slot, later }: { slo
       client: new Client({ connection }),
       worker: offer,
       workerQueue: queue,
-      leaving: new AbortController().signal,
+      shutdown: new AbortController().signal,
       whenQuiet: async () => {},
       onSessionEnded: async () => {},
       logger: pino({ level: 'silent' }),

@@ -4,9 +4,9 @@ import type { GpuSlot } from './gpu-slot.ts';
 /**
  * A tuner that polls a session queue only while the GPU is free, with one poll at a time.
  *
- * Temporal reserves a slot before it polls, so one permit shared by several queues would starve all but one of them.
- * Here every queue may poll while the GPU is free; a session that arrives when another queue has just taken it is handed
- * back as `GPU_BUSY`, and then this queue, too, waits until the GPU is free.
+ * Temporal reserves a permit before it polls, so one permit shared by several queues would starve all but one of them.
+ * Here every queue may poll while the GPU is free. A session that arrives when another queue has just taken the GPU is handed
+ * back as `GPU_BUSY`, and then this queue also waits until the GPU is free.
  */
 export function sessionTuner(slot: GpuSlot): WorkerTuner {
   const fixed = { type: 'fixed-size', numSlots: 1 } as const;

@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Logger } from 'pino';
+import type { DatasetStore } from '../../../activities/transfer/index.ts';
+import type { RoomKey } from '../../../protocol/room-key.ts';
+import type { WorkerOffer } from '../../../protocol/session-queues.ts';
+import { type IceTransportPolicy, SignalingClient, type WebRtcChoice } from '../../../transport/index.ts';
+import type { Cleanup } from '../../cleanup.ts';
+import type { Drain } from '../slot/drain.ts';
+import type { GpuSlot } from '../slot/gpu-slot.ts';
+import { workerIdentity } from './identity.ts';
+import { ManifestCopy } from './manifest-copy.ts';
+import { modelsInCache, Presence, workerMetadata } from './presence.ts';
+
+/** The part of the worker's configuration that concerns its room. */
+interface RoomConfig {
+  serverUrl: string;
+  room: string;
+  token: string;
+  roomKey: RoomKey;
+  name: string;
+  workDir: string;
+  bucket: string;
+  iceTransportPolicy: IceTransportPolicy;
+  webRtc: WebRtcChoice;
+}
+
+interface JoinRoomOptions {
+  config: RoomConfig;
+  slot: GpuSlot;
+  drain: Drain;
+  offer: WorkerOffer;
+  gpuModel: string;
+  datasets: DatasetStore;
+  s3: S3Client;
+  /** Called when the room has accepted the worker: before, a process of the same name may live. */
+  onAccepted: () => Promise<void>;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+/** What a worker has of its room. */
+interface Room {
+  signaling: SignalingClient;
+  presence: Presence;
+  manifest: ManifestCopy;
+}
+
+/**
+ * Signs in, registers with the signaling server and reads the room's manifest: the first steps of the seed's worker lifecycle.
+ * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED, PEER_ID_TAKEN
+ */
+export async function joinRoom(options: JoinRoomOptions, cleanup: Cleanup): Promise<Room> {
+  const { config, slot, drain, offer, gpuModel, datasets, s3, logger, signal } = options;
+  const self = {
+    slot,
+    offer,
+    gpuModel,
+    cachedModels: () => modelsInCache(join(config.workDir, 'models')),
+    localData: () => datasets.largestFiles(),
+  };
+  const signaling = await SignalingClient.connect({
+    serverUrl: config.serverUrl,
+    roomId: config.room,
+    token: config.token,
+    roomKey: config.roomKey,
+    idToken: workerIdentity(config.serverUrl, signal),
+    peerId: config.name,
+    role: 'worker',
+    metadata: await workerMetadata(self),
+    iceTransportPolicy: config.iceTransportPolicy,
+    webRtc: config.webRtc,
+    signal,
+    logger,
+  });
+  cleanup.add(() => signaling.close());
+  await options.onAccepted();
+  const presence = new Presence({ ...self, signaling, drain, logger });
+  cleanup.add(() => presence.close());
+  const manifest = new ManifestCopy({ s3, bucket: config.bucket, room: config.room, logger });
+  cleanup.add(() => manifest.close());
+  await manifest.start(signal);
+  return { signaling, presence, manifest };
+}
