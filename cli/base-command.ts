@@ -2,11 +2,14 @@ import { join } from 'node:path';
 import { Command, Flags, type Interfaces } from '@oclif/core';
 import { RoomApi } from './lib/api/api-client.ts';
 import { SignIn } from './lib/api/sign-in.ts';
+import { createDisplay, type Display } from './lib/output/display.ts';
+import type { JobOutcome } from './lib/results/job-outcome.ts';
+import { outcomeSummary } from './lib/results/outcome-summary.ts';
 import { configFolder, readConfigFile } from './lib/settings/config-file.ts';
 import { needKey, needRoom, needServer, resolveSettings, type Settings } from './lib/settings/settings.ts';
 
 /** The flags that every command has. */
-export const connectionFlags = {
+const connectionFlags = {
   server: Flags.string({
     description: 'address of the signaling server (or SLEAP_RTC_SERVER)',
     helpGroup: 'CONNECTION',
@@ -24,46 +27,80 @@ export const connectionFlags = {
   }),
 };
 
-type ConnectionFlags = { [Name in keyof typeof connectionFlags]?: string | undefined };
+/** What `this.flags` of a command holds: its own flags and the shared ones. */
+type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<typeof connectionFlags & T['flags']>;
 
-/** What our commands share: `--json`, the connection, and errors left to `main.ts`. */
-export abstract class BaseCommand extends Command {
+/** What our commands share: parsed flags and arguments, `--json`, the connection. `main.ts` reports errors. */
+export abstract class BaseCommand<T extends typeof Command> extends Command {
   static override enableJsonFlag = true;
   static override baseFlags: Interfaces.FlagInput = connectionFlags;
 
   /** The configuration folder of this user. */
   protected readonly folder = configFolder();
+  protected flags = {} as FlagsOf<T>;
+  protected args = {} as Interfaces.InferredArgs<T['args']>;
+
+  /** Parses the command line once for every command. @throws CLIError if it is wrong */
+  override async init(): Promise<void> {
+    await super.init();
+    const { args, flags } = await this.parse({
+      args: this.ctor.args,
+      flags: this.ctor.flags,
+      baseFlags: this.ctor.baseFlags,
+      enableJsonFlag: this.ctor.enableJsonFlag,
+      strict: this.ctor.strict,
+    });
+    this.flags = flags as FlagsOf<T>;
+    this.args = args as Interfaces.InferredArgs<T['args']>;
+  }
 
   /** Every setting with its source. @throws SleapRtcError USAGE */
-  protected async settings(flags: ConnectionFlags): Promise<Settings> {
+  protected async settings(): Promise<Settings> {
+    const { server, room, token } = this.flags;
     const file = await readConfigFile(this.folder);
-    if (flags.token !== undefined) {
+    if (token !== undefined) {
       process.stderr.write(
-        'Note: --token can be seen by others on this machine; prefer SLEAP_RTC_TOKEN or `rooms join`.\n',
+        'Note: others on this machine can see --token; SLEAP_RTC_TOKEN and `rooms join` are safer.\n',
       );
     }
-    return resolveSettings({ flags, env: process.env, file, filePath: join(this.folder, 'config.json') });
+    return resolveSettings({
+      flags: { server, room, token },
+      env: process.env,
+      file,
+      filePath: join(this.folder, 'config.json'),
+    });
   }
 
-  /** The API of the room that flags, environment or file name. @throws SleapRtcError USAGE */
-  protected async roomApi(flags: ConnectionFlags): Promise<RoomApi> {
-    const connection = needRoom(await this.settings(flags));
+  /** The API of the current room. @throws SleapRtcError USAGE if no room is set */
+  protected async roomApi(): Promise<RoomApi> {
+    const connection = needRoom(await this.settings());
     return new RoomApi(connection, new SignIn(connection.server, this.folder));
   }
 
-  /** The same for a job, whose data only goes to who has the room's key. @throws SleapRtcError USAGE, also without a key */
-  protected async jobApi(flags: ConnectionFlags): Promise<RoomApi> {
-    const connection = needKey(needRoom(await this.settings(flags)));
+  /** The same for a job, whose data goes only to peers that have the room's key. @throws SleapRtcError USAGE, also without a key */
+  protected async jobApi(): Promise<RoomApi> {
+    const connection = needKey(needRoom(await this.settings()));
     return new RoomApi(connection, new SignIn(connection.server, this.folder));
   }
 
-  /** The server and our identity there, where no room is needed. @throws SleapRtcError USAGE */
-  protected async serverAndIdentity(flags: ConnectionFlags): Promise<{ server: string; signIn: SignIn }> {
-    const server = needServer(await this.settings(flags));
+  /** The server and our identity there, for commands that need no room. @throws SleapRtcError USAGE if no server is set */
+  protected async serverAndIdentity(): Promise<{ server: string; signIn: SignIn }> {
+    const server = needServer(await this.settings());
     return { server, signIn: new SignIn(server, this.folder) };
   }
 
-  /** Errors are told, and the exit code decided, in one place: `lib/output/report-error.ts`. */
+  /**
+   * Shows progress on stderr while `work` runs, then prints a summary of what the job made.
+   * @throws what `work` throws
+   */
+  protected async showOutcome(work: (display: Display) => Promise<JobOutcome>): Promise<JobOutcome> {
+    const display = createDisplay();
+    const outcome = await work(display).finally(() => display.close());
+    this.log(outcomeSummary(outcome));
+    return outcome;
+  }
+
+  /** `lib/output/report-error.ts` reports every error and decides the exit code. */
   protected override async catch(error: Error): Promise<never> {
     throw error;
   }

@@ -56,6 +56,11 @@ export function heldFileName(sha256: string): string {
   return sha256.slice(0, 16);
 }
 
+/** Bytes of all the files together. */
+export function totalBytes(files: readonly Pick<FileEntry, 'size_bytes'>[]): number {
+  return files.reduce((sum, file) => sum + file.size_bytes, 0);
+}
+
 /** A list of files without two that some system would store as one. */
 export const FileList = z
   .array(FileEntry)

@@ -1,16 +1,14 @@
 import { join } from 'node:path';
-import { BaseCommand, connectionFlags } from '../base-command.ts';
+import { BaseCommand } from '../base-command.ts';
 import { table } from '../lib/output/table.ts';
 import type { Setting } from '../lib/settings/settings.ts';
 
 /** `sleap-rtc config` */
-export default class Config extends BaseCommand {
+export default class Config extends BaseCommand<typeof Config> {
   static override summary = 'Show each setting and where it came from. Tokens and keys are not shown.';
-  static override flags = { ...connectionFlags };
 
   async run(): Promise<object> {
-    const { flags } = await this.parse(Config);
-    const { server, room, token, key } = await this.settings(flags);
+    const { server, room, token, key } = await this.settings();
     const shown = {
       server,
       room,

@@ -3,12 +3,11 @@ import { BaseCommand } from '../base-command.ts';
 import { table } from '../lib/output/table.ts';
 
 /** `sleap-rtc errors` */
-export default class ErrorTable extends BaseCommand {
+export default class ErrorTable extends BaseCommand<typeof ErrorTable> {
   static override summary = 'List every error code with the exit code of a command that ends with it, and the remedy.';
   static override baseFlags = {};
 
   async run(): Promise<object> {
-    await this.parse(ErrorTable);
     const errors = ERROR_CODES.map((code) => {
       const { exitCode, retryable, remedy } = errorKind(code);
       return { code, exit_code: exitCode, retryable, remedy };

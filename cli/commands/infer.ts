@@ -1,10 +1,9 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand, connectionFlags } from '../base-command.ts';
-import { outcomeSummary } from '../lib/results/outcome-summary.ts';
+import { BaseCommand } from '../base-command.ts';
 import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib/submit/job-flags.ts';
 
 /** `sleap-rtc infer INPUT` */
-export default class Infer extends BaseCommand {
+export default class Infer extends BaseCommand<typeof Infer> {
   static override summary = 'Predict on a video or labels with models of the room, and bring the predictions back.';
   static override examples = [
     '<%= config.bin %> infer clip.mp4 --model latest-single_instance --output predictions/',
@@ -14,7 +13,6 @@ export default class Infer extends BaseCommand {
     input: Args.string({ required: true, description: 'a video, or labels with their images (.pkg.slp)' }),
   };
   static override flags = {
-    ...connectionFlags,
     model: Flags.string({
       char: 'm',
       required: true,
@@ -36,23 +34,11 @@ export default class Infer extends BaseCommand {
   };
 
   async run(): Promise<object> {
-    const { args, flags } = await this.parse(Infer);
-    const api = await this.jobApi(flags);
-    const [{ runInference }, { createDisplay }] = await Promise.all([
-      import('../lib/submit/run-inference.ts'),
-      import('../lib/output/display.ts'),
-    ]);
-    const display = createDisplay();
-    try {
-      const { model: models, frames, tracking, stage, priority } = flags;
-      const options = { frames, tracking, stage, priority, requirements: requirementsOf(flags) };
-      const run = runOptionsOf(flags, this.folder);
-      const outcome = await runInference(api, { input: args.input, models, options }, run, display);
-      display[Symbol.dispose]();
-      this.log(outcomeSummary(outcome));
-      return outcome;
-    } finally {
-      display[Symbol.dispose]();
-    }
+    const { model: models, frames, tracking, stage, priority } = this.flags;
+    const options = { frames, tracking, stage, priority, requirements: requirementsOf(this.flags) };
+    const request = { input: this.args.input, models, options };
+    const api = await this.jobApi();
+    const { runInference } = await import('../lib/submit/run-inference.ts');
+    return this.showOutcome((display) => runInference(api, request, runOptionsOf(this.flags, this.folder), display));
   }
 }

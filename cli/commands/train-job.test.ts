@@ -23,7 +23,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
 
   it('sends the data, shows the epochs, brings the model back, and ends', async () => {
     const worker = await desk.joined();
-    const running = desk.train('--alias', 'flies', '--tag-model', 'v1', '--notes', 'first');
+    const running = desk.train('--alias', 'flies', '--model-tag', 'v1', '--notes', 'first');
     const spec = await desk.untilPublished(worker);
     assert.equal(spec.kind, 'training');
     assert.deepEqual(spec.kind === 'training' && spec.runs, [

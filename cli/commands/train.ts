@@ -1,10 +1,9 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand, connectionFlags } from '../base-command.ts';
-import { outcomeSummary } from '../lib/results/outcome-summary.ts';
+import { BaseCommand } from '../base-command.ts';
 import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib/submit/job-flags.ts';
 
 /** `sleap-rtc train LABELS` */
-export default class Train extends BaseCommand {
+export default class Train extends BaseCommand<typeof Train> {
   static override summary = 'Train models on a GPU of the room, and bring them back.';
   static override description = [
     'Checks labels and configs, sends them straight to a worker over WebRTC, shows progress, and puts each finished model into its own folder below --output. The model is published to the room as well.',
@@ -22,7 +21,6 @@ export default class Train extends BaseCommand {
     }),
   };
   static override flags = {
-    ...connectionFlags,
     config: Flags.string({
       char: 'c',
       multiple: true,
@@ -47,7 +45,7 @@ export default class Train extends BaseCommand {
       description: 'name for the model in the room; with several models, NAME-<model type>',
     }),
     notes: Flags.string({ default: '', helpValue: 'TEXT', description: 'remark kept with the model' }),
-    'tag-model': Flags.string({
+    'model-tag': Flags.string({
       multiple: true,
       multipleNonGreedy: true,
       helpValue: 'TAG',
@@ -59,24 +57,15 @@ export default class Train extends BaseCommand {
   };
 
   async run(): Promise<object> {
-    const { args, flags } = await this.parse(Train);
-    const api = await this.jobApi(flags);
-    // WebRTC is loaded only where it is needed: it costs every other command's start-up.
-    const [{ runTraining }, { createDisplay }] = await Promise.all([
-      import('../lib/submit/run-training.ts'),
-      import('../lib/output/display.ts'),
-    ]);
-    const display = createDisplay();
-    try {
-      const inputs = { labels: args.labels, configs: flags.config ?? [], valLabels: flags['val-labels'] ?? [] };
-      const { alias, notes, 'tag-model': tags = [], again, stage, priority } = flags;
-      const options = { alias, notes, tags, again, stage, priority, requirements: requirementsOf(flags) };
-      const outcome = await runTraining(api, { inputs, options }, runOptionsOf(flags, this.folder), display);
-      display[Symbol.dispose]();
-      this.log(outcomeSummary(outcome));
-      return outcome;
-    } finally {
-      display[Symbol.dispose]();
-    }
+    const { alias, notes, again, stage, priority } = this.flags;
+    const { config: configs = [], 'val-labels': valLabels = [], 'model-tag': tags = [] } = this.flags;
+    const inputs = { labels: this.args.labels, configs, valLabels };
+    const options = { alias, notes, tags, again, stage, priority, requirements: requirementsOf(this.flags) };
+    const api = await this.jobApi();
+    // WebRTC is loaded here and not at the top, since it would delay the start of every other command.
+    const { runTraining } = await import('../lib/submit/run-training.ts');
+    return this.showOutcome((display) =>
+      runTraining(api, { inputs, options }, runOptionsOf(this.flags, this.folder), display),
+    );
   }
 }

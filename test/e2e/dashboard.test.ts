@@ -33,7 +33,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     await early.page.locator('[data-worker="worker-1"]').waitFor({ timeout: SHOWN_MS });
     train = ['train', fliesLabels(room.tools), '--config', await config(), '--alias', 'flies'];
     const notes = SCREENSHOT === undefined ? HTML : 'Two flies, first try';
-    const more = ['--notes', notes, '--tag-model', 'tested', '-o', join(room.folder, 'models')];
+    const more = ['--notes', notes, '--model-tag', 'tested', '-o', join(room.folder, 'models')];
     result = TrainResult.parse(await room.json([...train, ...more]));
   });
   after(async () => browser?.[Symbol.asyncDispose]());

@@ -42,7 +42,7 @@ describe('two workers side by side', function () {
 
   it('are chosen by GPU memory, by tag and by name', async () => {
     assert.equal(await trainedOn(await train('--min-gpu-memory', '20000')), 'big');
-    assert.equal(await trainedOn(await train('--tag', 'a100')), 'big');
+    assert.equal(await trainedOn(await train('--worker-tag', 'a100')), 'big');
     assert.equal(await trainedOn(await train('--worker', 'small')), 'small');
   });
 
@@ -53,7 +53,7 @@ describe('two workers side by side', function () {
       '--config',
       FLIES_CONFIG,
       '--again',
-      '--tag',
+      '--worker-tag',
       'h100',
       '--wait',
       '0.05',

@@ -1,15 +1,12 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
-import { createDisplay } from '../../lib/output/display.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { getResults } from '../../lib/results/get-results.ts';
-import { outcomeSummary } from '../../lib/results/outcome-summary.ts';
 
 /** `sleap-rtc jobs get ID` */
-export default class JobsGet extends BaseCommand {
+export default class JobsGet extends BaseCommand<typeof JobsGet> {
   static override summary = "Fetch what a job has made from the room's storage: models or predictions.";
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
   static override flags = {
-    ...connectionFlags,
     output: Flags.string({
       char: 'o',
       helpValue: 'FOLDER',
@@ -18,16 +15,7 @@ export default class JobsGet extends BaseCommand {
   };
 
   async run(): Promise<object> {
-    const { args, flags } = await this.parse(JobsGet);
-    const api = await this.roomApi(flags);
-    const display = createDisplay();
-    try {
-      const outcome = await getResults(api, args.job, flags.output, display);
-      display[Symbol.dispose]();
-      this.log(outcomeSummary(outcome));
-      return outcome;
-    } finally {
-      display[Symbol.dispose]();
-    }
+    const api = await this.roomApi();
+    return this.showOutcome((display) => getResults(api, this.args.job, this.flags.output, display));
   }
 }

@@ -1,15 +1,13 @@
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { table } from '../../lib/output/table.ts';
 import { when } from '../../lib/output/words.ts';
 
 /** `sleap-rtc jobs list` */
-export default class JobsList extends BaseCommand {
+export default class JobsList extends BaseCommand<typeof JobsList> {
   static override summary = "List the room's jobs, newest first.";
-  static override flags = { ...connectionFlags };
 
   async run(): Promise<object> {
-    const { flags } = await this.parse(JobsList);
-    const api = await this.roomApi(flags);
+    const api = await this.roomApi();
     const { jobs } = await api.jobs();
     if (jobs.length === 0) this.log(`The room ${api.connection.room} has no jobs yet.`);
     else {

@@ -1,19 +1,17 @@
 import { Args } from '@oclif/core';
 import { isFinal } from '../../../protocol/job.ts';
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { stagingWords } from '../../lib/output/staging-words.ts';
 import { fields } from '../../lib/output/table.ts';
 import { when } from '../../lib/output/words.ts';
 
 /** `sleap-rtc jobs show ID` */
-export default class JobsShow extends BaseCommand {
+export default class JobsShow extends BaseCommand<typeof JobsShow> {
   static override summary = 'Show how a job stands, or how it ended.';
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
-  static override flags = { ...connectionFlags };
 
   async run(): Promise<object> {
-    const { args, flags } = await this.parse(JobsShow);
-    const { status, temporal_ui_url, waiting } = await (await this.roomApi(flags)).job(args.job);
+    const { status, temporal_ui_url, waiting } = await (await this.roomApi()).job(this.args.job);
     this.log(
       fields([
         ['Job', `${status.job_id} (${status.kind} of ${status.name})`],

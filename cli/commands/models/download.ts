@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Args, Flags } from '@oclif/core';
+import { totalBytes } from '../../../protocol/files.ts';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { retryOptions, retryWhileUnavailable } from '../../lib/api/retry-while-unavailable.ts';
 import { findModel } from '../../lib/inputs/find-model.ts';
 import { createDisplay } from '../../lib/output/display.ts';
@@ -12,7 +13,7 @@ import { downloadModel } from '../../lib/results/download-files.ts';
 import { checkOutputFolder, placeFolder } from '../../lib/results/place-folder.ts';
 
 /** `sleap-rtc models download REF` */
-export default class ModelsDownload extends BaseCommand {
+export default class ModelsDownload extends BaseCommand<typeof ModelsDownload> {
   static override summary = "Fetch a model's folder from the room's storage.";
   static override description =
     'Every file is checked against its SHA-256. A download that was broken off goes on where it was.';
@@ -20,7 +21,6 @@ export default class ModelsDownload extends BaseCommand {
     model: Args.string({ required: true, description: 'id, alias, or the beginning of an id' }),
   };
   static override flags = {
-    ...connectionFlags,
     output: Flags.string({
       char: 'o',
       default: 'models',
@@ -30,23 +30,21 @@ export default class ModelsDownload extends BaseCommand {
   };
 
   async run(): Promise<object> {
-    const { args, flags } = await this.parse(ModelsDownload);
-    const api = await this.roomApi(flags);
-    await checkOutputFolder(flags.output);
-    const model = findModel(await api.manifest(), args.model);
-    const partial = join(flags.output, `.sleap-rtc-${model.id}.partial`);
+    const api = await this.roomApi();
+    await checkOutputFolder(this.flags.output);
+    const model = findModel(await api.manifest(), this.args.model);
+    const partial = join(this.flags.output, `.sleap-rtc-${model.id}.partial`);
     const display = createDisplay();
     const progress = new JobProgress(display);
     const { signal } = new AbortController();
     const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
     const fetch = () => downloadModel(api, model.id, partial, { signal, onProgress });
-    const files = await retryWhileUnavailable(fetch, retryOptions(progress, signal)).finally(() =>
-      display[Symbol.dispose](),
-    );
-    const path = await placeFolder(partial, flags.output, `${model.model_type}-${model.id}`);
+    const files = await retryWhileUnavailable(fetch, retryOptions(progress, signal)).finally(() => display.close());
+    const path = await placeFolder(partial, this.flags.output, `${model.model_type}-${model.id}`);
     await rm(partial, { recursive: true, force: true });
-    const size = files.reduce((sum, file) => sum + file.size_bytes, 0);
-    this.log(`Model ${model.id} (${model.model_type}): ${count(files.length, 'file')}, ${bytes(size)}, in ${path}`);
+    this.log(
+      `Model ${model.id} (${model.model_type}): ${count(files.length, 'file')}, ${bytes(totalBytes(files))}, in ${path}`,
+    );
     return { model: model.id, path, files };
   }
 }

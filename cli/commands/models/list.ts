@@ -1,16 +1,14 @@
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { aliasesOf, newestFirst } from '../../lib/output/model-words.ts';
 import { table } from '../../lib/output/table.ts';
 import { bytes, loss, when } from '../../lib/output/words.ts';
 
 /** `sleap-rtc models list` */
-export default class ModelsList extends BaseCommand {
+export default class ModelsList extends BaseCommand<typeof ModelsList> {
   static override summary = "List the room's models, newest first.";
-  static override flags = { ...connectionFlags };
 
   async run(): Promise<object> {
-    const { flags } = await this.parse(ModelsList);
-    const api = await this.roomApi(flags);
+    const api = await this.roomApi();
     const manifest = await api.manifest();
     const models = newestFirst(manifest);
     if (models.length === 0) this.log(`The room ${manifest.room_id} has no models yet.`);

@@ -1,22 +1,20 @@
 import { Args } from '@oclif/core';
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { findModel } from '../../lib/inputs/find-model.ts';
 import { aliasesOf } from '../../lib/output/model-words.ts';
 import { fields } from '../../lib/output/table.ts';
 import { bytes, duration, loss, when } from '../../lib/output/words.ts';
 
 /** `sleap-rtc models show REF` */
-export default class ModelsShow extends BaseCommand {
+export default class ModelsShow extends BaseCommand<typeof ModelsShow> {
   static override summary = 'Show one model of the room.';
   static override args = {
     model: Args.string({ required: true, description: 'id, alias, or the beginning of an id' }),
   };
-  static override flags = { ...connectionFlags };
 
   async run(): Promise<object> {
-    const { args, flags } = await this.parse(ModelsShow);
-    const manifest = await (await this.roomApi(flags)).manifest();
-    const model = findModel(manifest, args.model);
+    const manifest = await (await this.roomApi()).manifest();
+    const model = findModel(manifest, this.args.model);
     const aliases = aliasesOf(manifest, model);
     this.log(
       fields([

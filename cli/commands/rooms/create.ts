@@ -3,30 +3,28 @@ import { Args } from '@oclif/core';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { RoomId } from '../../../protocol/ids.ts';
 import { ROOM_KEY_BYTES } from '../../../protocol/room-key.ts';
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { createRoom } from '../../lib/api/api-client.ts';
 import { when } from '../../lib/output/words.ts';
 import { rememberRoom } from '../../lib/settings/config-file.ts';
 import { formatInvite, pageLink } from '../../lib/settings/invite.ts';
 
 /** `sleap-rtc rooms create [NAME]` */
-export default class RoomsCreate extends BaseCommand {
+export default class RoomsCreate extends BaseCommand<typeof RoomsCreate> {
   static override summary = 'Make a room, and print the invite for the others in it.';
   static override description =
     'The room becomes the current one of this machine. The invite holds its token and key: who has it is in the room.';
   static override examples = ['<%= config.bin %> rooms create lab-mice-2025 --server https://sleap-rtc.example.org'];
   static override args = { name: Args.string({ description: '3 to 63 lower-case letters, digits or hyphens' }) };
-  static override flags = { ...connectionFlags };
 
   async run(): Promise<object> {
-    const { args, flags } = await this.parse(RoomsCreate);
-    if (args.name !== undefined && !RoomId.safeParse(args.name).success) {
-      throw new SleapRtcError('USAGE', `“${args.name}” cannot be a room's name.`, {
+    if (this.args.name !== undefined && !RoomId.safeParse(this.args.name).success) {
+      throw new SleapRtcError('USAGE', `“${this.args.name}” cannot be a room's name.`, {
         remedy: 'A room’s name has 3 to 63 lower-case letters, digits or hyphens.',
       });
     }
-    const { server, signIn } = await this.serverAndIdentity(flags);
-    const room = await createRoom(server, signIn, args.name);
+    const { server, signIn } = await this.serverAndIdentity();
+    const room = await createRoom(server, signIn, this.args.name);
     // Made here and not by the server, which must not know it.
     const key = randomBytes(ROOM_KEY_BYTES).toString('base64url');
     const connection = { server, room: room.room_id, token: room.token, key };

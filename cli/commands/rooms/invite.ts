@@ -1,15 +1,13 @@
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { formatInvite, pageLink } from '../../lib/settings/invite.ts';
 import { needRoom } from '../../lib/settings/settings.ts';
 
 /** `sleap-rtc rooms invite` */
-export default class RoomsInvite extends BaseCommand {
+export default class RoomsInvite extends BaseCommand<typeof RoomsInvite> {
   static override summary = 'Print the invite of the current room. It holds the token and the key.';
-  static override flags = { ...connectionFlags };
 
   async run(): Promise<object> {
-    const { flags } = await this.parse(RoomsInvite);
-    const connection = needRoom(await this.settings(flags));
+    const connection = needRoom(await this.settings());
     const invite = formatInvite(connection);
     const page = pageLink(connection);
     this.log(invite);

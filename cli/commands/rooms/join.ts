@@ -7,7 +7,7 @@ import { readConfigFile, rememberRoom, roomAt } from '../../lib/settings/config-
 import { parseInvite } from '../../lib/settings/invite.ts';
 
 /** `sleap-rtc rooms join INVITE` */
-export default class RoomsJoin extends BaseCommand {
+export default class RoomsJoin extends BaseCommand<typeof RoomsJoin> {
   static override summary = 'Join a room by its invite; it becomes the current room of this machine.';
   static override examples = [
     "<%= config.bin %> rooms join 'https://sleap-rtc.example.org/#room=lab-mice&token=…&key=…'",
@@ -18,8 +18,7 @@ export default class RoomsJoin extends BaseCommand {
   static override baseFlags = {};
 
   async run(): Promise<object> {
-    const { args } = await this.parse(RoomsJoin);
-    const invite = parseInvite(args.invite);
+    const invite = parseInvite(this.args.invite);
     const room = await new RoomApi(invite, new SignIn(invite.server, this.folder)).room();
     await rememberRoom(this.folder, invite);
     this.log(`Joined ${room.room_id} on ${invite.server}: ${count(room.workers, 'worker')} there.`);

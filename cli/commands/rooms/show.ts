@@ -1,15 +1,13 @@
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { fields } from '../../lib/output/table.ts';
 import { when } from '../../lib/output/words.ts';
 
 /** `sleap-rtc rooms show` */
-export default class RoomsShow extends BaseCommand {
+export default class RoomsShow extends BaseCommand<typeof RoomsShow> {
   static override summary = 'Show the current room: how long it is open, and who is there.';
-  static override flags = { ...connectionFlags };
 
   async run(): Promise<object> {
-    const { flags } = await this.parse(RoomsShow);
-    const api = await this.roomApi(flags);
+    const api = await this.roomApi();
     const room = await api.room();
     this.log(
       fields([

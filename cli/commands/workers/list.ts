@@ -1,24 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { BaseCommand, connectionFlags } from '../../base-command.ts';
+import { BaseCommand } from '../../base-command.ts';
 import { table } from '../../lib/output/table.ts';
 import { when } from '../../lib/output/words.ts';
 import { filtersOf } from '../../lib/room/worker-wait.ts';
 import { requirementFlags, requirementsOf } from '../../lib/submit/job-flags.ts';
 
 /** `sleap-rtc workers list` */
-export default class WorkersList extends BaseCommand {
+export default class WorkersList extends BaseCommand<typeof WorkersList> {
   static override summary = 'List the workers of the room: GPU, memory, status, models at hand.';
-  static override flags = { ...connectionFlags, ...requirementFlags };
+  static override flags = requirementFlags;
 
   async run(): Promise<object> {
-    const { flags } = await this.parse(WorkersList);
-    const api = await this.roomApi(flags);
+    const api = await this.roomApi();
     const { enterRoom } = await import('../../lib/room/enter-room.ts');
     const peerId = `cli-${randomUUID().slice(0, 13)}`;
     const signaling = await enterRoom(api, { peerId, metadata: { tags: [], properties: {} } });
     try {
-      const found = await signaling.discoverPeers(filtersOf(requirementsOf(flags)));
-      const peers = found.filter(({ peer_id }) => flags.worker === undefined || flags.worker === peer_id);
+      const found = await signaling.discoverPeers(filtersOf(requirementsOf(this.flags)));
+      const peers = found.filter(({ peer_id }) => this.flags.worker === undefined || this.flags.worker === peer_id);
       const workers = peers.map(({ peer_id, metadata: { tags, properties }, connected_at }) => {
         return { name: peer_id, tags, connected_at, ...properties };
       });

@@ -51,7 +51,7 @@ export interface Followed {
 }
 
 /** The researcher's presence in the room on behalf of one job: shows what workers say, serves the data, receives the results. */
-export class JobFollower implements AsyncDisposable {
+export class JobFollower {
   readonly #options: FollowOptions;
   readonly #signaling: SignalingClient;
   readonly #peer: JobPeer;
@@ -163,11 +163,11 @@ export class JobFollower implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     for (const off of this.#offs) off();
     this.#closing.abort();
     try {
-      await this.#peer[Symbol.asyncDispose]();
+      await this.#peer.close();
     } finally {
       await this.#signaling.close();
     }

@@ -20,9 +20,10 @@ export class Interrupted extends SleapRtcError {
 }
 
 /** Watches Ctrl-C (and being terminated) for as long as it lives. */
-export interface InterruptWatch extends Disposable {
+export interface InterruptWatch {
   /** Aborted with `Interrupted` when the researcher chose to detach or cancel. */
   readonly signal: AbortSignal;
+  close(): void;
 }
 
 /**
@@ -54,7 +55,7 @@ export function watchInterrupts(decide: (asked: boolean) => Promise<InterruptCho
   for (const name of signals) process.on(name, onSignal);
   return {
     signal: controller.signal,
-    [Symbol.dispose]: () => {
+    close: () => {
       for (const name of signals) process.off(name, onSignal);
     },
   };

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { SleapRtcError, toSleapRtcError } from '../../../protocol/errors.ts';
+import { totalBytes } from '../../../protocol/files.ts';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import {
   acceptPeers,
@@ -12,6 +13,7 @@ import {
   StripeEntrance,
   sendFiles,
 } from '../../../transport/index.ts';
+import { pause } from '../api/http.ts';
 
 /** Most that a worker may send back, in bytes: models have megabytes, predictions of long videos some gigabytes. */
 const MAX_RESULT_BYTES = 256 * 2 ** 30;
@@ -43,7 +45,7 @@ export interface JobPeerOptions {
  * Serves a job's dataset and receives its results, from when it is made until it is disposed. Answers only offers for its own
  * job that come from a worker, by the server's word.
  */
-export class JobPeer implements AsyncDisposable {
+export class JobPeer {
   readonly #options: JobPeerOptions;
   readonly #accepting: AsyncDisposable;
   /** Where further connections of a running transfer come in. */
@@ -68,20 +70,14 @@ export class JobPeer implements AsyncDisposable {
     return this.#datasetIsAcross;
   }
 
-  /** True once all results lie in the folder, checked. */
-  get hasResults(): boolean {
-    return this.#hasResults;
-  }
-
   /** Waits for results that are on their way, but not for more than the given time. @returns whether they are here */
   async settle(ms: number): Promise<boolean> {
     if (this.#hasResults || this.#receiving === 0) return this.#hasResults;
-    const { pause } = await import('../api/http.ts');
     await Promise.race([this.#received.promise, pause(ms, this.#options.signal)]);
     return this.#hasResults;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.#accepting[Symbol.asyncDispose]();
   }
 
@@ -142,8 +138,4 @@ export class JobPeer implements AsyncDisposable {
       if (this.#hasResults || this.#receiving === 0) this.#received.resolve();
     }
   }
-}
-
-function totalBytes(files: { size_bytes: number }[]): number {
-  return files.reduce((sum, file) => sum + file.size_bytes, 0);
 }

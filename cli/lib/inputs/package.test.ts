@@ -54,7 +54,7 @@ describe('training job package', () => {
     assert.deepEqual(await readFile(unpacked.path('flies.pkg.slp')), LABELS.content);
     const folder = unpacked.path('');
     assert.deepEqual((await readdir(folder)).sort(), ['centered_instance.yaml', 'centroid.yaml', 'flies.pkg.slp']);
-    await unpacked[Symbol.asyncDispose]();
+    await unpacked.close();
     await assert.rejects(readdir(folder), { code: 'ENOENT' });
   });
 
@@ -64,7 +64,7 @@ describe('training job package', () => {
       await zip([...wrapped, { name: '__MACOSX/my package/._jobs.yaml', content: 'x' }]),
     );
     assert.equal(unpacked.trainings.length, 2);
-    await unpacked[Symbol.asyncDispose]();
+    await unpacked.close();
   });
 
   for (const name of [
@@ -179,7 +179,7 @@ describe('training job package', () => {
           const litter = /^__MACOSX\/|\.DS_Store$/.test(name);
           const safe = unsafePathReason(name) === undefined || litter;
           try {
-            await (await opened)[Symbol.asyncDispose]();
+            await (await opened).close();
             assert.ok(safe, `${JSON.stringify(name)} was accepted`);
           } catch (error) {
             assert.ok(!safe, `${JSON.stringify(name)} was refused: ${String(error)}`);

@@ -15,13 +15,15 @@ import { invalid, readZipEntries } from './zip-entries.ts';
 /** Largest config or `jobs.yaml`, in bytes; SLEAP's have a few kilobytes. */
 const MAX_YAML_BYTES = 2 ** 20;
 
-/** A training job package, the files that are needed of it unpacked. */
-export interface TrainingPackage extends AsyncDisposable {
+/** A training job package. The files that the job needs are unpacked. */
+export interface TrainingPackage {
   trainings: PackagedTraining[];
   /** Predictions that it asks for and that `train` does not make. */
   inferences: number;
-  /** Where a file of the package lies now. */
+  /** The path of an unpacked file. */
   path(entry: string): string;
+  /** Removes the unpacked files. */
+  close(): Promise<void>;
 }
 
 /**
@@ -43,16 +45,15 @@ export async function openPackage(path: string): Promise<TrainingPackage> {
     folder = await tempFolder();
     await checkSpace(folder.path, [...needed.values()]);
     for (const [file, entry] of needed) await unpack(zip, entry, join(folder.path, file), name);
-    const { path: root } = folder;
-    const remove = folder;
+    const unpacked = folder;
     return {
       trainings,
       inferences,
-      path: (entry) => join(root, entry),
-      [Symbol.asyncDispose]: () => remove[Symbol.asyncDispose](),
+      path: (entry) => join(unpacked.path, entry),
+      close: () => unpacked.close(),
     };
   } catch (error) {
-    await folder?.[Symbol.asyncDispose]();
+    await folder?.close();
     throw error;
   } finally {
     zip.close();

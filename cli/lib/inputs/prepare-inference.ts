@@ -26,6 +26,6 @@ export async function prepareInference(path: string): Promise<PreparedInference>
     sourcePath,
     files: [{ absolutePath: sourcePath, path: input }],
     remarks: [],
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    close: () => Promise.resolve(),
   };
 }

@@ -56,7 +56,7 @@ async function fromLabels({ labels, configs, valLabels }: TrainingInputs): Promi
     runs,
     files: files.files,
     remarks: [],
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    close: () => Promise.resolve(),
   };
 }
 
@@ -85,10 +85,10 @@ async function fromPackage({ labels, configs, valLabels }: TrainingInputs): Prom
       runs,
       files: files.files,
       remarks,
-      [Symbol.asyncDispose]: () => unpacked[Symbol.asyncDispose](),
+      close: () => unpacked.close(),
     };
   } catch (error) {
-    await unpacked[Symbol.asyncDispose]();
+    await unpacked.close();
     throw error;
   }
 }

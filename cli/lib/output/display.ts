@@ -4,7 +4,7 @@ import { createLogUpdate } from 'log-update';
 const FRAME_MS = 100;
 
 /** Where progress is shown: lines that stay, and on a terminal a few live ones below them. */
-export interface Display extends Disposable {
+export interface Display {
   /** True where live lines are shown, so that what they show need not be said line by line. */
   readonly live: boolean;
   /** A line that stays. */
@@ -14,6 +14,8 @@ export interface Display extends Disposable {
   /** Takes the live lines away while something else uses the terminal. */
   pause(): void;
   resume(): void;
+  /** Takes the live lines away for good. */
+  close(): void;
 }
 
 /** Progress goes to stderr, so that stdout holds results only. */
@@ -37,7 +39,7 @@ class PlainDisplay implements Display {
   show(): void {}
   pause(): void {}
   resume(): void {}
-  [Symbol.dispose](): void {}
+  close(): void {}
 }
 
 /** Live lines, redrawn in place. */
@@ -70,7 +72,7 @@ class TerminalDisplay implements Display {
     this.#paused = false;
     this.#draw();
   }
-  [Symbol.dispose](): void {
+  close(): void {
     clearInterval(this.#timer);
     this.#update.clear();
     this.#update.done();

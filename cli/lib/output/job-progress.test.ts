@@ -20,7 +20,7 @@ class FakeDisplay implements Display {
   }
   pause(): void {}
   resume(): void {}
-  [Symbol.dispose](): void {}
+  close(): void {}
 }
 
 function message(changes: Partial<ProgressMessage> & Pick<ProgressMessage, 'phase'>): ProgressMessage {

@@ -6,7 +6,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { type FileEntry, FileList } from '../../../protocol/files.ts';
+import { type FileEntry, FileList, totalBytes } from '../../../protocol/files.ts';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { networkReason, pause } from '../api/http.ts';
@@ -71,7 +71,7 @@ async function fetchMissing(list: List, folder: string, options: DownloadOptions
   if (!FileList.safeParse(files).success) {
     throw new SleapRtcError('PATH_UNSAFE', 'The room’s storage names files that are not safe to write.');
   }
-  const total = files.reduce((sum, file) => sum + file.size_bytes, 0);
+  const total = totalBytes(files);
   const started = Date.now();
   let done = 0;
   const count = (bytes: number): void => {

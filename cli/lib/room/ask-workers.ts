@@ -1,3 +1,4 @@
+import { totalBytes } from '../../../protocol/files.ts';
 import type { JobSpec } from '../../../protocol/job.ts';
 import type { PeerPayload } from '../../../protocol/peer-messages.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
@@ -39,11 +40,10 @@ export async function askWorkers(signaling: SignalingClient, spec: JobSpec, sign
   const timer = setTimeout(() => complete.resolve(), ANSWER_MS);
   try {
     const { job_id, kind, requirements, files } = spec;
-    const total_bytes = files.reduce((sum, file) => sum + file.size_bytes, 0);
     for (const name of answers.keys()) {
       // One that has just left does not answer.
       const ask = (payload: PeerPayload): void => void signaling.sendPeerMessage(name, payload).catch(() => undefined);
-      ask({ type: 'job_request', job_id, kind, requirements, total_bytes });
+      ask({ type: 'job_request', job_id, kind, requirements, total_bytes: totalBytes(files) });
       if (models.length > 0) ask({ type: 'registry_query', model_ids: models });
     }
     if (answers.size > 0) await complete.promise;

@@ -8,7 +8,7 @@ const group = { helpGroup: 'WORKER' };
 export const requirementFlags = {
   worker: Flags.string({ ...group, helpValue: 'NAME', description: 'only on this worker' }),
   'min-gpu-memory': Flags.integer({ ...group, helpValue: 'MB', min: 0, description: 'only with so much GPU memory' }),
-  tag: Flags.string({
+  'worker-tag': Flags.string({
     ...group,
     multiple: true,
     multipleNonGreedy: true,
@@ -21,12 +21,12 @@ export const requirementFlags = {
 export function requirementsOf(flags: {
   worker?: string | undefined;
   'min-gpu-memory'?: number | undefined;
-  tag?: string[] | undefined;
+  'worker-tag'?: string[] | undefined;
 }): JobRequirements {
   return {
     ...(flags.worker === undefined ? {} : { worker: flags.worker }),
     ...(flags['min-gpu-memory'] === undefined ? {} : { min_gpu_memory_mb: flags['min-gpu-memory'] }),
-    ...(flags.tag === undefined || flags.tag.length === 0 ? {} : { tags: flags.tag }),
+    ...(flags['worker-tag'] === undefined ? {} : { tags: flags['worker-tag'] }),
   };
 }
 

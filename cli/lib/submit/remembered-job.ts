@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { readPrivateJson, writePrivateJson } from '../settings/private-file.ts';
 
-/** Records older than this belong to jobs that nobody comes back to. */
+/** After this time nobody attaches to a job any more. */
 const RETAIN_MS = 90 * 24 * 60 * 60_000;
 
 const Path = z.string().transform((path) => resolve(path));
 
 /** What this machine remembers of a job that it submitted, so that `jobs attach` can serve its data again. */
-const JobRecord = z.discriminatedUnion('kind', [
+const RememberedJob = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('training'),
     inputs: z.object({ labels: Path, configs: z.array(Path), valLabels: z.array(Path) }),
@@ -17,26 +17,25 @@ const JobRecord = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('inference'), input: Path, output: Path }),
 ]);
-export type JobRecord = z.infer<typeof JobRecord>;
+export type RememberedJob = z.infer<typeof RememberedJob>;
 
-/** Remembers a job, with absolute paths; forgets very old ones. */
-export async function rememberJob(folder: string, jobId: string, record: JobRecord): Promise<void> {
+/** Remembers a job, with absolute paths, and forgets very old ones. */
+export async function rememberJob(folder: string, jobId: string, job: RememberedJob): Promise<void> {
   await forgetOld(folder);
-  await writePrivateJson(recordPath(folder, jobId), JobRecord.parse(record));
+  await writePrivateJson(pathOf(folder, jobId), RememberedJob.parse(job));
 }
 
-/** What is remembered of a job; undefined where another machine submitted it, or it has ended. */
-export async function recallJob(folder: string, jobId: string): Promise<JobRecord | undefined> {
-  const record = JobRecord.safeParse(await readPrivateJson(recordPath(folder, jobId)).catch(() => undefined));
-  return record.data;
+/** Returns undefined if another machine submitted the job, or if it has ended. */
+export async function recallJob(folder: string, jobId: string): Promise<RememberedJob | undefined> {
+  return RememberedJob.safeParse(await readPrivateJson(pathOf(folder, jobId)).catch(() => undefined)).data;
 }
 
 /** Forgets a job that has ended. */
 export async function forgetJob(folder: string, jobId: string): Promise<void> {
-  await rm(recordPath(folder, jobId), { force: true });
+  await rm(pathOf(folder, jobId), { force: true });
 }
 
-function recordPath(folder: string, jobId: string): string {
+function pathOf(folder: string, jobId: string): string {
   return join(folder, 'jobs', `${jobId}.json`);
 }
 

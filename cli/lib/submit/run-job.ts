@@ -1,34 +1,31 @@
 import { randomBytes } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { FileEntry } from '../../../protocol/files.ts';
+import { type FileEntry, totalBytes } from '../../../protocol/files.ts';
 import type { JobSpec } from '../../../protocol/job.ts';
 import type { Manifest } from '../../../protocol/manifest.ts';
 import { describeFiles } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
-import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
-import { endInterrupted, type OnInterrupt, whenInterrupted } from '../follow/end-interrupted.ts';
-import { JobFollower } from '../follow/follow-job.ts';
+import { retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
+import type { OnInterrupt } from '../follow/end-interrupted.ts';
 import type { PreparedFiles } from '../inputs/prepared-files.ts';
 import type { Display } from '../output/display.ts';
-import { JobProgress } from '../output/job-progress.ts';
 import { bytes, count } from '../output/words.ts';
 import type { JobOutcome } from '../results/job-outcome.ts';
-import { jobOutcome } from '../results/job-outcome.ts';
-import { partialFolder, removePartial } from '../results/partial-folder.ts';
 import { checkOutputFolder } from '../results/place-folder.ts';
 import { openHashCache } from '../settings/hash-cache.ts';
-import { forgetJob, type JobRecord, rememberJob } from './remembered-job.ts';
+import { ActiveJob } from './active-job.ts';
+import { forgetJob, type RememberedJob, rememberJob } from './remembered-job.ts';
 
-/** How a job is to be run, whatever it does. */
+/** How to run a job of any kind. */
 export interface RunOptions {
-  /** Folder for what the job makes. */
+  /** Folder for the results. */
   output: string;
-  /** How long to wait for a worker, in ms; undefined: for ever. */
+  /** Longest wait for a worker, in ms; undefined: no limit. */
   waitMs?: number | undefined;
-  /** Leave as soon as the job can do without this computer. */
+  /** True: the command ends as soon as the job can go on without this computer. */
   detach: boolean;
   onInterrupt: OnInterrupt;
-  /** Where jobs are remembered, so that they can be attached to. */
+  /** Folder that remembers the submitted jobs, so that `jobs attach` can serve their data again. */
   configFolder: string;
 }
 
@@ -36,13 +33,16 @@ export interface RunOptions {
 export interface JobPlan<Prepared extends PreparedFiles> {
   /** Checks and collects the files. */
   prepare: () => Promise<Prepared>;
-  /** Makes the spec, or refuses: what is wrong without the room is told before the server is asked what the room has. */
+  /**
+   * Makes the spec, or throws if something is wrong. It asks for the manifest last, so that mistakes that show without the room
+   * are reported even if the server is unavailable.
+   */
   spec: (
     jobId: string,
     known: { prepared: Prepared; entries: FileEntry[]; manifest: () => Promise<Manifest> },
   ) => Promise<JobSpec>;
   /** What `jobs attach` needs to serve the files again. */
-  record: JobRecord;
+  remember: RememberedJob;
 }
 
 /**
@@ -55,83 +55,71 @@ export async function runJob<Prepared extends PreparedFiles>(
   options: RunOptions,
   display: Display,
 ): Promise<JobOutcome> {
-  const started = Date.now();
   const jobId = randomBytes(8).toString('hex');
-  const { output, configFolder } = options;
-  const progress = new JobProgress(display);
-  let prepared: Prepared | undefined;
-  let follower: JobFollower | undefined;
-  let submitted = false;
-  const state = () => ({
-    submitted,
-    dataIsAcross: follower?.datasetIsAcross ?? false,
-    dataIsStaged: follower?.datasetIsStaged ?? false,
-  });
-  const interrupts = whenInterrupted(options.onInterrupt, display, jobId, state);
-  const { signal } = interrupts;
+  const { configFolder, detach } = options;
+  const job = new ActiveJob({ ...options, api, jobId, submitted: false }, display);
   try {
-    prepared = await plan.prepare();
-    await checkOutputFolder(output);
-    for (const remark of prepared.remarks) display.say(remark);
-    signal.throwIfAborted();
-    const cache = await openHashCache();
-    const sources = await describeFiles(prepared.files, { signal, cache });
-    const entries = sources.map(({ entry }) => entry);
-    const patience = retryOptions(progress, signal);
-    const manifest = async () => {
-      // The first that is asked of the server, so that a wrong address is said at once: it answers also where S3 is away.
-      await api.room();
-      return retryWhileUnavailable(() => api.manifest(), patience);
-    };
-    const spec = await plan.spec(jobId, { prepared, entries, manifest });
-    const total = entries.reduce((sum, file) => sum + file.size_bytes, 0);
-    display.say(`Checked ${spec.name}: ${count(entries.length, 'file')}, ${bytes(total)}; ${work(spec)}.`);
-
-    const following = {
-      api,
-      jobId,
-      sources,
-      cache,
-      requirements: spec.requirements,
-      resultsFolder: partialFolder(output, jobId),
-      progress,
-      waitMs: options.waitMs,
-      stage: spec.stage,
-      detach: options.detach,
-      signal,
-    };
-    follower = await retryWhileUnavailable(() => JobFollower.enter(following), patience);
+    const { spec, sources } = await checkJob(job, plan, options, display);
+    const { requirements, stage } = spec;
+    const follower = await job.enterRoom({ sources, requirements, waitMs: options.waitMs, stage, detach });
     for (const sentence of await follower.askWorkers(spec)) display.say(sentence);
-    await rememberJob(configFolder, jobId, plan.record);
-    signal.throwIfAborted();
-    // From here on the server may have the job, even if no answer comes.
-    submitted = true;
-    const job = await retryWhileUnavailable(() => api.submitJob(spec, signal), patience);
-    display.say(`Job ${jobId} is submitted to ${api.connection.room}.`);
-    if (!spec.stage) {
-      const after = options.detach ? ' `jobs attach` sends it again.' : '';
-      display.say(
-        `Its data stays on the worker (--no-stage): if that is lost, the job waits for this computer.${after}`,
-      );
-    }
-    if (job.temporal_ui_url !== null) display.say(`Its history: ${job.temporal_ui_url}`);
-
-    const followed = await follower.follow();
-    if (!followed.left) await forgetJob(configFolder, jobId);
-    const context = { api, output, progress, temporalUiUrl: job.temporal_ui_url, started, signal };
-    return await jobOutcome(followed, context);
+    await rememberJob(configFolder, jobId, plan.remember);
+    const temporalUiUrl = await submit(job, spec, detach, display);
+    return await job.finish(await follower.follow(), temporalUiUrl);
   } catch (error) {
-    if (!submitted || (error instanceof SleapRtcError && error.exitCode === 2)) await forgetJob(configFolder, jobId);
-    throw await endInterrupted(error, { api, jobId, progress, ...state() });
+    const isRefused = error instanceof SleapRtcError && error.exitCode === 2;
+    if (!job.submitted || isRefused) await forgetJob(configFolder, jobId);
+    throw await job.error(error);
   } finally {
-    await follower?.[Symbol.asyncDispose]();
-    await prepared?.[Symbol.asyncDispose]();
-    if (follower !== undefined) await removePartial(output, jobId);
-    interrupts[Symbol.dispose]();
+    await job.close();
   }
 }
 
-function work(spec: JobSpec): string {
+/** Checks everything that can be checked before the job is submitted. @throws SleapRtcError naming what is wrong */
+async function checkJob<Prepared extends PreparedFiles>(
+  job: ActiveJob,
+  plan: JobPlan<Prepared>,
+  options: RunOptions,
+  display: Display,
+) {
+  const { api, signal } = job;
+  const prepared = job.own(await plan.prepare());
+  await checkOutputFolder(options.output);
+  for (const remark of prepared.remarks) display.say(remark);
+  signal.throwIfAborted();
+  const sources = await describeFiles(prepared.files, { signal, cache: await openHashCache() });
+  const entries = sources.map(({ entry }) => entry);
+  const manifest = async () => {
+    // The first request: it reports a wrong address at once, since the server answers it even if S3 is unavailable.
+    await api.room();
+    return retryWhileUnavailable(() => api.manifest(), job.retry);
+  };
+  const spec = await plan.spec(job.id, { prepared, entries, manifest });
+  display.say(
+    `Checked ${spec.name}: ${count(entries.length, 'file')}, ${bytes(totalBytes(entries))}; ${describeWork(spec)}.`,
+  );
+  return { spec, sources };
+}
+
+/** Submits the job. @returns the address of its history */
+async function submit(job: ActiveJob, spec: JobSpec, detach: boolean, display: Display): Promise<string | null> {
+  const { api, signal } = job;
+  signal.throwIfAborted();
+  // From here on the server may have the job, even if its answer is lost.
+  job.submitted = true;
+  const { temporal_ui_url } = await retryWhileUnavailable(() => api.submitJob(spec, signal), job.retry);
+  display.say(`Job ${job.id} is submitted to ${api.connection.room}.`);
+  if (!spec.stage) {
+    const after = detach ? ' `jobs attach` sends it again.' : '';
+    display.say(
+      `Its data stays on the worker (--no-stage): if the worker is lost, the job waits for this computer.${after}`,
+    );
+  }
+  if (temporal_ui_url !== null) display.say(`Its history: ${temporal_ui_url}`);
+  return temporal_ui_url;
+}
+
+function describeWork(spec: JobSpec): string {
   if (spec.kind === 'inference') return `to predict with ${spec.models.join(' and ')}`;
   return `to train: ${spec.runs.map(({ name }) => name).join(', ')}`;
 }

@@ -30,7 +30,7 @@ export function runTraining(
         refuseKnownModels(prepared, spec, await manifest());
         return spec;
       },
-      record: {
+      remember: {
         kind: 'training',
         inputs: { labels: inputs.labels, configs: [...inputs.configs], valLabels: [...inputs.valLabels] },
         output: run.output,
