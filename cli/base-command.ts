@@ -8,7 +8,7 @@ import { outcomeSummary } from './lib/results/outcome-summary.ts';
 import { configFolder, readConfigFile } from './lib/settings/config-file.ts';
 import { needKey, needRoom, needServer, resolveSettings, type Settings } from './lib/settings/settings.ts';
 
-/** The flags that every command has. */
+/** The flags that all commands share. */
 const connectionFlags = {
   server: Flags.string({
     description: 'address of the signaling server (or SLEAP_RTC_SERVER)',
@@ -16,12 +16,13 @@ const connectionFlags = {
     helpValue: 'URL',
   }),
   room: Flags.string({
-    description: 'room to work in (or SLEAP_RTC_ROOM)',
+    description: 'name of the room (or SLEAP_RTC_ROOM)',
     helpGroup: 'CONNECTION',
     helpValue: 'NAME',
   }),
   token: Flags.string({
-    description: "the room's token; others on this machine can see it here, so prefer SLEAP_RTC_TOKEN or `rooms join`",
+    description:
+      "the room's token; others on this machine can see this flag, so SLEAP_RTC_TOKEN or `rooms join` is safer",
     helpGroup: 'CONNECTION',
     helpValue: 'TOKEN',
   }),

@@ -1,13 +1,15 @@
 /**
- * Every error that a person can meet has a code from this table. The code travels unchanged: from a worker's activity
- * through Temporal (as the failure's type) to the API and the CLI, where it decides the exit code and the remedy shown.
+ * Every error that a person can see has a code from this table. The code passes unchanged from a worker's activity through
+ * Temporal (as the failure's type) to the API and the CLI, where it decides the exit code and the remedy.
  */
 
-/** What a code means: the CLI's exit code, whether trying again can help, and what the researcher can do. */
+/** What a code means. */
 export interface ErrorKind {
+  /** The exit code of a CLI command that ends with this error. */
   exitCode: number;
-  /** True for infrastructure trouble that a retry may cure; false where only a person's change can. */
+  /** True if a retry can help, as with unavailable infrastructure; false if a person must change something. */
   retryable: boolean;
+  /** What the researcher can do, as a sentence. */
   remedy: string;
 }
 
@@ -25,17 +27,17 @@ export const EXIT = {
 } as const;
 
 const kinds = {
-  USAGE: { exitCode: EXIT.badInput, retryable: false, remedy: 'See the command’s --help.' },
+  USAGE: { exitCode: EXIT.badInput, retryable: false, remedy: 'Run the command with --help.' },
   FILE_NOT_FOUND: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'Check the path and that you may read the file.',
+    remedy: 'Check the path, and check that you may read the file.',
   },
   LABELS_INVALID: {
     exitCode: EXIT.badInput,
     retryable: false,
     remedy:
-      'In SLEAP: Predict → Export Labels Package… makes a .pkg.slp; Export training job package… in Predict → Run Training… a *.training_job.zip.',
+      'In SLEAP, make a .pkg.slp with Predict → Export Labels Package…, or a *.training_job.zip with Predict → Run Training… → Export training job package….',
   },
   LABELS_CORRUPT: {
     exitCode: EXIT.badInput,
@@ -46,7 +48,7 @@ const kinds = {
     exitCode: EXIT.badInput,
     retryable: false,
     remedy:
-      'Check that it plays and was copied whole; `ffmpeg -i INPUT -c:v libx264 -pix_fmt yuv420p OUTPUT.mp4` makes one that SLEAP can read.',
+      'Check that the video plays and that it was copied completely. `ffmpeg -i INPUT -c:v libx264 -pix_fmt yuv420p OUTPUT.mp4` makes a copy that SLEAP can read.',
   },
   CONFIG_INVALID: {
     exitCode: EXIT.badInput,
@@ -56,107 +58,107 @@ const kinds = {
   CONFIG_REFUSED: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'Correct the named key in the config and submit again.',
+    remedy: 'Correct the key that the message names, and submit again.',
   },
   CONFIG_JSON_UNSUPPORTED: {
     exitCode: EXIT.badInput,
     retryable: false,
     remedy:
-      "Convert it: open it in SLEAP 1.5 or newer and export again, or run `python -c \"from sleap_nn.config.training_job_config import TrainingJobConfig as C; C.load_sleap_config('old.json').to_yaml('new.yaml')\"`.",
+      "Convert the config: open the config in SLEAP 1.5 or newer and export it again, or run `python -c \"from sleap_nn.config.training_job_config import TrainingJobConfig as C; C.load_sleap_config('old.json').to_yaml('new.yaml')\"`.",
   },
   PACKAGE_INVALID: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'Export it from SLEAP again (Predict → Run Training… → Export training job package…).',
+    remedy: 'Export the package from SLEAP again (Predict → Run Training… → Export training job package…).',
   },
-  PATH_UNSAFE: { exitCode: EXIT.badInput, retryable: false, remedy: 'Rename the file: plain relative names only.' },
+  PATH_UNSAFE: { exitCode: EXIT.badInput, retryable: false, remedy: 'Rename the file. Use a plain relative name.' },
   MODEL_EXISTS: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'Use the model that is there, or pass --again to train a second one from the same config and data.',
+    remedy: 'Use the model that the room has, or pass --again to train a second one from the same config and data.',
   },
   MODEL_NOT_FOUND: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'See what the room has with `sleap-rtc models list`.',
+    remedy: 'List the room’s models with `sleap-rtc models list`.',
   },
   JOB_NOT_FOUND: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'See the room’s jobs with `sleap-rtc jobs list`.',
+    remedy: 'List the room’s jobs with `sleap-rtc jobs list`.',
   },
   ROOM_EXISTS: { exitCode: EXIT.badInput, retryable: false, remedy: 'Choose another room name.' },
   ROOM_UNKNOWN: {
     exitCode: EXIT.notAllowed,
     retryable: false,
-    remedy: 'Check the room’s name, or make one with `sleap-rtc rooms create`.',
+    remedy: 'Check the room’s name, or create a room with `sleap-rtc rooms create`.',
   },
   ROOM_EXPIRED: {
     exitCode: EXIT.notAllowed,
     retryable: false,
-    remedy: 'Reopen it with `sleap-rtc rooms open`, its token at hand.',
+    remedy: 'Open the room again with `sleap-rtc rooms open`. You need its token.',
   },
   TOKEN_REFUSED: {
     exitCode: EXIT.notAllowed,
     retryable: false,
-    remedy: 'Ask whoever made the room for a fresh invite.',
+    remedy: 'Ask the person who created the room for a new invite.',
   },
   SIGN_IN_REQUIRED: {
     exitCode: EXIT.notAllowed,
     retryable: true,
-    remedy: 'Run the command again: it signs in by itself.',
+    remedy: 'Run the command again. It signs in automatically.',
   },
   NOT_ALLOWED: { exitCode: EXIT.notAllowed, retryable: false, remedy: 'Ask the room’s owner.' },
   SERVER_UNREACHABLE: {
     exitCode: EXIT.unreachable,
     retryable: true,
-    remedy: 'Check --server (or SLEAP_RTC_SERVER) and your network; the server may be restarting.',
+    remedy: 'Check --server (or SLEAP_RTC_SERVER) and your network. The server may be restarting.',
   },
   SERVER_ERROR: {
     exitCode: EXIT.unreachable,
     retryable: true,
-    remedy: 'Try again shortly; tell the lab’s admin if it goes on.',
+    remedy: 'Try again in a minute. If the error stays, tell the lab’s admin.',
   },
   TEMPORAL_UNREACHABLE: {
     exitCode: EXIT.unreachable,
     retryable: true,
-    remedy: 'Tell the lab’s admin that Temporal is away.',
+    remedy: 'Tell the lab’s admin that Temporal is unavailable.',
   },
   STORAGE_UNREACHABLE: {
     exitCode: EXIT.unreachable,
     retryable: true,
-    remedy: 'Tell the lab’s admin that the S3 storage is away.',
+    remedy: 'Tell the lab’s admin that the S3 storage is unavailable.',
   },
   PEER_UNREACHABLE: {
     exitCode: EXIT.unreachable,
     retryable: true,
-    remedy: 'A firewall may block the direct path: ask the lab’s admin for a TURN server.',
+    remedy: 'A firewall may block the direct connection. Ask the lab’s admin for a TURN server.',
   },
   PEER_NOT_PROVEN: {
     exitCode: EXIT.notAllowed,
     retryable: false,
     remedy:
-      'Use the same invite on both sides: `sleap-rtc rooms join` here, its key as the worker’s SLEAP_RTC_ROOM_KEY. If they are the same, the server may be lying: tell the lab’s admin.',
+      'Use the same invite on both sides: join with `sleap-rtc rooms join` on this machine, and set the invite’s key as SLEAP_RTC_ROOM_KEY of the worker. If the keys are the same, someone may have tampered with the server: tell the lab’s admin.',
   },
   PEER_GONE: {
     exitCode: EXIT.unreachable,
     retryable: true,
-    remedy: 'The other side went away; it is tried again by itself.',
+    remedy: 'The other side closed the connection. The transfer is tried again automatically.',
   },
   TRANSFER_FAILED: {
     exitCode: EXIT.jobFailed,
     retryable: true,
-    remedy: 'It is tried again by itself; else submit again.',
+    remedy: 'The transfer is tried again automatically. If the job fails, submit it again.',
   },
   INTEGRITY: {
     exitCode: EXIT.jobFailed,
     retryable: true,
-    remedy: 'The bytes that arrived were not those promised; it is tried again.',
+    remedy: 'The received bytes are not the bytes that were promised. The transfer is tried again automatically.',
   },
   SOURCE_CHANGED: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'The file changed while it was being sent: close the program that writes it and submit again.',
+    remedy: 'The file changed while it was being sent. Close the program that writes it, and submit again.',
   },
   NO_WORKER: {
     exitCode: EXIT.waitedOut,
@@ -166,14 +168,14 @@ const kinds = {
   WAIT_EXCEEDED: {
     exitCode: EXIT.waitedOut,
     retryable: true,
-    remedy: 'The job goes on; look again with `sleap-rtc jobs show`.',
+    remedy: 'The job continues. See how it stands with `sleap-rtc jobs show`.',
   },
-  TRAINING_FAILED: { exitCode: EXIT.jobFailed, retryable: false, remedy: 'Read the log: `sleap-rtc jobs log`.' },
-  PREDICTION_FAILED: { exitCode: EXIT.jobFailed, retryable: false, remedy: 'Read the log: `sleap-rtc jobs log`.' },
+  TRAINING_FAILED: { exitCode: EXIT.jobFailed, retryable: false, remedy: 'Read the log with `sleap-rtc jobs log`.' },
+  PREDICTION_FAILED: { exitCode: EXIT.jobFailed, retryable: false, remedy: 'Read the log with `sleap-rtc jobs log`.' },
   GPU_OUT_OF_MEMORY: {
     exitCode: EXIT.jobFailed,
     retryable: false,
-    remedy: 'Lower trainer_config.train_data_loader.batch_size, or ask for a larger GPU with --min-gpu-memory.',
+    remedy: 'Lower trainer_config.train_data_loader.batch_size, or require a larger GPU with --min-gpu-memory.',
   },
   DISK_FULL: {
     exitCode: EXIT.jobFailed,
@@ -184,72 +186,85 @@ const kinds = {
     exitCode: EXIT.jobFailed,
     retryable: true,
     remedy:
-      'The worker may have too little memory: lower the batch size or the image scale, or choose a larger worker. It is tried again from the last checkpoint.',
+      'The worker may have too little memory. Lower the batch size or the image scale, or choose a larger worker. The training is tried again from its last checkpoint automatically.',
   },
   GPU_BROKEN: {
     exitCode: EXIT.jobFailed,
     retryable: true,
-    remedy: 'The job moves to another worker by itself; tell the lab’s admin which worker it was.',
+    remedy: 'The job moves to another worker automatically. Tell the lab’s admin the name of the worker.',
   },
   WORKER_LOST: {
     exitCode: EXIT.jobFailed,
     retryable: true,
-    remedy: 'The worker went away; the job moves to another by itself.',
+    remedy: 'The worker disappeared. The job moves to another worker automatically.',
   },
   GPU_BUSY: {
     exitCode: EXIT.jobFailed,
     retryable: true,
-    remedy: 'The worker took another job first; it is tried again.',
+    remedy: 'The worker took another job first. The job is tried again automatically.',
   },
-  WORKER_UNFIT: { exitCode: EXIT.waitedOut, retryable: true, remedy: 'Wait for a larger worker, or ask for less.' },
-  JOB_CANCELLED: { exitCode: EXIT.cancelled, retryable: false, remedy: 'Submit it again if that was not meant.' },
+  WORKER_UNFIT: {
+    exitCode: EXIT.waitedOut,
+    retryable: true,
+    remedy: 'Wait for a larger worker, or lower what the job requires.',
+  },
+  JOB_CANCELLED: {
+    exitCode: EXIT.cancelled,
+    retryable: false,
+    remedy: 'Submit the job again if you did not want to cancel it.',
+  },
   INTERRUPTED: {
     exitCode: EXIT.interrupted,
     retryable: false,
-    remedy: 'The job may go on; look with `sleap-rtc jobs show`.',
+    remedy: 'The job may continue. See how it stands with `sleap-rtc jobs show`.',
   },
-  MESSAGE_INVALID: { exitCode: EXIT.internal, retryable: false, remedy: 'Use the same release on both sides.' },
+  MESSAGE_INVALID: {
+    exitCode: EXIT.internal,
+    retryable: false,
+    remedy: 'Use the same release of SLEAP-RTC on both sides.',
+  },
   MESSAGE_TOO_LARGE: { exitCode: EXIT.internal, retryable: false, remedy: 'Send large data over WebRTC.' },
   PEER_UNKNOWN: { exitCode: EXIT.unreachable, retryable: true, remedy: 'The peer has left the room.' },
   PEER_ID_TAKEN: { exitCode: EXIT.badInput, retryable: false, remedy: 'Choose another worker name.' },
   MANIFEST_DAMAGED: {
     exitCode: EXIT.jobFailed,
     retryable: false,
-    remedy: 'Nothing was overwritten: the lab’s admin can restore the room’s manifest.json from the bucket’s versions.',
+    remedy:
+      'Nothing was overwritten. The lab’s admin can restore the room’s manifest.json from the versions in the bucket.',
   },
   SETUP_FAILED: {
     exitCode: EXIT.internal,
     retryable: false,
-    remedy: 'Correct what is named, then run it again: it goes on where it was.',
+    remedy: 'Correct what the message names, and run the command again. It continues where it stopped.',
   },
-  INTERNAL: { exitCode: EXIT.internal, retryable: true, remedy: 'Please report this, with the output of --json.' },
+  INTERNAL: { exitCode: EXIT.internal, retryable: true, remedy: 'Please report this error with the output of --json.' },
 } as const satisfies Record<string, ErrorKind>;
 
-/** The codes an error can have. */
+/** The code of an error. */
 export type ErrorCode = keyof typeof kinds;
 
-/** Every code, for those who list them. */
+/** Every code, in the table's order. */
 export const ERROR_CODES: readonly ErrorCode[] = Object.keys(kinds).filter(isErrorCode);
 
-/** Looks a code up; an unknown one (from a newer release) counts as INTERNAL. */
+/** Returns what a code means. An unknown code (from another release) counts as INTERNAL. */
 export function errorKind(code: string): ErrorKind {
   return Object.hasOwn(kinds, code) ? kinds[code as ErrorCode] : kinds.INTERNAL;
 }
 
-/** True where `code` is one of ours. */
+/** True if `code` is in the table. */
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(kinds, code);
 }
 
-/** The one error class: a code, a sentence for the researcher, and what to do next. Never carries a secret. */
+/** The only error class: a code, a sentence for the researcher, and a remedy. It never contains a secret. */
 export class SleapRtcError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string;
 
   /**
    * @param code one of the table's codes
-   * @param message one sentence, in the researcher's words, without the remedy
-   * @param options `cause` for logs; `remedy` where a better one than the table's is known
+   * @param message one sentence in the researcher's words, without the remedy
+   * @param options `cause` is for logs; `remedy` replaces the table's remedy
    */
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; remedy?: string } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -269,7 +284,7 @@ export class SleapRtcError extends Error {
   }
 }
 
-/** Turns anything thrown into a SleapRtcError; what is not ours becomes INTERNAL with its message kept. */
+/** Returns the error itself if it is a SleapRtcError, else one with the code INTERNAL and the same message. */
 export function toSleapRtcError(error: unknown): SleapRtcError {
   if (error instanceof SleapRtcError) return error;
   const message = error instanceof Error ? error.message : String(error);

@@ -48,7 +48,7 @@ describe('the other commands', function () {
     const { token } = await json('rooms', 'create', ROOM, '--server', server.url);
     home.env.SLEAP_RTC_CONFIG_DIR = home.path('second');
     const { stdout } = await ok('rooms', 'join', `${server.url}/#room=${ROOM}&token=${token}`);
-    assert.match(stdout, /no key: you can look at the room, but run no job/);
+    assert.match(stdout, /no key: you can see the room, but you cannot run jobs/);
   });
 
   it('an invite that does not open the room is not remembered', async () => {
@@ -85,12 +85,12 @@ describe('the other commands', function () {
 
   it('warns that --token can be seen by others', async () => {
     const { stderr } = await ok('rooms', 'show', '--server', server.url, '--room', ROOM, '--token', TOKEN);
-    assert.match(stderr, /--token can be seen by others/);
+    assert.match(stderr, /others on this machine can see --token/);
   });
 
   it('lists workers with GPU, memory, status and tags', async () => {
     await ok('rooms', 'create', ROOM, '--server', server.url);
-    assert.match((await ok('workers', 'list')).stdout, /No such worker/);
+    assert.match((await ok('workers', 'list')).stdout, /There is no such worker/);
     const worker = await FakeWorker.join(server);
     try {
       assert.match((await ok('workers', 'list')).stdout, /gpu-1 +available +Test +16000 +– +cuda/);
@@ -184,7 +184,7 @@ describe('the other commands', function () {
       const { port } = other.address() as { port: number };
       const { exitCode, stderr } = await home.run('rooms', 'create', '--server', `http://127.0.0.1:${port}`);
       assert.equal(exitCode, 5);
-      assert.match(stderr, /does not speak as this release/);
+      assert.match(stderr, /is not one of this release/);
     } finally {
       other.close();
       other.closeAllConnections();

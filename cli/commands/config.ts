@@ -5,7 +5,7 @@ import type { Setting } from '../lib/settings/settings.ts';
 
 /** `sleap-rtc config` */
 export default class Config extends BaseCommand<typeof Config> {
-  static override summary = 'Show each setting and where it came from. Tokens and keys are not shown.';
+  static override summary = 'Show each setting and its source. Tokens and keys are not shown.';
 
   async run(): Promise<object> {
     const { server, room, token, key } = await this.settings();

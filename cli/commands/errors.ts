@@ -4,7 +4,7 @@ import { table } from '../lib/output/table.ts';
 
 /** `sleap-rtc errors` */
 export default class ErrorTable extends BaseCommand<typeof ErrorTable> {
-  static override summary = 'List every error code with the exit code of a command that ends with it, and the remedy.';
+  static override summary = 'List every error code with its exit code and its remedy.';
   static override baseFlags = {};
 
   async run(): Promise<object> {

@@ -23,7 +23,7 @@ import Train from './train.ts';
 import WorkersDrain from './workers/drain.ts';
 import WorkersList from './workers/list.ts';
 
-/** Every command by its oclif id. Modules that take long to load are imported inside the commands that use them. */
+/** Every command by its oclif id. Commands import modules that load slowly only when they run. */
 export const COMMANDS: Record<string, Command.Class> = {
   config: Config,
   errors: ErrorTable,

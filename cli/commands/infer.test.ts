@@ -122,8 +122,8 @@ describe('sleap-rtc infer', function () {
     kept(spec.job_id);
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
-    assert.match(stderr, /latest-centroid alone finds where the animals are/);
-    assert.match(stderr, /Fetching the predictions from the room’s storage/);
+    assert.match(stderr, /latest-centroid finds only the positions of the animals/);
+    assert.match(stderr, /Downloading the predictions from the room’s storage/);
     assert.equal(await readFile(home.path('preds/clip.mp4.predictions.slp'), 'utf8'), 'predictions');
     assert.deepEqual(await readdir(home.path('preds')), ['clip.mp4.predictions.slp']);
   });
@@ -146,8 +146,8 @@ describe('sleap-rtc infer', function () {
   });
 
   for (const [has, says] of [
-    [true, /gpu-1 has the model at hand/],
-    [false, /No worker has the model at hand/],
+    [true, /gpu-1 has the model on its disk/],
+    [false, /No worker has the model on its disk/],
   ] as const) {
     it(`tells that the worker ${has ? 'has the model' : 'will fetch the model'}`, async () => {
       const worker = await FakeWorker.join(server);

@@ -4,7 +4,7 @@ import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib
 
 /** `sleap-rtc infer INPUT` */
 export default class Infer extends BaseCommand<typeof Infer> {
-  static override summary = 'Predict on a video or labels with models of the room, and bring the predictions back.';
+  static override summary = 'Predict on a video or labels with models of the room, and download the predictions.';
   static override examples = [
     '<%= config.bin %> infer clip.mp4 --model latest-single_instance --output predictions/',
     '<%= config.bin %> infer clip.mp4 -m latest-centroid -m latest-centered_instance --frames 0-499 --tracking',
@@ -19,16 +19,16 @@ export default class Infer extends BaseCommand<typeof Infer> {
       multiple: true,
       multipleNonGreedy: true,
       helpValue: 'MODEL',
-      description: 'id or alias; twice for a top-down pair',
+      description: 'id or alias of a model; give it twice for a top-down pair',
     }),
     output: Flags.string({
       char: 'o',
       default: 'predictions',
       helpValue: 'FOLDER',
-      description: 'where the predictions go',
+      description: 'folder for the predictions',
     }),
-    frames: Flags.string({ helpValue: '0-49', description: 'frames to predict on; without it, all' }),
-    tracking: Flags.boolean({ description: 'also tell which animal is which from frame to frame' }),
+    frames: Flags.string({ helpValue: '0-49', description: 'frames to predict on [default: all]' }),
+    tracking: Flags.boolean({ description: 'also track each animal from frame to frame' }),
     ...requirementFlags,
     ...runFlags,
   };

@@ -86,8 +86,11 @@ describe('sleap-rtc train, left and come back to', function () {
     await lost.receive(spec, home.path('worker-lost'));
     const left = await running;
     assert.equal(left.exitCode, 0);
-    assert.match(left.stderr, /stays on the worker \(--no-stage\): if that is lost, the job waits for this computer/);
-    assert.match(left.stdout, /if that is lost, the job waits for the researcher’s computer/);
+    assert.match(
+      left.stderr,
+      /stays on the worker \(--no-stage\): if the worker is lost, the job waits for this computer/,
+    );
+    assert.match(left.stdout, /if the worker is lost, the job waits for the researcher’s computer/);
     await lost.epochs(spec.job_id, 'single', 1, 2);
     const attached = home.start('jobs', 'attach', spec.job_id);
     await home.says(attached, /Training/);

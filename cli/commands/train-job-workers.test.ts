@@ -68,7 +68,7 @@ describe('sleap-rtc train, by who is in the room', function () {
     await desk.joined();
     const { exitCode, stderr } = await desk.train('--wait', '0.02', '--min-gpu-memory', '80000');
     assert.equal(exitCode, 6);
-    assert.match(stderr, /None of the 1 worker in the room lab-mice has what the job asks for/);
+    assert.match(stderr, /None of the 1 worker in the room lab-mice has what the job requires/);
     const other = await desk.train('--wait', '0.02', '--worker', 'gpu-9');
     assert.match(other.stderr, /The worker gpu-9 is not in the room/);
   });

@@ -186,14 +186,14 @@ describe('sleap-rtc train, with a server and a worker', function () {
     server.storageAway = true;
     const worker = await desk.joined();
     const running = desk.train();
-    await home.says(running, /The S3 storage cannot be reached. Waiting for it to come back; nothing is lost/);
+    await home.says(running, /The S3 storage cannot be reached. Waiting until it is available again; nothing is lost/);
     assert.equal(server.jobs.size, 0);
     server.storageAway = false;
     const spec = await desk.untilPublished(worker);
     server.storageAway = true;
     server.update(spec.job_id, { phase: 'done' });
-    await home.says(running, /Fetching the model from the room’s storage/);
-    await home.says(running, /Back again.*Waiting for it to come back; nothing is lost/s);
+    await home.says(running, /Downloading the model from the room’s storage/);
+    await home.says(running, /Back again.*Waiting until it is available again; nothing is lost/s);
     server.storageAway = false;
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
@@ -208,7 +208,10 @@ describe('sleap-rtc train, with a server and a worker', function () {
     await worker.epochs(spec.job_id, 'single', 1, 2);
     await home.says(running, /epoch 1\/2/);
     await server.down();
-    await home.says(running, /Connecting again; the job is not lost|Waiting for it to come back; nothing is lost/);
+    await home.says(
+      running,
+      /Connecting again; the job is not lost|Waiting until it is available again; nothing is lost/,
+    );
     await server.up();
     await home.says(running, /Back again/);
     await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('worker', 'models'));

@@ -55,7 +55,7 @@ describe('sleap-rtc train, with input that is bad', () => {
 
   it('a package that is no package', async () => {
     await writeFile(home.path('a.training_job.zip'), 'hello');
-    await refused(['a.training_job.zip'], 2, 'PACKAGE_INVALID', /not a whole zip/);
+    await refused(['a.training_job.zip'], 2, 'PACKAGE_INVALID', /not a complete zip/);
   });
 
   it('a package and a config', async () => {

@@ -4,10 +4,10 @@ import { requirementFlags, requirementsOf, runFlags, runOptionsOf } from '../lib
 
 /** `sleap-rtc train LABELS` */
 export default class Train extends BaseCommand<typeof Train> {
-  static override summary = 'Train models on a GPU of the room, and bring them back.';
+  static override summary = 'Train models on a worker of the room, and download them.';
   static override description = [
-    'Checks labels and configs, sends them straight to a worker over WebRTC, shows progress, and puts each finished model into its own folder below --output. The model is published to the room as well.',
-    'Ctrl-C asks whether to detach, to cancel or to go on. Without a terminal it cancels while the data is not across, and detaches afterwards (see --on-interrupt).',
+    'Checks labels and configs, sends them directly to a worker over WebRTC, shows progress, and puts each finished model into its own folder below --output. Each model is also published to the room.',
+    'Ctrl-C asks whether to detach, to cancel or to continue. Without a terminal, it cancels the job until the worker has the data, and detaches after that (see --on-interrupt).',
   ].join('\n\n');
   static override examples = [
     '<%= config.bin %> train labels.pkg.slp --config single_instance.yaml',
@@ -26,30 +26,30 @@ export default class Train extends BaseCommand<typeof Train> {
       multiple: true,
       multipleNonGreedy: true,
       helpValue: 'FILE',
-      description: 'sleap-nn config (.yaml); several for several models',
+      description: 'sleap-nn config (.yaml); give one for each model',
     }),
     'val-labels': Flags.string({
       multiple: true,
       multipleNonGreedy: true,
       helpValue: 'FILE',
-      description: 'labels to validate on',
+      description: 'labels for validation [default: those that the config names]',
     }),
     output: Flags.string({
       char: 'o',
       default: 'models',
       helpValue: 'FOLDER',
-      description: 'where the model folders go',
+      description: 'folder for the model folders',
     }),
     alias: Flags.string({
       helpValue: 'NAME',
-      description: 'name for the model in the room; with several models, NAME-<model type>',
+      description: 'alias of the model in the room; with several models, each gets NAME-<model type>',
     }),
-    notes: Flags.string({ default: '', helpValue: 'TEXT', description: 'remark kept with the model' }),
+    notes: Flags.string({ default: '', helpValue: 'TEXT', description: 'text that is saved with the model' }),
     'model-tag': Flags.string({
       multiple: true,
       multipleNonGreedy: true,
       helpValue: 'TAG',
-      description: 'label kept with the model',
+      description: 'tag that is saved with the model',
     }),
     again: Flags.boolean({ description: 'train once more what the room has already a model of' }),
     ...requirementFlags,

@@ -60,7 +60,7 @@ describe('inference with a shared model, on real parts', function () {
     const { exitCode, stdout, stderr } = await infer(clip);
     assert.equal(exitCode, 0, stderr + stdout);
     for (const shown of [
-      /No worker has the model at hand/,
+      /No worker has the model on its disk/,
       /Worker worker-2 has the job/,
       /Sent 1\.03 MB in .*B\/s/,
       /20\/20 frames +[\d.]+ frames\/s/,
@@ -92,7 +92,7 @@ describe('inference with a shared model, on real parts', function () {
 
     const { exitCode, stdout, stderr } = await infer(clip);
     assert.equal(exitCode, 0, stderr + stdout);
-    assert.match(stderr, /worker-2 has the model at hand/);
+    assert.match(stderr, /worker-2 has the model on its disk/);
     assert.equal(await fetched(), 1, 'fetched once');
     assert.deepEqual(await readdir(preds()), ['flies.mp4.predictions-2.slp', 'flies.mp4.predictions.slp']);
   });

@@ -59,7 +59,7 @@ describe('two workers side by side', function () {
       '0.05',
     ]);
     assert.equal(ended.exitCode, 6, ended.stderr);
-    assert.match(ended.stderr, /None of the 2 workers .* has what the job asks for/);
+    assert.match(ended.stderr, /None of the 2 workers .* has what the job requires/);
   });
 
   it('share the jobs of a room, and never run two in one slot', async () => {

@@ -4,13 +4,14 @@ import { onInterruptFlag } from '../../lib/submit/job-flags.ts';
 
 /** `sleap-rtc jobs attach ID` */
 export default class JobsAttach extends BaseCommand<typeof JobsAttach> {
-  static override summary = 'Follow a job again, serving its data if that is still needed, and bring its results here.';
+  static override summary =
+    'Follow a submitted job until it ends, send its data if a worker needs it, and download its results.';
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
   static override flags = {
     output: Flags.string({
       char: 'o',
       helpValue: 'FOLDER',
-      description: 'where the results go [default: as `train` or `infer` was told]',
+      description: 'folder for the results [default: as given to `train` or `infer`]',
     }),
     'on-interrupt': onInterruptFlag,
   };

@@ -4,13 +4,13 @@ import { getResults } from '../../lib/results/get-results.ts';
 
 /** `sleap-rtc jobs get ID` */
 export default class JobsGet extends BaseCommand<typeof JobsGet> {
-  static override summary = "Fetch what a job has made from the room's storage: models or predictions.";
+  static override summary = "Download a job's models or predictions from the room's storage.";
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
   static override flags = {
     output: Flags.string({
       char: 'o',
       helpValue: 'FOLDER',
-      description: 'where it goes [default: models or predictions]',
+      description: 'folder for the results [default: models or predictions]',
     }),
   };
 

@@ -3,7 +3,7 @@ import { BaseCommand } from '../../base-command.ts';
 
 /** `sleap-rtc jobs log ID` */
 export default class JobsLog extends BaseCommand<typeof JobsLog> {
-  static override summary = 'Print what sleap-nn wrote while a job ran, from its end (1 MiB a run).';
+  static override summary = 'Print the output of sleap-nn for a job: the last 1 MiB of each run.';
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
 
   async run(): Promise<object> {

@@ -7,7 +7,7 @@ import { when } from '../../lib/output/words.ts';
 
 /** `sleap-rtc jobs show ID` */
 export default class JobsShow extends BaseCommand<typeof JobsShow> {
-  static override summary = 'Show how a job stands, or how it ended.';
+  static override summary = 'Show the state of a job, or its end.';
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
 
   async run(): Promise<object> {

@@ -14,18 +14,18 @@ import { checkOutputFolder, placeFolder } from '../../lib/results/place-folder.t
 
 /** `sleap-rtc models download REF` */
 export default class ModelsDownload extends BaseCommand<typeof ModelsDownload> {
-  static override summary = "Fetch a model's folder from the room's storage.";
+  static override summary = "Download a model's folder from the room's storage.";
   static override description =
-    'Every file is checked against its SHA-256. A download that was broken off goes on where it was.';
+    'Every file is checked against its SHA-256. An interrupted download continues where it stopped.';
   static override args = {
-    model: Args.string({ required: true, description: 'id, alias, or the beginning of an id' }),
+    model: Args.string({ required: true, description: 'id of a model, its beginning, or an alias' }),
   };
   static override flags = {
     output: Flags.string({
       char: 'o',
       default: 'models',
       helpValue: 'FOLDER',
-      description: 'where the model folder goes',
+      description: 'folder for the model folder',
     }),
   };
 

@@ -9,7 +9,7 @@ import { bytes, duration, loss, when } from '../../lib/output/words.ts';
 export default class ModelsShow extends BaseCommand<typeof ModelsShow> {
   static override summary = 'Show one model of the room.';
   static override args = {
-    model: Args.string({ required: true, description: 'id, alias, or the beginning of an id' }),
+    model: Args.string({ required: true, description: 'id of a model, its beginning, or an alias' }),
   };
 
   async run(): Promise<object> {

@@ -8,7 +8,7 @@ import { parseInvite } from '../../lib/settings/invite.ts';
 
 /** `sleap-rtc rooms join INVITE` */
 export default class RoomsJoin extends BaseCommand<typeof RoomsJoin> {
-  static override summary = 'Join a room by its invite; it becomes the current room of this machine.';
+  static override summary = 'Join a room with its invite. It becomes the current room of this machine.';
   static override examples = [
     "<%= config.bin %> rooms join 'https://sleap-rtc.example.org/#room=lab-mice&token=…&key=…'",
   ];
@@ -21,9 +21,9 @@ export default class RoomsJoin extends BaseCommand<typeof RoomsJoin> {
     const invite = parseInvite(this.args.invite);
     const room = await new RoomApi(invite, new SignIn(invite.server, this.folder)).room();
     await rememberRoom(this.folder, invite);
-    this.log(`Joined ${room.room_id} on ${invite.server}: ${count(room.workers, 'worker')} there.`);
+    this.log(`Joined ${room.room_id} on ${invite.server}: it has ${count(room.workers, 'worker')}.`);
     if ((await readConfigFile(this.folder)).keys[roomAt(invite.server, invite.room)] === undefined) {
-      this.log('The invite has no key: you can look at the room, but run no job in it from here.');
+      this.log('The invite has no key: you can see the room, but you cannot run jobs in it.');
     }
     return { ...room, server: invite.server };
   }

@@ -4,7 +4,7 @@ import { when } from '../../lib/output/words.ts';
 
 /** `sleap-rtc rooms show` */
 export default class RoomsShow extends BaseCommand<typeof RoomsShow> {
-  static override summary = 'Show the current room: how long it is open, and who is there.';
+  static override summary = 'Show the current room: how long it is open, and how many workers and peers are connected.';
 
   async run(): Promise<object> {
     const api = await this.roomApi();

@@ -4,13 +4,16 @@ import { BaseCommand } from '../../base-command.ts';
 
 /** `sleap-rtc workers drain NAME` */
 export default class WorkersDrain extends BaseCommand<typeof WorkersDrain> {
-  static override summary = 'Have a worker finish its job and take no other, so that its machine can be serviced.';
+  static override summary =
+    'Let a worker finish its job and take no other one, e.g. before maintenance of its machine.';
   static override args = {
-    name: Args.string({ required: true, description: "the worker's name, as `workers list` has it" }),
+    name: Args.string({ required: true, description: "the worker's name; see `workers list`" }),
   };
   static override flags = {
-    exit: Flags.boolean({ description: "end the worker's process when its job is done; else it stays, drained" }),
-    undo: Flags.boolean({ description: 'have it take jobs again', exclusive: ['exit'] }),
+    exit: Flags.boolean({
+      description: "end the worker's process after its job; without it, the worker stays in the room, drained",
+    }),
+    undo: Flags.boolean({ description: 'let the worker take jobs again', exclusive: ['exit'] }),
   };
 
   async run(): Promise<object> {

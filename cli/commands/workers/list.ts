@@ -7,7 +7,7 @@ import { requirementFlags, requirementsOf } from '../../lib/submit/job-flags.ts'
 
 /** `sleap-rtc workers list` */
 export default class WorkersList extends BaseCommand<typeof WorkersList> {
-  static override summary = 'List the workers of the room: GPU, memory, status, models at hand.';
+  static override summary = 'List the workers of the room with GPU, memory, status and the models on their disks.';
   static override flags = requirementFlags;
 
   async run(): Promise<object> {
@@ -21,7 +21,7 @@ export default class WorkersList extends BaseCommand<typeof WorkersList> {
       const workers = peers.map(({ peer_id, metadata: { tags, properties }, connected_at }) => {
         return { name: peer_id, tags, connected_at, ...properties };
       });
-      if (workers.length === 0) this.log(`No such worker is in the room ${api.connection.room}.`);
+      if (workers.length === 0) this.log(`There is no such worker in the room ${api.connection.room}.`);
       else {
         const row = (worker: Record<string, unknown>): unknown[] => [
           worker.name,

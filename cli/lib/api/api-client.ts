@@ -20,7 +20,7 @@ import type { SignIn } from './sign-in.ts';
 
 type RoomRequest<T> = Pick<ApiRequest<T>, 'method' | 'reply' | 'repeatable' | 'body' | 'extraMs' | 'signal'>;
 
-/** Makes a room. Not repeated when the answer is lost: a second room would be left over. */
+/** Creates a room. The request is not repeated if the answer is lost, since it would create a second room. */
 export function createRoom(server: string, signIn: SignIn, roomId?: string): Promise<CreateRoomReply> {
   return authorized(signIn, {
     method: 'POST',
@@ -41,7 +41,7 @@ export class RoomApi {
     this.signIn = signIn;
   }
 
-  /** The room itself; also the way to try a token. */
+  /** Returns the room. @throws SleapRtcError TOKEN_REFUSED if the token is wrong */
   room(): Promise<RoomReply> {
     return this.#call('', { method: 'GET', reply: RoomReply, repeatable: true });
   }
@@ -55,12 +55,12 @@ export class RoomApi {
     return this.#call('/manifest', { method: 'GET', reply: Manifest, repeatable: true });
   }
 
-  /** A model's files with short-lived URLs. */
+  /** Returns a model's files with short-lived URLs. */
   modelFiles(modelId: string): Promise<ModelFilesReply> {
     return this.#call(`/models/${modelId}/files`, { method: 'GET', reply: ModelFilesReply, repeatable: true });
   }
 
-  /** Submits a job. The job id makes it safe to repeat: the same job is answered. */
+  /** Submits a job. The request may be repeated: the job id identifies the job. */
   submitJob(spec: JobSpec, signal?: AbortSignal): Promise<JobReply> {
     return this.#call('/jobs', { method: 'POST', reply: JobReply, body: spec, repeatable: true, signal });
   }
@@ -69,7 +69,7 @@ export class RoomApi {
     return this.#call('/jobs', { method: 'GET', reply: JobListReply, repeatable: true });
   }
 
-  /** @param waitMs how long the server may hold the answer back until the job ends */
+  /** @param options `waitMs`: the server holds the answer back until the job ends, but not longer than this */
   job(jobId: string, options: { waitMs?: number; signal?: AbortSignal } = {}): Promise<JobReply> {
     const { waitMs, signal } = options;
     const query = waitMs === undefined ? '' : `?wait_ms=${waitMs}`;
@@ -82,17 +82,17 @@ export class RoomApi {
     });
   }
 
-  /** What sleap-nn wrote; there once the job has ended. */
+  /** Returns the output of sleap-nn. It is available after the job has ended. */
   jobLog(jobId: string): Promise<JobLogReply> {
     return this.#call(`/jobs/${jobId}/log`, { method: 'GET', reply: JobLogReply, repeatable: true });
   }
 
-  /** The losses of a training job's runs, from their beginning. */
+  /** Returns the losses of a training job's runs from their first epoch. */
   curve(jobId: string): Promise<CurveReply> {
     return this.#call(`/jobs/${jobId}/curve`, { method: 'GET', reply: CurveReply, repeatable: true });
   }
 
-  /** What an inference job has predicted, with short-lived URLs. */
+  /** Returns the files of an inference job's predictions with short-lived URLs. */
   jobResults(jobId: string): Promise<ResultFilesReply> {
     return this.#call(`/jobs/${jobId}/results`, { method: 'GET', reply: ResultFilesReply, repeatable: true });
   }
@@ -112,7 +112,7 @@ export class RoomApi {
   }
 }
 
-/** Adds the identity; signs in once more where the server no longer knows it (its user pool may have been emptied). */
+/** Adds the identity. Signs in again if the server does not know it any more (its user pool may have been emptied). */
 async function authorized<T>(signIn: SignIn, request: ApiRequest<T> & { reply: ZodType<T> }): Promise<T> {
   const attempt = async (): Promise<T> =>
     callApi({ ...request, headers: { ...request.headers, authorization: `Bearer ${await signIn.idToken()}` } });

@@ -2,9 +2,9 @@ import type { ZodType } from 'zod';
 import { ErrorReply } from '../../../protocol/api.ts';
 import { isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
 
-/** Longest that an ordinary request may take: it is a few kilobytes and a Temporal or S3 call. */
+/** Timeout of an ordinary request, in ms: it has a few kilobytes and causes one call to Temporal or S3. */
 const REQUEST_TIMEOUT_MS = 20_000;
-/** Times that a request which may be repeated is tried in all: with the pauses below, about 2 s, enough for a proxy's hiccup. */
+/** Attempts for a repeatable request. With the pauses they take about 2 s, which bridges a short failure of a proxy. */
 const TRIES = 4;
 const FIRST_PAUSE_MS = 250;
 
@@ -15,9 +15,9 @@ export interface ApiRequest<T> {
   reply: ZodType<T>;
   headers?: Record<string, string>;
   body?: unknown;
-  /** True where doing it twice is the same as once; then it is tried again when the answer is lost. */
+  /** True if sending the request twice has the same effect as once. Then it is sent again if the answer is lost. */
   repeatable: boolean;
-  /** How long the server may take by agreement, on top of the ordinary limit, in ms. */
+  /** Time that the server may hold back the answer, in ms; it is added to the ordinary timeout. */
   extraMs?: number | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -35,7 +35,7 @@ export async function callApi<T>(request: ApiRequest<T>): Promise<T> {
   }
 }
 
-/** Waits; ends at once with the signal's reason when that is aborted. */
+/** Waits. @throws the signal's reason as soon as the signal is aborted */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   const { setTimeout: sleep } = await import('node:timers/promises');
   try {
@@ -88,17 +88,13 @@ function refusal(response: Response, body: unknown, url: string): SleapRtcError 
 }
 
 function notOurServer(url: string, cause?: unknown): SleapRtcError {
-  return new SleapRtcError(
-    'SERVER_ERROR',
-    `What answers at ${origin(url)} does not speak as this release of SLEAP-RTC does.`,
-    {
-      cause,
-      remedy: 'Check --server (or SLEAP_RTC_SERVER), and that server and CLI are of one release.',
-    },
-  );
+  return new SleapRtcError('SERVER_ERROR', `The answer from ${origin(url)} is not one of this release of SLEAP-RTC.`, {
+    cause,
+    remedy: 'Check --server (or SLEAP_RTC_SERVER), and check that server and CLI have the same release.',
+  });
 }
 
-/** Why a `fetch` got no answer, in words. */
+/** Says why a `fetch` got no answer. */
 export function networkReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'it took too long';
@@ -109,7 +105,7 @@ export function networkReason(error: unknown): string {
       return 'connection refused';
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return 'its name is not known to the network';
+      return 'its name cannot be resolved';
     case 'ECONNRESET':
     case 'UND_ERR_SOCKET':
       return 'the connection was cut';

@@ -1,31 +1,31 @@
 import { EXIT, SleapRtcError } from '../../../protocol/errors.ts';
 import { pause } from './http.ts';
 
-/** Pause between polls while the server, or what is behind it, is away. */
-const AWAY_PAUSE_MS = 2_000;
-/** For so long a server that is away is waited for; a deployment or a reboot takes minutes. */
-const AWAY_LIMIT_MS = 30 * 60_000;
+/** Pause between attempts while the server, Temporal or S3 is unavailable, in ms. */
+const PAUSE_MS = 2_000;
+/** Longest wait for an unavailable server, in ms. A deployment or a reboot takes minutes. */
+const TIMEOUT_MS = 30 * 60_000;
 
-/** Who is told of what is away, and for how long they wait. */
+/** How to wait for what is unavailable. */
 export interface RetryWhileUnavailableOptions {
-  /** What is away, as a sentence; undefined when it is back. */
+  /** Called with a sentence about what is unavailable, and with undefined when it is available again. */
   onTrouble: (sentence: string | undefined) => void;
   signal: AbortSignal;
 }
 
-/** Who shows the researcher what is away. */
+/** Shows the researcher what is unavailable. */
 interface Reporter {
   trouble: (source: 'api', sentence: string | undefined) => void;
 }
 
-/** The patience of a command whose researcher sees what is away. */
+/** The options of a command that shows the researcher what is unavailable. */
 export function retryOptions(progress: Reporter, signal: AbortSignal): RetryWhileUnavailableOptions {
   return { onTrouble: (sentence) => progress.trouble('api', sentence), signal };
 }
 
 /**
- * Does something that may be repeated, for as long as only infrastructure stands in the way.
- * @throws SleapRtcError the first error that waiting cannot cure, or the last one after half an hour
+ * Repeats an action while it fails because infrastructure is unavailable.
+ * @throws SleapRtcError any other error at once, or the last one after half an hour
  */
 export async function retryWhileUnavailable<T>(
   action: () => Promise<T>,
@@ -40,10 +40,10 @@ export async function retryWhileUnavailable<T>(
     } catch (thrown) {
       signal.throwIfAborted();
       since ??= Date.now();
-      const away = thrown instanceof SleapRtcError && thrown.exitCode === EXIT.unreachable;
-      if (!away || Date.now() - since > AWAY_LIMIT_MS) throw thrown;
-      onTrouble(`${thrown.message} Waiting for it to come back; nothing is lost.`);
-      await pause(AWAY_PAUSE_MS, signal);
+      const isUnavailable = thrown instanceof SleapRtcError && thrown.exitCode === EXIT.unreachable;
+      if (!isUnavailable || Date.now() - since > TIMEOUT_MS) throw thrown;
+      onTrouble(`${thrown.message} Waiting until it is available again; nothing is lost.`);
+      await pause(PAUSE_MS, signal);
     }
   }
 }

@@ -4,12 +4,12 @@ import { SignInReply } from '../../../protocol/api.ts';
 import { readPrivateJson, writePrivateJson } from '../settings/private-file.ts';
 import { callApi } from './http.ts';
 
-/** A token this near its end is not used any more: a request made with it may arrive too late. */
+/** A token that expires within this time is not used, since a request with it may arrive too late. */
 const MARGIN_MS = 60_000;
 
 const SignInFile = z.record(z.string(), SignInReply);
 
-/** Signs in, anonymously, and keeps the identity of each server in a file until it expires. */
+/** Signs in anonymously, and saves the identity for each server in a file until it expires. */
 export class SignIn {
   readonly #server: string;
   readonly #path: string;
@@ -22,12 +22,12 @@ export class SignIn {
     this.#path = join(folder, 'sign-in.json');
   }
 
-  /** A valid identity token. @throws SleapRtcError SERVER_UNREACHABLE and others of the API */
+  /** Returns a valid identity token. @throws SleapRtcError SERVER_UNREACHABLE and other errors of the API */
   async idToken(): Promise<string> {
     return (await this.identity()).id_token;
   }
 
-  /** Who we are to the server. Several callers at once sign in once. */
+  /** Returns this user's identity. Callers at the same time share one sign-in. */
   async identity(): Promise<SignInReply> {
     this.#current ??= (await this.#fromFile())[this.#server];
     if (this.#current !== undefined && fresh(this.#current)) return this.#current;
@@ -37,7 +37,7 @@ export class SignIn {
     return this.#pending;
   }
 
-  /** Drops an identity that the server refused, so that the next call signs in anew. */
+  /** Removes an identity that the server refused, so that the next call signs in again. */
   async forget(): Promise<void> {
     this.#current = undefined;
     const { [this.#server]: _refused, ...others } = await this.#fromFile();
@@ -57,7 +57,7 @@ export class SignIn {
     return reply;
   }
 
-  /** The file is a cache: a damaged one counts as empty. */
+  /** Reads the file. It is a cache, so a damaged file counts as empty. */
   async #fromFile(): Promise<z.infer<typeof SignInFile>> {
     const stored = SignInFile.safeParse(await readPrivateJson(this.#path).catch(() => undefined));
     return stored.success ? stored.data : {};

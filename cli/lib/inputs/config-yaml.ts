@@ -5,11 +5,11 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type ModelType, readTrainingConfig, type TrainingConfig } from '../../../protocol/sleap-config.ts';
 import { fileSize } from './labels-file.ts';
 
-/** Largest config in bytes; sleap-nn's have a few kilobytes. */
+/** Largest config, in bytes. Those of sleap-nn have a few kilobytes. */
 const MAX_CONFIG_BYTES = 2 ** 20;
 
-/** A config that was read and looks like one of sleap-nn's. */
-export interface ConfigFile {
+/** A config file that sleap-nn accepts, as far as this machine can tell. */
+export interface TrainingConfigFile {
   absolutePath: string;
   config: TrainingConfig;
   modelType: ModelType;
@@ -19,11 +19,14 @@ export interface ConfigFile {
  * Reads a sleap-nn training config.
  * @throws SleapRtcError FILE_NOT_FOUND, CONFIG_JSON_UNSUPPORTED, CONFIG_INVALID
  */
-export async function readConfig(path: string): Promise<ConfigFile> {
+export async function readTrainingConfigFile(path: string): Promise<TrainingConfigFile> {
   const name = basename(path);
   const size = await fileSize(path);
   if (name.toLowerCase().endsWith('.json')) {
-    throw new SleapRtcError('CONFIG_JSON_UNSUPPORTED', `${name} is a config in the JSON form of SLEAP 1.4 and older.`);
+    throw new SleapRtcError(
+      'CONFIG_JSON_UNSUPPORTED',
+      `${name} is a config in the JSON format of SLEAP 1.4 and older.`,
+    );
   }
   if (size > MAX_CONFIG_BYTES) throw new SleapRtcError('CONFIG_INVALID', `${name} is too large to be a config.`);
   const { config, modelType } = readTrainingConfig(parseYaml(await readFile(path, 'utf8'), name), name);
@@ -44,7 +47,7 @@ function parseYaml(text: string, name: string): unknown {
   try {
     return document.toJS() as unknown;
   } catch (cause) {
-    // Aliases that multiply without end are found only here.
-    throw new SleapRtcError('CONFIG_INVALID', `${name} is not a config that can be read.`, { cause });
+    // YAML aliases that expand without limit fail only here.
+    throw new SleapRtcError('CONFIG_INVALID', `${name} is not a readable config.`, { cause });
   }
 }

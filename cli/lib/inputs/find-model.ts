@@ -1,7 +1,7 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type Manifest, type ModelEntry, resolveModel } from '../../../protocol/manifest.ts';
 
-/** A model by id, alias or the unique beginning of its id. @throws SleapRtcError MODEL_NOT_FOUND */
+/** Finds a model by its id, an alias, or the unique beginning of its id. @throws SleapRtcError MODEL_NOT_FOUND */
 export function findModel(manifest: Manifest, reference: string): ModelEntry {
   const model = resolveModel(manifest, reference);
   if (model !== undefined) return model;

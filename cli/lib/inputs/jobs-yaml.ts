@@ -4,7 +4,7 @@ import { invalid } from './zip-entries.ts';
 
 const Paths = z.union([z.string(), z.array(z.string())]).nullish();
 
-/** `jobs.yaml` of SLEAP's *Export training job package*; only what says which config trains on which labels is read. */
+/** `jobs.yaml` of SLEAP's *Export training job package*. Only the fields that assign labels to configs are read. */
 const JobsYaml = z.looseObject({
   training: z
     .array(z.looseObject({ cfg: z.string(), train_labels: Paths, val_labels: Paths }))
@@ -16,17 +16,17 @@ const JobsYaml = z.looseObject({
     .transform((inference) => inference ?? []),
 });
 
-/** One training of a package: names of its files. */
+/** The names of one training's files in a package. */
 export interface PackagedTraining {
   config: string;
   trainLabels: string[];
   valLabels: string[];
 }
 
-/** What a package asks for. */
+/** The jobs that a package requests. */
 export interface PackagedJobs {
   trainings: PackagedTraining[];
-  /** Number of predictions that it would also like made. */
+  /** Number of requested predictions. */
   inferences: number;
 }
 
@@ -40,8 +40,8 @@ export function readJobsYaml(text: string, name: string): PackagedJobs {
   }
   const parsed = JobsYaml.safeParse(value);
   if (!parsed.success) {
-    const where = parsed.error.issues[0]?.path.join('.') || 'the top';
-    throw invalid(name, `its jobs.yaml is not as SLEAP writes it (at ${where})`, parsed.error);
+    const where = parsed.error.issues[0]?.path.join('.') || 'its beginning';
+    throw invalid(name, `its jobs.yaml is not one that SLEAP writes (see ${where})`, parsed.error);
   }
   const { training, inference } = parsed.data;
   if (training.length === 0) throw invalid(name, 'its jobs.yaml names no training');

@@ -71,6 +71,6 @@ describe('labels check', () => {
     await chmod(secret, 0);
     // Root may read everything.
     if (process.getuid?.() !== 0)
-      await assert.rejects(checkLabels(secret), { code: 'FILE_NOT_FOUND', message: /may not be read/ });
+      await assert.rejects(checkLabels(secret), { code: 'FILE_NOT_FOUND', message: /cannot be read/ });
   });
 });

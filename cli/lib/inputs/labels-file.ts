@@ -5,14 +5,14 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 
 /** First bytes of an HDF5 superblock (HDF5 File Format Specification, section II.A). */
 const HDF5_SIGNATURE = Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]);
-/** A superblock may stand behind a block of the user's own: at 0, or at 512 and its doublings. Further than this none is made. */
+/** A superblock may follow a block of user data: it starts at 0, at 512 or at a doubling of that. No program writes it after this offset. */
 const LAST_SUPERBLOCK_OFFSET = 8192;
-/** Bytes of a superblock up to and with its end-of-file address, in any version. */
+/** Size of a superblock of any version up to and including its end-of-file address. */
 const SUPERBLOCK_BYTES = 64;
 
 /**
- * Checks, without reading it all, that a file is SLEAP labels that can be trained on elsewhere: HDF5, as long as it says of itself,
- * and with the images in it.
+ * Checks that a file is SLEAP labels that another machine can train on: HDF5, complete, and with embedded images. Does not read
+ * the whole file.
  * @returns its size in bytes
  * @throws SleapRtcError FILE_NOT_FOUND, LABELS_INVALID, LABELS_CORRUPT
  */
@@ -21,7 +21,7 @@ export async function checkTrainingLabels(path: string): Promise<number> {
   if (!path.toLowerCase().endsWith('.pkg.slp') && !(await holdsImages(path))) {
     throw new SleapRtcError(
       'LABELS_INVALID',
-      `${basename(path)} only points at its videos, and a worker has not got those.`,
+      `${basename(path)} refers to its videos, and a worker does not have those.`,
       {
         remedy:
           'Export the labels with their images: in SLEAP, Predict → Export Labels Package… (.pkg.slp), or Export training job package.',
@@ -52,7 +52,7 @@ export async function checkLabels(path: string): Promise<number> {
   return size;
 }
 
-/** A file's size in bytes. @throws SleapRtcError FILE_NOT_FOUND where there is none that can be read */
+/** Returns a file's size in bytes. @throws SleapRtcError FILE_NOT_FOUND if the file does not exist or cannot be read */
 export async function fileSize(path: string): Promise<number> {
   try {
     const found = await stat(path);
@@ -62,14 +62,14 @@ export async function fileSize(path: string): Promise<number> {
   } catch (error) {
     if (error instanceof SleapRtcError) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'EACCES' || code === 'EPERM' ? 'may not be read' : 'does not exist';
+    const why = code === 'EACCES' || code === 'EPERM' ? 'cannot be read: permission denied' : 'does not exist';
     throw new SleapRtcError('FILE_NOT_FOUND', `The file ${path} ${why}.`, { cause: error });
   }
 }
 
 interface Superblock {
   bytes: Buffer;
-  /** Where it stands in the file. */
+  /** Its position in the file. */
   offset: number;
 }
 
@@ -89,7 +89,7 @@ async function findSuperblock(path: string, size: number): Promise<Superblock | 
   }
 }
 
-/** How long the file must be at least, in bytes; undefined where the superblock makes no sense. */
+/** Returns the smallest size that the file can have, in bytes, or undefined if the superblock is damaged. */
 function promisedEnd({ bytes, offset }: Superblock): bigint | undefined {
   const version = bytes[8] ?? 255;
   if (version > 3) return undefined;
@@ -106,13 +106,13 @@ function promisedEnd({ bytes, offset }: Superblock): bigint | undefined {
   const base = address(0);
   const end = address(2);
   if (base === undefined || end === undefined || end === 0n) return undefined;
-  // As libhdf5 does: where the superblock is not where it says (a block was put before the file), everything moves with it.
+  // As in libhdf5: if a block was put in front of the file, all its addresses move by the block's size.
   return end + BigInt(offset) - base;
 }
 
 /**
- * Embedded images lie in datasets named `video0/video`, which the videos' JSON names in plain text. Labels without them are
- * small, so reading to the end is quick; labels with them name them early or are large anyway.
+ * Embedded images are datasets named `video0/video`, and the videos' JSON contains these names in plain text. Labels without
+ * images are small, so reading them to the end is quick.
  */
 async function holdsImages(path: string): Promise<boolean> {
   const name = /video\d+\/video/;

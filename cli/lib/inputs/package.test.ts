@@ -103,7 +103,7 @@ describe('training job package', () => {
 
   it('refuses what would fill the disk when unpacked', async () => {
     const bomb = { name: 'flies.pkg.slp', content: Buffer.alloc(80 * 2 ** 20) };
-    await refused([...GOOD.slice(1), bomb], { code: 'PACKAGE_INVALID', message: /out of all proportion/ });
+    await refused([...GOOD.slice(1), bomb], { code: 'PACKAGE_INVALID', message: /implausibly large/ });
     const config = { name: 'centroid.yaml', content: ' '.repeat(2 ** 21) };
     await refused([...GOOD.filter(({ name }) => name !== config.name), config], { message: /too large/ });
   });
@@ -134,7 +134,7 @@ describe('training job package', () => {
     await assert.rejects(openPackage(home.path('p.training_job.zip')), { code: 'PACKAGE_INVALID' });
     const path = await zip(GOOD);
     await truncate(path, 900);
-    await assert.rejects(openPackage(path), { code: 'PACKAGE_INVALID', message: /not a whole zip/ });
+    await assert.rejects(openPackage(path), { code: 'PACKAGE_INVALID', message: /not a complete zip/ });
   });
 
   it('refuses a package without a usable jobs.yaml, naming what is missing', async () => {
@@ -159,7 +159,7 @@ describe('training job package', () => {
     for (const cfg of ['../../etc/passwd', '/etc/passwd', 'centroid.yaml/../../x']) {
       const content = `training: [{cfg: ${cfg}, train_labels: flies.pkg.slp}]`;
       const members = [...GOOD.filter(({ name }) => name !== 'jobs.yaml'), { name: 'jobs.yaml', content }];
-      await refused(members, { code: 'PACKAGE_INVALID', message: /which is not in it/ });
+      await refused(members, { code: 'PACKAGE_INVALID', message: /which is not in the package/ });
     }
   });
 

@@ -12,13 +12,13 @@ import { fileSize } from './labels-file.ts';
 import { type TempFolder, tempFolder } from './temp-folder.ts';
 import { invalid, readZipEntries } from './zip-entries.ts';
 
-/** Largest config or `jobs.yaml`, in bytes; SLEAP's have a few kilobytes. */
+/** Largest config or `jobs.yaml`, in bytes. Those of SLEAP have a few kilobytes. */
 const MAX_YAML_BYTES = 2 ** 20;
 
 /** A training job package. The files that the job needs are unpacked. */
 export interface TrainingPackage {
   trainings: PackagedTraining[];
-  /** Predictions that it asks for and that `train` does not make. */
+  /** Number of requested predictions, which `train` does not make. */
   inferences: number;
   /** The path of an unpacked file. */
   path(entry: string): string;
@@ -27,7 +27,7 @@ export interface TrainingPackage {
 }
 
 /**
- * Opens a `*.training_job.zip`. Its scripts are neither unpacked nor run: they were written for the exporter's machine.
+ * Opens a `*.training_job.zip`. Its scripts are neither unpacked nor run, since they were written for the exporter's machine.
  * @throws SleapRtcError FILE_NOT_FOUND, PACKAGE_INVALID, PATH_UNSAFE, CONFIG_JSON_UNSUPPORTED, DISK_FULL
  */
 export async function openPackage(path: string): Promise<TrainingPackage> {
@@ -64,11 +64,11 @@ async function openZip(path: string, name: string): Promise<ZipFile> {
   try {
     return await openPromise(path, { lazyEntries: true, autoClose: false, decodeStrings: false });
   } catch (error) {
-    throw invalid(name, 'it is not a whole zip file', error);
+    throw invalid(name, 'it is not a complete zip file', error);
   }
 }
 
-/** Who unpacked a package and zipped its folder again put everything one folder deeper. */
+/** Removes a common top folder: a package that was unpacked and zipped again has one. */
 function withoutWrapper(entries: Map<string, Entry>): Map<string, Entry> {
   const [first] = entries.keys();
   const wrapper = first?.includes('/') ? `${first.split('/')[0]}/` : undefined;
@@ -88,13 +88,14 @@ function neededFiles(trainings: PackagedTraining[], entries: Map<string, Entry>,
     if (training.config.toLowerCase().endsWith('.json')) {
       throw new SleapRtcError(
         'CONFIG_JSON_UNSUPPORTED',
-        `${name} has configs in the JSON form of SLEAP 1.4 and older (${training.config}).`,
+        `${name} has configs in the JSON format of SLEAP 1.4 and older (${training.config}).`,
       );
     }
     if (training.trainLabels.length === 0) throw invalid(name, `its jobs.yaml names no labels for ${training.config}`);
     for (const file of [training.config, ...training.trainLabels, ...training.valLabels]) {
       const entry = entries.get(file);
-      if (entry === undefined) throw invalid(name, `its jobs.yaml names ${JSON.stringify(file)}, which is not in it`);
+      if (entry === undefined)
+        throw invalid(name, `its jobs.yaml names ${JSON.stringify(file)}, which is not in the package`);
       if (file === training.config && entry.uncompressedSize > MAX_YAML_BYTES)
         throw invalid(name, `${file} is too large`);
       needed.set(file, entry);
@@ -109,9 +110,9 @@ async function checkSpace(folder: string, entries: Entry[]): Promise<void> {
   if (wanted <= bavail * bsize) return;
   throw new SleapRtcError(
     'DISK_FULL',
-    `Unpacking takes ${bytes(wanted)}, and ${dirname(folder)} has ${bytes(bavail * bsize)} left.`,
+    `Unpacking needs ${bytes(wanted)}, and ${dirname(folder)} has ${bytes(bavail * bsize)} left.`,
     {
-      remedy: 'Free space there, or name another folder in TMPDIR.',
+      remedy: 'Free some space there, or set TMPDIR to another folder.',
     },
   );
 }
@@ -130,7 +131,7 @@ async function unpack(zip: ZipFile, entry: Entry, target: string, name: string):
   await readEntry(zip, entry, name, (source) => pipeline(source, createWriteStream(target, { flags: 'wx' })));
 }
 
-/** Reads an entry and checks its CRC, which yauzl leaves to its callers; yauzl itself holds the entry to its promised size. */
+/** Reads an entry and checks its CRC. yauzl checks only its size. */
 async function readEntry(
   zip: ZipFile,
   entry: Entry,
@@ -151,7 +152,7 @@ async function readEntry(
     await use(raw.pipe(check));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
-      throw new SleapRtcError('DISK_FULL', 'The disk filled up while the package was unpacked.', { cause: error });
+      throw new SleapRtcError('DISK_FULL', 'The disk is full: the package could not be unpacked.', { cause: error });
     }
     throw invalid(name, 'it is damaged', error);
   }

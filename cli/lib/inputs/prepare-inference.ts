@@ -4,11 +4,11 @@ import type { PreparedFiles } from './prepared-files.ts';
 import { checkVideo } from './video-file.ts';
 import { WireNames } from './wire-names.ts';
 
-/** What will be predicted on. */
+/** The input of an inference. */
 export interface PreparedInference extends PreparedFiles {
   /** The input's name on the wire. */
   input: string;
-  /** Where it lies here, absolute: the predictions will name it so. */
+  /** Its absolute path on this machine. The predictions will refer to it. */
   sourcePath: string;
 }
 

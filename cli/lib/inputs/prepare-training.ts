@@ -1,12 +1,12 @@
 import { basename, dirname, isAbsolute, resolve } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { ModelType, TrainingConfig } from '../../../protocol/sleap-config.ts';
-import { type ConfigFile, readConfig } from './config-yaml.ts';
+import { readTrainingConfigFile, type TrainingConfigFile } from './config-yaml.ts';
 import { checkTrainingLabels, fileSize } from './labels-file.ts';
 import type { PreparedFiles } from './prepared-files.ts';
 import { WireNames } from './wire-names.ts';
 
-/** One run of a training as it was asked for; file names are those of `files`. */
+/** One requested run of a training. Its file names are those of `files`. */
 export interface PreparedRun {
   name: string;
   config: string;
@@ -16,12 +16,12 @@ export interface PreparedRun {
   parsed: TrainingConfig;
 }
 
-/** A training whose files have all been looked at. */
+/** A training whose files have all been checked. */
 export interface PreparedTraining extends PreparedFiles {
   runs: PreparedRun[];
 }
 
-/** What `train` was given. */
+/** The files that were given to `train`. */
 export interface TrainingInputs {
   labels: string;
   configs: readonly string[];
@@ -29,8 +29,8 @@ export interface TrainingInputs {
 }
 
 /**
- * Checks everything that can be checked on this machine. Nothing is made or sent.
- * @throws SleapRtcError of exit code 2 with the sentence for the researcher
+ * Checks everything that can be checked on this machine, and sends nothing.
+ * @throws SleapRtcError of exit code 2
  */
 export async function prepareTraining(inputs: TrainingInputs): Promise<PreparedTraining> {
   return inputs.labels.toLowerCase().endsWith('.zip') ? fromPackage(inputs) : fromLabels(inputs);
@@ -39,14 +39,14 @@ export async function prepareTraining(inputs: TrainingInputs): Promise<PreparedT
 async function fromLabels({ labels, configs, valLabels }: TrainingInputs): Promise<PreparedTraining> {
   await checkTrainingLabels(labels);
   if (configs.length === 0) {
-    throw new SleapRtcError('USAGE', `Training on ${basename(labels)} takes a config.`, {
-      remedy: 'Give --config FILE.yaml, or a *.training_job.zip, which brings its own.',
+    throw new SleapRtcError('USAGE', `Training on ${basename(labels)} needs a config.`, {
+      remedy: 'Give --config FILE.yaml, or train on a *.training_job.zip, which contains its configs.',
     });
   }
   const files = new FileCollector();
   const runs: PreparedRun[] = [];
   for (const path of configs) {
-    const config = await readConfig(path);
+    const config = await readTrainingConfigFile(path);
     const validation = valLabels.length > 0 ? [...valLabels] : validationOf(config);
     for (const file of validation) await checkTrainingLabels(file);
     runs.push(files.run(config, [labels], validation));
@@ -63,8 +63,8 @@ async function fromLabels({ labels, configs, valLabels }: TrainingInputs): Promi
 async function fromPackage({ labels, configs, valLabels }: TrainingInputs): Promise<PreparedTraining> {
   await fileSize(labels);
   if (configs.length > 0 || valLabels.length > 0) {
-    throw new SleapRtcError('USAGE', 'A training job package brings its own configs and labels.', {
-      remedy: 'Leave --config and --val-labels out, or give the .pkg.slp instead of the package.',
+    throw new SleapRtcError('USAGE', 'A training job package contains its configs and labels.', {
+      remedy: 'Leave out --config and --val-labels, or give a .pkg.slp instead of the package.',
     });
   }
   const { openPackage } = await import('./package.ts');
@@ -76,10 +76,10 @@ async function fromPackage({ labels, configs, valLabels }: TrainingInputs): Prom
       const train = training.trainLabels.map((file) => unpacked.path(file));
       const validation = training.valLabels.map((file) => unpacked.path(file));
       for (const file of [...train, ...validation]) await checkTrainingLabels(file);
-      runs.push(files.run(await readConfig(unpacked.path(training.config)), train, validation));
+      runs.push(files.run(await readTrainingConfigFile(unpacked.path(training.config)), train, validation));
     }
     const remarks =
-      unpacked.inferences === 0 ? [] : ['The package also asks for predictions; `train` makes the models only.'];
+      unpacked.inferences === 0 ? [] : ['The package also requests predictions. `train` only trains its models.'];
     return {
       name: basename(labels),
       runs,
@@ -93,20 +93,20 @@ async function fromPackage({ labels, configs, valLabels }: TrainingInputs): Prom
   }
 }
 
-/** Labels to validate on that a config names, where they lie beside it. */
-function validationOf({ config, absolutePath }: ConfigFile): string[] {
+/** The validation labels that a config names. Relative paths start at the config's folder. */
+function validationOf({ config, absolutePath }: TrainingConfigFile): string[] {
   const named = config.data_config?.val_labels_path;
   const paths = (Array.isArray(named) ? named : [named]).filter((path) => typeof path === 'string' && path !== '');
   return paths.map((path: string) => (isAbsolute(path) ? path : resolve(dirname(absolutePath), path)));
 }
 
-/** Collects each file once, however many runs use it. */
+/** Collects each file once, even if several runs use it. */
 class FileCollector {
   readonly files: { absolutePath: string; path: string }[] = [];
   readonly #names = new WireNames();
   readonly #runNames = new WireNames();
 
-  run({ absolutePath, config, modelType }: ConfigFile, train: string[], validation: string[]): PreparedRun {
+  run({ absolutePath, config, modelType }: TrainingConfigFile, train: string[], validation: string[]): PreparedRun {
     return {
       name: this.#runNames.forRun(absolutePath),
       config: this.#add(absolutePath),

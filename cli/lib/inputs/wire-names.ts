@@ -1,14 +1,14 @@
 import { basename, extname } from 'node:path';
 import { unsafePathReason } from '../../../protocol/files.ts';
 
-/** Longest name of a run, as `TrainingRun` has it. */
+/** Longest name of a run; `TrainingRun` has the same limit. */
 const MAX_RUN_NAME = 100;
 
-/** Gives each of a job's files the name that it has on the wire: its own where every system can store it, and none twice. */
+/** Gives each of a job's files a unique name on the wire: its own name if every system can store that. */
 export class WireNames {
   readonly #taken = new Set<string>();
 
-  /** A name for a file of the researcher's disk. */
+  /** The name for a file on the researcher's disk. */
   forFile(path: string): string {
     const own = basename(path).normalize('NFC');
     const safe =
@@ -16,7 +16,7 @@ export class WireNames {
     return this.#free(unsafePathReason(safe) === undefined ? safe : `file${extname(safe)}`);
   }
 
-  /** A name for a run, after its config: letters, digits and `._=-`. */
+  /** The name for a run, made from its config's name: letters, digits and `._=-`. */
   forRun(configPath: string): string {
     const stem = basename(configPath).replace(/\.ya?ml$/i, '');
     const safe = stem

@@ -2,9 +2,9 @@ import type { Entry, ZipFile } from 'yauzl';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { MAX_FILES, unsafePathReason } from '../../../protocol/files.ts';
 
-/** From this size on (bytes) an entry's compression is looked at: small ones can do no harm. */
+/** Only entries larger than this, in bytes, can do harm by their compression. */
 const RATIO_FROM_BYTES = 64 * 2 ** 20;
-/** Labels hold images that are compressed already; even blank ones do not shrink this much, while deflate's most is 1032. */
+/** Highest accepted compression ratio. Labels contain compressed images, and even blank ones shrink less; deflate reaches 1032. */
 const MAX_RATIO = 250;
 
 const FILE_TYPE_MASK = 0o170000;
@@ -13,12 +13,12 @@ const FOLDER = 0o040000;
 /** General purpose bit 11: the name is UTF-8. */
 const UTF8_NAME = 0x800;
 
-/** What finder programs add to archives, of no meaning to us. */
+/** Files that file managers add to archives. */
 const LITTER = /^__MACOSX\/|(^|\/)(\.DS_Store|Thumbs\.db|desktop\.ini)$/;
 
 /**
- * Reads the list of a package's files, none of which is believed: names that leave their folder, links, two names that one file
- * system would store as one, encrypted, unknown or impossibly well compressed entries refuse the whole package.
+ * Reads the list of a package's files. The whole package is refused if an entry is unsafe: a name that leaves the folder, a link,
+ * a name that some file system cannot tell from another, encryption, an unknown method or an implausible compression ratio.
  * @returns the entries by name, without folders
  * @throws SleapRtcError PATH_UNSAFE, PACKAGE_INVALID
  */
@@ -40,7 +40,7 @@ export async function readZipEntries(zip: ZipFile, name: string): Promise<Map<st
   return entries;
 }
 
-/** The zip is opened without decoding names, so that yauzl does not repair the unsafe ones before we see them. */
+/** Decodes a name. yauzl must not decode names, since it would repair unsafe ones before they can be refused. */
 function entryName(entry: Entry): string {
   const raw = entry.fileName as unknown as Buffer;
   return raw.toString(entry.generalPurposeBitFlag & UTF8_NAME || isUtf8(raw) ? 'utf8' : 'latin1');
@@ -53,21 +53,21 @@ function isUtf8(raw: Buffer): boolean {
 function checkName(path: string, name: string): void {
   const reason = unsafePathReason(path.replace(/\/$/, ''));
   if (reason === undefined) return;
-  throw new SleapRtcError('PATH_UNSAFE', `${name} holds a file named ${JSON.stringify(path)}: ${reason}.`, {
-    remedy: 'Do not use this package if you do not know who made it; else export it again from SLEAP.',
+  throw new SleapRtcError('PATH_UNSAFE', `${name} contains a file named ${JSON.stringify(path)}: ${reason}.`, {
+    remedy: 'If you do not know who made this package, do not use it. Otherwise export it again from SLEAP.',
   });
 }
 
 function checkKind(entry: Entry, isFolder: boolean, path: string, name: string): void {
-  // Upper half: the Unix mode where the archive was made on Unix, else 0.
+  // The upper half is the Unix mode if the archive was made on Unix, else 0.
   const type = (entry.externalFileAttributes >>> 16) & FILE_TYPE_MASK;
   if (type === 0 || type === (isFolder ? FOLDER : REGULAR_FILE)) return;
-  throw new SleapRtcError('PATH_UNSAFE', `${name} holds a link or special file: ${path}.`, {
-    remedy: 'Do not use this package if you do not know who made it; else export it again from SLEAP.',
+  throw new SleapRtcError('PATH_UNSAFE', `${name} contains a link or special file: ${path}.`, {
+    remedy: 'If you do not know who made this package, do not use it. Otherwise export it again from SLEAP.',
   });
 }
 
-/** A name, and every folder on the way to it, may be used once in any case and spelling, and as one kind of thing. */
+/** Reserves a path and its parent folders. @throws SleapRtcError PACKAGE_INVALID if a path is used twice, in any case and spelling */
 function claim(taken: Map<string, 'file' | 'folder'>, path: string, isFolder: boolean, name: string): void {
   const parts = path.normalize('NFC').toLowerCase().split('/');
   parts.forEach((_, depth) => {
@@ -83,14 +83,14 @@ function claim(taken: Map<string, 'file' | 'folder'>, path: string, isFolder: bo
 
 function checkContent(entry: Entry, path: string, name: string): void {
   if (entry.isEncrypted()) throw invalid(name, `${path} is encrypted`);
-  if (!entry.canDecodeFileData()) throw invalid(name, `${path} is compressed in a way that is not read here`);
+  if (!entry.canDecodeFileData()) throw invalid(name, `${path} has an unsupported compression`);
   const { uncompressedSize: size, compressedSize } = entry;
   if (size > RATIO_FROM_BYTES && size > compressedSize * MAX_RATIO) {
-    throw invalid(name, `${path} would grow out of all proportion when unpacked`);
+    throw invalid(name, `${path} is implausibly large when unpacked`);
   }
 }
 
-/** A package that cannot be used, and why. */
+/** The error for a package that cannot be used. */
 export function invalid(name: string, reason: string, cause?: unknown): SleapRtcError {
   return new SleapRtcError('PACKAGE_INVALID', `${name} cannot be used: ${reason}.`, { cause });
 }

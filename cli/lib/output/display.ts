@@ -1,31 +1,31 @@
 import { createLogUpdate } from 'log-update';
 
-/** How often the live lines are drawn at most, in milliseconds; the eye follows no faster. */
+/** Pause between two drawings of the live lines, in ms. */
 const FRAME_MS = 100;
 
-/** Where progress is shown: lines that stay, and on a terminal a few live ones below them. */
+/** Shows progress: lines that stay and, on a terminal, a few live lines below them. */
 export interface Display {
-  /** True where live lines are shown, so that what they show need not be said line by line. */
+  /** True if live lines are shown. Then their content needs no lines that stay. */
   readonly live: boolean;
-  /** A line that stays. */
+  /** Writes a line that stays. */
   say(line: string): void;
-  /** What the live lines are; called whenever they are drawn. */
+  /** Sets the function that returns the live lines. It is called for each drawing. */
   show(lines: () => string[]): void;
-  /** Takes the live lines away while something else uses the terminal. */
+  /** Removes the live lines while something else uses the terminal. */
   pause(): void;
   resume(): void;
-  /** Takes the live lines away for good. */
+  /** Removes the live lines. */
   close(): void;
 }
 
-/** Progress goes to stderr, so that stdout holds results only. */
+/** Creates the display. Progress goes to stderr, so that stdout contains results only. */
 export function createDisplay(stream: NodeJS.WriteStream = process.stderr): Display {
-  // Some terminals (of CI systems, of `script`) have no size: nothing can be redrawn there.
+  // Some terminals (in CI systems, under `script`) have no size, and lines cannot be redrawn there.
   const drawable = stream.isTTY && stream.columns > 0 && stream.rows > 0;
   return drawable ? new TerminalDisplay(stream) : new PlainDisplay(stream);
 }
 
-/** One line an event, for logs and pipes. */
+/** Writes one line for each event, for logs and pipes. */
 class PlainDisplay implements Display {
   readonly live = false;
   readonly #stream: NodeJS.WritableStream;
@@ -42,7 +42,7 @@ class PlainDisplay implements Display {
   close(): void {}
 }
 
-/** Live lines, redrawn in place. */
+/** Redraws live lines in place. */
 class TerminalDisplay implements Display {
   readonly live = true;
   readonly #update: ReturnType<typeof createLogUpdate>;

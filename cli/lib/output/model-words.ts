@@ -1,6 +1,6 @@
 import type { Manifest, ModelEntry } from '../../../protocol/manifest.ts';
 
-/** Every alias that names a model, its own first. */
+/** Returns every alias of a model, its own first. */
 export function aliasesOf(manifest: Manifest, model: ModelEntry): string[] {
   const naming = Object.entries(manifest.aliases)
     .filter(([, id]) => id === model.id)
@@ -9,7 +9,7 @@ export function aliasesOf(manifest: Manifest, model: ModelEntry): string[] {
   return [...own, ...naming.filter((alias) => alias !== own[0])];
 }
 
-/** A room's models, newest first. */
+/** Returns a room's models, newest first. */
 export function newestFirst(manifest: Manifest): ModelEntry[] {
   return Object.values(manifest.models).sort((a, b) => Date.parse(b.trained_at) - Date.parse(a.trained_at));
 }

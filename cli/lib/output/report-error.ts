@@ -1,8 +1,7 @@
 import { EXIT, SleapRtcError, toSleapRtcError } from '../../../protocol/errors.ts';
 
 /**
- * Tells the researcher what went wrong: one sentence with the code, one with the remedy, on stderr; with `--json` one object on
- * stdout instead.
+ * Reports an error: on stderr, one sentence with the code and one with the remedy; with `--json`, one object on stdout.
  * @returns the exit code
  */
 export function reportError(thrown: unknown, argv: readonly string[]): number {
@@ -28,14 +27,14 @@ function wantsJson(argv: readonly string[]): boolean {
   return (end < 0 ? argv : argv.slice(0, end)).includes('--json');
 }
 
-/** oclif ends some commands (`--help`) by throwing. */
+/** Returns the exit code of an error that oclif throws to end a command, e.g. for `--help`. */
 function requestedExit(thrown: unknown): number | undefined {
   if (!(thrown instanceof Error) || !('code' in thrown) || thrown.code !== 'EEXIT') return undefined;
   const { oclif } = thrown as { oclif?: { exit?: number } };
   return oclif?.exit ?? EXIT.ok;
 }
 
-/** What oclif says of a wrong command line, with our code and as one sentence. */
+/** Converts oclif's error for a wrong command line to one sentence with our code. */
 function usageError(thrown: unknown): SleapRtcError | undefined {
   if (!(thrown instanceof Error) || !('oclif' in thrown)) return undefined;
   const lines = thrown.message
@@ -48,9 +47,9 @@ function usageError(thrown: unknown): SleapRtcError | undefined {
     .replace(/^command (.+) not found$/, (_, id: string) => {
       return `There is no command “${id.replaceAll(':', ' ')}”`;
     });
-  const known = message.startsWith('There is no command');
+  const isUnknownCommand = message.startsWith('There is no command');
   return new SleapRtcError('USAGE', `${message.replace(/\.$/, '')}.`, {
     cause: thrown,
-    ...(known ? { remedy: 'See `sleap-rtc --help`.' } : {}),
+    ...(isUnknownCommand ? { remedy: 'List the commands with `sleap-rtc --help`.' } : {}),
   });
 }

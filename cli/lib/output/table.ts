@@ -1,4 +1,4 @@
-/** Lays rows out in columns of equal width, headings first; cells of undefined or null show as `–`. */
+/** Formats rows in aligned columns below headings. Undefined and null are shown as `–`. */
 export function table(headings: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const lines = [
     headings,
@@ -15,7 +15,7 @@ export function table(headings: readonly string[], rows: readonly (readonly unkn
     .join('\n');
 }
 
-/** Lays out names and values as a list. */
+/** Formats names and values as a list. Empty values are left out. */
 export function fields(entries: readonly (readonly [string, unknown])[]): string {
   const width = Math.max(...entries.map(([name]) => name.length)) + 1;
   return entries

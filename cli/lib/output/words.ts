@@ -19,12 +19,12 @@ export function duration(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** A loss with the digits that matter, e.g. `0.00231` or `1.2e-7`. */
+/** A loss with three significant digits, e.g. `0.00231` or `1.2e-7`. */
 export function loss(value: number): string {
   return value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
-/** A time of the API in the researcher's own time zone, to the minute; what cannot be read is shown as it is. */
+/** A time of the API in the researcher's time zone, to the minute. A text that is not a time stays unchanged. */
 export function when(iso: string): string {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return iso;

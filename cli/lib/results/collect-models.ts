@@ -18,7 +18,7 @@ export interface CollectedModel {
   path: string;
 }
 
-/** Brings a finished training's models to their place below the output folder: what came over WebRTC, the rest from S3. */
+/** Moves a finished training's models into the output folder. Models that did not arrive over WebRTC are downloaded from S3. */
 export async function collectModels(
   { status, received }: Followed,
   { api, output, progress, signal }: Pick<OutcomeContext, 'api' | 'output' | 'progress' | 'signal'>,
@@ -27,14 +27,14 @@ export async function collectModels(
   const collected: CollectedModel[] = [];
   await mkdir(partial, { recursive: true });
   for (const { id, model_type, aliases, run } of status.models) {
-    // The name comes from the wire and becomes a folder.
+    // The name comes from the server and becomes the name of a folder.
     if (!TrainingRun.shape.name.safeParse(run).success) {
-      throw new SleapRtcError('PATH_UNSAFE', `The model ${id} has a name that is not safe to write.`);
+      throw new SleapRtcError('PATH_UNSAFE', `The name of the model ${id} is not safe as the name of a folder.`);
     }
     let finished = join(partial, run);
     if (!received || !(await isFolder(finished))) {
-      progress.note('Fetching the model from the room’s storage.');
-      // Apart from what WebRTC left half-made.
+      progress.note('Downloading the model from the room’s storage.');
+      // Another folder than that of an incomplete WebRTC transfer.
       finished = join(partial, `.s3-${id}`);
       const folder = finished;
       const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);

@@ -8,9 +8,9 @@ import type { OutcomeContext } from './outcome-context.ts';
 import { partialFolder } from './partial-folder.ts';
 
 /**
- * Brings a finished inference's files to their place in the output folder: what came over WebRTC, else from S3. Nobody's
- * files are overwritten.
- * @returns their paths
+ * Moves a finished inference's files into the output folder. If they did not arrive over WebRTC, downloads them from S3. Never
+ * overwrites a file.
+ * @returns the paths of the files
  */
 export async function collectPredictions(
   { status, received }: Followed,
@@ -18,8 +18,8 @@ export async function collectPredictions(
 ): Promise<string[]> {
   let finished = partialFolder(output, status.job_id);
   if (!received) {
-    progress.note('Fetching the predictions from the room’s storage.');
-    // Apart from what WebRTC left half-made.
+    progress.note('Downloading the predictions from the room’s storage.');
+    // Another folder than that of an incomplete WebRTC transfer.
     const folder = join(finished, '.s3');
     finished = folder;
     const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
@@ -34,7 +34,7 @@ export async function collectPredictions(
   return placed;
 }
 
-/** Moves a file into a folder, under its name or `name-2`, `name-3`… before the endings. @returns where it is now */
+/** Moves a file into a folder. If its name is taken there, it gets the name `name-2`, `name-3`… @returns its new path */
 async function placeFile(file: string, folder: string): Promise<string> {
   const { name, ext, base } = parse(file);
   for (let number = 1; ; number++) {
@@ -49,7 +49,7 @@ async function placeFile(file: string, folder: string): Promise<string> {
   }
 }
 
-/** A link does not replace what is there, as a rename would; not every file system has them. */
+/** Links, since a rename would replace an existing file; copies if the file system has no links. */
 async function linkOrCopy(file: string, target: string): Promise<void> {
   try {
     await link(file, target);

@@ -11,18 +11,19 @@ import type { TransferProgress } from '../../../protocol/peer-messages.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { networkReason, pause } from '../api/http.ts';
 
-/** Times that files which did not arrive as they were published are fetched. */
-const TRIES = 4;
+/** Attempts to download files that arrive damaged. */
+const ATTEMPTS = 4;
+/** Pause after the first attempt, in ms; it grows with each attempt. */
 const PAUSE_MS = 1_000;
 
-/** A download in progress. */
+/** Options of a download. */
 export interface DownloadOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: TransferProgress) => void) | undefined;
 }
 
 /**
- * Fetches a published model's files from S3 into a folder; see `downloadFiles`.
+ * Downloads a published model's files from S3 into a folder; see `downloadFiles`.
  * @throws SleapRtcError MODEL_NOT_FOUND, INTEGRITY, STORAGE_UNREACHABLE, DISK_FULL
  */
 export function downloadModel(
@@ -35,7 +36,7 @@ export function downloadModel(
 }
 
 /**
- * Fetches what an inference job has predicted from S3 into a folder; see `downloadFiles`.
+ * Downloads an inference job's predictions from S3 into a folder; see `downloadFiles`.
  * @throws SleapRtcError JOB_NOT_FOUND, INTEGRITY, STORAGE_UNREACHABLE, DISK_FULL
  */
 export function downloadPredictions(
@@ -50,8 +51,8 @@ export function downloadPredictions(
 type List = () => Promise<{ files: (FileEntry & { url: string })[] }>;
 
 /**
- * Fetches files through short-lived URLs of the API, and checks each against its SHA-256. Files that are there and right
- * already are kept, so that it goes on where it was when storage that was away is back.
+ * Downloads files through short-lived URLs of the API, and checks each against its SHA-256. Skips files that are complete already,
+ * so that a download continues after the storage was unavailable.
  */
 async function downloadFiles(list: List, folder: string, options: DownloadOptions = {}): Promise<FileEntry[]> {
   for (let attempt = 1; ; attempt++) {
@@ -59,8 +60,8 @@ async function downloadFiles(list: List, folder: string, options: DownloadOption
       return await fetchMissing(list, folder, options);
     } catch (error) {
       options.signal?.throwIfAborted();
-      const cured = error instanceof SleapRtcError && error.code === 'INTEGRITY';
-      if (!cured || attempt === TRIES) throw error;
+      const isDamaged = error instanceof SleapRtcError && error.code === 'INTEGRITY';
+      if (!isDamaged || attempt === ATTEMPTS) throw error;
       await pause(PAUSE_MS * attempt, options.signal);
     }
   }
@@ -69,7 +70,7 @@ async function downloadFiles(list: List, folder: string, options: DownloadOption
 async function fetchMissing(list: List, folder: string, options: DownloadOptions): Promise<FileEntry[]> {
   const { files } = await list();
   if (!FileList.safeParse(files).success) {
-    throw new SleapRtcError('PATH_UNSAFE', 'The room’s storage names files that are not safe to write.');
+    throw new SleapRtcError('PATH_UNSAFE', 'The room’s storage has files whose names are not safe to write.');
   }
   const total = totalBytes(files);
   const started = Date.now();
@@ -109,7 +110,7 @@ async function fetchFile(
   const check = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       size += chunk.length;
-      // More than was promised is not worth writing.
+      // The file is larger than promised.
       if (size > file.size_bytes) return done(integrity(file.path));
       hash.update(chunk);
       count(chunk.length);
@@ -133,9 +134,13 @@ async function openUrl(file: FileEntry & { url: string }, signal: AbortSignal | 
   } catch (error) {
     throw downloadError(error, file.path);
   }
-  if (response.status === 404) throw new SleapRtcError('INTEGRITY', `${file.path} is missing in the room’s storage.`);
+  if (response.status === 404)
+    throw new SleapRtcError('INTEGRITY', `The file ${file.path} is missing in the room’s storage.`);
   if (!response.ok || response.body === null) {
-    throw new SleapRtcError('STORAGE_UNREACHABLE', `The storage answered ${response.status} for ${file.path}.`);
+    throw new SleapRtcError(
+      'STORAGE_UNREACHABLE',
+      `The room’s storage answered with status ${response.status} for ${file.path}.`,
+    );
   }
   return Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
 }
@@ -143,15 +148,15 @@ async function openUrl(file: FileEntry & { url: string }, signal: AbortSignal | 
 function downloadError(error: unknown, path: string): unknown {
   if (error instanceof SleapRtcError) return error;
   if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
-    return new SleapRtcError('DISK_FULL', `The disk filled up while ${path} was fetched.`, { cause: error });
+    return new SleapRtcError('DISK_FULL', `The disk is full: ${path} could not be downloaded.`, { cause: error });
   }
-  return new SleapRtcError('STORAGE_UNREACHABLE', `${path} could not be fetched: ${networkReason(error)}.`, {
+  return new SleapRtcError('STORAGE_UNREACHABLE', `${path} could not be downloaded: ${networkReason(error)}.`, {
     cause: error,
   });
 }
 
 function integrity(path: string): SleapRtcError {
-  return new SleapRtcError('INTEGRITY', `${path} did not arrive as it was published.`);
+  return new SleapRtcError('INTEGRITY', `${path} arrived damaged: it is not the published file.`);
 }
 
 async function isWhole(path: string, file: FileEntry): Promise<boolean> {

@@ -8,9 +8,9 @@ import { removePartial } from './partial-folder.ts';
 import { checkOutputFolder } from './place-folder.ts';
 
 /**
- * Fetches what a job has made from the room's storage; anyone in the room may, as often as they like.
- * @param wanted folder for it; undefined: the default of the job's kind
- * @throws SleapRtcError USAGE where the job has not ended yet; the job's own error where it failed
+ * Downloads a job's results from the room's storage. Every member of the room may do so, any number of times.
+ * @param wanted folder for the results; undefined means the default of the job's kind
+ * @throws SleapRtcError USAGE if the job has not ended; the job's own error if it failed
  */
 export async function getResults(
   api: RoomApi,
@@ -21,8 +21,8 @@ export async function getResults(
   const started = Date.now();
   const { status, temporal_ui_url: temporalUiUrl } = await api.job(jobId);
   if (!isFinal(status.phase)) {
-    throw new SleapRtcError('USAGE', `Job ${jobId} has not ended yet: ${status.phase}.`, {
-      remedy: `Follow it to its end with \`sleap-rtc jobs attach ${jobId}\`.`,
+    throw new SleapRtcError('USAGE', `Job ${jobId} has not ended yet (${status.phase}).`, {
+      remedy: `Follow it until it ends with \`sleap-rtc jobs attach ${jobId}\`.`,
     });
   }
   const output = wanted ?? (status.kind === 'training' ? 'models' : 'predictions');

@@ -5,18 +5,18 @@ import { type CollectedModel, collectModels } from './collect-models.ts';
 import { collectPredictions } from './collect-predictions.ts';
 import type { OutcomeContext } from './outcome-context.ts';
 
-/** How a job ended for this process. */
+/** The result of a command that ran or followed a job. */
 export interface JobOutcome {
   job_id: string;
   kind: 'training' | 'inference';
   name: string;
   phase: JobPhase;
   worker: string | null;
-  /** Whether the job's data is safe in the room's storage; null where the server did not say. */
+  /** Whether the job's data is in the room's storage; null if the server does not know. */
   staging: Staging | null;
-  /** What a training made; empty where this process left before the end. */
+  /** The trained models; empty if this command ended before the job. */
   models: CollectedModel[];
-  /** Paths of what an inference made; empty where this process left before the end. */
+  /** Paths of the predictions; empty if this command ended before the job. */
   predictions: string[];
   temporal_ui_url: string | null;
   /** Seconds in all, and in each phase. */
@@ -24,8 +24,8 @@ export interface JobOutcome {
 }
 
 /**
- * Brings a followed job's results to their place.
- * @throws SleapRtcError the job's own where it failed or was cancelled
+ * Moves a followed job's results into the output folder.
+ * @throws SleapRtcError the job's own error if it failed or was cancelled
  */
 export async function jobOutcome(followed: Followed, context: OutcomeContext): Promise<JobOutcome> {
   const { status, left } = followed;
@@ -47,7 +47,7 @@ export async function jobOutcome(followed: Followed, context: OutcomeContext): P
   };
 }
 
-/** A job that ended in another way than success is this command's error, with the job's own code. */
+/** @throws SleapRtcError with the job's own code if the job ended without success */
 function throwUnlessDone(status: JobStatus): void {
   if (status.phase === 'done' || !isFinal(status.phase)) return;
   const published =

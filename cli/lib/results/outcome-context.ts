@@ -1,7 +1,7 @@
 import type { RoomApi } from '../api/api-client.ts';
 import type { JobProgress } from '../output/job-progress.ts';
 
-/** What bringing the results needs to know besides the job. */
+/** What collecting a job's results needs, besides the job. */
 export interface OutcomeContext {
   api: RoomApi;
   output: string;

@@ -3,13 +3,13 @@ import { fields } from '../output/table.ts';
 import { duration } from '../output/words.ts';
 import type { JobOutcome } from './job-outcome.ts';
 
-/** What a researcher is told at the end of `train`, `infer` and `jobs attach`: what was made, where it is, what to do next. */
+/** The last lines of `train`, `infer` and `jobs attach`: the results, their paths, and what to do next. */
 export function outcomeSummary(outcome: JobOutcome): string {
   const { job_id, kind, models, predictions, temporal_ui_url: history } = outcome;
   if (models.length === 0 && predictions.length === 0) {
     const data = stagingWords(outcome.staging ?? undefined);
     const where = data === undefined ? '' : `\nIts data is ${data}.`;
-    return `Job ${job_id} goes on without this terminal.${where}\nFollow it with:\n  sleap-rtc jobs attach ${job_id}`;
+    return `Job ${job_id} continues without this terminal.${where}\nFollow it with:\n  sleap-rtc jobs attach ${job_id}`;
   }
   const made = kind === 'training' ? 'Trained' : 'Predicted';
   const tail = history === null ? [] : [`History: ${history}`];
@@ -22,14 +22,14 @@ export function outcomeSummary(outcome: JobOutcome): string {
 }
 
 function results({ models, predictions }: JobOutcome): string[] {
-  const told = models.map(({ id, model_type, aliases, path }) =>
+  const lines = models.map(({ id, model_type, aliases, path }) =>
     fields([
       ['Model', `${id} (${model_type})`],
       ['Aliases', aliases.join(', ')],
       ['Files', path],
     ]),
   );
-  return [...told, ...predictions.map((path) => `Predictions: ${path}`)];
+  return [...lines, ...predictions.map((path) => `Predictions: ${path}`)];
 }
 
 function next({ models, predictions }: JobOutcome): string[] {

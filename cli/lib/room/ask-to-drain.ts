@@ -2,14 +2,14 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { PeerPayload } from '../../../protocol/peer-messages.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
 
-/** A worker that lives answers in milliseconds. */
-const ANSWER_MS = 5_000;
+/** Longest wait for the worker's answer, in ms. A running worker answers in milliseconds. */
+const ANSWER_TIMEOUT_MS = 5_000;
 
 type DrainResponse = Extract<PeerPayload, { type: 'drain_response' }>;
 
 /**
  * Asks a worker to drain, or to take jobs again, and waits for its answer.
- * @throws SleapRtcError NO_WORKER where it is not in the room, PEER_GONE where it does not answer
+ * @throws SleapRtcError NO_WORKER if it is not in the room, PEER_GONE if it does not answer
  */
 export async function askToDrain(
   signaling: SignalingClient,
@@ -18,8 +18,8 @@ export async function askToDrain(
 ): Promise<DrainResponse> {
   const workers = await signaling.discoverPeers({ role: 'worker' });
   if (!workers.some(({ peer_id }) => peer_id === name)) {
-    throw new SleapRtcError('NO_WORKER', `No worker ${name} is in the room.`, {
-      remedy: 'See who is there with `sleap-rtc workers list`.',
+    throw new SleapRtcError('NO_WORKER', `There is no worker ${name} in the room.`, {
+      remedy: 'List the workers with `sleap-rtc workers list`.',
     });
   }
   const answer = Promise.withResolvers<DrainResponse>();
@@ -27,9 +27,9 @@ export async function askToDrain(
     if (from_peer_id === name && payload.type === 'drain_response') answer.resolve(payload);
   });
   const silent = new SleapRtcError('PEER_GONE', `The worker ${name} does not answer.`, {
-    remedy: 'Look at its log; a worker of an older release knows no draining.',
+    remedy: 'Look at the worker’s log.',
   });
-  const timer = setTimeout(() => answer.reject(silent), ANSWER_MS);
+  const timer = setTimeout(() => answer.reject(silent), ANSWER_TIMEOUT_MS);
   try {
     await signaling.sendPeerMessage(name, { type: 'drain_request', drain, exit });
     return await answer.promise;

@@ -4,10 +4,10 @@ import type { PeerPayload } from '../../../protocol/peer-messages.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
 import { count } from '../output/words.ts';
 
-/** How long workers may take to answer, in ms. They answer in a few; one that is silent must not keep the job back. */
-const ANSWER_MS = 500;
+/** Longest wait for the workers' answers, in ms. They answer in a few ms; a silent worker must not delay the job. */
+const ANSWER_TIMEOUT_MS = 500;
 
-/** What a worker said when it was asked about a job before the submit. */
+/** A worker's answer about a job before its submission. */
 interface Answer {
   accepted?: boolean;
   reason?: string;
@@ -16,7 +16,7 @@ interface Answer {
 
 /**
  * Asks every worker of the room whether it can take a job (`job_request`) and has the models for it (`registry_query`).
- * @returns what is worth telling, one sentence each. The job is submitted in any case: a fitting worker may come later.
+ * @returns sentences for the researcher. The job is submitted in any case, since a suitable worker may come later.
  */
 export async function askWorkers(signaling: SignalingClient, spec: JobSpec, signal: AbortSignal): Promise<string[]> {
   const workers = await signaling.discoverPeers({ role: 'worker' }, { signal });
@@ -37,11 +37,11 @@ export async function askWorkers(signaling: SignalingClient, spec: JobSpec, sign
     if ([...answers.values()].every(isWhole)) complete.resolve();
   };
   const off = signaling.on('peer_message', ({ from_peer_id, payload }) => onAnswer(from_peer_id, payload));
-  const timer = setTimeout(() => complete.resolve(), ANSWER_MS);
+  const timer = setTimeout(() => complete.resolve(), ANSWER_TIMEOUT_MS);
   try {
     const { job_id, kind, requirements, files } = spec;
     for (const name of answers.keys()) {
-      // One that has just left does not answer.
+      // A worker that has just left does not answer.
       const ask = (payload: PeerPayload): void => void signaling.sendPeerMessage(name, payload).catch(() => undefined);
       ask({ type: 'job_request', job_id, kind, requirements, total_bytes: totalBytes(files) });
       if (models.length > 0) ask({ type: 'registry_query', model_ids: models });
@@ -51,19 +51,23 @@ export async function askWorkers(signaling: SignalingClient, spec: JobSpec, sign
     clearTimeout(timer);
     off();
   }
-  return worthTelling(answers, models.length);
+  return sentencesAbout(answers, models.length);
 }
 
-function worthTelling(answers: Map<string, Answer>, models: number): string[] {
-  const told = [...answers];
-  const willing = told.filter(([, { accepted }]) => accepted !== false);
-  if (told.length > 0 && willing.length === 0) {
-    return told.map(([name, { reason }]) => `${name} cannot take this job: ${reason ?? 'no reason given'}`);
+function sentencesAbout(answers: Map<string, Answer>, models: number): string[] {
+  const all = [...answers];
+  const willing = all.filter(([, { accepted }]) => accepted !== false);
+  if (all.length > 0 && willing.length === 0) {
+    return all.map(([name, { reason }]) => `${name} cannot take this job: ${reason ?? 'it gives no reason'}`);
   }
   if (models === 0 || !willing.some(([, { hasModels }]) => hasModels !== undefined)) return [];
   const what = `the ${models === 1 ? 'model' : count(models, 'model')}`;
-  const holders = willing.filter(([, { hasModels }]) => hasModels === true).map(([name]) => name);
-  return holders.length === 0
-    ? [`No worker has ${what} at hand; the one that takes the job fetches what it lacks from the room’s storage.`]
-    : [`${holders.join(', ')} ${holders.length === 1 ? 'has' : 'have'} ${what} at hand.`];
+  const ready = willing.filter(([, { hasModels }]) => hasModels === true).map(([name]) => name);
+  return ready.length === 0
+    ? [
+        `No worker has ${what} on its disk. The worker that takes the job downloads what it needs from the room’s storage.`,
+      ]
+    : [
+        `${ready.join(', ')} ${ready.length === 1 ? 'has' : 'have'} ${what} on ${ready.length === 1 ? 'its' : 'their'} disk.`,
+      ];
 }

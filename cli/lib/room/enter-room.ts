@@ -3,8 +3,8 @@ import type { PeerMetadata } from '../../../protocol/signaling.ts';
 import { readIceTransportPolicy, readWebRtcChoice, SignalingClient } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 
-/** After so many registrations in a row that came to nothing, the identity is not trusted any more and made anew. */
-const TRUSTED_ATTEMPTS = 3;
+/** After this many failed registrations in a row, a new identity is created. */
+const MAX_ATTEMPTS = 3;
 
 /**
  * Enters the room as a client peer.
@@ -20,8 +20,8 @@ export async function enterRoom(
   let attempts = 0;
   const idToken = async (): Promise<string> => {
     attempts += 1;
-    // A server that was set up anew does not know the users of the old one.
-    if (attempts > TRUSTED_ATTEMPTS) await api.signIn.forget();
+    // A server that was set up again does not know the users of the old one.
+    if (attempts > MAX_ATTEMPTS) await api.signIn.forget();
     return api.signIn.idToken();
   };
   const connect = (): Promise<SignalingClient> =>

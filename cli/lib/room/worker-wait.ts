@@ -7,11 +7,11 @@ import { count } from '../output/words.ts';
 /** Why a job waits. */
 export interface WaitReason {
   sentence: string;
-  /** True where workers that could take it are there, and busy. */
+  /** True if suitable workers are in the room but busy. */
   busy: boolean;
 }
 
-/** Why a job waits, from looking at who is in the room; undefined where a worker is free to take it. */
+/** Says why a job waits, judging by the workers in the room. Returns undefined if a suitable worker is free. */
 export async function reasonToWait(
   signaling: Pick<SignalingClient, 'discoverPeers'>,
   room: string,
@@ -26,7 +26,7 @@ export async function reasonToWait(
   if (fitting.length === 0) {
     return absent(
       requirements.worker === undefined
-        ? `None of the ${count(workers.length, 'worker')} in the room ${room} has what the job asks for`
+        ? `None of the ${count(workers.length, 'worker')} in the room ${room} has what the job requires`
         : `The worker ${requirements.worker} is not in the room ${room}`,
     );
   }

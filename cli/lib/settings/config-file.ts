@@ -6,7 +6,7 @@ import { RoomKey } from '../../../protocol/room-key.ts';
 import type { Invite } from './invite.ts';
 import { readPrivateJson, writePrivateJson } from './private-file.ts';
 
-/** Current server and room, and the tokens and keys of every room joined so far, keyed by `roomAt`. */
+/** Current server and room, and the tokens and keys of every joined room by `roomAt`. */
 const ConfigFile = z.looseObject({
   server: z.string().optional(),
   room: z.string().optional(),
@@ -15,26 +15,29 @@ const ConfigFile = z.looseObject({
 });
 export type ConfigFile = z.infer<typeof ConfigFile>;
 
-/** The folder of `config.json` and `sign-in.json`: SLEAP_RTC_CONFIG_DIR, else where the system keeps settings. */
+/** The folder of `config.json` and `sign-in.json`: SLEAP_RTC_CONFIG_DIR, else the system's folder for settings. */
 export function configFolder(env: NodeJS.ProcessEnv = process.env): string {
   const chosen = env.SLEAP_RTC_CONFIG_DIR;
   return chosen === undefined || chosen === '' ? envPaths('sleap-rtc', { suffix: '' }).config : chosen;
 }
 
-/** Under what a room's token and key are kept: two servers may have rooms of one name. */
+/** The key of a room in `tokens` and `keys`. It names the server, since two servers may have a room of the same name. */
 export function roomAt(server: string, room: string): string {
   return `${server}#${room}`;
 }
 
-/** Reads `config.json` of a folder; an absent one is empty. @throws SleapRtcError USAGE */
+/** Reads a folder's `config.json`. A missing file counts as empty. @throws SleapRtcError USAGE if it is damaged */
 export async function readConfigFile(folder: string): Promise<ConfigFile> {
   const path = join(folder, 'config.json');
   const parsed = ConfigFile.safeParse((await readPrivateJson(path)) ?? {});
   if (parsed.success) return parsed.data;
-  throw new SleapRtcError('USAGE', `The file ${path} is wrong at “${parsed.error.issues[0]?.path.join('.') ?? ''}”.`);
+  throw new SleapRtcError(
+    'USAGE',
+    `The file ${path} has a wrong value at “${parsed.error.issues[0]?.path.join('.') ?? ''}”.`,
+  );
 }
 
-/** Makes a room the current one and keeps its token and key. An invite without a key leaves the key that is known. */
+/** Makes a room the current one and saves its token and key. An invite without a key does not change a saved key. */
 export async function rememberRoom(folder: string, { server, room, token, key }: Invite): Promise<void> {
   const file = await readConfigFile(folder);
   await writePrivateJson(join(folder, 'config.json'), {

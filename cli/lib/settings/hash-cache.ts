@@ -3,8 +3,8 @@ import envPaths from 'env-paths';
 import { HashCache } from '../../../transport/index.ts';
 
 /**
- * The hashes of this user's files, so that data that has not changed is not read again to be submitted again:
- * `file-hashes` in SLEAP_RTC_CACHE, else in the system's cache folder.
+ * Opens the cache of this user's file hashes: `file-hashes` in SLEAP_RTC_CACHE, else in the system's cache folder. With it, data
+ * that has not changed is not read again for another submission.
  */
 export async function openHashCache(env: NodeJS.ProcessEnv = process.env): Promise<HashCache> {
   const chosen = env.SLEAP_RTC_CACHE;

@@ -3,18 +3,18 @@ import { RoomId } from '../../../protocol/ids.ts';
 import { RoomKey } from '../../../protocol/room-key.ts';
 import { serverUrl } from './server-url.ts';
 
-/** What lets someone into a room. */
+/** What a person needs to enter a room. */
 export interface Invite {
   server: string;
   room: string;
   token: string;
-  /** Absent in an invite that only lets one look, since its maker had no key. */
+  /** Missing in a read-only invite. */
   key?: RoomKey | undefined;
 }
 
 /**
- * An invite as one URL: `https://server/#room=lab-mice&token=…&key=…`. All but the server stands in the fragment, which browsers do not
- * send, so none of it reaches the server's or a proxy's log when the link is opened.
+ * Formats an invite as a URL: `https://server/#room=lab-mice&token=…&key=…`. Everything except the server is in the fragment.
+ * Browsers do not send that, so it does not reach the log of the server or of a proxy.
  */
 export function formatInvite(invite: Invite): string {
   const fragment = new URLSearchParams({
@@ -26,15 +26,15 @@ export function formatInvite(invite: Invite): string {
 }
 
 /**
- * The link to the room's page: an invite without the key, since the page's code comes from the server, which must not have it.
+ * The link to the room's web page: an invite without the key. The page's code comes from the server, which must not get the key.
  */
 export function pageLink({ server, room, token }: Invite): string {
   return formatInvite({ server, room, token });
 }
 
 /**
- * Reads what `formatInvite` wrote; spaces and line breaks that mail programs put around or into it do no harm.
- * @throws SleapRtcError USAGE without repeating the text, since it may hold a token and a key
+ * Parses what `formatInvite` wrote. It tolerates spaces and line breaks that mail programs add.
+ * @throws SleapRtcError USAGE if the text is not an invite; the message does not contain the text, since it may hold secrets
  */
 export function parseInvite(text: string): Invite {
   const link = text.replaceAll(/\s+/g, '');
@@ -44,8 +44,8 @@ export function parseInvite(text: string): Invite {
   const token = fields.get('token') ?? '';
   const key = RoomKey.optional().safeParse(fields.get('key') ?? undefined);
   if (hash <= 0 || !key.success || !room.success || token === '' || token.length > 256) {
-    throw new SleapRtcError('USAGE', 'That is not an invite.', {
-      remedy: 'Paste the whole link that `sleap-rtc rooms create` or `rooms invite` printed, in quotes.',
+    throw new SleapRtcError('USAGE', 'This is not an invite.', {
+      remedy: 'Paste the whole link that `sleap-rtc rooms create` or `sleap-rtc rooms invite` printed, in quotes.',
     });
   }
   return {

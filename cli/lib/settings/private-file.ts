@@ -2,11 +2,11 @@ import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 
-/** Only the owner may read what holds tokens. */
+/** Only the owner may read a file that contains tokens. */
 const OWNER_ONLY = 0o600;
 const OWNER_ONLY_FOLDER = 0o700;
 
-/** Reads a JSON file of ours; undefined where there is none. @throws SleapRtcError USAGE where it is damaged or may not be read */
+/** Reads a JSON file. Returns undefined if it does not exist. @throws SleapRtcError USAGE if it is damaged or cannot be read */
 export async function readPrivateJson(path: string): Promise<unknown> {
   let text: string;
   try {
@@ -18,18 +18,18 @@ export async function readPrivateJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    // The parser's message may quote a token, so it is not passed on.
+    // The parser's message may quote a token, so it is left out.
     throw new SleapRtcError('USAGE', `The file ${path} is not valid JSON.`, {
-      remedy: 'Correct it, or delete it and join the room again with `sleap-rtc rooms join`.',
+      remedy: 'Correct the file, or delete it and join the room again with `sleap-rtc rooms join`.',
     });
   }
 }
 
-/** Writes a JSON file whole or not at all, readable by its owner only (mode 0600, folder 0700). */
+/** Writes a JSON file atomically. Only its owner can read it (mode 0600, folder 0700). */
 export async function writePrivateJson(path: string, value: unknown): Promise<void> {
   const { default: writeFileAtomic } = await import('write-file-atomic');
   await mkdir(dirname(path), { recursive: true, mode: OWNER_ONLY_FOLDER });
   await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`, { mode: OWNER_ONLY });
-  // An older file's mode is kept by the atomic write.
+  // The atomic write copies the mode of the file that it replaces.
   await chmod(path, OWNER_ONLY);
 }

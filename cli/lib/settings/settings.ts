@@ -4,22 +4,22 @@ import { RoomKey } from '../../../protocol/room-key.ts';
 import { type ConfigFile, roomAt } from './config-file.ts';
 import { serverUrl } from './server-url.ts';
 
-/** One value and where it came from, e.g. `--room`, `SLEAP_RTC_ROOM`, a file's path, or `not set`. */
+/** A value and its source, e.g. `--room`, `SLEAP_RTC_ROOM`, a file's path, or `not set`. */
 export interface Setting {
   value: string | undefined;
   source: string;
 }
 
-/** What the commands need to know of the world, each from flag, environment, file, in this order. */
+/** The settings of all commands. Each comes from a flag, the environment or the file, in this order. */
 export interface Settings {
   server: Setting;
   room: Setting;
   token: Setting;
-  /** The room's key. There is no flag for it, as others on the machine could see it. */
+  /** The room's key. There is no flag for it, since others on the machine could see it. */
   key: Setting;
 }
 
-/** Where settings may come from. */
+/** The sources of settings. */
 export interface SettingSources {
   flags: { server?: string | undefined; room?: string | undefined; token?: string | undefined };
   env: NodeJS.ProcessEnv;
@@ -27,18 +27,18 @@ export interface SettingSources {
   filePath: string;
 }
 
-/** A server and room that one may talk to. */
+/** A room on a server, with the token to enter it. */
 export interface Connection {
   server: string;
   room: string;
   token: string;
-  /** The room's key; without it the room can be looked at, but no job run. */
+  /** The room's key. Without it, commands can read the room but not run jobs. */
   key?: RoomKey | undefined;
 }
 
 const NOT_SET: Setting = { value: undefined, source: 'not set' };
 
-/** Resolves every setting. The file's room only counts for the file's server. @throws SleapRtcError USAGE */
+/** Resolves every setting. The file's room counts only together with the file's server. @throws SleapRtcError USAGE */
 export function resolveSettings({ flags, env, file, filePath }: SettingSources): Settings {
   const pick = (name: 'server' | 'room' | 'token' | 'key', fromFile: string | undefined): Setting => {
     const variable = name === 'key' ? 'SLEAP_RTC_ROOM_KEY' : `SLEAP_RTC_${name.toUpperCase()}`;
@@ -54,7 +54,7 @@ export function resolveSettings({ flags, env, file, filePath }: SettingSources):
   if (server.value !== undefined) server.value = serverUrl(server.value);
   const room = pick('room', server.value === file.server ? file.room : undefined);
   if (room.value !== undefined && !RoomId.safeParse(room.value).success) {
-    throw new SleapRtcError('USAGE', `“${room.value}” is not a room's name (from ${room.source}).`, {
+    throw new SleapRtcError('USAGE', `“${room.value}” (from ${room.source}) is not a valid name for a room.`, {
       remedy: 'A room’s name has 3 to 63 lower-case letters, digits or hyphens.',
     });
   }
@@ -63,14 +63,14 @@ export function resolveSettings({ flags, env, file, filePath }: SettingSources):
     at === undefined ? undefined : values[at];
   const key = pick('key', known(file.keys));
   if (key.value !== undefined && !RoomKey.safeParse(key.value).success) {
-    throw new SleapRtcError('USAGE', `The room’s key from ${key.source} is not one.`, {
-      remedy: 'A room’s key is the part of its invite after “key=”: 43 letters, digits, hyphens or underscores.',
+    throw new SleapRtcError('USAGE', `The room’s key from ${key.source} is not valid.`, {
+      remedy: 'A room’s key has 43 letters, digits, hyphens or underscores. It is the part of the invite after “key=”.',
     });
   }
   return { server, room, token: pick('token', known(file.tokens)), key };
 }
 
-/** The server's address. @throws SleapRtcError USAGE where none is set */
+/** Returns the server's address. @throws SleapRtcError USAGE if it is not set */
 export function needServer(settings: Settings): string {
   if (settings.server.value !== undefined) return settings.server.value;
   throw new SleapRtcError('USAGE', 'No server is set.', {
@@ -78,32 +78,33 @@ export function needServer(settings: Settings): string {
   });
 }
 
-/** Server, room and token. @throws SleapRtcError USAGE naming what is not set */
+/** Returns server, room and token. @throws SleapRtcError USAGE naming the setting that is missing */
 export function needRoom(settings: Settings): Connection {
   const server = needServer(settings);
   const { value: room } = settings.room;
   if (room === undefined) {
     throw new SleapRtcError('USAGE', 'No room is set.', {
-      remedy: 'Make one with `sleap-rtc rooms create`, join one with `sleap-rtc rooms join INVITE`, or give --room.',
+      remedy:
+        'Create a room with `sleap-rtc rooms create`, join one with `sleap-rtc rooms join INVITE`, or give --room.',
     });
   }
   if (settings.token.value === undefined) {
     throw new SleapRtcError('USAGE', `There is no token for the room ${room} on ${server}.`, {
-      remedy: 'Ask a member for an invite and use `sleap-rtc rooms join INVITE`, or set SLEAP_RTC_TOKEN.',
+      remedy: 'Ask a member for an invite and join with `sleap-rtc rooms join INVITE`, or set SLEAP_RTC_TOKEN.',
     });
   }
   return { server, room, token: settings.token.value, key: settings.key.value };
 }
 
-/** What a job needs: the room's key besides. @throws SleapRtcError USAGE where there is none */
+/** Adds the room's key, which jobs need. @throws SleapRtcError USAGE if there is none */
 export function needKey(connection: Connection): Connection & { key: RoomKey } {
   const { server, room, key } = connection;
   if (key !== undefined) return { ...connection, key };
   throw new SleapRtcError(
     'USAGE',
-    `There is no key for the room ${room} on ${server}, so no worker would trust this side.`,
+    `There is no key for the room ${room} on ${server}, so no worker would trust this machine.`,
     {
-      remedy: 'Use `sleap-rtc rooms join` with an invite that ends in “&key=…”, or set SLEAP_RTC_ROOM_KEY.',
+      remedy: 'Join with `sleap-rtc rooms join INVITE` and an invite that ends in “&key=…”, or set SLEAP_RTC_ROOM_KEY.',
     },
   );
 }

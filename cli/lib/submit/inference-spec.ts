@@ -3,22 +3,22 @@ import { InferenceSpec, type JobRequirements } from '../../../protocol/job.ts';
 import type { PreparedInference } from '../inputs/prepare-inference.ts';
 import { notAccepted } from './training-spec.ts';
 
-/** What the researcher chose besides the input. */
+/** What the researcher chose, except the input. */
 export interface InferenceOptions {
   jobId: string;
-  /** Ids, resolved from aliases. */
+  /** Model ids. */
   models: string[];
-  /** Frames such as `0-49`; undefined: all. */
+  /** Frames such as `0-49`; undefined means all. */
   frames?: string | undefined;
   tracking: boolean;
   requirements: JobRequirements;
-  /** False: the data must stay on the worker. */
+  /** False if the data must stay on the worker. */
   stage: boolean;
-  /** 1 to 5; undefined: the usual one. */
+  /** 1 to 5; undefined means the default. */
   priority?: number | undefined;
 }
 
-/** Makes the job's spec, or says which option is wrong. @throws SleapRtcError USAGE */
+/** Makes the job's spec. @throws SleapRtcError USAGE naming the option that is wrong */
 export function inferenceSpec(
   prepared: Pick<PreparedInference, 'name' | 'input' | 'sourcePath'>,
   entries: FileEntry[],
@@ -34,7 +34,7 @@ export function inferenceSpec(
     priority: options.priority,
     models: options.models,
     input: prepared.input,
-    ...(isTellable(prepared.sourcePath) ? { source_path: prepared.sourcePath } : {}),
+    ...(isAccepted(prepared.sourcePath) ? { source_path: prepared.sourcePath } : {}),
     ...(options.frames === undefined ? {} : { frames: options.frames }),
     tracking: options.tracking,
   });
@@ -42,7 +42,7 @@ export function inferenceSpec(
   throw notAccepted(parsed.error);
 }
 
-/** A path that the job cannot carry is left out: the predictions then name the file without its folder. */
-function isTellable(path: string): boolean {
+/** The spec has no room for every path. Without one, the predictions refer to the file by its name only. */
+function isAccepted(path: string): boolean {
   return InferenceSpec.shape.source_path.safeParse(path).success;
 }

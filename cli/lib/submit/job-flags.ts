@@ -4,20 +4,25 @@ import type { RunOptions } from './run-job.ts';
 
 const group = { helpGroup: 'WORKER' };
 
-/** Which worker a job may run on. */
+/** Flags that select the workers that a job may run on. */
 export const requirementFlags = {
-  worker: Flags.string({ ...group, helpValue: 'NAME', description: 'only on this worker' }),
-  'min-gpu-memory': Flags.integer({ ...group, helpValue: 'MB', min: 0, description: 'only with so much GPU memory' }),
+  worker: Flags.string({ ...group, helpValue: 'NAME', description: 'run on this worker only' }),
+  'min-gpu-memory': Flags.integer({
+    ...group,
+    helpValue: 'MB',
+    min: 0,
+    description: 'run only on a worker with at least this much GPU memory',
+  }),
   'worker-tag': Flags.string({
     ...group,
     multiple: true,
     multipleNonGreedy: true,
     helpValue: 'TAG',
-    description: 'only on workers with this tag',
+    description: 'run only on a worker with this tag; several tags: with all of them',
   }),
 };
 
-/** What the flags ask of a worker. */
+/** The requirements that the flags state. */
 export function requirementsOf(flags: {
   worker?: string | undefined;
   'min-gpu-memory'?: number | undefined;
@@ -30,16 +35,16 @@ export function requirementsOf(flags: {
   };
 }
 
-/** `--wait MINUTES`; fractions are welcome. */
+/** `--wait MINUTES`, which may be a fraction. */
 const waitFlag = Flags.custom<number>({
   ...group,
   helpValue: 'MINUTES',
-  description: 'wait so long for a worker at most, then cancel the job; without it, as long as it takes',
+  description: 'cancel the job if no worker takes it within this time [default: no limit]',
   parse: (text) => {
     const minutes = Number(text);
     if (text.trim() !== '' && Number.isFinite(minutes) && minutes >= 0 && minutes <= 100_000)
       return Promise.resolve(minutes);
-    return Promise.reject(new Errors.CLIError(`--wait takes a number of minutes, not “${text}”.`));
+    return Promise.reject(new Errors.CLIError(`--wait needs a number of minutes, not “${text}”.`));
   },
 })();
 
@@ -47,30 +52,30 @@ const waitFlag = Flags.custom<number>({
 export const onInterruptFlag = Flags.custom<'ask' | 'detach' | 'cancel'>({
   options: ['ask', 'detach', 'cancel'],
   description:
-    'what Ctrl-C does with the job [default: ask on a terminal; else cancel before the data is across, detach after]',
+    'what Ctrl-C does to the job [default: ask on a terminal; else cancel until the worker has the data, then detach]',
 })();
 
-/** How a job is run; see `RunOptions`. */
+/** Flags for how a job is run; see `RunOptions`. */
 export const runFlags = {
   wait: waitFlag,
-  detach: Flags.boolean({ description: 'leave once the job can do without this computer; it goes on' }),
+  detach: Flags.boolean({ description: 'end this command as soon as the job can continue without this computer' }),
   stage: Flags.boolean({
     default: true,
     allowNo: true,
     description:
-      'copy the data to the room’s storage while the job runs, so that it can go on elsewhere; with --no-stage it stays on the worker, and the job waits for this computer if that is lost',
+      'copy the data to the room’s storage while the job runs, so that another worker can continue the job; with --no-stage the data stays on the worker, and if that worker is lost, the job waits for this computer',
   }),
   priority: Flags.integer({
     ...group,
     helpValue: '1-5',
     min: 1,
     max: 5,
-    description: 'place among the jobs that wait for the same workers: 1 goes first, 5 last [default: 3]',
+    description: 'priority among the jobs that wait for the same workers, from 1 (first) to 5 (last) [default: 3]',
   }),
   'on-interrupt': onInterruptFlag,
 };
 
-/** What the flags say of how to run a job. */
+/** The `RunOptions` that the flags state. */
 export function runOptionsOf(
   flags: {
     output: string;

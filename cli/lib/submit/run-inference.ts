@@ -9,13 +9,13 @@ import { type RunOptions, runJob } from './run-job.ts';
 /** What `infer` was asked to do. */
 export interface InferenceRequest {
   input: string;
-  /** Ids or aliases. */
+  /** Model ids or aliases. */
   models: readonly string[];
   options: Omit<InferenceOptions, 'jobId' | 'models'>;
 }
 
 /**
- * Predicts, and brings the predictions back.
+ * Predicts on a worker, and fetches the predictions.
  * @throws SleapRtcError whose exit code is the command's
  */
 export function runInference(
@@ -32,7 +32,7 @@ export function runInference(
         const chosen = chooseModels(await manifest(), models);
         if (chosen.length === 1 && chosen[0]?.model_type === 'centroid') {
           display.say(
-            `${models[0]} alone finds where the animals are; for their poses add a centered_instance model with another -m.`,
+            `${models[0]} finds only the positions of the animals. For their poses, add a centered_instance model with a second -m.`,
           );
         }
         return inferenceSpec(prepared, entries, { ...options, jobId, models: chosen.map(({ id }) => id) });

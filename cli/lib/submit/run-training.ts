@@ -12,7 +12,7 @@ export interface TrainingRequest {
 }
 
 /**
- * Trains, and brings the models back.
+ * Trains on a worker, and fetches the models.
  * @throws SleapRtcError whose exit code is the command's
  */
 export function runTraining(

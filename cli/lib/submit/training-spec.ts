@@ -6,7 +6,7 @@ import type { Manifest } from '../../../protocol/manifest.ts';
 import { datasetHash, modelId } from '../../../protocol/model-id.ts';
 import type { PreparedTraining } from '../inputs/prepare-training.ts';
 
-/** What the researcher chose besides labels and configs. */
+/** What the researcher chose, except labels and configs. */
 export interface TrainingOptions {
   jobId: string;
   alias?: string | undefined;
@@ -14,16 +14,16 @@ export interface TrainingOptions {
   tags: string[];
   again: boolean;
   requirements: JobRequirements;
-  /** False: the data must stay on the worker. */
+  /** False if the data must stay on the worker. */
   stage: boolean;
-  /** 1 to 5; undefined: the usual one. */
+  /** 1 to 5; undefined means the default. */
   priority?: number | undefined;
 }
 
 /**
- * Makes the job's spec, or says which option is wrong.
+ * Makes the job's spec.
  * @param entries sizes and hashes of the prepared files
- * @throws SleapRtcError USAGE
+ * @throws SleapRtcError USAGE naming the option that is wrong
  */
 export function trainingSpec(
   prepared: Pick<PreparedTraining, 'name' | 'runs'>,
@@ -54,12 +54,12 @@ export function trainingSpec(
   throw notAccepted(parsed.error);
 }
 
-/** Which part of a spec is wrong, as the researcher's mistake. */
+/** The error for a spec that is not valid, naming the part that is wrong. */
 export function notAccepted(error: ZodError): SleapRtcError {
   const issue = error.issues[0];
   return new SleapRtcError(
     'USAGE',
-    `${issue?.path.join('.') ?? 'The job'} is not accepted: ${issue?.message ?? 'unknown reason'}.`,
+    `${issue?.path.join('.') ?? 'The job'} is not valid: ${issue?.message ?? 'unknown reason'}.`,
   );
 }
 
