@@ -1,14 +1,14 @@
-/** The page's beginning: an invite leads into its room, no invite to the form for one. */
+/** Starts the page: shows the room of the invite, or a form for an invite if there is none. */
 import { type ComponentChild, render } from 'preact';
-import { forgetInvite, type Invite, keepInvite, readFields, readFragment, recallInvite } from './invite.ts';
+import { forgetInvite, type Invite, readFields, readFragment, recallInvite, saveInvite } from './connection/invite.ts';
 import type { RoomState } from './room-state.ts';
 import { RoomWatch } from './room-watch.ts';
 import type { Actions } from './view/actions.ts';
-import { door } from './view/door.ts';
 import { html } from './view/html.ts';
+import { inviteForm } from './view/invite-form.ts';
 import { roomPage } from './view/room-page.ts';
 
-/** Times such as `reconnecting in 3 s` are said anew this often, in ms. */
+/** Times such as `Reconnecting in 3 s` are updated this often, in ms. */
 const CLOCK_MS = 1000;
 
 const place = document.getElementById('page');
@@ -18,20 +18,20 @@ function show(view: ComponentChild | ComponentChild[]): void {
   if (place !== null) render(view, place);
 }
 
-function showDoor(refusal?: string): void {
+function showForm(refusal?: string): void {
   document.title = 'SLEAP-RTC';
   show(
-    door(refusal, (room, token) => {
+    inviteForm(refusal, (room, token) => {
       const invite = readFields(room, token);
-      if (invite === undefined) showDoor('That is no room and token: copy the invite link once more, in one piece.');
+      if (invite === undefined) showForm('This is not a room and its token. Copy the whole invite link again.');
       else enter(invite);
     }),
   );
 }
 
-/** Shows a room until it is left. */
+/** Shows a room until the reader leaves it. */
 function enter(invite: Invite): void {
-  keepInvite(sessionStorage, invite);
+  saveInvite(sessionStorage, invite);
   document.title = `${invite.room} · SLEAP-RTC`;
   let state: RoomState | undefined;
   let due = false;
@@ -41,7 +41,7 @@ function enter(invite: Invite): void {
     try {
       show(roomPage(state, actions, Date.now()));
     } catch (error) {
-      show(html`<p class="starting">The page could not show the room. Reload it. ${String(error)}</p>`);
+      show(html`<p class="starting">The page could not show the room. Reload the page. ${String(error)}</p>`);
       throw error;
     }
   };
@@ -52,15 +52,15 @@ function enter(invite: Invite): void {
     document.removeEventListener('visibilitychange', wake);
     state = undefined;
     forgetInvite(sessionStorage);
-    showDoor(refusal);
+    showForm(refusal);
   };
   const watch = new RoomWatch({
     invite,
     origin: location.origin,
-    keep: sessionStorage,
+    storage: sessionStorage,
     onChange(now) {
       state = now;
-      // Many words in one moment are drawn once; a timer, since frames stand still in a page that nobody looks at.
+      // Draws once for many changes. A timer is used, since a hidden page has no animation frames.
       if (!due) setTimeout(draw, 50);
       due = true;
     },
@@ -78,21 +78,21 @@ function enter(invite: Invite): void {
   watch.start();
 }
 
-/** The address bar's invite, taken out of it so that it does not stay on screen or in a bookmark. */
+/** Returns the invite in the address bar, and removes it there so that it does not stay on the screen or in a bookmark. */
 function takeFragment(): Invite | undefined {
   const invite = readFragment(location.hash);
   if (location.hash !== '') history.replaceState(null, '', location.pathname);
   return invite;
 }
 
-// An invite link opened in the tab of another room changes nothing but the fragment.
+// Opening an invite link in the tab of another room changes only the fragment.
 window.addEventListener('hashchange', () => {
   const invite = takeFragment();
   if (invite === undefined) return;
-  keepInvite(sessionStorage, invite);
+  saveInvite(sessionStorage, invite);
   location.reload();
 });
 
 const invite = takeFragment() ?? recallInvite(sessionStorage);
-if (invite === undefined) showDoor();
+if (invite === undefined) showForm();
 else enter(invite);

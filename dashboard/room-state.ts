@@ -5,7 +5,7 @@ import type { JobStatus } from '../protocol/job.ts';
 import type { Manifest } from '../protocol/manifest.ts';
 import type { ProgressMessage } from '../protocol/peer-messages.ts';
 import type { PeerInfo, ServerMessage } from '../protocol/signaling.ts';
-import type { LinkState } from './live-link.ts';
+import type { LinkState } from './connection/live-link.ts';
 import { isLater, PHASES } from './words.ts';
 
 /** Jobs that are unfolded by themselves at most. */

@@ -1,8 +1,8 @@
 /** Keeps a RoomState true: listens to the live connection, and asks the API for what does not come over it. */
 import type { ServerMessage } from '../protocol/signaling.ts';
-import { ApiError, RoomApi } from './api.ts';
-import type { Invite, Keep } from './invite.ts';
-import { LiveLink } from './live-link.ts';
+import { ApiError, RoomApi } from './connection/api.ts';
+import type { Invite, TabStorage } from './connection/invite.ts';
+import { LiveLink } from './connection/live-link.ts';
 import { afterEvent, emptyRoom, type Part, type RoomEvent, type RoomState } from './room-state.ts';
 import { PHASES } from './words.ts';
 
@@ -18,7 +18,7 @@ export interface RoomWatchOptions {
   invite: Invite;
   /** `http://host`, the server that served the page. */
   origin: string;
-  keep: Keep;
+  storage: TabStorage;
   onChange: (state: RoomState) => void;
   /** The room is shut for this invite; the watch has ended. */
   onRefused: (sentence: string) => void;
@@ -40,7 +40,7 @@ export class RoomWatch {
   constructor(options: RoomWatchOptions) {
     this.#options = options;
     this.#state = emptyRoom(options.invite.room);
-    this.#api = new RoomApi(options.invite, { keep: options.keep, signal: this.#end.signal });
+    this.#api = new RoomApi(options.invite, { storage: options.storage, signal: this.#end.signal });
     this.#link = new LiveLink({
       url: `${options.origin.replace(/^http/, 'ws')}/ws`,
       invite: options.invite,

@@ -1,4 +1,4 @@
-/** How numbers, times and phases are said to people. */
+/** Formats numbers, times and phases for people. */
 import type { JobPhase } from '../protocol/job.ts';
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
@@ -25,13 +25,13 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h${rest === 0 ? '' : ` ${rest} min`}`;
 }
 
-/** A loss with the digits that matter, e.g. `0.00231` or `1.2e-7`. */
+/** A loss with three significant digits, e.g. `0.00231` or `1.2e-7`. */
 export function loss(value: number | null): string {
   if (value === null) return '–';
   return value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
-/** A time of the API as it is said in the reader's own zone, e.g. `today 14:05` or `3 Nov 2025, 14:05`. */
+/** A time of the API in the reader's time zone, e.g. `today 14:05` or `3 Nov 2025, 14:05`. */
 export function when(iso: string, now = new Date()): string {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return iso;
@@ -46,7 +46,7 @@ export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 }
 
-/** A user's id, short enough to be read: the beginning of a UUID tells people apart. */
+/** A user's id, shortened if it is a UUID: its beginning is enough to tell people apart. */
 export function person(userId: string): string {
   return /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(userId) ? userId.slice(0, 8) : userId;
 }
@@ -56,13 +56,13 @@ export function modelType(type: string): string {
   return type.replaceAll('_', ' ');
 }
 
-/** What each phase is called while it goes on, and whether a job in it has ended. */
+/** The words for each phase, and whether a job in it has ended. */
 export const PHASES: Record<JobPhase, { doing: string; ended: boolean }> = {
   queued: { doing: 'Waiting for a worker', ended: false },
   receiving: { doing: 'Receiving the data', ended: false },
   training: { doing: 'Training', ended: false },
   predicting: { doing: 'Predicting', ended: false },
-  uploading: { doing: 'Storing the model', ended: false },
+  uploading: { doing: 'Uploading the model', ended: false },
   publishing: { doing: 'Publishing to the room', ended: false },
   returning: { doing: 'Returning the results', ended: false },
   paused: { doing: 'Paused', ended: false },
@@ -71,7 +71,7 @@ export const PHASES: Record<JobPhase, { doing: string; ended: boolean }> = {
   cancelled: { doing: 'Cancelled', ended: true },
 };
 
-/** The phases that a job goes through, in order. */
+/** The phases of a job, in order. */
 export const STORY: Record<'training' | 'inference', readonly JobPhase[]> = {
   training: ['queued', 'receiving', 'training', 'uploading', 'publishing', 'returning', 'done'],
   inference: ['queued', 'receiving', 'predicting', 'returning', 'done'],
@@ -79,7 +79,7 @@ export const STORY: Record<'training' | 'inference', readonly JobPhase[]> = {
 
 const ORDER = Object.keys(PHASES) as JobPhase[];
 
-/** True where a phase comes after another in a job's life. */
+/** True if a phase comes after another one. */
 export function isLater(phase: JobPhase, other: JobPhase): boolean {
   return ORDER.indexOf(phase) > ORDER.indexOf(other);
 }

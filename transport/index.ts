@@ -17,5 +17,6 @@ export { type ReceiveOptions, receiveFiles } from './file-transfer/receive/recei
 export { type SendOptions, sendFiles } from './file-transfer/send/send-files.ts';
 export { StripeEntrance } from './file-transfer/stripes/stripe.ts';
 export { stripeOpener } from './file-transfer/stripes/stripe-opener.ts';
+export { ProgressMeter } from './file-transfer/wire/progress-meter.ts';
 export { type IceTransportPolicy, readIceTransportPolicy } from './ice/ice-transport-policy.ts';
 export { SignalingClient, type SignalingClientOptions, type SignalingEvents } from './signaling/signaling-client.ts';

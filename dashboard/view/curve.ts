@@ -5,13 +5,13 @@ import { loss } from '../words.ts';
 import { html, type View } from './html.ts';
 
 const HEIGHT = 220;
-/** Losses that span more than this factor are drawn on a logarithmic scale, where their end can be told apart. */
+/** Losses that span more than this factor are drawn on a logarithmic scale, which shows their ends better. */
 const LOG_FROM = 30;
 
-/** Curves of at most so many points show each of them. */
+/** Curves with at most this many points show each point. */
 const POINTS_UP_TO = 25;
 
-/** One run's loss by epoch: in words, and drawn. */
+/** One run's loss by epoch, as text and as a chart. */
 export function curveView(curve: RunCurve): View {
   return html`
     <figure class="curve" key=${curve.run} data-run=${curve.run} data-epochs=${curve.epochs.length}>
@@ -21,7 +21,7 @@ export function curveView(curve: RunCurve): View {
   `;
 }
 
-/** What the drawing shows, for who cannot see it. */
+/** Describes the chart for readers who cannot see it. */
 export function inWords({ epochs, train_loss, val_loss }: RunCurve): string {
   const best = val_loss.reduce<number>((found, value, index) => {
     const lowest = val_loss[found] ?? null;
@@ -36,7 +36,7 @@ export function inWords({ epochs, train_loss, val_loss }: RunCurve): string {
   ].join(', ');
 }
 
-/** uPlot in a Preact component: made once, fed with data, made anew where its colours or scale change. */
+/** uPlot in a Preact component. The chart is created again if its colours or its scale change. */
 class Plot extends Component<{ curve: RunCurve }> {
   readonly #place = createRef<HTMLDivElement>();
   readonly #scheme = matchMedia('(prefers-color-scheme: dark)');
@@ -113,7 +113,7 @@ function options(place: HTMLElement, log: boolean): uPlot.Options {
   };
 }
 
-/** Of a logarithmic scale's lines those at 1, 2 and 5. */
+/** Keeps only the lines at 1, 2 and 5 of a logarithmic scale. */
 function fewOf(_plot: uPlot, ticks: number[]): (number | null)[] {
   return ticks.map((tick) => (/^[125](\.0*)?e/.test(tick.toExponential(6)) ? tick : null));
 }

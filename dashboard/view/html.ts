@@ -1,4 +1,4 @@
-/** HTML by tagged templates that make Preact nodes: what is put in is text or an attribute's value, never markup. */
+/** HTML as tagged templates that make Preact nodes. A value in a template becomes text or an attribute, never markup. */
 import htm from 'htm';
 import { type ComponentChildren, h, type VNode } from 'preact';
 
@@ -15,7 +15,7 @@ export function html(strings: TemplateStringsArray, ...values: unknown[]): View 
   return bound(strings, ...values);
 }
 
-/** A link's address if a browser may follow it: addresses come from the server's settings and from storage. */
+/** Returns a link's address, or undefined if it is not http(s). Addresses come from the server's settings and from S3. */
 export function safeHref(url: string): string | undefined {
   return /^https?:\/\//i.test(url) ? url : undefined;
 }

@@ -8,7 +8,7 @@ import { curveView } from './curve.ts';
 import { html, type MaybeView, safeHref, type View } from './html.ts';
 import { trouble } from './trouble.ts';
 
-/** The room's jobs, newest first, each with as much as is known of it. */
+/** The room's jobs, newest first. */
 export function jobsPart(state: RoomState, jobs: readonly ShownJob[], actions: Actions): View {
   const none = state.jobs === undefined ? 'Loading…' : 'No job has been submitted to this room yet.';
   return html`
@@ -44,7 +44,7 @@ function card(state: RoomState, { status, live }: ShownJob, { toggleJob }: Actio
   `;
 }
 
-/** How far it is: bytes, epochs or frames, as a bar and in words. */
+/** The progress in bytes, epochs or frames, as a bar and as text. */
 function progressLine({ detail, phase }: JobStatus, live: ProgressMessage | undefined): View {
   const { done, total, words } = measure(live);
   const text = [words, detail === phase || words.includes(detail) ? '' : detail]
@@ -110,7 +110,7 @@ function details(state: RoomState, { status }: ShownJob): View {
   `;
 }
 
-/** The phases of the job's life, with the present one marked. */
+/** The job's phases. The present one is marked. */
 function story({ kind, phase, error }: JobStatus): MaybeView {
   if (error !== null || phase === 'cancelled') return null;
   const steps = STORY[kind];

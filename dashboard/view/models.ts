@@ -9,7 +9,7 @@ import { trouble } from './trouble.ts';
 
 const COLUMNS = ['Model', 'Type', 'Epochs', 'Loss', 'Trained', 'Size', 'On workers', ''];
 
-/** The room's models, as its manifest has them. */
+/** The models in the room's manifest. */
 export function modelsPart(state: RoomState, workers: readonly PeerInfo[], actions: Actions): View {
   const { manifest } = state;
   const models = manifest === undefined ? [] : newestFirst(manifest);
@@ -39,7 +39,7 @@ export function modelsPart(state: RoomState, workers: readonly PeerInfo[], actio
 }
 
 function none(state: RoomState): string {
-  return state.manifest === undefined ? 'Loading…' : 'The room has no models yet: train one with sleap-rtc train.';
+  return state.manifest === undefined ? 'Loading…' : 'The room has no models yet. Train one with sleap-rtc train.';
 }
 
 function rows(
@@ -82,7 +82,7 @@ function rows(
   `;
 }
 
-/** Workers say themselves what they have; the manifest also knows of those that are not here now. */
+/** The workers that have the model: connected workers report it themselves, and the manifest lists the others. */
 function onWorkers(model: ModelEntry, workers: readonly PeerInfo[]): string {
   const here = workers.filter(({ metadata: { properties } }) => {
     return Array.isArray(properties.models) && properties.models.includes(model.id);
@@ -100,9 +100,9 @@ function fileRow(
     <tr key=${`${model.id}-files`} class="files">
       <td colspan=${COLUMNS.length}>
         <p>
-          All at once: <code>sleap-rtc models download ${model.id}</code>
+          All files: <code>sleap-rtc models download ${model.id}</code>
         </p>
-        ${files === null && html`<p class="empty">Asking for links…</p>`}
+        ${files === null && html`<p class="empty">Loading the links…</p>`}
         <ul>
           ${files?.map(
             ({ path, size_bytes, url }) => html`

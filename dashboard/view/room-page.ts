@@ -12,7 +12,7 @@ import { workersPart } from './workers.ts';
 /** Phases in which a job has no worker. */
 const IDLE: ReadonlySet<JobPhase> = new Set(['queued', 'paused']);
 
-/** The whole page of a room. `now` in ms since 1970. */
+/** The page of a room. `now` is in ms since 1970. */
 export function roomPage(state: RoomState, actions: Actions, now: number): View {
   const jobs = shownJobs(state, now);
   const workers = workersOf(state);

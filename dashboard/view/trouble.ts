@@ -1,7 +1,7 @@
 import type { Part, RoomState } from '../room-state.ts';
 import { html, type MaybeView } from './html.ts';
 
-/** Says what of a part of the page cannot be had at the moment. */
+/** Says why a part of the page is out of date. */
 export function trouble(state: RoomState, part: Part): MaybeView {
   const sentence = state.troubles.get(part);
   return sentence === undefined ? null : html`<p class="trouble" role="status">${sentence}</p>`;

@@ -12,10 +12,10 @@ const STATUS: Record<string, string> = {
   unhealthy: 'Out of order',
   reconnecting: 'Reconnecting',
 };
-/** Tags that every worker has say nothing. */
+/** Tags that every worker has are not shown. */
 const USUAL_TAGS = new Set(['training-worker', 'inference-worker']);
 
-/** The room's workers, what they have and what they do. */
+/** The room's workers: their hardware, their models and their jobs. */
 export function workersPart(state: RoomState, workers: readonly PeerInfo[], jobs: readonly ShownJob[]): View {
   return html`
     <section class="workers" aria-labelledby="workers-title">
@@ -29,8 +29,8 @@ export function workersPart(state: RoomState, workers: readonly PeerInfo[], jobs
 }
 
 function none(state: RoomState): string {
-  if (state.link.state !== 'live') return 'Workers are shown once the live connection is there.';
-  return 'No worker is in the room. Jobs wait until one comes.';
+  if (state.link.state !== 'live') return 'The page shows the workers as soon as it is connected.';
+  return 'No worker is in the room. Jobs wait until one joins.';
 }
 
 function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, jobs: readonly ShownJob[]): View {
@@ -39,7 +39,7 @@ function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, j
   const cached = Array.isArray(models) ? models : [];
   const tags = metadata.tags.filter((tag) => !USUAL_TAGS.has(tag));
   const gpu = [
-    typeof gpu_model === 'string' ? gpuName(gpu_model) : 'no GPU named',
+    typeof gpu_model === 'string' ? gpuName(gpu_model) : 'unknown GPU',
     typeof gpu_memory_mb === 'number' && gpu_memory_mb > 0 ? gpuMemory(gpu_memory_mb) : '',
   ];
   return html`
@@ -52,15 +52,15 @@ function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, j
       ${typeof job_id === 'string' && html`<p>Works on <strong>${job?.status.name ?? job_id}</strong></p>`}
       ${typeof reason === 'string' && html`<p class="faint">${reason}</p>`}
       ${chips(
-        'Models at hand',
+        'Models on disk',
         cached.map((id) => nameOfModel(state.manifest, id)),
       )} ${chips('Tags', tags)}
-      <p class="faint">here since ${when(connected_at)}</p>
+      <p class="faint">connected since ${when(connected_at)}</p>
     </li>
   `;
 }
 
-/** A worker without a GPU names its processor, as `none (AMD EPYC)`. */
+/** A worker without a GPU reports its processor as `none (AMD EPYC)`. */
 function gpuName(model: string): string {
   return model.replace(/^none \((.*)\)$/, 'no GPU · $1');
 }

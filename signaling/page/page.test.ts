@@ -49,7 +49,7 @@ describe('the page as the server serves it', () => {
   });
 
   it('consists of plain JavaScript, which a browser can run', async () => {
-    const reply = await fetch(`${url}/dashboard/invite.ts`);
+    const reply = await fetch(`${url}/dashboard/connection/invite.ts`);
     assert.match(reply.headers.get('content-type') ?? '', /^text\/javascript/);
     const text = await reply.text();
     assert.doesNotMatch(text, /interface |: string/);
@@ -73,7 +73,7 @@ describe('the page as the server serves it', () => {
   it('gives away nothing else, whatever is asked for', async () => {
     const paths = [
       '/dashboard/README.md',
-      '/dashboard/invite.test.ts',
+      '/dashboard/connection/invite.test.ts',
       '/dashboard/../package.json',
       '/dashboard/%2e%2e/package.json',
       '/dashboard/..%2fsignaling%2fmain.ts',

@@ -46,7 +46,7 @@ describe('the room’s page, while servers come and go', function () {
     await card.waitFor({ timeout: SHOWN_MS });
     assert.equal((await card.textContent())?.split(HOSTILE).length, 5, 'all that a worker says is shown as text');
     assert.equal(await card.locator('img').count(), 0);
-    await page.getByText('Tell the lab’s admin that Temporal is away').waitFor({ timeout: SHOWN_MS });
+    await page.getByText('Tell the lab’s admin that Temporal is unavailable').waitFor({ timeout: SHOWN_MS });
 
     const sent = worker.closed;
     await first.stop();

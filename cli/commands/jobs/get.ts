@@ -1,6 +1,5 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
-import { getResults } from '../../lib/results/get-results.ts';
 
 /** `sleap-rtc jobs get ID` */
 export default class JobsGet extends BaseCommand<typeof JobsGet> {
@@ -16,6 +15,7 @@ export default class JobsGet extends BaseCommand<typeof JobsGet> {
 
   async run(): Promise<object> {
     const api = await this.roomApi();
+    const { getResults } = await import('../../lib/results/get-results.ts');
     return this.showOutcome((display) => getResults(api, this.args.job, this.flags.output, display));
   }
 }

@@ -9,7 +9,6 @@ import { findModel } from '../../lib/inputs/find-model.ts';
 import { createDisplay } from '../../lib/output/display.ts';
 import { JobProgress } from '../../lib/output/job-progress.ts';
 import { bytes, count } from '../../lib/output/words.ts';
-import { downloadModel } from '../../lib/results/download-files.ts';
 import { checkOutputFolder, placeFolder } from '../../lib/results/place-folder.ts';
 
 /** `sleap-rtc models download REF` */
@@ -31,6 +30,7 @@ export default class ModelsDownload extends BaseCommand<typeof ModelsDownload> {
 
   async run(): Promise<object> {
     const api = await this.roomApi();
+    const { downloadModel } = await import('../../lib/results/download-files.ts');
     await checkOutputFolder(this.flags.output);
     const model = findModel(await api.manifest(), this.args.model);
     const partial = join(this.flags.output, `.sleap-rtc-${model.id}.partial`);

@@ -8,6 +8,7 @@ import type { ReadableStream } from 'node:stream/web';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type FileEntry, FileList, totalBytes } from '../../../protocol/files.ts';
 import type { TransferProgress } from '../../../protocol/peer-messages.ts';
+import { ProgressMeter } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { networkReason, pause } from '../api/http.ts';
 
@@ -72,35 +73,20 @@ async function fetchMissing(list: List, folder: string, options: DownloadOptions
   if (!FileList.safeParse(files).success) {
     throw new SleapRtcError('PATH_UNSAFE', 'The room’s storage has files whose names are not safe to write.');
   }
-  const total = totalBytes(files);
-  const started = Date.now();
-  let done = 0;
-  const count = (bytes: number): void => {
-    done += bytes;
-    const seconds = (Date.now() - started) / 1000;
-    options.onProgress?.({ bytes: done, total_bytes: total, bytes_per_s: seconds > 0 ? done / seconds : 0 });
-  };
+  const meter = new ProgressMeter(totalBytes(files), options.onProgress);
   for (const file of files) {
     const target = join(folder, file.path);
-    if (await isWhole(target, file)) {
-      count(file.size_bytes);
-      continue;
-    }
-    const before = done;
-    try {
-      await fetchFile(file, target, count, options.signal);
-    } catch (error) {
-      done = before;
-      throw error;
-    }
+    if (await isComplete(target, file)) meter.had(file.size_bytes);
+    else await fetchFile(file, target, meter, options.signal);
   }
+  meter.finish();
   return files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 }));
 }
 
 async function fetchFile(
   file: FileEntry & { url: string },
   target: string,
-  count: (bytes: number) => void,
+  meter: ProgressMeter,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
@@ -113,7 +99,7 @@ async function fetchFile(
       // The file is larger than promised.
       if (size > file.size_bytes) return done(integrity(file.path));
       hash.update(chunk);
-      count(chunk.length);
+      meter.moved(chunk.length);
       done(null, chunk);
     },
   });
@@ -159,7 +145,7 @@ function integrity(path: string): SleapRtcError {
   return new SleapRtcError('INTEGRITY', `${path} arrived damaged: it is not the published file.`);
 }
 
-async function isWhole(path: string, file: FileEntry): Promise<boolean> {
+async function isComplete(path: string, file: FileEntry): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined || found.size !== file.size_bytes) return false;
   const hash = createHash('sha256');

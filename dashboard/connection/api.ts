@@ -1,4 +1,4 @@
-/** The signaling server's HTTP API, as far as the page needs it. Server and page are one release, so replies are typed, not parsed. */
+/** The part of the server's HTTP API that the page needs. Server and page have the same release, so replies are typed, not parsed. */
 import type {
   CurveReply,
   ErrorReply,
@@ -7,18 +7,18 @@ import type {
   ModelFilesReply,
   ROOM_TOKEN_HEADER,
   SignInReply,
-} from '../protocol/api.ts';
-import type { ErrorCode } from '../protocol/errors.ts';
-import type { Manifest } from '../protocol/manifest.ts';
-import type { Invite, Keep } from './invite.ts';
+} from '../../protocol/api.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { Manifest } from '../../protocol/manifest.ts';
+import type { Invite, TabStorage } from './invite.ts';
 
-// A browser can't run the module that declares it; its type keeps the two alike.
+// A browser cannot run the module that declares it. Its type keeps both equal.
 const TOKEN_HEADER: typeof ROOM_TOKEN_HEADER = 'x-room-token';
 const STORED_AS = 'sleap-rtc.sign-in';
-/** A request that takes longer counts as unanswered. */
+/** Timeout of a request, in ms. */
 const TIMEOUT_MS = 15_000;
 
-/** What the server answered instead, or that it did not. */
+/** An error that the server answered, or that there was no answer. */
 export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string;
@@ -29,35 +29,35 @@ export class ApiError extends Error {
     this.remedy = remedy;
   }
 
-  /** True where asking again with the same invite cannot help. */
+  /** True if another request with the same invite cannot help. */
   get refused(): boolean {
     return isRefusal(this.code);
   }
 }
 
-/** True for the codes with which a room stays shut. */
+/** True if a code means that the invite does not open the room. */
 export function isRefusal(code: string): boolean {
   const refusals: ErrorCode[] = ['ROOM_UNKNOWN', 'TOKEN_REFUSED', 'ROOM_EXPIRED'];
   return refusals.some((refusal) => refusal === code);
 }
 
-/** Reads one room. Signs in by itself, as an ephemeral user who lasts as long as the tab. All methods reject with ApiError. */
+/** Reads one room. Signs in automatically as an anonymous user who exists as long as the tab. All methods reject with ApiError. */
 export class RoomApi {
   readonly invite: Invite;
-  readonly #keep: Keep;
+  readonly #storage: TabStorage;
   readonly #signal: AbortSignal;
   #signIn: Promise<SignInReply> | undefined;
   #idToken: string | undefined;
   #manifestEtag: string | null = null;
 
   /** @param options `signal` ends all requests */
-  constructor(invite: Invite, options: { keep: Keep; signal: AbortSignal }) {
+  constructor(invite: Invite, options: { storage: TabStorage; signal: AbortSignal }) {
     this.invite = invite;
-    this.#keep = options.keep;
+    this.#storage = options.storage;
     this.#signal = options.signal;
   }
 
-  /** An identity token: the tab's own, until the server no longer takes it. */
+  /** Returns the tab's identity token. It is used until the server refuses it. */
   async idToken(): Promise<string> {
     this.#signIn ??= this.#signInOnce();
     try {
@@ -70,19 +70,19 @@ export class RoomApi {
   }
 
   async #signInOnce(): Promise<SignInReply> {
-    const recalled = recallSignIn(this.#keep);
+    const recalled = recallSignIn(this.#storage);
     if (recalled !== undefined) return recalled;
     const reply: SignInReply = await (await this.#fetch('/anonymous-signin', { method: 'POST' })).json();
-    this.#keep.setItem(STORED_AS, JSON.stringify(reply));
+    this.#storage.setItem(STORED_AS, JSON.stringify(reply));
     return reply;
   }
 
-  /** Forgets an identity that the server has refused, unless it is a newer one already. */
+  /** Removes an identity that the server has refused, unless a newer one has replaced it. */
   signOut(refused: string): void {
     if (refused !== this.#idToken) return;
     this.#signIn = undefined;
     this.#idToken = undefined;
-    this.#keep.removeItem(STORED_AS);
+    this.#storage.removeItem(STORED_AS);
   }
 
   async jobs(): Promise<JobListReply> {
@@ -97,7 +97,7 @@ export class RoomApi {
     return (await this.#requireRoom(`/jobs/${encodeURIComponent(jobId)}/curve`)).json();
   }
 
-  /** The room's models; undefined where nothing has changed since they were last asked for. */
+  /** Returns the room's models, or undefined if nothing has changed since the last call. */
   async manifest(): Promise<Manifest | undefined> {
     const reply = await this.#requireRoom(
       '/manifest',
@@ -109,7 +109,7 @@ export class RoomApi {
     return manifest;
   }
 
-  /** Links to a model's files, which work for some minutes. */
+  /** Returns links to a model's files. They are valid for some minutes. */
   async modelFiles(modelId: string): Promise<ModelFilesReply> {
     return (await this.#requireRoom(`/models/${encodeURIComponent(modelId)}/files`)).json();
   }
@@ -142,12 +142,12 @@ export class RoomApi {
 const UNREACHABLE = {
   code: 'SERVER_UNREACHABLE',
   message: 'The server cannot be reached.',
-  remedy: 'It is tried again by itself.',
+  remedy: 'The page tries again automatically.',
 } as const;
 
-function recallSignIn(keep: Keep): SignInReply | undefined {
+function recallSignIn(storage: TabStorage): SignInReply | undefined {
   try {
-    return JSON.parse(keep.getItem(STORED_AS) ?? 'null') ?? undefined;
+    return JSON.parse(storage.getItem(STORED_AS) ?? 'null') ?? undefined;
   } catch {
     return undefined;
   }

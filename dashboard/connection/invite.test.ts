@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { forgetInvite, type Keep, keepInvite, readFields, readFragment, recallInvite } from './invite.ts';
+import { forgetInvite, readFields, readFragment, recallInvite, saveInvite, type TabStorage } from './invite.ts';
 
 const invite = { room: 'lab-mice', token: 'a+b/c=' };
 
-function memory(): Keep {
+function memory(): TabStorage {
   const values = new Map<string, string>();
   return {
     getItem: (key) => values.get(key) ?? null,
@@ -21,7 +21,7 @@ describe('an invite on the page', () => {
     const withKey = readFragment(`#${new URLSearchParams({ ...invite, key: 'k'.repeat(43) })}`);
     assert.deepEqual(withKey, invite);
     const stored: string[] = [];
-    keepInvite({ ...memory(), setItem: (_, value) => void stored.push(value) }, { ...invite, ...withKey });
+    saveInvite({ ...memory(), setItem: (_, value) => void stored.push(value) }, { ...invite, ...withKey });
     assert.ok(stored.length === 1 && !stored[0]?.includes('kkk'));
   });
 
@@ -41,11 +41,11 @@ describe('an invite on the page', () => {
   });
 
   it('outlives a reload, until the room is left', () => {
-    const keep = memory();
-    keepInvite(keep, invite);
-    assert.deepEqual(recallInvite(keep), invite);
-    forgetInvite(keep);
-    assert.equal(recallInvite(keep), undefined);
+    const storage = memory();
+    saveInvite(storage, invite);
+    assert.deepEqual(recallInvite(storage), invite);
+    forgetInvite(storage);
+    assert.equal(recallInvite(storage), undefined);
   });
 
   it('is not believed where something else was stored', () => {

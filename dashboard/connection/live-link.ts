@@ -1,40 +1,40 @@
-/** The page's WebSocket: in the room as role `dashboard`, and back in it by itself after every interruption. */
-import type { ClientMessage, ServerMessage } from '../protocol/signaling.ts';
+/** The page's WebSocket: joins the room with the role `dashboard`, and reconnects automatically. */
+import type { ClientMessage, ServerMessage } from '../../protocol/signaling.ts';
 import { isRefusal } from './api.ts';
 import type { Invite } from './invite.ts';
 
-/** How it stands with the live connection; `retryAt` in ms since 1970. */
+/** The state of the live connection. `retryAt` is in ms since 1970. */
 export type LinkState = { state: 'connecting' } | { state: 'live' } | { state: 'lost'; retryAt: number };
 
-/** Waits between attempts, in ms; the last one is repeated. */
+/** Pauses between attempts, in ms. The last one is repeated. */
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15_000];
-/** The server is pinged this often; silence for twice as long means that the network is gone. */
+/** Pause between two pings, in ms. If the server is silent for twice as long, the connection is lost. */
 const PING_MS = 10_000;
 
-/** What a link needs and tells. */
+/** Options of a live connection. */
 export interface LiveLinkOptions {
   /** `ws://host/ws`. */
   url: string;
   invite: Invite;
-  /** A valid identity token; called for each attempt. */
+  /** Returns a valid identity token. It is called for each attempt. */
   idToken: () => Promise<string>;
-  /** The identity token is no longer accepted. */
+  /** Called if the server refuses the identity token. */
   onSignedOut: (idToken: string) => void;
   onMessage: (message: ServerMessage) => void;
   onState: (state: LinkState) => void;
-  /** The room is shut for this invite; the link has ended. */
+  /** Called if the invite does not open the room. The connection has ended. */
   onRefused: () => void;
   waitsMs?: readonly number[];
 }
 
-/** One page's presence in a room, from `start` to `stop`. */
+/** One page's connection to a room, from `start` to `stop`. */
 export class LiveLink {
   readonly #options: LiveLinkOptions;
-  /** A name of this page's own: a copied tab must not push the other one out. */
+  /** A name for this page only, since a copied tab must not replace the other one in the room. */
   readonly #peerId = `dashboard-${randomName()}`;
   #socket: WebSocket | undefined;
   #failures = 0;
-  #heardAt = 0;
+  #receivedAt = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #ping: ReturnType<typeof setInterval> | undefined;
   #stopped = false;
@@ -48,7 +48,7 @@ export class LiveLink {
     void this.#connect();
   }
 
-  /** Tries at once where it is waiting, e.g. because the network is back. */
+  /** Ends a pause between attempts, e.g. because the network is available again. */
   retryNow(): void {
     if (this.#retry === undefined) return;
     clearTimeout(this.#retry);
@@ -74,7 +74,7 @@ export class LiveLink {
     this.#socket = socket;
     socket.addEventListener('open', () => this.#register(socket, idToken));
     socket.addEventListener('message', ({ data }) => {
-      if (socket === this.#socket) this.#hear(JSON.parse(String(data)), idToken);
+      if (socket === this.#socket) this.#receive(JSON.parse(String(data)), idToken);
     });
     socket.addEventListener('close', () => {
       if (socket === this.#socket) this.#lost();
@@ -93,21 +93,21 @@ export class LiveLink {
       metadata: { tags: [], properties: {} },
     };
     socket.send(JSON.stringify(register));
-    this.#heardAt = Date.now();
+    this.#receivedAt = Date.now();
     this.#ping = setInterval(() => {
-      if (Date.now() - this.#heardAt > 2 * PING_MS) this.#drop(socket);
+      if (Date.now() - this.#receivedAt > 2 * PING_MS) this.#drop(socket);
       else socket.send(JSON.stringify({ type: 'ping' } satisfies ClientMessage));
     }, PING_MS);
   }
 
-  /** Gives up on a socket whose close might take minutes to be noticed. */
+  /** Gives up a socket whose `close` event might take minutes. */
   #drop(socket: WebSocket): void {
     socket.close();
     if (socket === this.#socket) this.#lost();
   }
 
-  #hear(message: ServerMessage, idToken: string): void {
-    this.#heardAt = Date.now();
+  #receive(message: ServerMessage, idToken: string): void {
+    this.#receivedAt = Date.now();
     if (message.type === 'pong') return;
     if (message.type === 'registered_auth') {
       this.#failures = 0;
@@ -129,14 +129,14 @@ export class LiveLink {
     const waits = this.#options.waitsMs ?? WAITS_MS;
     const longest = waits[Math.min(this.#failures, waits.length - 1)] ?? 0;
     this.#failures += 1;
-    // Spread, so that all pages of a restarted server do not come back in the same moment.
+    // Random, so that not all pages reconnect at the same time after a restart of the server.
     const wait = longest * (0.5 + Math.random() / 2);
     this.#options.onState({ state: 'lost', retryAt: Date.now() + wait });
     this.#retry = setTimeout(() => this.retryNow(), wait);
   }
 }
 
-/** Not by `randomUUID`, which browsers keep from pages without HTTPS. */
+/** Browsers have no `randomUUID` in pages without HTTPS. */
 function randomName(): string {
   const numbers = crypto.getRandomValues(new Uint32Array(2));
   return [...numbers].map((number) => number.toString(36)).join('');
