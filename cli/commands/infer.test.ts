@@ -87,12 +87,12 @@ describe('sleap-rtc infer', function () {
     ['an empty video', ['empty.mp4', '-m', 'a0000003'], 'VIDEO_INVALID', /is empty/],
     ['no model', ['clip.mp4'], 'USAGE', /model/],
     ['a model that the room has not got', ['clip.mp4', '-m', 'bees'], 'MODEL_NOT_FOUND', /“bees”/],
-    ['half of a top-down pair', ['clip.mp4', '-m', 'latest-centered_instance'], 'USAGE', /a centroid model has found/],
+    ['half of a top-down pair', ['clip.mp4', '-m', 'latest-centered_instance'], 'USAGE', /needs a centroid model/],
     [
       'models that do not go together',
       ['clip.mp4', '-m', 'a0000001', '-m', 'a0000003'],
       'USAGE',
-      /do not predict together/,
+      /cannot predict together/,
     ],
     ['frames that are none', ['clip.mp4', '-m', 'a0000003', '--frames', 'all'], 'USAGE', /frames/],
   ];

@@ -50,7 +50,7 @@ describe('sleap-rtc train, with input that is bad', () => {
 
   it('labels without their images', async () => {
     await writeFile(home.path('a.slp'), hdf5({ size: 4096, text: '{"filename":"clip.mp4"}' }));
-    await refused(['a.slp', '-c', 'good.yaml'], 2, 'LABELS_INVALID', /only points at its videos/);
+    await refused(['a.slp', '-c', 'good.yaml'], 2, 'LABELS_INVALID', /refers to its videos/);
   });
 
   it('a package that is no package', async () => {
@@ -60,10 +60,10 @@ describe('sleap-rtc train, with input that is bad', () => {
 
   it('a package and a config', async () => {
     await writeFile(home.path('a.training_job.zip'), 'hello');
-    await refused(['a.training_job.zip', '-c', 'good.yaml'], 2, 'USAGE', /brings its own/);
+    await refused(['a.training_job.zip', '-c', 'good.yaml'], 2, 'USAGE', /contains its configs and labels/);
   });
 
-  it('no config', () => refused(['good.pkg.slp'], 2, 'USAGE', /takes a config/));
+  it('no config', () => refused(['good.pkg.slp'], 2, 'USAGE', /needs a config/));
 
   it('no such config', () => refused(['good.pkg.slp', '-c', 'x.yaml'], 2, 'FILE_NOT_FOUND', /x\.yaml does not exist/));
 
@@ -103,7 +103,7 @@ describe('sleap-rtc train, with input that is bad', () => {
 
   it('a flag that does not exist, a flag of the wrong kind', async () => {
     await refused(['good.pkg.slp', '--nope'], 2, 'USAGE', /--nope/);
-    await refused(['good.pkg.slp', '--wait', 'soon'], 2, 'USAGE', /--wait takes a number of minutes, not “soon”/);
+    await refused(['good.pkg.slp', '--wait', 'soon'], 2, 'USAGE', /--wait needs a number of minutes, not “soon”/);
     await refused([], 2, 'USAGE', /labels/);
   });
 

@@ -152,7 +152,7 @@ describe('training job package', () => {
   it('tells how to convert the JSON configs of old packages', async () => {
     const jobs = { name: 'jobs.yaml', content: 'training: [{cfg: centroid.json, train_labels: flies.pkg.slp}]' };
     const old = [LABELS, jobs, { name: 'centroid.json', content: '{}' }];
-    await refused(old, { code: 'CONFIG_JSON_UNSUPPORTED', remedy: /export again/ });
+    await refused(old, { code: 'CONFIG_JSON_UNSUPPORTED', remedy: /export it again/ });
   });
 
   it('does not read outside of the package, whatever jobs.yaml names', async () => {

@@ -50,10 +50,10 @@ describe('checking a video', () => {
 
   const bad: [name: string, content: Buffer | string, says: RegExp][] = [
     ['empty.mp4', '', /^empty\.mp4 is empty/],
-    ['text.mp4', 'a\nb\nc\nd', /is no \.mp4 video/],
+    ['text.mp4', 'a\nb\nc\nd', /is not a \.mp4 video/],
     ['words.mp4', 'not a video, only words', /is cut short|no index/],
     ['broken-off.mp4', Buffer.concat([box('ftyp', small), box('mdat', small)]), /no index \(moov\)/],
-    ['text.avi', 'RIFF0000WAVE', /is no \.avi video/],
+    ['text.avi', 'RIFF0000WAVE', /is not a \.avi video/],
     ['notes.txt', 'x', /^notes\.txt is neither a video \(\.mp4 .*\) nor labels/],
   ];
   for (const [name, content, says] of bad) {

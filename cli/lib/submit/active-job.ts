@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import {
@@ -53,7 +52,7 @@ export class ActiveJob {
   constructor({ api, jobId, output, onInterrupt, configFolder, submitted }: ActiveJobOptions, display: Display) {
     this.api = api;
     this.id = jobId;
-    this.output = resolve(output);
+    this.output = output;
     this.configFolder = configFolder;
     this.submitted = submitted;
     this.progress = new JobProgress(display);
@@ -98,7 +97,8 @@ export class ActiveJob {
   async close(): Promise<void> {
     await this.#follower?.close();
     await this.#prepared?.close();
-    await removePartial(this.output, this.id);
+    // Results arrive only after the submission; before it, the folder may be unusable.
+    if (this.submitted) await removePartial(this.output, this.id);
     this.#interrupts.close();
   }
 

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { isFinal, type JobStatus } from '../../../protocol/job.ts';
 import { describeFiles, type SourceFile } from '../../../transport/index.ts';
@@ -33,7 +34,7 @@ export async function attachJob(
 ): Promise<JobOutcome> {
   const { status, temporal_ui_url } = await api.job(jobId);
   const remembered = await recallJob(configFolder, jobId);
-  const output = wanted ?? remembered?.output ?? (status.kind === 'training' ? 'models' : 'predictions');
+  const output = resolve(wanted ?? remembered?.output ?? (status.kind === 'training' ? 'models' : 'predictions'));
   await checkOutputFolder(output);
   const job = new ActiveJob(
     // A command that only follows a job must not cancel it when it ends.
