@@ -94,7 +94,7 @@ describe('the life of a worker', function () {
     assert.equal(await statusOf('serviced'), 'available');
     const { exitCode, stderr } = await room.cli(['workers', 'drain', 'nobody']);
     assert.equal(exitCode, 6);
-    assert.match(stderr, /No worker nobody is in the room/);
+    assert.match(stderr, /There is no worker nobody in the room/);
   });
 });
 
