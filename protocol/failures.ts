@@ -2,17 +2,17 @@ import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure
 import { type ErrorCode, isErrorCode, SleapRtcError, toSleapRtcError } from './errors.ts';
 
 /**
- * How our errors cross Temporal: as an ApplicationFailure whose type is the code, so that retry policies, the Temporal UI
- * and the API all read the same word. Workflow code may import this file: it touches nothing but `@temporalio/common`.
+ * Our errors cross Temporal as an ApplicationFailure whose type is the code, so retry policies, the Temporal UI and the API all read
+ * the same code. Workflow code may import this file: it uses only `@temporalio/common`.
  */
 
 /**
- * A session that a worker handed back asks again after this long, whatever the back-off has grown to: soon where the GPU
- * had just been taken, seldom where the worker is not large enough and another one has to come.
+ * A session that a worker handed back is offered again after this time, whatever the back-off is: soon if the GPU was just taken,
+ * seldom if the worker is too small and another one must come.
  */
 const HANDED_BACK_RETRY_MS: Partial<Record<ErrorCode, number>> = { GPU_BUSY: 300, WORKER_UNFIT: 3_000 };
 
-/** Turns anything thrown into the failure that Temporal stores; a failure of Temporal's own making is left as it is. */
+/** Converts anything thrown into the failure that Temporal stores. A failure of Temporal's own is not changed. */
 export function toApplicationFailure(error: unknown): ApplicationFailure {
   if (error instanceof ApplicationFailure) return error;
   const known = toSleapRtcError(error);
@@ -28,8 +28,8 @@ export function toApplicationFailure(error: unknown): ApplicationFailure {
 }
 
 /**
- * Reads the error that a person should see out of anything Temporal throws: the wrapping of activities, child workflows
- * and clients is walked through. A code of ours wins wherever it stands in the chain; else a cancellation, else a time-out.
+ * Finds the error that a person should see in anything that Temporal throws, inside the wrappers of activities, child workflows and
+ * clients. A code of ours anywhere in the chain comes first, then a cancellation, then a timeout.
  */
 export function fromFailure(failure: unknown): SleapRtcError {
   const chain = causes(failure);
@@ -56,7 +56,7 @@ export function fromFailure(failure: unknown): SleapRtcError {
   return new SleapRtcError('INTERNAL', last instanceof Error ? last.message : String(failure), { cause: failure });
 }
 
-/** True where the failure, or any cause of it, is a cancellation. */
+/** Returns true if the failure, or any cause of it, is a cancellation. */
 export function isCancelled(failure: unknown): boolean {
   return causes(failure).some((error) => error instanceof CancelledFailure);
 }
@@ -68,7 +68,7 @@ function timeoutError(timeout: TimeoutFailure, cause: unknown): SleapRtcError {
   return new SleapRtcError('INTERNAL', 'The job, or a step of it, took longer than it may.', { cause });
 }
 
-/** An error and its causes, outermost first; bounded, since a chain from elsewhere may be a ring. */
+/** An error and its causes, outermost first. Bounded, because a foreign chain may be a ring. */
 export function causes(error: unknown): unknown[] {
   const chain: unknown[] = [];
   for (let cause = error; cause !== undefined && cause !== null && chain.length < 16; ) {
@@ -78,7 +78,7 @@ export function causes(error: unknown): unknown[] {
   return chain;
 }
 
-/** The three things that people are told of an error. */
+/** The three parts of an error that people see. */
 export function describeError(error: SleapRtcError): { code: string; message: string; remedy: string } {
   return { code: error.code, message: error.message, remedy: error.remedy };
 }

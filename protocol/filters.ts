@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const Scalar = z.union([z.string().max(256), z.number(), z.boolean()]);
 
-/** Conditions on one property, as in the seed's discovery; all that are given must hold. */
+/** Conditions on one property, as in the seed's discovery. All given conditions must be true. */
 export const PropertyCondition = z.strictObject({
   $eq: Scalar.optional(),
   $ne: Scalar.optional(),
@@ -15,7 +15,7 @@ export const PropertyCondition = z.strictObject({
 });
 export type PropertyCondition = z.infer<typeof PropertyCondition>;
 
-/** Which peers of the room are wanted: of this role, with all of these tags, whose properties meet the conditions. */
+/** Finds the peers of a room that have this role, all of these tags, and properties that meet the conditions. */
 export const PeerFilters = z.strictObject({
   role: z.enum(['worker', 'client', 'dashboard']).optional(),
   tags: z.array(z.string().max(64)).max(16).optional(),

@@ -1,16 +1,16 @@
 import { z } from 'zod';
 
-/** A room's name: it becomes part of S3 keys, workflow ids and task queue names, so it is kept to a safe alphabet. */
+/** A room's name: it is part of S3 keys, workflow ids and task queue names, so its alphabet is limited. */
 export const RoomId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, 'a room name has 3 to 63 lower-case letters, digits or hyphens');
 export type RoomId = z.infer<typeof RoomId>;
 
-/** A job's id, chosen by the submitter so that a repeated submit is the same job. */
+/** A job's id. The submitter chooses it, so that a repeated submit is the same job. */
 export const JobId = z.string().regex(/^[a-z0-9]{8,32}$/);
 export type JobId = z.infer<typeof JobId>;
 
-/** A signaling peer's id, unique in its room; a worker's is its name. */
+/** A peer's id, unique in its room. A worker's id is its name. */
 export const PeerId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/);
 export type PeerId = z.infer<typeof PeerId>;
 

@@ -4,17 +4,17 @@ import { ModelType } from './sleap-config.ts';
 
 const Timestamp = z.iso.datetime({ offset: true });
 
-/** How a model came to be, as the seed's schema has it. */
+/** How a model was trained, as in the seed's schema. */
 export const TrainingSummary = z.looseObject({
   dataset_hash: z.string(),
   epochs: z.int().min(0),
   final_loss: z.number().nullable(),
   training_duration_sec: z.number().min(0),
-  /** Beyond the seed: training ended before `max_epochs`, for want of progress or by `jobs stop`. Absent: it did not. */
+  /** Not in the seed: training ended before `max_epochs`, by sleap-nn's early stopping or by `jobs stop`. Absent if it did not. */
   stopped_early: z.boolean().optional(),
 });
 
-/** One model of a room's manifest: every field of the seed's schema. Unknown fields of newer releases are kept. */
+/** One model of a room's manifest: every field of the seed's schema. Unknown fields of newer releases are preserved. */
 export const ModelEntry = z.looseObject({
   id: ModelId,
   alias: Alias.nullable(),
@@ -52,7 +52,7 @@ export function latestAlias(modelType: ModelType): string {
   return `latest-${modelType}`;
 }
 
-/** Finds a model by id, alias or unique id prefix of at least 4 digits; undefined where there is none. */
+/** Finds a model by id, alias or unique id prefix of at least 4 digits. Returns undefined if there is none. */
 export function resolveModel(manifest: Manifest, reference: string): ModelEntry | undefined {
   const id = (Object.hasOwn(manifest.aliases, reference) ? manifest.aliases[reference] : undefined) ?? reference;
   if (Object.hasOwn(manifest.models, id)) return manifest.models[id];
@@ -61,7 +61,7 @@ export function resolveModel(manifest: Manifest, reference: string): ModelEntry 
   return matches.length === 1 ? matches[0] : undefined;
 }
 
-/** One change that the room registry is asked to make. Applying it twice is the same as once. */
+/** One change of a manifest, for the registry workflow. Applying it twice is the same as once. */
 export const ManifestChange = z.discriminatedUnion('type', [
   z.object({ type: z.literal('publish_model'), change_id: z.string(), model: ModelEntry }),
   z.object({ type: z.literal('set_alias'), change_id: z.string(), alias: Alias, model_id: ModelId }),
@@ -71,10 +71,10 @@ export const ManifestChange = z.discriminatedUnion('type', [
 ]);
 export type ManifestChange = z.infer<typeof ManifestChange>;
 
-/** What became of a change. */
+/** The outcome of a change. */
 export interface ChangeOutcome {
   change_id: string;
   ok: boolean;
-  /** A code of `errors.ts` and a sentence, where `ok` is false. */
+  /** A code of `errors.ts` and a sentence, if `ok` is false. */
   error?: { code: string; message: string };
 }

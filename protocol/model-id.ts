@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { TrainingConfig } from './sleap-config.ts';
 
-/** Keys that say where files lie or how a run is watched, not what is learned: they do not change a model's id. */
+/** Keys for file paths and for watching a run. They do not change the result of the training, so they do not change a model's id. */
 const UNIDENTIFYING_KEYS: Record<string, readonly string[]> = {
   data_config: [
     'train_labels_path',
@@ -26,7 +26,7 @@ const UNIDENTIFYING_KEYS: Record<string, readonly string[]> = {
 
 const SHORT = 8;
 
-/** The seed's `dataset_hash`: 8 hexadecimal digits over the SHA-256s of the label files that are trained on, in order-free form. */
+/** The seed's `dataset_hash`: 8 hexadecimal digits over the SHA-256s of the label files, in any order. */
 export function datasetHash(sha256s: readonly string[]): string {
   return createHash('sha256')
     .update([...sha256s].sort().join('\n'))

@@ -1,24 +1,24 @@
-/** Names that must agree between the processes that start workflows, run them and do their activities. */
+/** Names on which the processes that start workflows, run workflows and run activities must agree. */
 
-/** Workflows, and activities that need S3 and Temporal but no GPU. Polled by the control worker. */
+/** The control worker's queue: workflows, and activities that need S3 and Temporal but no GPU. */
 export const CONTROL_QUEUE = 'sleap-rtc-control';
 
-/** A running worker process's own queue. `bootId` tells a restarted process from the one whose files are lost. */
+/** The own queue of a running worker process. With `bootId`, a restarted process has another queue than the one before. */
 export function workerQueue(room: string, worker: string, bootId: string): string {
   return `worker.${room}.${worker}.${bootId}`;
 }
 
-/** Where the worker behind a queue is asked to go on holding its session, after Temporal was away and has lost sight of it. */
+/** The queue on which a worker is asked to continue its session, after Temporal was unavailable and counted the worker as lost. */
 export function workerSessionQueue(workerQueue: string): string {
   return `${workerQueue}.session`;
 }
 
-/** A job's priority where nothing is said. */
+/** The priority of a job that names none. */
 export const DEFAULT_PRIORITY = 3;
 /** Longest fairness key that Temporal takes, in bytes. */
 const MAX_FAIRNESS_KEY = 64;
 
-/** How a job stands in Temporal's queues: a lower key goes first, and among jobs of one key their users take turns. */
+/** A job's place in Temporal's queues: a lower priority key goes first, and users take turns among jobs of the same key. */
 export function queuePriority(userId: string, priority: number = DEFAULT_PRIORITY) {
   return { priorityKey: priority, fairnessKey: userId.slice(0, MAX_FAIRNESS_KEY) };
 }

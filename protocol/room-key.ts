@@ -4,8 +4,8 @@ import { z } from 'zod';
 export const ROOM_KEY_BYTES = 32;
 
 /**
- * A room's key: 32 random bytes in base64url, made with the room by whoever makes it. Peers prove with it to each other that
- * they belong to the room. It travels in the invite and is never told to the server, to Temporal, or to a log.
+ * A room's key: 32 random bytes in base64url, made together with the room. Peers prove with it to each other that they belong to
+ * the room. It travels in the invite, and is never sent to the server or to Temporal, and never logged.
  */
 export const RoomKey = z
   .string()

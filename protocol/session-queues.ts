@@ -1,15 +1,15 @@
 import type { JobRequirements } from './job.ts';
 
 /**
- * Which task queue a job's session waits on, and which a worker polls.
+ * The task queue on which a job's session waits, and those that a worker polls.
  *
- * A queue stands for a requirement class: a step of GPU memory, and at most one tag. A job waits on the queue of the highest
+ * A queue is for one requirement class: a step of GPU memory, and at most one worker tag. A job waits on the queue of the highest
  * step that it asks for and of its first tag; a worker polls every queue whose step and tag it has. A class is coarser than
- * what jobs ask for (10,000 MB waits with 8,000 MB), so a worker looks at the exact requirements when a session arrives
- * (`unmetRequirement`) and hands back what it can't take.
+ * what jobs ask for (10,000 MB waits with 8,000 MB), so a worker checks the exact requirements when a session arrives
+ * (`unmetRequirement`), and hands back a session that it cannot take.
  */
 
-/** Steps of GPU memory, in MB, just below what cards of 4, 8, 11, 16, 24, 32, 40, 48, 80, 96 and 141 GB report. */
+/** Steps of GPU memory, in MB, just below the memory that cards of 4, 8, 11, 16, 24, 32, 40, 48, 80, 96 and 141 GB report. */
 const MEMORY_STEPS_MB = [4_000, 8_000, 11_000, 16_000, 24_000, 32_000, 40_000, 45_000, 80_000, 95_000, 140_000];
 
 /** What a worker can offer to a job. */
@@ -34,7 +34,7 @@ export function sessionQueuesOf(room: string, { name, gpuMemoryMb, tags }: Worke
   return [workerQueue(room, name), ...classes];
 }
 
-/** Why a worker can't ever take a job that asks for this, as a sentence; undefined where it can. */
+/** Returns a sentence that says why a worker can never take a job with these requirements, or undefined if it can. */
 export function unmetRequirement(
   requirements: JobRequirements,
   { name, gpuMemoryMb, tags }: WorkerOffer,

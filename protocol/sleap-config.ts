@@ -18,12 +18,12 @@ const TrainingConfig = z.looseObject({
   trainer_config: z.looseObject({}).nullish(),
 });
 
-/** A sleap-nn training config, parsed from YAML, of which only what we need is checked; sleap-nn checks the rest. */
+/** A sleap-nn training config, parsed from YAML. Only the parts that we need are checked; sleap-nn checks the rest. */
 export type TrainingConfig = z.infer<typeof TrainingConfig>;
 
 /**
- * Checks that a parsed YAML value is a sleap-nn training config and tells its model type.
- * @throws SleapRtcError CONFIG_INVALID naming what is missing
+ * Checks that a parsed YAML value is a sleap-nn training config. Returns it with its model type.
+ * @throws SleapRtcError CONFIG_INVALID if a part is missing or wrong
  */
 export function readTrainingConfig(value: unknown, name: string): { config: TrainingConfig; modelType: ModelType } {
   const parsed = TrainingConfig.safeParse(value);
