@@ -1,8 +1,8 @@
 /** Starts the page: shows the room of the invite, or a form for an invite if there is none. */
 import { type ComponentChild, render } from 'preact';
 import { forgetInvite, type Invite, readFields, readFragment, recallInvite, saveInvite } from './connection/invite.ts';
-import type { RoomState } from './room-state.ts';
-import { RoomWatch } from './room-watch.ts';
+import type { RoomState } from './room/room-state.ts';
+import { RoomWatch } from './room/room-watch.ts';
 import type { Actions } from './view/actions.ts';
 import { html } from './view/html.ts';
 import { inviteForm } from './view/invite-form.ts';

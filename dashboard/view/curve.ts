@@ -1,7 +1,7 @@
 import { Component, createRef } from 'preact';
 import uPlot from 'uplot';
 import type { RunCurve } from '../../protocol/api.ts';
-import { loss } from '../words.ts';
+import { loss } from '../room/words.ts';
 import { html, type View } from './html.ts';
 
 const HEIGHT = 220;

@@ -1,8 +1,8 @@
 import type { JobStatus } from '../../protocol/job.ts';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
-import { nameOfModel } from '../model-names.ts';
-import type { RoomState, ShownJob } from '../room-state.ts';
-import { bytes, duration, PHASES, person, STORY, when } from '../words.ts';
+import { nameOfModel } from '../room/model-names.ts';
+import type { RoomState, ShownJob } from '../room/room-state.ts';
+import { bytes, duration, PHASES, person, STORY, when } from '../room/words.ts';
 import type { Actions } from './actions.ts';
 import { curveView } from './curve.ts';
 import { html, type MaybeView, safeHref, type View } from './html.ts';

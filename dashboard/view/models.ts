@@ -1,8 +1,8 @@
 import type { Manifest, ModelEntry } from '../../protocol/manifest.ts';
 import type { PeerInfo } from '../../protocol/signaling.ts';
-import { aliasesOf, newestFirst } from '../model-names.ts';
-import type { RoomState } from '../room-state.ts';
-import { bytes, duration, loss, modelType, person, when } from '../words.ts';
+import { aliasesOf, newestFirst } from '../room/model-names.ts';
+import type { RoomState } from '../room/room-state.ts';
+import { bytes, duration, loss, modelType, person, when } from '../room/words.ts';
 import type { Actions } from './actions.ts';
 import { html, type MaybeView, safeHref, type View } from './html.ts';
 import { trouble } from './trouble.ts';

@@ -1,7 +1,7 @@
 import type { JobPhase } from '../../protocol/job.ts';
-import type { RoomState } from '../room-state.ts';
-import { shownJobs, workersOf } from '../room-state.ts';
-import { count, PHASES } from '../words.ts';
+import type { RoomState } from '../room/room-state.ts';
+import { shownJobs, workersOf } from '../room/room-state.ts';
+import { count, PHASES } from '../room/words.ts';
 import type { Actions } from './actions.ts';
 import { html, type View } from './html.ts';
 import { jobsPart } from './jobs.ts';

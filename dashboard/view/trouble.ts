@@ -1,4 +1,4 @@
-import type { Part, RoomState } from '../room-state.ts';
+import type { Part, RoomState } from '../room/room-state.ts';
 import { html, type MaybeView } from './html.ts';
 
 /** Says why a part of the page is out of date. */

@@ -1,7 +1,7 @@
 import type { PeerInfo } from '../../protocol/signaling.ts';
-import { nameOfModel } from '../model-names.ts';
-import type { RoomState, ShownJob } from '../room-state.ts';
-import { gpuMemory, when } from '../words.ts';
+import { nameOfModel } from '../room/model-names.ts';
+import type { RoomState, ShownJob } from '../room/room-state.ts';
+import { gpuMemory, when } from '../room/words.ts';
 import { html, type MaybeView, type View } from './html.ts';
 
 const STATUS: Record<string, string> = {

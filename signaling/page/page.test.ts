@@ -45,7 +45,9 @@ describe('the page as the server serves it', () => {
       });
       wanted.push(...links, ...modules);
     }
-    assert.ok(seen.has('/dashboard/room-watch.ts') && seen.has('/protocol/curve.ts') && seen.has('/packages/uplot.js'));
+    assert.ok(
+      seen.has('/dashboard/room/room-watch.ts') && seen.has('/protocol/curve.ts') && seen.has('/packages/uplot.js'),
+    );
   });
 
   it('consists of plain JavaScript, which a browser can run', async () => {

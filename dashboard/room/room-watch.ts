@@ -1,8 +1,8 @@
 /** Keeps a RoomState true: listens to the live connection, and asks the API for what does not come over it. */
-import type { ServerMessage } from '../protocol/signaling.ts';
-import { ApiError, RoomApi } from './connection/api.ts';
-import type { Invite, TabStorage } from './connection/invite.ts';
-import { LiveLink } from './connection/live-link.ts';
+import type { ServerMessage } from '../../protocol/signaling.ts';
+import { ApiError, RoomApi } from '../connection/api.ts';
+import type { Invite, TabStorage } from '../connection/invite.ts';
+import { LiveLink } from '../connection/live-link.ts';
 import { afterEvent, emptyRoom, type Part, type RoomEvent, type RoomState } from './room-state.ts';
 import { PHASES } from './words.ts';
 

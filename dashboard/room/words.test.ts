@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { JobPhase } from '../protocol/job.ts';
+import { JobPhase } from '../../protocol/job.ts';
 import { bytes, count, duration, gpuMemory, isLater, loss, PHASES, person, STORY, when } from './words.ts';
 
 describe('words for people', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { JobStatus } from '../protocol/job.ts';
-import type { EpochProgress, ProgressMessage } from '../protocol/peer-messages.ts';
-import type { PeerInfo, ServerMessage } from '../protocol/signaling.ts';
+import type { JobStatus } from '../../protocol/job.ts';
+import type { EpochProgress, ProgressMessage } from '../../protocol/peer-messages.ts';
+import type { PeerInfo, ServerMessage } from '../../protocol/signaling.ts';
 import { afterEvent, emptyRoom, type RoomEvent, type RoomState, shownJobs, workersOf } from './room-state.ts';
 
 const JOB = 'job00000001';

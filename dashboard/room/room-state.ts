@@ -1,11 +1,11 @@
 /** Everything that the page knows of the room, and how each word that comes in changes it. Pure: no I/O, no clock of its own. */
-import type { JobReply, ModelFilesReply, RunCurve } from '../protocol/api.ts';
-import { withEpoch } from '../protocol/curve.ts';
-import type { JobStatus } from '../protocol/job.ts';
-import type { Manifest } from '../protocol/manifest.ts';
-import type { ProgressMessage } from '../protocol/peer-messages.ts';
-import type { PeerInfo, ServerMessage } from '../protocol/signaling.ts';
-import type { LinkState } from './connection/live-link.ts';
+import type { JobReply, ModelFilesReply, RunCurve } from '../../protocol/api.ts';
+import { withEpoch } from '../../protocol/curve.ts';
+import type { JobStatus } from '../../protocol/job.ts';
+import type { Manifest } from '../../protocol/manifest.ts';
+import type { ProgressMessage } from '../../protocol/peer-messages.ts';
+import type { PeerInfo, ServerMessage } from '../../protocol/signaling.ts';
+import type { LinkState } from '../connection/live-link.ts';
 import { isLater, PHASES } from './words.ts';
 
 /** Jobs that are unfolded by themselves at most. */
