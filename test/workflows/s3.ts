@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { ensureTools } from '../../stack/index.ts';
-import { startS3 } from '../../stack/servers/s3.ts';
+import { type S3Server, startS3 } from '../../stack/servers/s3.ts';
 
 /** A real S3 server with an empty bucket. */
 export interface TestS3 {
@@ -14,13 +14,24 @@ export interface TestS3 {
   stop(): Promise<void>;
 }
 
+interface SharedServer {
+  server: S3Server;
+  dir: string;
+  /** Buckets made so far. */
+  buckets: number;
+}
+
+let shared: Promise<SharedServer> | undefined;
+
+/** A bucket of its own on the server that all tests of a mocha process share. */
 export async function startTestS3(): Promise<TestS3> {
-  const { weed } = await ensureTools({ parts: ['servers'] });
-  const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-test-'));
-  const bucket = 'rooms-under-test';
-  const server = await startS3({ dir, weed, buckets: [bucket] });
-  const { endpoint, region, accessKeyId, secretAccessKey } = server;
+  shared ??= start();
+  const running = await shared;
+  const { endpoint, region, accessKeyId, secretAccessKey } = running.server;
+  running.buckets += 1;
+  const bucket = `rooms-under-test-${running.buckets}`;
   const s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+  await s3.send(new CreateBucketCommand({ Bucket: bucket }));
   return {
     s3,
     bucket,
@@ -33,8 +44,21 @@ export async function startTestS3(): Promise<TestS3> {
     },
     async stop() {
       s3.destroy();
-      await server.kill(); // nobody needs its data, and it may take 10 s to end by itself
-      await rm(dir, { recursive: true, force: true });
     },
   };
 }
+
+async function start(): Promise<SharedServer> {
+  const { weed } = await ensureTools({ parts: ['servers'] });
+  const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-test-s3-'));
+  // A bucket must answer before the server counts as healthy.
+  return { server: await startS3({ dir, weed, buckets: ['ready'] }), dir, buckets: 0 };
+}
+
+// A root hook: it runs once, after the last test of the process.
+after(async () => {
+  if (shared === undefined) return;
+  const { server, dir } = await shared;
+  await server.kill(); // nobody needs its data, and it may take 10 s to end by itself
+  await rm(dir, { recursive: true, force: true });
+});
