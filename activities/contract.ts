@@ -37,13 +37,21 @@ const RunInput = jobWith(TrainingSpec).extend({
     .min(0)
     .max(MAX_RUNS - 1),
 });
-export type RunInput = z.infer<typeof RunInput>;
 
 const TrainInput = RunInput.extend({
   /** True if a worker before this one had the job: its checkpoints may lie in S3. */
   again: z.boolean().optional(),
 });
 export type TrainInput = z.infer<typeof TrainInput>;
+
+const ControlTrainingInput = RunInput.extend({
+  /**
+   * `stop`: the run, or a later attempt of it, ends as soon as it has a best model. `pause`: the run will be cancelled to go on
+   * later, so its last checkpoint must be uploaded then.
+   */
+  action: z.enum(['stop', 'pause']),
+});
+export type ControlTrainingInput = z.infer<typeof ControlTrainingInput>;
 
 const UploadModelInput = jobWith(TrainingSpec).extend({ trained: StoredTrainedModel });
 export type UploadModelInput = z.infer<typeof UploadModelInput>;
@@ -94,10 +102,8 @@ export interface WorkerActivities {
   stageDataset(args: JobActivityInput): Promise<void>;
   /** One sleap-nn run, `input.spec.runs[run_index]`. */
   train(args: TrainInput): Promise<TrainedModel>;
-  /** Ends the run in progress early, as soon as there is a best model to upload; a later attempt of it, too. */
-  stopTraining(args: RunInput): Promise<void>;
-  /** Tells the run in progress that it will be cancelled to go on later: its last checkpoint must be uploaded then. */
-  pauseTraining(args: RunInput): Promise<void>;
+  /** Tells the run in progress to end early, or that it is about to be paused. */
+  controlTraining(args: ControlTrainingInput): Promise<void>;
   /** Copies a trained model to S3; the entry is what the manifest will say of it. */
   uploadModel(args: UploadModelInput): Promise<ModelEntry>;
   /** Tells the room's peers (`job_complete`), and brings the models or predictions to the researcher if they are online. */
@@ -161,8 +167,7 @@ export const activityInputs = {
   receiveDataset: JobActivityInput,
   stageDataset: JobActivityInput,
   train: TrainInput,
-  stopTraining: RunInput,
-  pauseTraining: RunInput,
+  controlTraining: ControlTrainingInput,
   uploadModel: UploadModelInput,
   returnResults: ReturnResultsInput,
   ensureModels: InferenceInput,

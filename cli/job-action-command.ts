@@ -1,22 +1,44 @@
 import { Args } from '@oclif/core';
-import type { JobAction } from '../protocol/api.ts';
+import { SleapRtcError } from '../protocol/errors.ts';
 import type { JobStatus } from '../protocol/job.ts';
+import type { JobAction } from '../protocol/job-action.ts';
 import { BaseCommand } from './base-command.ts';
+import { controlJob } from './lib/api/control-job.ts';
 
-/** A command that gives a job an order, and says what becomes of the job. */
+/** A command that has a job do something, and says what becomes of the job. */
 export abstract class JobActionCommand extends BaseCommand<typeof JobActionCommand> {
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
 
-  protected abstract readonly order: JobAction;
+  protected abstract readonly action: JobAction;
 
-  /** What is said of a job that had not ended when the order came, or is cancelled. */
+  /** What is said of a job that has accepted the action. */
   protected abstract sentence(status: JobStatus): string;
 
   async run(): Promise<object> {
-    const { status } = await (await this.roomApi()).controlJob(this.args.job, this.order);
-    const { job_id, phase } = status;
-    const ended = phase === 'done' || phase === 'failed';
-    this.log(ended ? `Job ${job_id} had ended already: ${phase}.` : this.sentence(status));
-    return { job: status };
+    const { action, args } = this;
+    const api = await this.roomApi();
+    const interrupted = new AbortController();
+    const interrupt = () => interrupted.abort(notAccepted(args.job, action));
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+    for (const name of signals) process.once(name, interrupt);
+    try {
+      let isSaid = false;
+      const onUnavailable = ({ message }: SleapRtcError) => {
+        if (!isSaid) process.stderr.write(`${message} It is asked again until it does; Ctrl-C ends that.\n`);
+        isSaid = true;
+      };
+      const { status } = await controlJob(api, args.job, action, { onUnavailable, signal: interrupted.signal });
+      const { job_id, phase } = status;
+      this.log(phase === 'done' || phase === 'failed' ? `Job ${job_id} has ended: ${phase}.` : this.sentence(status));
+      return { job: status };
+    } finally {
+      for (const name of signals) process.off(name, interrupt);
+    }
   }
+}
+
+function notAccepted(jobId: string, action: JobAction): SleapRtcError {
+  return new SleapRtcError('INTERRUPTED', `Interrupted: job ${jobId} has not accepted \`${action}\`.`, {
+    remedy: `It may still accept it when a control worker runs again; look with \`sleap-rtc jobs show ${jobId}\`.`,
+  });
 }

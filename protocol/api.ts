@@ -53,10 +53,6 @@ export const JobReply = z.object({
 });
 export type JobReply = z.infer<typeof JobReply>;
 
-/** `POST /api/rooms/{room}/jobs/{job}/{order}`: answered with how the job stands then. */
-export const JOB_ACTIONS = ['cancel', 'stop', 'pause', 'resume'] as const;
-export type JobAction = (typeof JOB_ACTIONS)[number];
-
 /** `GET /api/rooms/{room}/jobs`, newest first. */
 export const JobListReply = z.object({ jobs: z.array(JobStatus) });
 export type JobListReply = z.infer<typeof JobListReply>;

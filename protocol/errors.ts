@@ -87,6 +87,11 @@ const kinds = {
     retryable: false,
     remedy: 'List the room’s jobs with `sleap-rtc jobs list`.',
   },
+  JOB_ACTION_REFUSED: {
+    exitCode: EXIT.badInput,
+    retryable: false,
+    remedy: 'See how the job stands with `sleap-rtc jobs show`.',
+  },
   ROOM_EXISTS: { exitCode: EXIT.badInput, retryable: false, remedy: 'Choose another room name.' },
   ROOM_UNKNOWN: {
     exitCode: EXIT.notAllowed,
@@ -123,6 +128,11 @@ const kinds = {
     exitCode: EXIT.unreachable,
     retryable: true,
     remedy: 'Tell the lab’s admin that Temporal is unavailable.',
+  },
+  CONTROL_UNAVAILABLE: {
+    exitCode: EXIT.unreachable,
+    retryable: true,
+    remedy: 'Try again shortly; if it goes on, tell the lab’s admin that no control worker is running.',
   },
   STORAGE_UNREACHABLE: {
     exitCode: EXIT.unreachable,

@@ -8,7 +8,6 @@ import {
   condition,
   defineSignal,
   log,
-  patched,
   proxyActivities,
   setHandler,
   TimeoutFailure,
@@ -21,15 +20,12 @@ import { fromFailure } from '../protocol/failures.ts';
 import type { JobInput } from '../protocol/job.ts';
 import { queuePriority, workerSessionQueue } from '../protocol/queues.ts';
 import { sessionQueueOf } from '../protocol/session-queues.ts';
-import type { JobReport } from './job-report.ts';
-import { Paused, type Pauses } from './pause.ts';
+import { Paused } from './run-control.ts';
+import type { Job } from './run-job.ts';
 import { endSession, HEARTBEAT_WITHIN, type SessionWorker, sessionWorker } from './session-worker.ts';
 
 /** A worker's answer to `runGpuSession`. */
 export const gpuSessionOpenedSignal = defineSignal<[GpuSessionOpened]>('gpuSessionOpened');
-
-/** In their histories, jobs of earlier releases do not cancel a hold whose answer came late. */
-const LATE_HOLD = 'late-hold-is-cancelled';
 
 /** A job that has outlived this many workers may be what kills them; those that had to go and said so do not count. */
 const MAX_POD_LOSSES = 5;
@@ -50,10 +46,8 @@ const BACK_WITHIN = '30s';
  * @throws what `fn` throws; SleapRtcError WORKER_LOST after too many workers
  */
 export async function withGpuSession<T>(
-  input: JobInput,
-  report: JobReport,
+  { input, report, control }: Job,
   fn: (worker: SessionWorker) => Promise<T>,
-  pauses?: Pauses,
 ): Promise<T> {
   let session: GpuSession | undefined;
   setHandler(gpuSessionOpenedSignal, (opened) => session?.open(opened));
@@ -61,7 +55,7 @@ export async function withGpuSession<T>(
   let firstOfferTo = input.context.first_offer_to;
   let losses = 0;
   for (let before: WorkerLost | undefined; ; ) {
-    await pauses?.over();
+    await control.resumed();
     const here = new GpuSession(input, firstOfferTo);
     session = here;
     const onOneWorker = async () => {
@@ -76,7 +70,7 @@ export async function withGpuSession<T>(
         'queued',
         before === undefined ? waitingFor(input) : `${waitingFor(input)}; the one before went away`,
       );
-      return await (pauses === undefined ? onOneWorker() : pauses.whilePausable(onOneWorker));
+      return await control.untilPaused(onOneWorker);
     } catch (error) {
       if (error instanceof Paused) continue;
       if (!(error instanceof WorkerLost)) throw error;
@@ -144,7 +138,7 @@ class GpuSession {
     if (opened.session_id !== this.#id) return;
     if (this.#ending) {
       // A hold that Temporal could hand out only now is one that nobody would end: the session has been ended, or is being.
-      if (patched(LATE_HOLD)) this.#sessionScope.cancel();
+      this.#sessionScope.cancel();
       return;
     }
     this.#openedAtMs = Date.now();

@@ -4,6 +4,7 @@ import { createRequestManifestChanges } from '../activities/registry/request-cha
 import { SleapRtcError } from '../protocol/errors.ts';
 import { fromFailure } from '../protocol/failures.ts';
 import type { JobStatus } from '../protocol/job.ts';
+import type { JobAction } from '../protocol/job-action.ts';
 import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../protocol/queues.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import { FakeWorker, type FakeWorkerOptions } from '../test/workflows/fake-worker.ts';
@@ -12,6 +13,7 @@ import { timeSkippingServer } from '../test/workflows/servers.ts';
 import { untilStaged } from '../test/workflows/training-jobs.ts';
 import type { inferenceJob } from './index.ts';
 import type { RoomRegistryReport } from './room-registry.ts';
+import { controlJobUpdate } from './run-control.ts';
 
 describe('inferenceJob', function () {
   this.timeout(60_000);
@@ -97,6 +99,27 @@ describe('inferenceJob', function () {
     const status = await (await start('left')).result();
     assert.equal(status.phase, 'done');
     assert.match(status.detail, /to be fetched/);
+  });
+
+  it('can be cancelled, and refuses to be stopped, paused or resumed: it has nothing to keep', async () => {
+    const job = await start('controlled');
+    const control = (action: JobAction) => job.executeUpdate(controlJobUpdate, { args: [{ action }] });
+    for (const [action, sentence] of [
+      ['stop', /no model to keep/],
+      ['pause', /no checkpoint to go on from/],
+      ['resume', /never paused/],
+    ] as const) {
+      await assert.rejects(control(action), (error: unknown) => {
+        const { code, message, remedy } = fromFailure(error);
+        assert.equal(code, 'JOB_ACTION_REFUSED');
+        assert.match(message, sentence);
+        assert.match(remedy, /jobs cancel/);
+        return true;
+      });
+    }
+    await control('cancel');
+    await assert.rejects(job.result(), (error: unknown) => fromFailure(error).code === 'JOB_CANCELLED');
+    assert.equal((await job.query<JobStatus>('jobStatus')).phase, 'cancelled');
   });
 
   it('stops when cancelled while predicting', async () => {

@@ -4,8 +4,9 @@ import type { InferenceSpec, JobInput, JobStatus } from '../protocol/job.ts';
 import type { ManifestChange } from '../protocol/manifest.ts';
 import { deliver } from './deliver.ts';
 import { withGpuSession } from './gpu-session.ts';
-import { type JobReport, reportJob } from './job-report.ts';
+import type { JobReport } from './job-report.ts';
 import { requestChanges } from './publish.ts';
+import { runJob } from './run-job.ts';
 import type { SessionWorker } from './session-worker.ts';
 import { receivingDetail, stagingBeside } from './staging.ts';
 import { uploadingLogs } from './uploading-logs.ts';
@@ -16,9 +17,10 @@ import { uploadingLogs } from './uploading-logs.ts';
  * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
  */
 export async function inferenceJob(input: JobInput<InferenceSpec>): Promise<JobStatus> {
-  return reportJob(input, async (report) => {
+  return runJob(input, async (job) => {
+    const { report } = job;
     let again = false;
-    return withGpuSession(input, report, async (worker) => {
+    return withGpuSession(job, async (worker) => {
       report.enter('receiving', receivingDetail(report, worker, again));
       // Models come from S3 and the data from the researcher: neither waits for the other.
       await bothOrNone(
@@ -49,8 +51,7 @@ async function predictAndKeep(
 /** Brings the models to the worker, and lets the manifest say that they are there. */
 async function haveModels(input: JobInput<InferenceSpec>, worker: SessionWorker): Promise<void> {
   const { job_id } = input.spec;
-  // A worker of an older release does not say what it fetched.
-  const { fetched = [] } = (await worker.ensureModels({ input })) ?? {};
+  const { fetched } = await worker.ensureModels({ input });
   if (fetched.length === 0) return;
   const changes = fetched.map((model_id): ManifestChange => {
     const change_id = `${job_id}:${worker.worker}:${model_id}`;

@@ -1,18 +1,9 @@
-import {
-  CancellationScope,
-  CancelledFailure,
-  defineQuery,
-  isCancellation,
-  log,
-  setCurrentDetails,
-  setHandler,
-  upsertSearchAttributes,
-} from '@temporalio/workflow';
-import { describeError, fromFailure, toApplicationFailure } from '../protocol/failures.ts';
+import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import type { SleapRtcError } from '../protocol/errors.ts';
+import { describeError } from '../protocol/failures.ts';
 import type { JobInput, JobModel, JobPhase, JobStatus, Staging } from '../protocol/job.ts';
 import { DEFAULT_PRIORITY } from '../protocol/queues.ts';
 import { searchAttributes } from '../protocol/search-attributes.ts';
-import { clearStorage } from './clear-storage.ts';
 
 /** How a job stands; answered also after it has ended. */
 export const jobStatusQuery = defineQuery<JobStatus>('jobStatus');
@@ -35,15 +26,14 @@ export interface JobReport {
   publishing(): void;
   /** The models that the job has published. */
   published(models: JobModel[]): void;
+  /** Models whose upload has begun and that have not been published. */
+  readonly unpublished: string[];
+  /** Ends the job with an error. */
+  failed(phase: 'failed' | 'cancelled', error: SleapRtcError): void;
 }
 
-/**
- * Runs a job's body under a report, and ends it in the phase `done`, `failed` or `cancelled`.
- * @returns the final status where the body succeeded
- * @throws ApplicationFailure with the error's code as its type; CancelledFailure where the job was cancelled
- */
-export async function reportJob(input: JobInput, body: (report: JobReport) => Promise<string>): Promise<JobStatus> {
-  const { spec, context } = input;
+/** Opens the report of a job that waits for a worker. */
+export function openReport({ spec, context }: JobInput): JobReport {
   let status: JobStatus = {
     job_id: spec.job_id,
     kind: spec.kind,
@@ -68,9 +58,12 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
   };
   const unpublished = new Set<string>();
   setHandler(jobStatusQuery, () => status);
-  const report: JobReport = {
+  return {
     get status() {
       return status;
+    },
+    get unpublished() {
+      return [...unpublished];
     },
     enter: (phase, detail) => set({ phase, detail }),
     onWorker: (worker) => set({ worker }),
@@ -78,24 +71,8 @@ export async function reportJob(input: JobInput, body: (report: JobReport) => Pr
     uploading: (modelId) => void unpublished.add(modelId),
     publishing: () => unpublished.clear(),
     published: (models) => set({ models }),
+    failed: (phase, error) => set({ phase, detail: error.message, error: describeError(error) }),
   };
-
-  try {
-    const detail = await body(report);
-    set({ phase: 'done', detail });
-    await clearStorage(input);
-    return status;
-  } catch (thrown) {
-    const cancelled = CancellationScope.current().consideredCancelled;
-    // A step that fails while it is told to stop is not tried again: the job ends because it was cancelled, not because of that.
-    const failure = cancelled && !isCancellation(thrown) ? new CancelledFailure('The job was cancelled.') : thrown;
-    const error = fromFailure(failure);
-    const ended = cancelled || error.code === 'JOB_CANCELLED' ? 'cancelled' : 'failed';
-    log.info('job ended without success', { code: error.code, phase: status.phase });
-    set({ phase: ended, detail: error.message, error: describeError(error) });
-    await clearStorage(input, [...unpublished]);
-    throw cancelled ? failure : toApplicationFailure(error);
-  }
 }
 
 /** Markdown for the head of the workflow's page in the Temporal UI. */

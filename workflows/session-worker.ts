@@ -92,8 +92,7 @@ export function sessionWorker({ worker, worker_queue }: GpuSessionOpened): Sessi
       const run = args.input.spec.runs[args.run_index];
       return on(SLEAP_NN, `train ${run?.name ?? args.run_index} (${run?.model_type ?? '?'}) on ${worker}`).train(args);
     },
-    stopTraining: (args) => on(STOP, `end training early on ${worker}`).stopTraining(args),
-    pauseTraining: (args) => on(STOP, `keep the last checkpoint of ${worker}`).pauseTraining(args),
+    controlTraining: (args) => on(STOP, `tell ${worker} to ${args.action}`).controlTraining(args),
     uploadModel: (args) =>
       on(STORAGE, `upload model ${args.trained.model_id} (${args.trained.model_type}) to S3`).uploadModel(args),
     returnResults: (args) => on(COURTESY, 'bring the results to the researcher').returnResults(args),

@@ -6,16 +6,23 @@ import { trainingJobsOnDevServer, untilStaged } from '../test/workflows/training
 // On the real server: the time-skipping one loses a cancellation where an attempt of the activity ends meanwhile.
 describe('trainingJob, cancelled', function () {
   this.timeout(60_000);
-  const { control, startWorker, startWorkerStalledIn, start, statusOf, failureOf } = trainingJobsOnDevServer();
+  const { control, startWorker, startWorkerStalledIn, start, statusOf, failureOf, controlJob } =
+    trainingJobsOnDevServer();
 
   const phases = [
     ['receiving', 'receiveDataset'],
     ['training', 'train'],
     ['uploading', 'uploadModel'],
   ] as const;
-  for (const [phase, activity] of phases) {
-    it(`while ${phase}: stops the work first, then frees the GPU, and publishes nothing`, async () => {
-      const room = `cancel-${phase}`;
+  const ways = [
+    ['by its control', 'update', 'FAILED'],
+    ['in the Temporal UI', 'ui', 'CANCELLED'],
+  ] as const;
+  for (const [[phase, activity], [how, way, ended]] of phases.flatMap((phase) =>
+    ways.map((way) => [phase, way] as const),
+  )) {
+    it(`${how}, while ${phase}: stops the work first, then frees the GPU, and publishes nothing`, async () => {
+      const room = `cancel-${phase}-${way}`;
       const reached = Promise.withResolvers<void>();
       let stoppedWhileHeld: boolean | undefined;
       const worker = await startWorker({
@@ -35,12 +42,12 @@ describe('trainingJob, cancelled', function () {
       await reached.promise;
       if (phase !== 'receiving') await untilStaged(job);
       assert.equal((await statusOf(job)).phase, phase);
-      await job.cancel();
+      await (way === 'ui' ? job.cancel() : controlJob(job, 'cancel'));
       assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
       const status = await statusOf(job);
       assert.equal(status.phase, 'cancelled');
       assert.equal(status.error?.code, 'JOB_CANCELLED');
-      assert.equal((await job.describe()).status.name, 'CANCELLED');
+      assert.equal((await job.describe()).status.name, ended);
       assert.equal(stoppedWhileHeld, true);
       assert.equal(worker.sessions.size, 0);
       assert.equal(worker.calls.at(-1), 'endGpuSession');
@@ -71,7 +78,7 @@ describe('trainingJob, cancelled', function () {
 
   it('while queued: leaves the queue', async () => {
     const job = await start(trainingInput({ room: 'cancel-queued' }));
-    await job.cancel();
+    await controlJob(job, 'cancel');
     assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
     assert.equal((await statusOf(job)).phase, 'cancelled');
   });

@@ -6,8 +6,17 @@ import { type TrainingJob, trainingJobsOnDevServer } from '../test/workflows/tra
 
 describe('trainingJob, paused', function () {
   this.timeout(60_000);
-  const { control, startWorker, startWorkerStalledIn, restartControl, start, statusOf, failureOf } =
-    trainingJobsOnDevServer();
+  const {
+    control,
+    startWorker,
+    startWorkerStalledIn,
+    restartControl,
+    start,
+    statusOf,
+    failureOf,
+    controlJob,
+    refuses,
+  } = trainingJobsOnDevServer();
 
   /** Trains for ever at first, and at once when the job comes again. */
   function interrupted() {
@@ -39,8 +48,8 @@ describe('trainingJob, paused', function () {
     const worker = await startWorker({ room, overrides });
     const job = await start(trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] }));
     await training;
-    await job.signal('pauseJob');
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
+    await controlJob(job, 'pause');
     await untilPaused(job);
     assert.equal(worker.sessions.size, 0);
     assert.ok(worker.calls.indexOf('pauseTraining') < worker.calls.indexOf('endGpuSession'));
@@ -49,7 +58,7 @@ describe('trainingJob, paused', function () {
     assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
     assert.equal((await statusOf(job)).phase, 'paused');
 
-    await job.signal('resumeJob');
+    await controlJob(job, 'resume');
     const { phase, models } = await job.result();
     assert.deepEqual([phase, models.length], ['done', 2]);
     // The first run, that of the other job, and the first one again with the second behind it.
@@ -63,9 +72,9 @@ describe('trainingJob, paused', function () {
     const job = await start(trainingInput({ room }));
     await training;
     await Promise.all(['other-1', 'other-2', 'other-3'].map((name) => startWorker({ room, name })));
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
     await untilPaused(job);
-    await job.signal('resumeJob');
+    await controlJob(job, 'resume');
     assert.equal((await job.result()).worker, holder.name);
   });
 
@@ -73,15 +82,15 @@ describe('trainingJob, paused', function () {
     const room = 'pause-said';
     const { overrides, training } = interrupted();
     const told = Promise.withResolvers<void>();
-    await startWorker({ room, overrides: (self) => ({ ...overrides(self), pauseTraining: () => told.promise }) });
+    await startWorker({ room, overrides: (self) => ({ ...overrides(self), controlTraining: () => told.promise }) });
     const job = await start(trainingInput({ room }));
     await training;
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
     assert.partialDeepStrictEqual(await statusOf(job), {
       phase: 'training',
       detail: 'pausing; the last checkpoint is kept',
     });
-    await job.signal('resumeJob');
+    await controlJob(job, 'resume');
     told.resolve();
     assert.equal((await job.result()).phase, 'done');
   });
@@ -89,14 +98,14 @@ describe('trainingJob, paused', function () {
   it('while queued: takes no GPU until it is resumed, also when the control worker was away', async () => {
     const room = 'pause-queued';
     const job = await start(trainingInput({ room }));
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
     await untilPaused(job);
     const worker = await startWorker({ room });
     await restartControl();
     assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
     assert.equal(worker.calls.filter((call) => call === 'train').length, 1);
     assert.equal((await statusOf(job)).phase, 'paused');
-    await job.signal('resumeJob');
+    await controlJob(job, 'resume');
     assert.equal((await job.result()).phase, 'done');
   });
 
@@ -105,21 +114,21 @@ describe('trainingJob, paused', function () {
     const { worker, reached } = await startWorkerStalledIn('receiveDataset', { room });
     const job = await start(trainingInput({ room }));
     await reached;
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
     await untilPaused(job);
     assert.equal(worker.sessions.size, 0);
     assert.match((await statusOf(job)).detail, /researcher’s computer is needed again/);
-    await job.signal('resumeJob');
+    await controlJob(job, 'resume');
     assert.equal((await job.result()).phase, 'done');
   });
 
-  it('after training: changes nothing', async () => {
+  it('after training: is refused, and changes nothing', async () => {
     const room = 'pause-late';
     const goOn = Promise.withResolvers<void>();
     const { reached } = await startWorkerStalledIn('returnResults', { room, goOn: goOn.promise });
     const job = await start(trainingInput({ room }));
     await reached;
-    await job.signal('pauseJob');
+    await refuses(job, 'pause', /is not paused, since nothing is being trained now: bringing the models/);
     assert.equal((await statusOf(job)).phase, 'returning');
     goOn.resolve();
     assert.match((await job.result()).detail, /brought back/);
@@ -138,7 +147,7 @@ describe('trainingJob, paused', function () {
           await self.workUntil(trained.promise);
           return trainedModel(input, run_index);
         },
-        pauseTraining: () => {
+        controlTraining: () => {
           trained.resolve();
           return returning;
         },
@@ -146,9 +155,9 @@ describe('trainingJob, paused', function () {
     });
     const job = await start(trainingInput({ room: 'pause-overtaken' }));
     await training.promise;
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
     await returning;
-    while ((await pending(job)).includes('pauseTraining')) await setTimeout(20);
+    while ((await pending(job)).includes('controlTraining')) await setTimeout(20);
     assert.equal((await statusOf(job)).phase, 'returning');
     goOn.resolve();
     assert.match((await job.result()).detail, /brought back/);
@@ -157,28 +166,45 @@ describe('trainingJob, paused', function () {
   it('resumed and paused again while the control worker is away: stays paused', async () => {
     const room = 'pause-again';
     const job = await start(trainingInput({ room }));
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
     await untilPaused(job);
     await startWorker({ room });
+    let accepted: Promise<void>[] = [];
     await restartControl(async () => {
-      await job.signal('resumeJob');
-      await job.signal('pauseJob');
+      accepted = [controlJob(job, 'resume')];
+      await setTimeout(500); // so that Temporal has them in this order
+      accepted.push(controlJob(job, 'pause'));
     });
+    await Promise.all(accepted);
     assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
     assert.equal((await statusOf(job)).phase, 'paused');
-    await job.signal('resumeJob');
+    await controlJob(job, 'resume');
     assert.equal((await job.result()).phase, 'done');
   });
 
   it('can be cancelled', async () => {
     const input = trainingInput({ room: 'pause-cancelled' });
     const job = await start(input);
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
     await untilPaused(job);
     await job.cancel();
     assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
     assert.equal((await statusOf(job)).phase, 'cancelled');
     assert.ok(control().cleared.includes(input.spec.job_id));
+  });
+
+  it('can be cancelled through the job’s own control as well', async () => {
+    const job = await start(trainingInput({ room: 'pause-cancelled-by-update' }));
+    await controlJob(job, 'pause');
+    await untilPaused(job);
+    await controlJob(job, 'cancel');
+    assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
+    assert.equal((await statusOf(job)).phase, 'cancelled');
+  });
+
+  it('not paused: is not resumed', async () => {
+    const job = await start(trainingInput({ room: 'pause-not' }));
+    await refuses(job, 'resume', /is not paused: waiting for a/);
   });
 
   it('can be stopped early: a worker makes the model of what was trained', async () => {
@@ -187,18 +213,18 @@ describe('trainingJob, paused', function () {
     const worker = await startWorker({ room, overrides });
     const job = await start(trainingInput({ room }));
     await training;
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
     await untilPaused(job);
-    await job.signal('stopJob');
+    await controlJob(job, 'stop');
     assert.equal((await job.result()).phase, 'done');
     assert.ok(worker.calls.includes('stopTraining'));
   });
 
   it('stopped before anything was trained: ends, and says why', async () => {
     const job = await start(trainingInput({ room: 'pause-stopped-queued' }));
-    await job.signal('pauseJob');
+    await controlJob(job, 'pause');
     await untilPaused(job);
-    await job.signal('stopJob');
+    await controlJob(job, 'stop');
     assert.match((await failureOf(job)).message, /before anything was trained/);
   });
 });

@@ -6,7 +6,8 @@ import { type TrainingJob, trainingJobsOnDevServer } from '../test/workflows/tra
 
 describe('trainingJob, stopped early', function () {
   this.timeout(60_000);
-  const { control, startWorker, startWorkerStalledIn, start, statusOf, failureOf } = trainingJobsOnDevServer();
+  const { control, startWorker, startWorkerStalledIn, start, statusOf, failureOf, controlJob, refuses } =
+    trainingJobsOnDevServer();
 
   /** Its first training goes on until it is stopped; `training` resolves when that has begun. */
   function endless(): { overrides: NonNullable<FakeWorkerOptions['overrides']>; training: Promise<void> } {
@@ -19,7 +20,7 @@ describe('trainingJob, stopped early', function () {
         await self.workUntil(stopped.promise);
         return { ...trainedModel(input, run_index), stopped_early: true };
       },
-      stopTraining: async () => stopped.resolve(),
+      controlTraining: async () => stopped.resolve(),
     });
     return { overrides, training: training.promise };
   }
@@ -30,8 +31,7 @@ describe('trainingJob, stopped early', function () {
     await startWorker({ room, overrides });
     const job = await start(trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] }));
     await training;
-    await job.signal('stopJob');
-    await job.signal('stopJob');
+    await Promise.all([controlJob(job, 'stop'), controlJob(job, 'stop')]);
     const { phase, models, detail } = await job.result();
     assert.equal(phase, 'done');
     assert.deepEqual(
@@ -49,10 +49,10 @@ describe('trainingJob, stopped early', function () {
   it('says at once that it stops', async () => {
     const room = 'stop-said';
     const { overrides, training } = endless();
-    await startWorker({ room, overrides: (self) => ({ ...overrides(self), stopTraining: () => self.work() }) });
+    await startWorker({ room, overrides: (self) => ({ ...overrides(self), controlTraining: () => self.work() }) });
     const job = await start(trainingInput({ room }));
     await training;
-    await job.signal('stopJob');
+    await controlJob(job, 'stop');
     assert.match((await statusOf(job)).detail, /centroid ends early; its best model is kept/);
     await job.cancel();
     assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
@@ -64,11 +64,11 @@ describe('trainingJob, stopped early', function () {
     const doomed = await startWorker({
       room,
       name: 'doomed',
-      overrides: (self) => ({ ...overrides(self), stopTraining: () => self.work() }),
+      overrides: (self) => ({ ...overrides(self), controlTraining: () => self.work() }),
     });
     const job = await start(trainingInput({ room }));
     await training;
-    await job.signal('stopJob');
+    await controlJob(job, 'stop');
     await doomed.stop();
     const next = endless();
     const survivor = await startWorker({ room, name: 'survivor', overrides: next.overrides });
@@ -87,10 +87,10 @@ describe('trainingJob, stopped early', function () {
       training,
       overrides: (self: FakeWorker): ReturnType<typeof overrides> => ({
         ...overrides(self),
-        stopTraining: async (args) => {
+        controlTraining: async (args) => {
           calls += 1;
           if (calls === 1) throw new SleapRtcError('DISK_FULL', 'There is no space left.');
-          await overrides(self).stopTraining?.(args);
+          await overrides(self).controlTraining?.(args);
         },
       }),
     };
@@ -98,7 +98,7 @@ describe('trainingJob, stopped early', function () {
 
   for (const [how, again] of [
     ['by itself', async () => {}],
-    ['at the next order', (job: TrainingJob) => job.signal('stopJob')],
+    ['at the next stop', (job: TrainingJob) => controlJob(job, 'stop')],
   ] as const) {
     it(`when the worker could not be told: says so, and tells it again ${how}`, async () => {
       const room = `stop-refused-${how.replaceAll(' ', '-')}`;
@@ -106,7 +106,7 @@ describe('trainingJob, stopped early', function () {
       await startWorker({ room, overrides });
       const job = await start(trainingInput({ room }));
       await training;
-      await job.signal('stopJob');
+      await controlJob(job, 'stop');
       while (!/could not be told yet/.test((await statusOf(job)).detail));
       await again(job);
       assert.deepEqual(
@@ -123,7 +123,7 @@ describe('trainingJob, stopped early', function () {
     await doomed.reached;
     await doomed.worker.stop();
     while ((await statusOf(job)).phase !== 'queued');
-    await job.signal('stopJob');
+    await controlJob(job, 'stop');
     const { overrides } = endless();
     await startWorker({ room, name: 'survivor', overrides });
     assert.deepEqual(
@@ -134,7 +134,7 @@ describe('trainingJob, stopped early', function () {
 
   it('while queued: ends without a model, and says why', async () => {
     const job = await start(trainingInput({ room: 'stop-queued' }));
-    await job.signal('stopJob');
+    await controlJob(job, 'stop');
     const { code, message } = await failureOf(job);
     assert.equal(code, 'JOB_CANCELLED');
     assert.match(message, /before anything was trained/);
@@ -146,19 +146,19 @@ describe('trainingJob, stopped early', function () {
     const { worker, reached } = await startWorkerStalledIn('receiveDataset', { room });
     const job = await start(trainingInput({ room }));
     await reached;
-    await job.signal('stopJob');
+    await controlJob(job, 'stop');
     assert.match((await failureOf(job)).message, /before anything was trained/);
     assert.equal(worker.sessions.size, 0);
     assert.deepEqual(control().manifest(room).models, {});
   });
 
-  it('after training: changes nothing', async () => {
+  it('after training: is refused, and changes nothing', async () => {
     const room = 'stop-late';
     const goOn = Promise.withResolvers<void>();
     const { reached } = await startWorkerStalledIn('returnResults', { room, goOn: goOn.promise });
     const job = await start(trainingInput({ room }));
     await reached;
-    await job.signal('stopJob');
+    await refuses(job, 'stop', /has no training under way to stop: bringing the models/);
     assert.equal((await statusOf(job)).phase, 'returning');
     goOn.resolve();
     assert.deepEqual(

@@ -3,12 +3,11 @@ import type { JobInput, JobModel, JobStatus, TrainingSpec } from '../protocol/jo
 import type { ManifestChange, ModelEntry } from '../protocol/manifest.ts';
 import { deliver } from './deliver.ts';
 import { withGpuSession } from './gpu-session.ts';
-import { type JobReport, reportJob } from './job-report.ts';
-import { Pauses } from './pause.ts';
+import type { JobReport } from './job-report.ts';
 import { publishToRoom } from './publish.ts';
+import { type Job, runJob } from './run-job.ts';
 import type { SessionWorker } from './session-worker.ts';
 import { receivingDetail, stagingBeside } from './staging.ts';
-import { type EarlyStops, stoppable } from './stop-early.ts';
 import { uploadingLogs } from './uploading-logs.ts';
 
 /**
@@ -16,59 +15,42 @@ import { uploadingLogs } from './uploading-logs.ts';
  * that may have to go on; then all models are published at once, so a job that fails or is cancelled before has published nothing.
  * Afterwards, if they are still there, the researcher gets the models and the room is told.
  *
- * `stopJob` ends the run under way early, keeping its best model. `pauseJob` gives the worker back until `resumeJob`; then it goes
- * on from its last checkpoint. From publishing on the job can't be cancelled: it is done.
+ * From publishing on the job can't be cancelled: it is done.
  * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
  */
 export async function trainingJob(input: JobInput<TrainingSpec>): Promise<JobStatus> {
-  return reportJob(input, (report) => {
-    const pauses = new Pauses(report);
-    return stoppable(report, pauses, (stops) => {
-      // Kept outside of the session: a model in S3 outlives the worker that made it, and is not trained again.
-      const uploaded = new Map<string, ModelEntry>();
-      let again = false;
+  return runJob(input, (job) => {
+    // Kept outside of the session: a model in S3 outlives the worker that made it, and is not trained again.
+    const uploaded = new Map<string, ModelEntry>();
+    let again = false;
 
-      const onWorker = async (worker: SessionWorker) => {
-        report.enter('receiving', receivingDetail(report, worker, again));
-        await worker.receiveDataset({ input });
-        const on = { worker, stops, pauses, uploaded, again };
-        again = true;
-        return stagingBeside(input, report, worker, () => trainAndPublish(input, report, on));
-      };
-      return withGpuSession(input, report, onWorker, pauses);
+    return withGpuSession(job, async (worker) => {
+      job.report.enter('receiving', receivingDetail(job.report, worker, again));
+      await worker.receiveDataset({ input });
+      const on = { worker, uploaded, again };
+      again = true;
+      return stagingBeside(input, job.report, worker, () => trainAndPublish(job, on));
     });
   });
 }
 
 interface OnWorker {
   worker: SessionWorker;
-  stops: EarlyStops;
-  pauses: Pauses;
   uploaded: Map<string, ModelEntry>;
   /** True where the job had a worker before this one. */
   again: boolean;
 }
 
 async function trainAndPublish(
-  input: JobInput<TrainingSpec>,
-  report: JobReport,
-  { worker, stops, pauses, uploaded, again }: OnWorker,
+  { input, report, control }: Job<TrainingSpec>,
+  { worker, uploaded, again }: OnWorker,
 ): Promise<string> {
   for (const [run_index, run] of input.spec.runs.entries()) {
     if (uploaded.has(run.name)) continue;
     report.enter('training', `training ${run.name}${ofMany(run_index, input)}`);
     const trained = await uploadingLogs(input, worker, () =>
-      stops.whileTraining(
-        run.name,
-        () =>
-          pauses.whileTraining(
-            () => worker.train({ input, run_index, again }),
-            () => worker.pauseTraining({ input, run_index }),
-          ),
-        () => worker.stopTraining({ input, run_index }),
-      ),
+      control.during(run, worker, () => worker.train({ input, run_index, again })),
     );
-    stops.trained(run.name);
     report.enter('uploading', `uploading model ${trained.model_id}`);
     report.uploading(trained.model_id);
     uploaded.set(run.name, await worker.uploadModel({ input, trained }));

@@ -1,8 +1,7 @@
 import type { SleapNnDeps } from './deps.ts';
 import { createPredict } from './prediction/predict.ts';
+import { createControlTraining } from './training/control-training.ts';
 import { EarlyStops } from './training/early-stops.ts';
-import { createPauseTraining } from './training/pause-training.ts';
-import { createStopTraining } from './training/stop-training.ts';
 import { createTrain } from './training/train.ts';
 
 export type { TrainedModel } from '../runs/trained-model.ts';
@@ -15,8 +14,7 @@ export function createSleapNnActivities(deps: SleapNnDeps) {
   const pausing = new Set<string>();
   return {
     train: createTrain(deps, stops, pausing),
-    stopTraining: createStopTraining(deps, stops),
-    pauseTraining: createPauseTraining(deps, pausing),
+    controlTraining: createControlTraining(deps, stops, pausing),
     predict: createPredict(deps),
   };
 }

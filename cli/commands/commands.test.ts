@@ -136,17 +136,42 @@ describe('the other commands', function () {
     server.addJob(status);
     const pause = async () => (await ok('jobs', 'pause', status.job_id)).stdout;
     const resume = async () => (await ok('jobs', 'resume', status.job_id)).stdout;
-    assert.match(await resume(), /is not paused: epoch 3/);
+    const refused = async (command: string) => {
+      const { exitCode, stderr } = await home.run('jobs', command, status.job_id);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /\[JOB_ACTION_REFUSED\]/);
+      return stderr;
+    };
+    assert.match(await refused('resume'), /is not paused: epoch 3/);
     assert.match(await pause(), /is paused\.\nGo on with: sleap-rtc jobs resume abcdefgh12345678/);
     assert.match(await pause(), /is paused/);
     assert.match((await ok('jobs', 'list')).stdout, /abcdefgh12345678 .* paused /);
     assert.match(await resume(), /is queued: queued now\.\n.*not in the room’s storage.*jobs attach abcdefgh12345678/);
-    server.update(status.job_id, { phase: 'queued', staging: 'staged' });
+    server.update(status.job_id, { phase: 'paused', staging: 'staged' });
     assert.doesNotMatch(await resume(), /attach/);
     server.update(status.job_id, { phase: 'publishing', detail: 'publishing in the room' });
-    assert.match(await pause(), /not paused, since nothing is being trained now: publishing/);
+    assert.match(await refused('pause'), /not paused, since nothing is being trained now: publishing/);
     server.update(status.job_id, { phase: 'done' });
-    for (const told of [await pause(), await resume()]) assert.match(told, /had ended already: done/);
+    for (const told of [await refused('pause'), await refused('resume')]) assert.match(told, /had ended already: done/);
+  });
+
+  it('an action that nobody answers yet is asked for again, and is not said to be accepted before it is', async () => {
+    await ok('rooms', 'create', ROOM, '--server', server.url);
+    const status = jobOf('training');
+    server.addJob(status);
+    server.unansweredActions = 2;
+    const { stdout, stderr } = await ok('jobs', 'pause', status.job_id);
+    assert.match(stderr, /has not accepted `pause` yet/);
+    assert.match(stdout, /is paused/);
+
+    server.unansweredActions = Number.POSITIVE_INFINITY;
+    const running = home.start('jobs', 'resume', status.job_id);
+    await home.says(running, /has not accepted `resume` yet/);
+    running.kill('SIGINT');
+    const result = await running;
+    assert.equal(result.exitCode, 130);
+    assert.match(String(result.stderr), /has not accepted `resume`\. \[INTERRUPTED\]/);
+    assert.equal(result.stdout, '');
   });
 
   it('show tells the priority of a job as long as it matters', async () => {
@@ -163,10 +188,12 @@ describe('the other commands', function () {
     const status = jobOf('training');
     server.addJob(status);
     const stop = async () => (await ok('jobs', 'stop', status.job_id)).stdout;
-    assert.match(await stop(), /told to stop early: centroid ends early/);
+    assert.match(await stop(), /stops early: centroid ends early/);
     server.update(status.job_id, { phase: 'publishing', detail: 'publishing in the room' });
-    assert.match(await stop(), /no training under way to stop: publishing/);
-    server.update(status.job_id, { phase: 'cancelled', detail: 'Stopped before anything was trained.' });
+    const late = await home.run('jobs', 'stop', status.job_id);
+    assert.equal(late.exitCode, 2);
+    assert.match(late.stderr, /no training under way to stop: publishing/);
+    server.update(status.job_id, { phase: 'queued' });
     assert.match(await stop(), /is cancelled: Stopped before anything was trained/);
   });
 

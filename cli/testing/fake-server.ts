@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
 import { isFinal, type JobPhase, JobSpec, type JobStatus } from '../../protocol/job.ts';
+import { endedAlready } from '../../protocol/job-refusals.ts';
 import { emptyManifest, type Manifest } from '../../protocol/manifest.ts';
 import { FakeRoom } from './fake-room.ts';
 
@@ -36,6 +37,8 @@ export class FakeServer implements AsyncDisposable {
   lostReplies = 0;
   /** S3 does not answer while set: what needs it is refused. */
   storageAway = false;
+  /** How many actions on jobs are still to be left unanswered, as if no control worker ran. */
+  unansweredActions = 0;
   /** Answered to every API call while set. */
   refusal: SleapRtcError | undefined;
   #http: Server | undefined;
@@ -163,11 +166,8 @@ export class FakeServer implements AsyncDisposable {
     if (model !== undefined) return this.#links(model, 'MODEL_NOT_FOUND');
     const [, inferred] = /^\/jobs\/([^/]+)\/results$/.exec(rest) ?? [];
     if (inferred !== undefined) return this.#links(inferred, 'JOB_NOT_FOUND');
-    const [, jobId = '', order] = /^\/jobs\/([^/]+)(\/cancel|\/stop|\/pause|\/resume)?$/.exec(rest) ?? [];
-    if (order === '/cancel') return this.#cancel(jobId);
-    if (order === '/stop') return this.#stop(jobId);
-    if (order === '/pause') return this.#move(jobId, ['queued', 'receiving', 'training'], 'paused');
-    if (order === '/resume') return this.#move(jobId, ['paused'], 'queued');
+    const [, jobId = '', action] = /^\/jobs\/([^/]+)(?:\/(cancel|stop|pause|resume))?$/.exec(rest) ?? [];
+    if (action !== undefined) return this.#control(jobId, action);
     return this.#job(jobId, Number(url.searchParams.get('wait_ms')));
   }
 
@@ -196,18 +196,27 @@ export class FakeServer implements AsyncDisposable {
     return this.#reply(jobId);
   }
 
-  #cancel(jobId: string): unknown {
-    if (!isFinal(this.#find(jobId).phase)) this.update(jobId, { phase: 'cancelled', detail: 'The job was cancelled.' });
-    return this.#reply(jobId);
-  }
-
-  #stop(jobId: string): unknown {
-    if (this.#find(jobId).phase === 'training') this.update(jobId, { detail: 'centroid ends early' });
-    return this.#reply(jobId);
-  }
-
-  #move(jobId: string, from: JobPhase[], phase: JobPhase): unknown {
-    if (from.includes(this.#find(jobId).phase)) this.update(jobId, { phase, detail: `${phase} now` });
+  #control(jobId: string, action: string): unknown {
+    const status = this.#find(jobId);
+    const { phase, detail } = status;
+    if (this.unansweredActions > 0) {
+      this.unansweredActions -= 1;
+      throw new SleapRtcError('CONTROL_UNAVAILABLE', `Job ${jobId} has not accepted \`${action}\` yet.`);
+    }
+    if (isFinal(phase)) throw endedAlready(status);
+    const refuse = (sentence: string) =>
+      new SleapRtcError('JOB_ACTION_REFUSED', `Job ${jobId} ${sentence}: ${detail}.`);
+    const move = (to: JobPhase, how = `${to} now`) => this.update(jobId, { phase: to, detail: how });
+    const isWaiting = phase === 'queued' || phase === 'receiving' || phase === 'paused';
+    if (action === 'cancel') move('cancelled', 'The job was cancelled.');
+    else if (action === 'stop' && isWaiting) move('cancelled', 'Stopped before anything was trained.');
+    else if (action === 'stop' && phase !== 'training') throw refuse('has no training under way to stop');
+    else if (action === 'stop') move(phase, 'centroid ends early');
+    else if (action === 'pause' && !isWaiting && phase !== 'training')
+      throw refuse('is not paused, since nothing is being trained now');
+    else if (action === 'pause') move('paused');
+    else if (phase !== 'paused') throw refuse('is not paused');
+    else move('queued');
     return this.#reply(jobId);
   }
 

@@ -27,7 +27,7 @@ export interface CliResult {
   stderr: string;
 }
 
-type Running = Speaking & { kill(signal: 'SIGKILL'): boolean };
+type Running = Speaking & { kill(signal: 'SIGKILL' | 'SIGINT'): boolean };
 
 /** A researcher's machine: an empty home for settings and files, and the CLI as a real process. */
 export class TestHome implements AsyncDisposable {

@@ -112,7 +112,7 @@ describe('the API on real servers', () => {
     assert.equal((await fetch(elsewhere)).status, 403, 'a link is for its file only');
   });
 
-  it('submits a job once, lists it, and cancels it', async () => {
+  it('submits a job once, lists it, and does not say that it is cancelled while no control worker runs', async () => {
     const submitted = JobReply.parse((await ofRoom('POST ROOM/jobs', { body: spec })).body);
     assert.partialDeepStrictEqual(submitted.status, { job_id: spec.job_id, phase: 'queued', name: spec.name });
     assert.match(submitted.temporal_ui_url ?? '', /\/namespaces\/default\/workflows\/job%3A/);
@@ -128,7 +128,9 @@ describe('the API on real servers', () => {
     do waiting = JobReply.parse((await ofRoom(`GET ROOM/jobs/${spec.job_id}`)).body).waiting;
     while (waiting === undefined); // Temporal lists a job a moment after its start
     assert.deepEqual([waiting.position, waiting.sentence], [1, 'No worker is in the room']);
-    assert.equal((await ofRoom(`POST ROOM/jobs/${spec.job_id}/cancel`)).status, 200);
+    const cancel = () => ofRoom(`POST ROOM/jobs/${spec.job_id}/cancel`, { body: { request_id: 'cancel-it' } });
+    const unanswered = await cancel();
+    assert.deepEqual([unanswered.status, unanswered.code], [503, 'CONTROL_UNAVAILABLE'], 'no control worker runs');
     assert.equal((await ofRoom('GET ROOM/jobs/job00000009')).code, 'JOB_NOT_FOUND');
   });
 

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { JOB_ACTIONS, type JobListReply, type JobLogReply, type JobReply, type Waiting } from '../../protocol/api.ts';
+import type { JobListReply, JobLogReply, JobReply, Waiting } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
 import { JobSpec, type JobStatus } from '../../protocol/job.ts';
+import { JobAction, JobActionRequest } from '../../protocol/job-action.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import { holderOf } from '../jobs/data-locality.ts';
 import type { Jobs } from '../jobs/jobs.ts';
@@ -81,9 +83,10 @@ export function jobRoutes(parts: {
     res.json(log);
   });
 
-  for (const order of JOB_ACTIONS) {
-    router.post(`/api/rooms/:room/jobs/:job/${order}`, ...door, async (req, res) => {
-      reply(res, await jobs[order](roomOf(res).room_id, jobIn(req)));
+  for (const action of JobAction.options) {
+    router.post(`/api/rooms/:room/jobs/:job/${action}`, ...door, express.json({ limit: '1kb' }), async (req, res) => {
+      const { request_id = randomUUID() } = JobActionRequest.parse(req.body ?? {});
+      reply(res, await jobs.control(roomOf(res).room_id, jobIn(req), action, request_id));
     });
   }
 

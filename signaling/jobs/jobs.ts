@@ -1,4 +1,5 @@
 import type { JobContext, JobSpec, JobStatus } from '../../protocol/job.ts';
+import type { JobAction } from '../../protocol/job-action.ts';
 import type { QueuedJob } from './waiting.ts';
 
 /**
@@ -17,20 +18,13 @@ export interface Jobs {
   list(roomId: string): Promise<JobStatus[]>;
   /** The room's jobs that wait for a worker. */
   queued(roomId: string): Promise<QueuedJob[]>;
-  /** Asks a job to stop; one that has ended stays as it is. Rejects with JOB_NOT_FOUND. */
-  cancel(roomId: string, jobId: string): Promise<JobStatus>;
   /**
-   * Asks a training job to end the run under way and keep its best model; one that has ended stays as it is.
-   * Rejects with JOB_NOT_FOUND; USAGE where the job trains nothing.
+   * Has a job do something, and resolves with its status once the job has accepted it. Rejects with JOB_NOT_FOUND;
+   * JOB_ACTION_REFUSED, with the reason, if the job cannot do it or has ended; CONTROL_UNAVAILABLE if the job did not answer in
+   * time: then the action is not accepted yet.
+   * @param requestId the same again, and the action is carried out once; the answer is the same too
    */
-  stop(roomId: string, jobId: string): Promise<JobStatus>;
-  /**
-   * Asks a training job to give its GPU back and wait; one that does not train any more, or has ended, stays as it is.
-   * Rejects with JOB_NOT_FOUND; USAGE where the job trains nothing.
-   */
-  pause(roomId: string, jobId: string): Promise<JobStatus>;
-  /** Has a paused job queue again; another stays as it is. Rejects as `pause` does. */
-  resume(roomId: string, jobId: string): Promise<JobStatus>;
+  control(roomId: string, jobId: string, action: JobAction, requestId: string): Promise<JobStatus>;
   /** Rooms in which a job has not ended. */
   runningRooms(): Promise<string[]>;
   /** The job's page in the Temporal UI; null where no UI is configured. */

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { mock } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import pino from 'pino';
 import type { JobContext, TrainingSpec } from '../../protocol/job.ts';
+import type { JobAction } from '../../protocol/job-action.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import { type DevServer, devServer } from '../../test/workflows/servers.ts';
 import { ensureSearchAttributes } from '../../workers/control/search-attributes.ts';
@@ -151,55 +153,63 @@ describe('jobs on a real Temporal server', () => {
     assert.partialDeepStrictEqual(await jobs.list('room-fail'), [{ phase: 'failed', error }]);
   });
 
-  it('cancels a job, and leaves one that has ended as it is', async () => {
+  it('cancels a job, and refuses that of one that has ended', async () => {
     const job = spec('waits');
     await jobs.start(job, context('room-cancel'));
     await withWorker(async () => {
-      await jobs.cancel('room-cancel', job.job_id);
+      await jobs.control('room-cancel', job.job_id, 'cancel', 'request-1');
       const status = await jobs.status('room-cancel', job.job_id, { waitMs: 10_000 });
       assert.partialDeepStrictEqual(status, { phase: 'cancelled', error: { code: 'JOB_CANCELLED' } });
-      assert.equal((await jobs.cancel('room-cancel', job.job_id)).phase, 'cancelled');
+      assert.equal((await jobs.control('room-cancel', job.job_id, 'cancel', 'request-1')).phase, 'cancelled');
+      const refusal = { code: 'JOB_ACTION_REFUSED', message: /had ended already: cancelled: The job was cancelled\./ };
+      await assert.rejects(jobs.control('room-cancel', job.job_id, 'cancel', 'request-2'), refusal);
     });
   });
 
-  it('stops a job early, which is cancelled where it had nothing to keep, and leaves one that has ended as it is', async () => {
+  it('stops a job early, which is cancelled if it had nothing to keep, and refuses that of one that has ended', async () => {
     const job = spec('stops');
     await jobs.start(job, context('room-stop'));
     await withWorker(async () => {
-      await jobs.stop('room-stop', job.job_id);
+      await jobs.control('room-stop', job.job_id, 'stop', 'request-1');
       const status = await jobs.status('room-stop', job.job_id, { waitMs: 10_000 });
       assert.partialDeepStrictEqual(status, { phase: 'cancelled', error: { message: 'Nothing was trained.' } });
-      assert.equal((await jobs.stop('room-stop', job.job_id)).phase, 'cancelled');
+      const refusal = { code: 'JOB_ACTION_REFUSED', message: /had ended already: cancelled: Nothing was trained\./ };
+      await assert.rejects(jobs.control('room-stop', job.job_id, 'stop', 'request-2'), refusal);
       assert.partialDeepStrictEqual(await jobs.list('room-stop'), [{ phase: 'cancelled' }]);
     });
-    await assert.rejects(jobs.stop('room-stop', 'job99999999'), { code: 'JOB_NOT_FOUND' });
+    await assert.rejects(jobs.control('room-stop', 'job99999999', 'stop', 'request-3'), { code: 'JOB_NOT_FOUND' });
   });
 
-  it('pauses a job and resumes it, says so also while no worker runs, and leaves one that has ended as it is', async () => {
+  it('pauses a job and resumes it, says so also while no worker runs, and refuses that of one that has ended', async () => {
     const room = 'room-pause';
     const [job, ended] = [spec('pauses'), spec('done')];
+    const control = (action: JobAction, jobId = job.job_id) => jobs.control(room, jobId, action, randomUUID());
     await jobs.start(job, context(room));
     await withWorker(async () => {
       await jobs.start(ended, context(room));
       await jobs.status(room, ended.job_id, { waitMs: 10_000 });
-      assert.equal((await jobs.pause(room, job.job_id)).phase, 'paused');
-      assert.equal((await jobs.resume(room, job.job_id)).phase, 'queued');
-      assert.equal((await jobs.pause(room, job.job_id)).phase, 'paused');
-      for (const tell of [jobs.pause, jobs.resume]) assert.equal((await tell(room, ended.job_id)).phase, 'done');
+      await assert.rejects(control('resume'), { code: 'JOB_ACTION_REFUSED', message: 'It is not paused.' });
+      assert.equal((await control('pause')).phase, 'paused');
+      assert.equal((await control('resume')).phase, 'queued');
+      assert.equal((await control('pause')).phase, 'paused');
+      for (const action of ['pause', 'resume'] as const)
+        await assert.rejects(control(action, ended.job_id), { message: /had ended already: done/ });
     });
     assert.equal((await jobs.status(room, job.job_id)).phase, 'paused');
-    for (const tell of [jobs.pause, jobs.resume])
-      await assert.rejects(tell(room, 'job99999999'), { code: 'JOB_NOT_FOUND' });
+    for (const action of ['pause', 'resume'] as const)
+      await assert.rejects(control(action, 'job99999999'), { code: 'JOB_NOT_FOUND' });
   });
 
-  it('refuses to stop or pause an inference, which has nothing to keep', async () => {
-    const { runs: _, notes: _notes, tags: _tags, ...common } = spec('clip.mp4');
-    const inference = { kind: 'inference' as const, models: ['a3f5e8c9'], input: 'a.pkg.slp', tracking: false };
-    const job = { ...common, ...inference };
-    await jobs.start(job, context('room-infer'));
-    for (const tell of [jobs.stop, jobs.pause, jobs.resume]) {
-      await assert.rejects(tell('room-infer', job.job_id), { code: 'USAGE', remedy: /jobs cancel/ });
-    }
+  it('does not report an action as accepted while no control worker runs; asked again, it is carried out once', async () => {
+    const [room, job] = ['room-unanswered', spec('pauses')];
+    await jobs.start(job, context(room));
+    const pause = () => jobs.control(room, job.job_id, 'pause', 'request-1');
+    await assert.rejects(pause(), { code: 'CONTROL_UNAVAILABLE', message: /has not accepted `pause` yet/ });
+    assert.equal((await jobs.status(room, job.job_id)).phase, 'queued');
+    await withWorker(async () => {
+      for (let i = 0; i < 2; i += 1)
+        assert.partialDeepStrictEqual(await pause(), { phase: 'paused', detail: 'paused by action 1' });
+    });
   });
 
   it('lists the newest first, and nothing of another room', async () => {
@@ -212,7 +222,7 @@ describe('jobs on a real Temporal server', () => {
     );
     assert.deepEqual(await jobs.list('room-empty'), []);
     await assert.rejects(jobs.status('room-empty', newer.job_id), { code: 'JOB_NOT_FOUND' });
-    await assert.rejects(jobs.cancel('room-empty', newer.job_id), { code: 'JOB_NOT_FOUND' });
+    await assert.rejects(jobs.control('room-empty', newer.job_id, 'cancel', 'request-1'), { code: 'JOB_NOT_FOUND' });
   });
 
   it('starts a job though Temporal lacks search attributes, as soon as a control worker has registered them', async function () {
@@ -244,7 +254,7 @@ describe('jobs without Temporal', () => {
       assert.rejects(jobs.start(spec('done'), context('room-a')), unreachable),
       assert.rejects(jobs.status('room-a', 'job00000001'), unreachable),
       assert.rejects(jobs.list('room-a'), unreachable),
-      assert.rejects(jobs.cancel('room-a', 'job00000001'), unreachable),
+      assert.rejects(jobs.control('room-a', 'job00000001', 'cancel', 'request-1'), unreachable),
     ]);
     assert.ok(performance.now() - startedAt < 5000);
     assert.equal(jobs.uiUrl('room-a', 'job00000001'), null);

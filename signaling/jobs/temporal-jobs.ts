@@ -2,13 +2,16 @@ import {
   WorkflowExecutionAlreadyStartedError,
   type WorkflowExecutionDescription,
   WorkflowFailedError,
-  type WorkflowHandle,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { describeError, fromFailure } from '../../protocol/failures.ts';
 import { JobId, RoomId } from '../../protocol/ids.ts';
 import { isFinal, type JobInput, JobStatus } from '../../protocol/job.ts';
+import type { JobAction } from '../../protocol/job-action.ts';
+import { endedAlready } from '../../protocol/job-refusals.ts';
 import { DEFAULT_PRIORITY, jobWorkflowId } from '../../protocol/queues.ts';
 import { jobMemo, readJobMemo, statusFromRecord } from './job-record.ts';
 import type { Jobs } from './jobs.ts';
@@ -18,6 +21,8 @@ import { untilPrepared } from './until-prepared.ts';
 
 /** How long the workflow itself may take to say how it stands; it cannot while no control worker runs. */
 const QUERY_MS = 2500;
+/** How long a job may take to accept an action; it cannot while no control worker runs. A person waits behind it. */
+const CONTROL_TIMEOUT_MS = 5000;
 /** Jobs listed at most. */
 const MAX_LISTED = 100;
 /** Waiting jobs that are looked through for a place in line at most. */
@@ -76,22 +81,17 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
     return { ...told, phase: record.phase, detail: end.failure.message, error: end.failure };
   }
 
-  /** @throws SleapRtcError JOB_NOT_FOUND; USAGE, with `refusal`, where the job is no training */
-  async function onlyTraining(roomId: string, jobId: string, refusal: string): Promise<void> {
-    const kind = readJobMemo(await describe(roomId, jobId))?.job.kind;
-    if (kind !== 'inference') return;
-    throw new SleapRtcError('USAGE', refusal, { remedy: `End it with \`sleap-rtc jobs cancel ${jobId}\`.` });
-  }
-
-  /** Tells a running job something; one that has ended stays as it is. @returns how it stands then */
-  async function tell(roomId: string, jobId: string, what: (handle: WorkflowHandle) => Promise<unknown>) {
+  /** Executes the Update by which a job accepts or refuses an action. */
+  async function askJob(roomId: string, jobId: string, action: JobAction, updateId: string): Promise<void> {
     try {
-      await temporal.call(() => what(handleOf(roomId, jobId)));
+      await handleOf(roomId, jobId).executeUpdate('controlJob', { args: [{ action }], updateId });
     } catch (error) {
-      // It has ended, perhaps in the meantime.
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      if (error instanceof WorkflowUpdateFailedError) throw fromFailure(error);
+      if (error instanceof WorkflowNotFoundError) throw endedAlready(await statusOf(await describe(roomId, jobId)));
+      if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw error;
+      const sentence = `Job ${jobId} has not accepted \`${action}\` yet: no control worker has answered.`;
+      throw new SleapRtcError('CONTROL_UNAVAILABLE', sentence);
     }
-    return statusOf(await describe(roomId, jobId));
   }
 
   return {
@@ -153,24 +153,10 @@ export function createTemporalJobs(temporal: Temporal, options: { namespace: str
       });
     },
 
-    async cancel(roomId, jobId) {
+    async control(roomId, jobId, action, requestId) {
       await describe(roomId, jobId);
-      return tell(roomId, jobId, (handle) => handle.cancel());
-    },
-
-    async stop(roomId, jobId) {
-      await onlyTraining(roomId, jobId, 'An inference job has no model to keep when it is stopped early.');
-      return tell(roomId, jobId, (handle) => handle.signal('stopJob'));
-    },
-
-    async pause(roomId, jobId) {
-      await onlyTraining(roomId, jobId, 'An inference job has no checkpoint to go on from, so it is not paused.');
-      return tell(roomId, jobId, (handle) => handle.signal('pauseJob'));
-    },
-
-    async resume(roomId, jobId) {
-      await onlyTraining(roomId, jobId, 'An inference job is never paused.');
-      return tell(roomId, jobId, (handle) => handle.signal('resumeJob'));
+      await temporal.call(() => askJob(roomId, jobId, action, requestId), CONTROL_TIMEOUT_MS);
+      return statusOf(await describe(roomId, jobId));
     },
 
     async runningRooms() {

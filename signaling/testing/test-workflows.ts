@@ -1,13 +1,15 @@
 /** Stand-ins for the job workflows: they end, fail or wait as the job's name tells them. */
 import {
   ApplicationFailure,
+  CancellationScope,
   condition,
   defineQuery,
-  defineSignal,
+  defineUpdate,
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { JobInput, JobStatus } from '../../protocol/job.ts';
+import type { JobAction } from '../../protocol/job-action.ts';
 import { searchAttributes } from '../../protocol/search-attributes.ts';
 
 /** A job whose name is `done`, `fails`, `waits` or, until it is told to, `stops` or `pauses`. */
@@ -25,24 +27,33 @@ export async function trainingJob({ spec, context }: JobInput): Promise<JobStatu
     error: null,
   };
   setHandler(defineQuery<JobStatus>('jobStatus'), () => status);
-  if (spec.name === 'waits') await condition(() => false);
+  const root = CancellationScope.current();
+  let stopped = false;
+  const move = (phase: JobStatus['phase'], detail: string) => {
+    Object.assign(status, { phase, detail });
+    upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
+  };
+  let actions = 0;
+  const carryOut = ({ action }: { action: JobAction }) => {
+    actions += 1;
+    if (action === 'cancel') {
+      move('cancelled', 'The job was cancelled.');
+      root.cancel();
+    }
+    if (action === 'stop') stopped = true;
+    if (action === 'pause') move('paused', `paused by action ${actions}`);
+    if (action === 'resume') move('queued', 'queued');
+  };
+  const validator = ({ action }: { action: JobAction }) => {
+    if (action !== 'resume' || status.phase === 'paused') return;
+    throw ApplicationFailure.create({ type: 'JOB_ACTION_REFUSED', message: 'It is not paused.', nonRetryable: true });
+  };
+  setHandler(defineUpdate<void, [{ action: JobAction }]>('controlJob'), carryOut, { validator });
+  if (spec.name === 'waits' || spec.name === 'pauses') await condition(() => false);
   if (spec.name === 'stops') {
-    let stopped = false;
-    setHandler(defineSignal('stopJob'), () => {
-      stopped = true;
-    });
     await condition(() => stopped);
-    upsertSearchAttributes([{ key: searchAttributes.phase, value: 'cancelled' }]);
+    move('cancelled', 'Nothing was trained.');
     throw ApplicationFailure.create({ type: 'JOB_CANCELLED', message: 'Nothing was trained.', nonRetryable: true });
-  }
-  if (spec.name === 'pauses') {
-    const move = (phase: JobStatus['phase']) => {
-      status.phase = phase;
-      upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
-    };
-    setHandler(defineSignal('pauseJob'), () => move('paused'));
-    setHandler(defineSignal('resumeJob'), () => move('queued'));
-    await condition(() => false);
   }
   if (spec.name === 'fails') {
     throw ApplicationFailure.create({

@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type {
+  ControlTrainingInput,
   GpuSessionOpened,
   RunGpuSessionInput,
   SessionActivities,
@@ -31,7 +32,7 @@ export interface FakeWorkerOptions {
 /** A GPU worker without GPU, signaling or files: its queues are real, what it does is not. */
 export class FakeWorker {
   readonly name: string;
-  /** Names of the activities that were begun here, in order. */
+  /** Names of the activities that were begun here, in order; `controlTraining` as `stopTraining` or `pauseTraining`. */
   readonly calls: string[] = [];
   /** Sessions held now. */
   readonly sessions = new Map<string, PromiseWithResolvers<void>>();
@@ -55,9 +56,10 @@ export class FakeWorker {
     const recorded = Object.entries(activities).map(([activity, run]) => [
       activity,
       async (args: never) => {
-        const earlier = worker.calls.filter((call) => call === activity).length;
-        worker.calls.push(activity);
-        await onCall(activity, earlier);
+        const call = nameOf(activity, args);
+        const earlier = worker.calls.filter((other) => other === call).length;
+        worker.calls.push(call);
+        await onCall(call, earlier);
         return run(args);
       },
     ]);
@@ -121,8 +123,7 @@ export class FakeWorker {
       stageDataset: async () => {},
       train: async ({ input, run_index }) => trainedModel(input, run_index),
       uploadModel: async ({ input, trained }) => modelEntry(input, trained, this.name),
-      stopTraining: async () => {},
-      pauseTraining: async () => {},
+      controlTraining: async () => {},
       returnResults: async () => ({ delivered: true }),
       ensureModels: async () => ({ fetched: [] }),
       predict: async () => ({ frames: 50, seconds: 1 }),
@@ -130,6 +131,10 @@ export class FakeWorker {
       uploadLogs: async () => {},
     };
   }
+}
+
+function nameOf(activity: string, args: Partial<ControlTrainingInput>): string {
+  return activity === 'controlTraining' ? `${args.action}Training` : activity;
 }
 
 async function beatUntil(done: Promise<void>): Promise<void> {

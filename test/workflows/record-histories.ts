@@ -5,6 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../../protocol/queues.ts';
+import { controlJobUpdate } from '../../workflows/run-control.ts';
 import { startFakeControl } from './fake-control.ts';
 import { FakeWorker, type FakeWorkerOptions } from './fake-worker.ts';
 import { inferenceInput, trainedModel, trainingInput } from './job-inputs.ts';
@@ -84,9 +85,9 @@ export async function recordHistories(folder: string): Promise<void> {
     },
   );
 
-  for (const [name, signals] of [
-    ['stopped', ['stopJob']],
-    ['paused', ['pauseJob', 'resumeJob']],
+  for (const [name, actions] of [
+    ['stopped', ['stop']],
+    ['paused', ['pause', 'resume']],
   ] as const) {
     const begun = Promise.withResolvers<void>();
     const stopped = Promise.withResolvers<void>();
@@ -96,14 +97,16 @@ export async function recordHistories(folder: string): Promise<void> {
         if (again !== true && run_index === 0) await self.workUntil(stopped.promise);
         return trainedModel(input, run_index);
       },
-      stopTraining: async () => stopped.resolve(),
+      controlTraining: async ({ action }) => {
+        if (action === 'stop') stopped.resolve();
+      },
     });
     await withWorker({ room: name, overrides }, async (worker) => {
       const job = await startTraining(name);
       await begun.promise;
-      for (const signal of signals) {
-        await job.signal(signal);
-        while (signal === 'pauseJob' && worker.sessions.size > 0) await setTimeout(20);
+      for (const action of actions) {
+        await job.executeUpdate(controlJobUpdate, { args: [{ action }] });
+        while (action === 'pause' && worker.sessions.size > 0) await setTimeout(20);
       }
       await ended(job);
       await record(`training-${name}`, job);

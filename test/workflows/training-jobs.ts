@@ -4,8 +4,10 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { SleapRtcError } from '../../protocol/errors.ts';
 import { fromFailure } from '../../protocol/failures.ts';
 import type { JobInput, JobStatus, TrainingSpec } from '../../protocol/job.ts';
+import type { JobAction } from '../../protocol/job-action.ts';
 import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
 import type { trainingJob } from '../../workflows/index.ts';
+import { controlJobUpdate } from '../../workflows/run-control.ts';
 import { type FakeControl, startFakeControl } from './fake-control.ts';
 import { FakeWorker, type FakeWorkerOptions } from './fake-worker.ts';
 import { type DevServer, devServer } from './servers.ts';
@@ -39,7 +41,17 @@ export function trainingJobsOn(env: () => TestWorkflowEnvironment) {
     assert.ok(failure instanceof WorkflowFailedError, 'the job did not fail');
     return fromFailure(failure);
   };
-  return { startWorker, start, statusOf, failureOf };
+  const control = (job: TrainingJob, action: JobAction): Promise<void> =>
+    job.executeUpdate(controlJobUpdate, { args: [{ action }] });
+  /** Resolves if the job refuses the action with this sentence. */
+  const refuses = (job: TrainingJob, action: JobAction, sentence: RegExp): Promise<void> =>
+    assert.rejects(control(job, action), (error: unknown) => {
+      const { code, message } = fromFailure(error);
+      assert.equal(code, 'JOB_ACTION_REFUSED');
+      assert.match(message, sentence);
+      return true;
+    });
+  return { startWorker, start, statusOf, failureOf, controlJob: control, refuses };
 }
 
 /** The same on a real server of its own, with a control worker; for cases in which the time-skipping server differs. */

@@ -73,13 +73,14 @@ const TABLE: Record<ActivityName, { fits: unknown; wrong: Record<string, unknown
       'the job is no training': { input: inference, run_index: 0 },
     },
   },
-  stopTraining: {
-    fits: { input: training, run_index: 0 },
-    wrong: { 'run_index is missing': { input: training }, 'input is missing': { run_index: 0 } },
-  },
-  pauseTraining: {
-    fits: { input: training, run_index: 0 },
-    wrong: { 'run_index is too large': { input: training, run_index: 16 } },
+  controlTraining: {
+    fits: { input: training, run_index: 0, action: 'stop' },
+    wrong: {
+      'run_index is missing': { input: training, action: 'stop' },
+      'input is missing': { run_index: 0, action: 'stop' },
+      'run_index is too large': { input: training, run_index: 16, action: 'pause' },
+      'the action is unknown': { input: training, run_index: 0, action: 'end' },
+    },
   },
   uploadModel: {
     fits: { input: training, trained },

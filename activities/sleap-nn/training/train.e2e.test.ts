@@ -116,7 +116,7 @@ describe('training with the real sleap-nn', function () {
     const env = activityEnvironment('train');
     let stopped: Promise<void> | undefined;
     env.on('heartbeat', (latest: { epoch: { epoch: number } } | undefined) => {
-      if (latest !== undefined) stopped ??= activities.stopTraining({ input, run_index: 0 });
+      if (latest !== undefined) stopped ??= activities.controlTraining({ input, run_index: 0, action: 'stop' });
     });
     const trained = (await env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
       input,

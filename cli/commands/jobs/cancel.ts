@@ -5,7 +5,7 @@ import { JobActionCommand } from '../../job-action-command.ts';
 export default class JobsCancel extends JobActionCommand {
   static override summary =
     'End a job for good, keeping nothing of what it trains; see `jobs stop` to keep the best model.';
-  protected readonly order = 'cancel';
+  protected readonly action = 'cancel';
 
   protected sentence({ job_id, phase }: JobStatus): string {
     return phase === 'cancelled' ? `Job ${job_id} is cancelled.` : `Job ${job_id} has been told to stop.`;

@@ -7,7 +7,7 @@ export default class JobsPause extends JobActionCommand {
   static override description =
     'Training ends at its last checkpoint, which is kept in the room’s storage; the job goes on from there. A job that waits for ' +
     'a worker or its data waits without taking one. One that stores or publishes its models already is left to its end.';
-  protected readonly order = 'pause';
+  protected readonly action = 'pause';
 
   protected sentence({ job_id, phase, detail }: JobStatus): string {
     switch (phase) {

@@ -4,7 +4,7 @@ import { JobActionCommand } from '../../job-action-command.ts';
 /** `sleap-rtc jobs resume ID` */
 export default class JobsResume extends JobActionCommand {
   static override summary = 'Have a paused job queue again, to go on from its last checkpoint.';
-  protected readonly order = 'resume';
+  protected readonly action = 'resume';
 
   protected sentence({ job_id, phase, detail, staging }: JobStatus): string {
     switch (phase) {

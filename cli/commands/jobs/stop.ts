@@ -8,7 +8,7 @@ export default class JobsStop extends JobActionCommand {
     'As “Stop early” in SLEAP: of a job that trains several models the present one ends, and the next one begins. ' +
     'Before the first epoch is done there is no model to keep: training ends when there is one. A job that still waits ' +
     'for a worker or for its data ends without a model.';
-  protected readonly order = 'stop';
+  protected readonly action = 'stop';
 
   protected sentence({ job_id, phase, detail }: JobStatus): string {
     switch (phase) {
@@ -17,7 +17,7 @@ export default class JobsStop extends JobActionCommand {
       case 'queued':
       case 'receiving':
       case 'training':
-        return `Job ${job_id} has been told to stop early: ${detail}.\nFollow it with: sleap-rtc jobs attach ${job_id}`;
+        return `Job ${job_id} stops early: ${detail}.\nFollow it with: sleap-rtc jobs attach ${job_id}`;
       default:
         return `Job ${job_id} has no training under way to stop: ${detail}.`;
     }

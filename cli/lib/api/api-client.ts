@@ -2,7 +2,6 @@ import type { ZodType } from 'zod';
 import {
   CreateRoomReply,
   CurveReply,
-  type JobAction,
   JobListReply,
   JobLogReply,
   JobReply,
@@ -13,6 +12,7 @@ import {
 } from '../../../protocol/api.ts';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { JobSpec } from '../../../protocol/job.ts';
+import type { JobAction, JobActionRequest } from '../../../protocol/job-action.ts';
 import { Manifest } from '../../../protocol/manifest.ts';
 import type { Connection } from '../settings/settings.ts';
 import { type ApiRequest, callApi } from './http.ts';
@@ -97,9 +97,17 @@ export class RoomApi {
     return this.#call(`/jobs/${jobId}/results`, { method: 'GET', reply: ResultFilesReply, repeatable: true });
   }
 
-  /** Has a job end, end its present run early, give its GPU back and wait, or go on. */
-  controlJob(jobId: string, order: JobAction): Promise<JobReply> {
-    return this.#call(`/jobs/${jobId}/${order}`, { method: 'POST', reply: JobReply, body: {}, repeatable: true });
+  /**
+   * Has a job end its run early, pause, go on, or end; answered once the job has accepted that.
+   * @param options `requestId` makes it safe to repeat: the action is carried out once
+   */
+  controlJob(
+    jobId: string,
+    action: JobAction,
+    { requestId, signal }: { requestId: string; signal?: AbortSignal | undefined },
+  ): Promise<JobReply> {
+    const body: JobActionRequest = { request_id: requestId };
+    return this.#call(`/jobs/${jobId}/${action}`, { method: 'POST', reply: JobReply, body, repeatable: true, signal });
   }
 
   #call<T>(path: string, request: RoomRequest<T>): Promise<T> {

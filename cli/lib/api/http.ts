@@ -1,12 +1,14 @@
 import type { ZodType } from 'zod';
 import { ErrorReply } from '../../../protocol/api.ts';
-import { isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
+import { type ErrorCode, isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
 
 /** Timeout of an ordinary request, in ms: it has a few kilobytes and causes one call to Temporal or S3. */
 const REQUEST_TIMEOUT_MS = 20_000;
 /** Attempts for a repeatable request. With the pauses they take about 2 s, which bridges a short failure of a proxy. */
 const TRIES = 4;
 const FIRST_PAUSE_MS = 250;
+/** The caller signs in first; or it tells the researcher, and goes on asking for longer than this does. */
+const HANDLED_BY_CALLER: ReadonlySet<ErrorCode> = new Set(['SIGN_IN_REQUIRED', 'CONTROL_UNAVAILABLE']);
 
 /** One HTTP request of the API. */
 export interface ApiRequest<T> {
@@ -29,7 +31,7 @@ export async function callApi<T>(request: ApiRequest<T>): Promise<T> {
       return await once(request);
     } catch (error) {
       const again = request.repeatable && error instanceof SleapRtcError && error.retryable && attempt < TRIES;
-      if (!again || error.code === 'SIGN_IN_REQUIRED') throw error;
+      if (!again || HANDLED_BY_CALLER.has(error.code)) throw error;
       await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), request.signal);
     }
   }

@@ -1,6 +1,7 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { isFinal } from '../../../protocol/job.ts';
+import { isFinal, type JobStatus } from '../../../protocol/job.ts';
 import type { RoomApi } from '../api/api-client.ts';
+import { controlJob } from '../api/control-job.ts';
 import { pause } from '../api/http.ts';
 import type { Display } from '../output/display.ts';
 import type { JobProgress } from '../output/job-progress.ts';
@@ -60,7 +61,7 @@ export async function endInterrupted(
 /** Cancels a job and waits a little for its end. @returns the error that tells how it went */
 async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError> {
   try {
-    let { status } = await api.controlJob(jobId, 'cancel');
+    let status = await cancelled(api, jobId);
     for (const end = Date.now() + CANCEL_MS; !isFinal(status.phase) && Date.now() < end; ) {
       ({ status } = await api.job(jobId, { waitMs: CANCEL_POLL_MS }));
       if (!isFinal(status.phase)) await pause(100);
@@ -90,6 +91,16 @@ async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError
     return new SleapRtcError('INTERRUPTED', `Job ${jobId} could not be cancelled: ${why}`, {
       remedy: `Try again with \`sleap-rtc jobs cancel ${jobId}\`.`,
     });
+  }
+}
+
+/** Has a job cancelled. @returns its status; one that has ended already stays as it is */
+async function cancelled(api: RoomApi, jobId: string): Promise<JobStatus> {
+  try {
+    return (await controlJob(api, jobId, 'cancel', { forMs: CANCEL_MS })).status;
+  } catch (error) {
+    if (!(error instanceof SleapRtcError) || error.code !== 'JOB_ACTION_REFUSED') throw error;
+    return (await api.job(jobId)).status;
   }
 }
 

@@ -4,6 +4,7 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { JobPhase, JobRequirements, JobSpec, JobStatus, Staging } from '../../../protocol/job.ts';
 import type { HashCache, SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
+import { controlJob } from '../api/control-job.ts';
 import { pause } from '../api/http.ts';
 import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
 import type { JobProgress } from '../output/job-progress.ts';
@@ -22,6 +23,9 @@ const BUSY_GRACE_MS = 1_500;
 /** How often, and with which pause in ms, the job is asked whether its data is staged once a worker has said so. */
 const CONFIRM_TIMES = 5;
 const CONFIRM_PAUSE_MS = 500;
+
+/** How long a job that waited too long is asked to be cancelled, in ms. */
+const CANCEL_TIMEOUT_MS = 20_000;
 
 /** A job to follow to its end. */
 export interface FollowOptions {
@@ -262,9 +266,15 @@ export class JobFollower {
   async #giveUpWaiting(): Promise<SleapRtcError> {
     const { api, jobId, signal } = this.#options;
     const reason = await this.#reasonToWait(signal).catch(() => undefined);
-    await api.controlJob(jobId, 'cancel');
-    const sentence = `${reason?.sentence ?? 'No worker took the job'}; the time of --wait is over, and the job is cancelled.`;
-    return new SleapRtcError('NO_WORKER', sentence);
+    const sentence = `${reason?.sentence ?? 'No worker took the job'}; the time of --wait is over`;
+    try {
+      await controlJob(api, jobId, 'cancel', { forMs: CANCEL_TIMEOUT_MS });
+    } catch (error) {
+      if (!(error instanceof SleapRtcError) || error.code !== 'CONTROL_UNAVAILABLE') throw error;
+      const remedy = `Cancel it later with \`sleap-rtc jobs cancel ${jobId}\`.`;
+      return new SleapRtcError('NO_WORKER', `${sentence}. ${error.message}`, { remedy });
+    }
+    return new SleapRtcError('NO_WORKER', `${sentence}, and the job is cancelled.`);
   }
 }
 

@@ -1,0 +1,249 @@
+import { CancellationScope, condition, defineUpdate, isCancellation, log, setHandler } from '@temporalio/workflow';
+import type { WorkerActivities } from '../activities/contract.ts';
+import { SleapRtcError } from '../protocol/errors.ts';
+import { fromFailure, toApplicationFailure } from '../protocol/failures.ts';
+import type { JobInput, JobPhase, TrainingRun, TrainingSpec } from '../protocol/job.ts';
+import type { JobAction } from '../protocol/job-action.ts';
+import { endedAlready } from '../protocol/job-refusals.ts';
+import type { JobReport } from './job-report.ts';
+
+/** Asks a job to stop its run early, to pause, to go on, or to end. Its validator refuses what the job cannot do. */
+export const controlJobUpdate = defineUpdate<void, [{ action: JobAction }]>('controlJob');
+
+/** A worker that could not be told to stop is told again after this time, then after twice as long. */
+const FIRST_RETRY_MS = 5_000;
+/** The longest time between two tries: a training of 14 days must not make a long history. */
+const LONGEST_RETRY_MS = 60 * 60_000;
+
+/** In these phases a job has no worker, or its data is not there yet. */
+const WAITING: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'paused']);
+/** After these a job only stores and publishes what it has trained: a pause would gain nothing. */
+const PAUSABLE: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'training', 'paused']);
+/** In these phases the job has done what it is for, or cannot take it back. */
+const TOO_LATE: ReadonlySet<JobPhase> = new Set(['publishing', 'returning']);
+const ENDED: ReadonlySet<JobPhase> = new Set(['done', 'failed', 'cancelled']);
+
+/** Thrown by `RunControl.untilPaused` only: the job gives its worker back and waits. */
+export class Paused extends Error {}
+
+/**
+ * What a researcher wants of a job: the one place that knows whether the job is to pause, to end its run early, or to end.
+ *
+ * A stop is for the run under way, or if none is, for the next one; it ends a pause. Once accepted it holds: a worker that could
+ * not be told is told again, and so is the next worker if this one is lost. Before anything is trained, a stop ends the job.
+ */
+export class RunControl {
+  readonly #input: JobInput;
+  readonly #report: JobReport;
+  /** The workflow's own scope: to cancel it is what Temporal's cancellation does. */
+  readonly #workflow = CancellationScope.current();
+  #ending: SleapRtcError | undefined;
+  #isPauseWanted = false;
+  #isStopWanted = false;
+  /** Counts the stops, so that a repeated one is passed on at once. */
+  #stops = 0;
+  /** The run under way, also while the job waits for another worker to go on with it. */
+  #run: TrainingRun | undefined;
+  #isAnyTrained = false;
+  #worker: Pick<WorkerActivities, 'controlTraining'> | undefined;
+  /** Interrupts the session for a pause; undefined outside of one. */
+  #interrupt: (() => void) | undefined;
+
+  /** Must be made before the workflow first waits, so that no action comes too early. */
+  constructor(input: JobInput, report: JobReport) {
+    this.#input = input;
+    this.#report = report;
+    setHandler(controlJobUpdate, ({ action }) => this.#carryOut(action), {
+      validator: ({ action }) => {
+        const refusal = this.#refusal(action);
+        if (refusal !== undefined) throw toApplicationFailure(refusal);
+      },
+    });
+  }
+
+  /** Why the job ends, if a researcher ended it. */
+  get ending(): SleapRtcError | undefined {
+    return this.#ending;
+  }
+
+  /** Waits while the job is paused, and reports that it is. @throws CancelledFailure */
+  async resumed(): Promise<void> {
+    if (!this.#isPauseWanted) return;
+    this.#report.onWorker(null);
+    this.#report.enter('paused', pausedDetail(this.#report));
+    // If the job is resumed and paused again before this workflow runs, `condition` returns and the job is still paused.
+    while (this.#isPauseWanted) await condition(() => !this.#isPauseWanted);
+  }
+
+  /**
+   * Runs `body`, a session or the wait for one. A pause cancels it; if it has a result in spite of that, the result counts.
+   * @throws Paused; what `body` throws
+   */
+  async untilPaused<T>(body: () => Promise<T>): Promise<T> {
+    const scope = new CancellationScope({ cancellable: true });
+    let pausing: Promise<void> | undefined;
+    this.#interrupt = () => {
+      pausing ??= this.#endForPause(scope);
+    };
+    try {
+      return await scope.run(body);
+    } catch (error) {
+      // A step that fails while it is told to stop is not tried again: that is no failure of the job.
+      if (scope.consideredCancelled && !CancellationScope.current().consideredCancelled) throw new Paused();
+      throw error;
+    } finally {
+      this.#interrupt = undefined;
+      scope.cancel();
+      await pausing;
+    }
+  }
+
+  /** Trains a run with `train`, on a worker that hears of a stop or pause meanwhile. @throws what `train` throws */
+  async during<T>(
+    run: TrainingRun,
+    worker: Pick<WorkerActivities, 'controlTraining'>,
+    train: () => Promise<T>,
+  ): Promise<T> {
+    this.#run = run;
+    this.#worker = worker;
+    let isOver = false;
+    const stopping = this.#stopIfWanted(run, () => isOver);
+    let trained: T;
+    try {
+      trained = await train();
+    } finally {
+      this.#worker = undefined;
+      isOver = true;
+      await stopping;
+    }
+    this.#run = undefined;
+    this.#isStopWanted = false;
+    this.#isAnyTrained = true;
+    return trained;
+  }
+
+  /** Why the job cannot do this now; undefined if it can. */
+  #refusal(action: JobAction): SleapRtcError | undefined {
+    const { status } = this.#report;
+    const { job_id, phase, detail } = status;
+    if (ENDED.has(phase)) return endedAlready(status);
+    if (action === 'cancel') return undefined;
+    if (this.#input.spec.kind === 'inference') return refusedByInference(action, job_id);
+    switch (action) {
+      case 'stop':
+        if (this.#run !== undefined || WAITING.has(phase)) return undefined;
+        return refused(`Job ${job_id} has no training under way to stop: ${detail}.`);
+      case 'pause':
+        if (PAUSABLE.has(phase)) return undefined;
+        return refused(`Job ${job_id} is not paused, since nothing is being trained now: ${detail}.`);
+      case 'resume':
+        if (this.#isPauseWanted || phase === 'paused') return undefined;
+        return refused(`Job ${job_id} is not paused: ${detail}.`);
+      default:
+        return refused('A job can be stopped, paused, resumed or cancelled.');
+    }
+  }
+
+  #carryOut(action: JobAction): void {
+    switch (action) {
+      case 'cancel':
+        this.#end('The job was cancelled.');
+        break;
+      case 'stop':
+        this.#stop();
+        break;
+      case 'pause':
+        this.#pause();
+        break;
+      case 'resume':
+        this.#isPauseWanted = false;
+    }
+  }
+
+  #end(why: string): void {
+    this.#ending ??= new SleapRtcError('JOB_CANCELLED', why);
+    this.#workflow.cancel();
+  }
+
+  #stop(): void {
+    this.#stops += 1;
+    if (this.#run === undefined && !this.#isAnyTrained) {
+      this.#end('Stopped before anything was trained: there is no model to keep.');
+      return;
+    }
+    this.#isStopWanted = true;
+    this.#isPauseWanted = false;
+    const which = this.#run?.name ?? 'the next training';
+    this.#report.enter(this.#report.status.phase, `${which} ends early; its best model is kept`);
+  }
+
+  #pause(): void {
+    if (this.#isPauseWanted) return;
+    this.#isPauseWanted = true;
+    const { phase } = this.#report.status;
+    if (phase !== 'paused')
+      this.#report.enter(phase, phase === 'training' ? 'pausing; the last checkpoint is kept' : 'pausing');
+    this.#interrupt?.();
+  }
+
+  /** Tells the worker first, so that it uploads its last checkpoint, then cancels the session. */
+  async #endForPause(session: CancellationScope): Promise<void> {
+    try {
+      await session.run(async () => this.#tell('pause'));
+    } catch (failure) {
+      // The job will go on from an earlier checkpoint, or training has ended first.
+      if (!isCancellation(failure))
+        log.warn('the worker was not told to pause', { cause: fromFailure(failure).message });
+    }
+    // Training may have ended meanwhile.
+    if (!TOO_LATE.has(this.#report.status.phase)) session.cancel();
+  }
+
+  /** Waits until a stop is wanted, and tells the worker until it has been told. Never rejects. */
+  async #stopIfWanted(run: TrainingRun, isOver: () => boolean): Promise<void> {
+    try {
+      await condition(() => isOver() || this.#isStopWanted);
+      for (let retryMs = FIRST_RETRY_MS; !isOver(); retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS)) {
+        const stopsBefore = this.#stops;
+        try {
+          return await this.#tell('stop');
+        } catch (failure) {
+          if (isOver() || isCancellation(failure)) throw failure;
+          log.warn('the run was not stopped; it is tried again', { cause: fromFailure(failure).message });
+          const { phase } = this.#report.status;
+          this.#report.enter(phase, `${run.name} could not be told yet to end early; it is tried again`);
+        }
+        await condition(() => isOver() || this.#stops > stopsBefore, retryMs);
+      }
+    } catch (failure) {
+      // The worker is lost, or the run has ended: the next worker is told again.
+      if (!isCancellation(failure)) log.warn('the run was not stopped', { cause: fromFailure(failure).message });
+    }
+  }
+
+  async #tell(action: 'stop' | 'pause'): Promise<void> {
+    const { spec } = this.#input;
+    if (this.#run === undefined || this.#worker === undefined || spec.kind !== 'training') return;
+    const input: JobInput<TrainingSpec> = { ...this.#input, spec };
+    await this.#worker.controlTraining({ input, run_index: spec.runs.indexOf(this.#run), action });
+  }
+}
+
+function refused(sentence: string): SleapRtcError {
+  return new SleapRtcError('JOB_ACTION_REFUSED', sentence);
+}
+
+function refusedByInference(action: Exclude<JobAction, 'cancel'>, jobId: string): SleapRtcError {
+  const sentences = {
+    stop: 'An inference job has no model to keep when it is stopped early.',
+    pause: 'An inference job has no checkpoint to go on from, so it is not paused.',
+    resume: 'An inference job is never paused.',
+  };
+  const remedy = `End it with \`sleap-rtc jobs cancel ${jobId}\`.`;
+  return new SleapRtcError('JOB_ACTION_REFUSED', sentences[action], { remedy });
+}
+
+function pausedDetail({ status: { job_id, staging } }: JobReport): string {
+  const computer = staging === 'staged' ? '' : '; the researcher’s computer is needed again then';
+  return `paused: \`sleap-rtc jobs resume ${job_id}\` goes on with it${computer}`;
+}

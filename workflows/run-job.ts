@@ -1,0 +1,40 @@
+import { CancellationScope, CancelledFailure, isCancellation, log } from '@temporalio/workflow';
+import { fromFailure, toApplicationFailure } from '../protocol/failures.ts';
+import type { JobInput, JobSpec, JobStatus } from '../protocol/job.ts';
+import { clearStorage } from './clear-storage.ts';
+import { type JobReport, openReport } from './job-report.ts';
+import { RunControl } from './run-control.ts';
+
+/** A job while its workflow runs. */
+export interface Job<Spec extends JobSpec = JobSpec> {
+  readonly input: JobInput<Spec>;
+  readonly report: JobReport;
+  readonly control: RunControl;
+}
+
+/**
+ * Runs a job's body, which returns what it came to in words, and ends the job in the phase `done`, `failed` or `cancelled`.
+ * @returns the final status if the body succeeded
+ * @throws ApplicationFailure with the error's code as its type; CancelledFailure if Temporal was asked to cancel the workflow
+ */
+export async function runJob<Spec extends JobSpec>(
+  input: JobInput<Spec>,
+  body: (job: Job<Spec>) => Promise<string>,
+): Promise<JobStatus> {
+  const report = openReport(input);
+  const control = new RunControl(input, report);
+  try {
+    report.enter('done', await body({ input, report, control }));
+    await clearStorage(input);
+    return report.status;
+  } catch (thrown) {
+    const isCancelled = CancellationScope.current().consideredCancelled;
+    // A step that fails while it is told to stop is not tried again: the job ends because it was cancelled, not because of that.
+    const failure = isCancelled && !isCancellation(thrown) ? new CancelledFailure('The job was cancelled.') : thrown;
+    const error = (isCancelled ? control.ending : undefined) ?? fromFailure(failure);
+    log.info('job ended without success', { code: error.code, phase: report.status.phase });
+    report.failed(isCancelled || error.code === 'JOB_CANCELLED' ? 'cancelled' : 'failed', error);
+    await clearStorage(input, report.unpublished);
+    throw isCancelled && control.ending === undefined ? failure : toApplicationFailure(error);
+  }
+}
