@@ -43,7 +43,7 @@ describe('the API on real servers', () => {
 
   before(async function () {
     this.timeout(60_000);
-    servers = await startTestServers(['s3', 'dynamodb', 'cognito', 'temporal']);
+    servers = await startTestServers(['s3', 'dynamodb', 'cognito', 'temporal'], { own: true });
     aws = servers.aws();
     server = await startSignalingServer(servers.config, { logger, aws: servers.aws(), now: () => now });
     room = await newRoom(server.url);

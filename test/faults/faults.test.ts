@@ -22,7 +22,7 @@ const rows = process.env.SLEAP_RTC_FAULTS === 'all' ? FAULTS : FAULTS.filter(({ 
 let underWay: WatchedJob | undefined;
 
 describe('a job survives', function () {
-  this.timeout(180_000 + UNAVAILABLE_MS);
+  this.timeout(300_000 + UNAVAILABLE_MS);
   this.slow(60_000);
   let at: FaultRoom;
   const recoveries: Recovery[] = [];

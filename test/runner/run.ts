@@ -3,12 +3,13 @@
  * the time; those that run sleap-nn keep the CPU busy. The output of a task is printed when the task ends.
  */
 import { glob } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { matchesGlob } from 'node:path';
 import { execa } from 'execa';
 import { GROUPS } from './groups.ts';
 
-/** Tasks at a time. With 3, two cores are busy nearly all the time. */
-const AT_ONCE = Number(process.env.SLEAP_RTC_TEST_PROCESSES ?? 3);
+/** Tasks at a time: one more than there are cores, since most of them wait. */
+const AT_ONCE = Number(process.env.SLEAP_RTC_TEST_PROCESSES ?? availableParallelism() + 1);
 
 interface Task {
   name: string;
