@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { FileEntry } from './files.ts';
 import { RoomId } from './ids.ts';
 import { JobStatus } from './job.ts';
+import { JobView, Waiting } from './job-view.ts';
 
 /** Header with the room's token; `Authorization: Bearer` carries the identity token. */
 export const ROOM_TOKEN_HEADER = 'x-room-token';
@@ -31,19 +32,6 @@ export const RoomReply = z.object({
 });
 export type RoomReply = z.infer<typeof RoomReply>;
 
-/** Where a job that waits for a worker stands. */
-export const Waiting = z.object({
-  /** 1-based place in line, as far as it can be told: users take turns. */
-  position: z.int(),
-  /** Jobs that wait for the same workers, this one among them. */
-  queued: z.int(),
-  workers_fitting: z.int(),
-  workers_free: z.int(),
-  /** All of it in words, without a full stop. */
-  sentence: z.string(),
-});
-export type Waiting = z.infer<typeof Waiting>;
-
 /** `POST /api/rooms/{room}/jobs` and `GET /api/rooms/{room}/jobs/{job}` (`?wait_ms=` waits for the end, at most 30 s). */
 export const JobReply = z.object({
   status: JobStatus,
@@ -54,7 +42,7 @@ export const JobReply = z.object({
 export type JobReply = z.infer<typeof JobReply>;
 
 /** `GET /api/rooms/{room}/jobs`, newest first. */
-export const JobListReply = z.object({ jobs: z.array(JobStatus) });
+export const JobListReply = z.object({ jobs: z.array(JobView) });
 export type JobListReply = z.infer<typeof JobListReply>;
 
 /** `GET /api/rooms/{room}/jobs/{job}/log`: the logs of the job's sleap-nn runs, each under its name. */

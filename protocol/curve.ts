@@ -1,6 +1,6 @@
 /** Growing a loss curve epoch by epoch. Imports types only: the server and the dashboard in the browser both run it as it is. */
 import type { RunCurve } from './api.ts';
-import type { EpochProgress } from './peer-messages.ts';
+import type { EpochProgress } from './job-view.ts';
 
 /** Points kept of one run; beyond it every second one goes, which no screen shows. */
 export const MAX_CURVE_POINTS = 1000;

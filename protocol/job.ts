@@ -144,7 +144,7 @@ export type JobModel = z.infer<typeof JobModel>;
 export const Staging = z.enum(['waiting', 'staging', 'staged', 'failed', 'off']);
 export type Staging = z.infer<typeof Staging>;
 
-/** What a job's status query answers. */
+/** How a job stands, as its workflow says it. */
 export const JobStatus = z.object({
   job_id: JobId,
   kind: z.enum(['training', 'inference']),
@@ -163,3 +163,10 @@ export const JobStatus = z.object({
   error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
 });
 export type JobStatus = z.infer<typeof JobStatus>;
+
+/**
+ * The answer to a workflow's query `jobStatus`. `session_id` is that of the GPU session which the job has now: the worker that
+ * knows it may report progress, so the server shows it to nobody.
+ */
+export const JobStatusAnswer = JobStatus.extend({ session_id: z.string().nullable() });
+export type JobStatusAnswer = z.infer<typeof JobStatusAnswer>;

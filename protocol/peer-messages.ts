@@ -1,36 +1,7 @@
 import { z } from 'zod';
 import { JobId, ModelId } from './ids.ts';
 import { JobPhase, JobRequirements } from './job.ts';
-
-/** Epochs of one sleap-nn run, as the worker sees them over ZMQ. Losses are null until known. */
-export const EpochProgress = z.object({
-  run: z.string(),
-  /** 0-based run number and number of runs in the job. */
-  run_index: z.int(),
-  run_count: z.int(),
-  /** Epochs finished, counted from 1. */
-  epoch: z.int(),
-  max_epochs: z.int().nullable(),
-  train_loss: z.number().nullable(),
-  val_loss: z.number().nullable(),
-  seconds_left: z.number().nullable(),
-});
-export type EpochProgress = z.infer<typeof EpochProgress>;
-
-export const TransferProgress = z.object({
-  bytes: z.int().min(0),
-  total_bytes: z.int().min(0),
-  bytes_per_s: z.number().min(0),
-});
-export type TransferProgress = z.infer<typeof TransferProgress>;
-
-export const FrameProgress = z.object({
-  frames: z.int().min(0),
-  total_frames: z.int().min(0).nullable(),
-  frames_per_s: z.number().min(0).nullable(),
-  seconds_left: z.number().nullable(),
-});
-export type FrameProgress = z.infer<typeof FrameProgress>;
+import { EpochProgress, FrameProgress, TransferProgress } from './job-view.ts';
 
 /** A worker's live word on a job. Sent to everyone in the room; losing one loses nothing but smoothness. */
 export const ProgressMessage = z.object({
@@ -46,9 +17,6 @@ export const ProgressMessage = z.object({
   frames: FrameProgress.optional(),
 });
 export type ProgressMessage = z.infer<typeof ProgressMessage>;
-
-/** What a worker has to say on a job; who says it, and when, is added as it is sent. */
-export type WorkerProgress = Omit<ProgressMessage, 'type' | 'worker' | 'at'>;
 
 /**
  * How a worker stands, as `properties.status` says it: `draining` finishes its job and takes no other, `drained` has none left,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PeerFilters } from './filters.ts';
 import { JobId, PeerId, RoomId } from './ids.ts';
+import { JobEvent, JobView, WorkerProgress } from './job-view.ts';
 import { PeerPayload } from './peer-messages.ts';
 
 /** Largest WebSocket message, in bytes. An SDP offer is about 4 kB; large data belongs on a data channel. */
@@ -105,6 +106,22 @@ export const ClientMessage = z.discriminatedUnion('type', [
       .nullable(),
   }),
   z.object({ type: z.literal('update_metadata'), request_id: RequestId, metadata: PeerMetadata }),
+  // A worker reports on the job whose session it holds. Not passed on: the server merges it into the job's view.
+  z.object({
+    type: z.literal('job_progress'),
+    request_id: RequestId,
+    /** Proves that the worker holds the job's session; no other member of the room knows it. */
+    session_id: z.string().min(1).max(64),
+    progress: WorkerProgress,
+  }),
+  // Answered with `jobs_subscribed`; a later one replaces it. Without `job_id`: all jobs of the room.
+  z.object({
+    type: z.literal('subscribe_jobs'),
+    request_id: RequestId,
+    job_id: JobId.optional(),
+    /** The last event that the reader has: what came after it is replayed. */
+    since_seq: z.int().min(0).optional(),
+  }),
   z.object({ type: z.literal('ping'), request_id: RequestId }),
 ]);
 export type ClientMessage = z.infer<typeof ClientMessage>;
@@ -130,6 +147,15 @@ export const ServerMessage = z.discriminatedUnion('type', [
   answer.omit({ request_id: true }).extend({ sender: PeerId }),
   candidate.omit({ request_id: true }).extend({ sender: PeerId }),
   z.object({ type: z.literal('metadata_updated'), request_id: RequestId }),
+  /** Every `job_event` from here on follows. `jobs` is null if what was missed is replayed as `job_event`s, else all jobs that have not ended. */
+  z.object({
+    type: z.literal('jobs_subscribed'),
+    request_id: RequestId,
+    /** The newest event that `jobs` includes, or that the replay begins after. */
+    seq: z.int().min(0),
+    jobs: z.array(JobView).nullable(),
+  }),
+  z.object({ type: z.literal('job_event'), ...JobEvent.shape }),
   /** A `peer_message`, `offer`, `answer` or `candidate` was passed on. */
   z.object({ type: z.literal('delivered'), request_id: RequestId }),
   z.object({ type: z.literal('pong'), request_id: RequestId }),

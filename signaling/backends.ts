@@ -8,7 +8,7 @@ import type { LossCurves } from './curves/loss-curves.ts';
 import { createCurveReader, type ReadCurves } from './curves/read-curves.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { Temporal } from './jobs/temporal.ts';
-import { createTemporalJobs } from './jobs/temporal-jobs.ts';
+import { TemporalJobs } from './jobs/temporal-jobs.ts';
 import { createJobLogReader, type ReadJobLogs } from './models/job-logs.ts';
 import { createS3RoomFiles, type RoomFiles } from './models/room-files.ts';
 import { createDynamoRoomStore } from './rooms/dynamo-room-store.ts';
@@ -51,7 +51,7 @@ export async function createBackends(
   const aws = options.aws ?? createAwsClients(config);
   if (config.rooms.createTable) await ensureRoomsTable(aws.dynamo, config.rooms.table, logger);
   const temporal = new Temporal(config.temporal);
-  const jobs = createTemporalJobs(temporal, config.temporal);
+  const jobs = new TemporalJobs(temporal, config.temporal);
   return {
     signIn: createCognitoSignIn(aws.cognito, config.cognito),
     verifyIdToken: createIdTokenVerifier(config.cognito),

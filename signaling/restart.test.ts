@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import pino from 'pino';
 import { SignalingClient } from '../transport/index.ts';
 import { Temporal } from './jobs/temporal.ts';
-import { createTemporalJobs } from './jobs/temporal-jobs.ts';
+import { TemporalJobs } from './jobs/temporal-jobs.ts';
 import { startSignalingServer } from './server.ts';
 import { newRoom } from './testing/test-room.ts';
 import { startTestServers, type TestServers } from './testing/test-servers.ts';
@@ -99,7 +99,7 @@ describe('after a restart', () => {
     const line = new Line(Number(address.split(':')[1]));
     await line.mend();
     const temporal = new Temporal({ address: `127.0.0.1:${line.port}`, namespace });
-    const jobs = createTemporalJobs(temporal, { namespace, uiUrl: null });
+    const jobs = new TemporalJobs(temporal, { namespace, uiUrl: null });
     try {
       assert.deepEqual(await jobs.list('room-a'), []);
       await line.cut();

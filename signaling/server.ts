@@ -5,6 +5,8 @@ import express, { type Router } from 'express';
 import type { Logger } from 'pino';
 import pino from 'pino';
 import type { WebSocketServer } from 'ws';
+import type { WorkerProgress } from '../protocol/job-view.ts';
+import type { PeerPayload } from '../protocol/peer-messages.ts';
 import { createApp } from './api/app.ts';
 import { curveRoutes } from './api/curve-routes.ts';
 import { jobRoutes } from './api/job-routes.ts';
@@ -17,6 +19,7 @@ import { type Backends, createBackends } from './backends.ts';
 import type { SignalingConfig } from './config.ts';
 import { LossCurves } from './curves/loss-curves.ts';
 import { iceServersFor } from './ice/ice-servers.ts';
+import { JobViews } from './job-views/job-views.ts';
 import { findPageFiles } from './page/page-files.ts';
 import { PeerDirectory } from './peers/directory.ts';
 import { ProgressMemory } from './peers/last-progress.ts';
@@ -45,6 +48,8 @@ export interface SignalingServerOptions {
   aws?: AwsClients;
   /** Replaces the production backends, e.g. by the ones in memory; the server closes them when it stops. */
   backends?: Backends;
+  /** Pause between two questions to Temporal about a room whose jobs somebody reads, in ms. Default: 2000. */
+  roundMs?: number;
 }
 
 /** How long requests under way may take when the server stops. */
@@ -66,7 +71,8 @@ export async function startSignalingServer(
   const backends = options.backends ?? (await createBackends(config, { logger, aws: options.aws }));
   const { jobs } = backends;
   const rooms = new Rooms({ ...backends.rooms, now });
-  const { services, backup } = await createServices(config, { backends, rooms, logger, now });
+  const state = await createServices(config, { backends, rooms, logger, now, roundMs: options.roundMs });
+  const { services, jobViews, backup } = state;
   const keeper = startRoomKeeper({
     rooms,
     sources: [async () => services.directory.activeRooms(), () => jobs.runningRooms()],
@@ -79,7 +85,7 @@ export async function startSignalingServer(
     app,
     server,
     serveSocket: (socket) => serveSocket(socket, { services, liveness, logger }),
-    routers: [...apiRoutes(config, { backends, rooms, services, stopping: stopping.signal }), pageRoutes(pageFiles)],
+    routers: [...apiRoutes(config, { backends, rooms, state, stopping: stopping.signal }), pageRoutes(pageFiles)],
     trustedProxies: config.limits.trustedProxies,
     logger,
   });
@@ -90,6 +96,7 @@ export async function startSignalingServer(
     await backup.stop();
     await closeServer(server, sockets);
     liveness.stop();
+    jobViews.close();
     await keeper.stop();
     await backends.close();
   }
@@ -109,19 +116,61 @@ export async function startSignalingServer(
   return { url: urlOf(server), stop: stopOnce, [Symbol.asyncDispose]: stopOnce };
 }
 
+interface Services {
+  /** What sockets are served with. */
+  services: PeerServices;
+  jobViews: JobViews;
+  curves: LossCurves;
+  backup: StateBackup;
+}
+
 /** The state that the server has in memory, restored from the last backup, and what sockets are served with. */
 async function createServices(
   config: SignalingConfig,
-  parts: { backends: Backends; rooms: Rooms; logger: Logger; now: () => Date },
-): Promise<{ services: PeerServices; backup: StateBackup }> {
+  parts: { backends: Backends; rooms: Rooms; logger: Logger; now: () => Date; roundMs: number | undefined },
+): Promise<Services> {
   const { backends, rooms, logger, now } = parts;
   const onChange = () => backup.changed();
-  const directory = new PeerDirectory({ onChange });
-  const progress = new ProgressMemory({ onChange });
+  const directory = new PeerDirectory({
+    onChange: (roomId) => {
+      jobViews.peersChanged(roomId);
+      onChange();
+    },
+  });
+  const progress = new ProgressMemory();
   const curves = new LossCurves({ onChange });
+  const jobViews = new JobViews({
+    jobs: backends.jobs,
+    peers: (roomId) => directory.peers(roomId),
+    onProgress: (roomId, worker, report) => {
+      curves.observe(roomId, report);
+      passOn(roomId, worker, report);
+    },
+    onEnd: (roomId, jobId) => {
+      curves.ended(roomId, jobId);
+      progress.forget(roomId, jobId);
+    },
+    onChange,
+    logger,
+    roundMs: parts.roundMs,
+  });
+  /** For readers that do not subscribe yet. */
+  function passOn(roomId: string, worker: string, { phase, staging, ...rest }: WorkerProgress): void {
+    const { job_id } = rest;
+    const at = now().toISOString();
+    const payload: PeerPayload | undefined =
+      phase !== undefined
+        ? { type: 'progress', worker, at, phase, ...rest }
+        : staging !== undefined
+          ? { type: 'dataset_staged', job_id, worker }
+          : undefined;
+    if (payload === undefined) return;
+    progress.observe(roomId, worker, payload);
+    directory.broadcast(roomId, { type: 'peer_message', from_peer_id: worker, payload }, worker);
+  }
   const backup: StateBackup = await startStateBackup({
     directory,
-    progress,
+    jobViews,
     curves,
     store: backends.state,
     logger,
@@ -130,26 +179,27 @@ async function createServices(
   const services: PeerServices = {
     directory,
     progress,
-    curves,
+    jobViews,
     rooms,
     verifyIdToken: backends.verifyIdToken,
     iceServersFor: (userId) => iceServersFor(userId, config.ice, now()),
   };
-  return { services, backup };
+  return { services, jobViews, curves, backup };
 }
 
 function apiRoutes(
   { limits }: SignalingConfig,
-  parts: { backends: Backends; rooms: Rooms; services: PeerServices; stopping: AbortSignal },
+  parts: { backends: Backends; rooms: Rooms; state: Services; stopping: AbortSignal },
 ): Router[] {
-  const { backends, rooms, services, stopping } = parts;
-  const { verifyIdToken, jobs, files, readJobLogs } = backends;
-  const { directory, curves } = services;
+  const { backends, rooms, state, stopping } = parts;
+  const { verifyIdToken, files, readJobLogs } = backends;
+  const { jobViews, curves } = state;
+  const { directory } = state.services;
   return [
     openRoutes({ signIn: backends.signIn, ...limits }),
     roomRoutes({ rooms, directory, verifyIdToken, ...limits }),
     modelRoutes({ rooms, files, verifyIdToken }),
-    jobRoutes({ rooms, jobs, directory, readLogs: readJobLogs, verifyIdToken, stopping }),
+    jobRoutes({ rooms, jobViews, directory, readLogs: readJobLogs, verifyIdToken, stopping }),
     curveRoutes({ rooms, readCurves: backends.curveReader(curves), verifyIdToken }),
   ];
 }

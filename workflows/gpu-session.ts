@@ -61,7 +61,7 @@ export async function withGpuSession<T>(
     const onOneWorker = async () => {
       const worker = await here.opened();
       firstOfferTo = worker.worker; // a pause leaves the data there
-      report.onWorker(worker.worker);
+      report.onWorker(worker.worker, here.id);
       return here.run(() => fn(worker));
     };
     try {
@@ -105,7 +105,8 @@ class WorkerLost extends Error {
 /** One hold of one worker. `end` must be called, whatever happens. */
 class GpuSession {
   readonly #input: JobInput;
-  readonly #id = uuid4();
+  /** Not to be guessed: whoever knows it may report progress of the job. */
+  readonly id = uuid4();
   readonly #sessionScope: CancellationScope;
   /** Resolves when the hold has ended, however it ended. */
   readonly #held: Promise<void>;
@@ -135,7 +136,7 @@ class GpuSession {
 
   /** The signal's handler; a late signal of an earlier session is ignored. */
   open(opened: GpuSessionOpened): void {
-    if (opened.session_id !== this.#id) return;
+    if (opened.session_id !== this.id) return;
     if (this.#ending) {
       // A hold that Temporal could hand out only now is one that nobody would end: the session has been ended, or is being.
       this.#sessionScope.cancel();
@@ -160,7 +161,7 @@ class GpuSession {
         : { taskQueue: sessionQueueOf(context.room_id, { worker: firstOfferTo }), ...ONE_OFFER };
     for (;;) {
       try {
-        return await hold(this.#input, this.#id, where);
+        return await hold(this.#input, this.id, where);
       } catch (failure) {
         if (where !== toAll && this.#worker === undefined && !this.#ending) {
           where = toAll; // the one that was asked first did not take it

@@ -1,12 +1,12 @@
 import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import type { SleapRtcError } from '../protocol/errors.ts';
 import { describeError } from '../protocol/failures.ts';
-import type { JobInput, JobModel, JobPhase, JobStatus, Staging } from '../protocol/job.ts';
+import type { JobInput, JobModel, JobPhase, JobStatus, JobStatusAnswer, Staging } from '../protocol/job.ts';
 import { DEFAULT_PRIORITY } from '../protocol/queues.ts';
 import { searchAttributes } from '../protocol/search-attributes.ts';
 
 /** How a job stands; answered also after it has ended. */
-export const jobStatusQuery = defineQuery<JobStatus>('jobStatus');
+export const jobStatusQuery = defineQuery<JobStatusAnswer>('jobStatus');
 
 /** Phases that are over so soon that nobody searches for them; an event of history each would be for nothing. */
 const BRIEF: ReadonlySet<JobPhase> = new Set(['uploading', 'publishing', 'returning']);
@@ -16,8 +16,8 @@ export interface JobReport {
   readonly status: Readonly<JobStatus>;
   /** Enters a phase; `detail` says in words what is done or waited for. Entering the same phase again costs no event. */
   enter(phase: JobPhase, detail: string): void;
-  /** Names the worker that has the job, or none. */
-  onWorker(worker: string | null): void;
+  /** Names the worker that has the job and the session in which it has it, or none. */
+  onWorker(worker: string | null, sessionId?: string): void;
   /** Whether the job's data is safe without the researcher; costs no event. */
   staging(staging: Staging): void;
   /** Names a model that is going to S3: where the job ends before it publishes, it is removed again. */
@@ -57,7 +57,8 @@ export function openReport({ spec, context }: JobInput): JobReport {
       upsertSearchAttributes([{ key: searchAttributes.phase, value: status.phase }]);
   };
   const unpublished = new Set<string>();
-  setHandler(jobStatusQuery, () => status);
+  let session_id: string | null = null;
+  setHandler(jobStatusQuery, () => ({ ...status, session_id }));
   return {
     get status() {
       return status;
@@ -66,7 +67,10 @@ export function openReport({ spec, context }: JobInput): JobReport {
       return [...unpublished];
     },
     enter: (phase, detail) => set({ phase, detail }),
-    onWorker: (worker) => set({ worker }),
+    onWorker: (worker, sessionId) => {
+      session_id = sessionId ?? null;
+      set({ worker });
+    },
     staging: (staging) => set({ staging }),
     uploading: (modelId) => void unpublished.add(modelId),
     publishing: () => unpublished.clear(),

@@ -50,8 +50,7 @@ describe('staged datasets, on a real S3 server', function () {
       s3,
       bucket,
       workDir: join(dir, worker),
-      worker: worker,
-      signaling: { sendPeerMessage: async (_to, payload) => void told.push(payload.type) },
+      publishProgress: ({ staging }) => void told.push(staging ?? 'something else'),
       logger: pino({ level: 'silent' }),
     });
     await activityEnvironment('stageDataset').run((args: { input: JobInput }) => stageDataset(args), { input });
@@ -82,7 +81,7 @@ describe('staged datasets, on a real S3 server', function () {
     const large = Buffer.alloc(70 * 2 ** 20, 'sleap');
     const input = await workerWith('worker-1', { 'labels.pkg.slp': large, 'more/x.yaml': 'x: 1', empty: '' });
     await stage('worker-1', input);
-    assert.deepEqual(told, ['dataset_staged']);
+    assert.deepEqual(told, ['staged']);
     await mkdir(join(dir, 'worker-2'));
     assert.deepEqual(await fetch(input, 'worker-2'), []);
     assert.ok(large.equals(await readFile(join(dir, 'worker-2', 'labels.pkg.slp'))));

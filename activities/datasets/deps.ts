@@ -1,6 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
-import type { SignalingClient } from '../../transport/index.ts';
+import type { WorkerProgress } from '../../protocol/job-view.ts';
 
 /** What the activities of this folder are given. */
 export interface DatasetDeps {
@@ -9,7 +9,6 @@ export interface DatasetDeps {
   bucket: string;
   /** The worker's folder, below which every job has its own. */
   workDir: string;
-  worker: string;
-  signaling: Pick<SignalingClient, 'sendPeerMessage'>;
+  publishProgress: (progress: WorkerProgress) => void;
   logger: Logger;
 }

@@ -3,7 +3,6 @@ import { HeadObjectCommand, NotFound, PutObjectCommand } from '@aws-sdk/client-s
 import { Context } from '@temporalio/activity';
 import type { FileEntry } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { EVERYONE } from '../../protocol/signaling.ts';
 import { abortOption } from '../../storage/abort-option.ts';
 import { inParallel } from '../../storage/in-parallel.ts';
 import { putFile } from '../../storage/put-file.ts';
@@ -21,7 +20,7 @@ const REQUESTS_AT_ONCE = 16;
  * is not sent again.
  * @throws SleapRtcError STORAGE_UNREACHABLE, INTEGRITY (retryable)
  */
-export function createStageDataset({ s3, bucket, workDir, worker, signaling, logger }: DatasetDeps) {
+export function createStageDataset({ s3, bucket, workDir, publishProgress, logger }: DatasetDeps) {
   return async function stageDataset({ input }: JobActivityInput): Promise<void> {
     const { job_id, files } = input.spec;
     const room = input.context.room_id;
@@ -48,10 +47,8 @@ export function createStageDataset({ s3, bucket, workDir, worker, signaling, log
       }
     });
     logger.info({ event: 'dataset_staged', job: job_id, files: byHash.length, sent_bytes: bytes });
-    // Kind to have: the job's status says it too.
-    await signaling
-      .sendPeerMessage(EVERYONE, { type: 'dataset_staged', job_id, worker })
-      .catch((error: unknown) => logger.debug({ err: error }, 'peer message lost'));
+    // Sooner than the job's status, which says it too.
+    publishProgress({ job_id, staging: 'staged' });
 
     async function noteUse({ sha256 }: FileEntry, signal: AbortSignal): Promise<void> {
       const Key = s3Layout.datasetUsers(room, sha256) + job_id;

@@ -1,7 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
+import type { WorkerProgress } from '../../protocol/job-view.ts';
 import type { ModelEntry } from '../../protocol/manifest.ts';
-import type { WorkerProgress } from '../../protocol/peer-messages.ts';
 
 /** What the activities of this folder are given. */
 export interface ModelDeps {

@@ -1,6 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
-import type { WorkerProgress } from '../../protocol/peer-messages.ts';
+import type { WorkerProgress } from '../../protocol/job-view.ts';
 import type { WarmTrainer } from './process/warm-trainer.ts';
 
 /** What the activities of this folder are given. */

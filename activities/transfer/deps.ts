@@ -1,5 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { WorkerProgress } from '../../protocol/peer-messages.ts';
+import type { WorkerProgress } from '../../protocol/job-view.ts';
 import type { SignalingClient } from '../../transport/index.ts';
 import type { DatasetStore } from './dataset-store.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
-import type { TransferProgress } from '../../protocol/peer-messages.ts';
+import type { TransferProgress } from '../../protocol/job-view.ts';
 import { connectPeer, receiveFiles, stripeOpener } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
 import { fetchStaged } from '../datasets/index.ts';

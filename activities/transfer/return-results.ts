@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { Context } from '@temporalio/activity';
-import type { TransferProgress } from '../../protocol/peer-messages.ts';
+import type { TransferProgress } from '../../protocol/job-view.ts';
 import { EVERYONE } from '../../protocol/signaling.ts';
 import { connectPeer, describeFiles, sendFiles, stripeOpener } from '../../transport/index.ts';
 import type { ReturnResultsInput } from '../contract.ts';

@@ -25,7 +25,7 @@ describe('sleap-rtc train, left and come back to', function () {
     await home.says(running, /epoch 1\/2/);
     // Whoever is in the room may call itself a worker; the job knows better.
     const liar = await desk.joined('gpu-liar');
-    await liar.staged(spec.job_id, { lie: true });
+    await liar.staged(spec.job_id);
     await worker.epochs(spec.job_id, 'single', 2, 2);
     await home.says(running, /epoch 2\/2/);
     await worker.staged(spec.job_id);

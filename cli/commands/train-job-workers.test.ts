@@ -19,7 +19,7 @@ describe('sleap-rtc train, by who is in the room', function () {
   it('says that no worker is in the room, waits, and goes on when one comes', async () => {
     const running = desk.train();
     const spec = await server.submitted();
-    await home.says(running, /No worker is in the room lab-mice; waiting/);
+    await home.says(running, /No worker is in the room; waiting/);
     const worker = await desk.joined();
     await worker.receive(spec, home.path('worker', 'dataset'));
     server.update(spec.job_id, {
@@ -51,7 +51,7 @@ describe('sleap-rtc train, by who is in the room', function () {
   it('waits as long as --wait says, then cancels the job and exits with 6', async () => {
     const { exitCode, stderr } = await desk.train('--wait', '0.02');
     assert.equal(exitCode, 6, stderr);
-    assert.match(stderr, /No worker is in the room lab-mice; the time of --wait is over.*\[NO_WORKER\]/);
+    assert.match(stderr, /No worker is in the room; the time of --wait is over.*\[NO_WORKER\]/);
     const spec = await server.submitted();
     assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
   });
@@ -68,9 +68,9 @@ describe('sleap-rtc train, by who is in the room', function () {
     await desk.joined();
     const { exitCode, stderr } = await desk.train('--wait', '0.02', '--min-gpu-memory', '80000');
     assert.equal(exitCode, 6);
-    assert.match(stderr, /None of the 1 worker in the room lab-mice has what the job requires/);
+    assert.match(stderr, /needs a worker with at least 80000 MB of GPU memory: the only worker in the room is not one/);
     const other = await desk.train('--wait', '0.02', '--worker', 'gpu-9');
-    assert.match(other.stderr, /The worker gpu-9 is not in the room/);
+    assert.match(other.stderr, /The job needs worker gpu-9: the only worker in the room is not one/);
   });
 
   it('serves nobody who is not a worker, whatever they say', async () => {

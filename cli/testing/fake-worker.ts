@@ -3,8 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { FileEntry } from '../../protocol/files.ts';
 import type { JobModel, JobSpec } from '../../protocol/job.ts';
-import type { ProgressMessage } from '../../protocol/peer-messages.ts';
-import { EVERYONE, type Role } from '../../protocol/signaling.ts';
+import type { WorkerProgress } from '../../protocol/job-view.ts';
+import type { Role } from '../../protocol/signaling.ts';
 import { connectPeer, describeFiles, receiveFiles, SignalingClient, sendFiles } from '../../transport/index.ts';
 import { type FakeServer, ROOM, ROOM_KEY, TOKEN } from './fake-server.ts';
 
@@ -13,6 +13,8 @@ export class FakeWorker implements AsyncDisposable {
   readonly name: string;
   readonly #server: FakeServer;
   readonly #signaling: SignalingClient;
+  /** Sessions by job. */
+  readonly #sessions = new Map<string, string>();
 
   private constructor(server: FakeServer, name: string, signaling: SignalingClient) {
     this.#server = server;
@@ -56,21 +58,14 @@ export class FakeWorker implements AsyncDisposable {
     });
   }
 
-  /** Tells the room how a job goes. */
-  async progress(jobId: string, message: Partial<ProgressMessage> & Pick<ProgressMessage, 'phase'>): Promise<void> {
-    const at = new Date().toISOString();
-    await this.#signaling.sendPeerMessage(EVERYONE, {
-      type: 'progress',
-      job_id: jobId,
-      worker: this.name,
-      at,
-      ...message,
-    });
+  /** Reports how the job goes that this worker has. */
+  async progress(jobId: string, progress: Omit<WorkerProgress, 'job_id'>): Promise<void> {
+    await this.#signaling.reportProgress(this.#sessions.get(jobId) ?? 'no-session', { job_id: jobId, ...progress });
   }
 
   /** Finds the researcher's CLI and pulls the dataset. */
   async receive(spec: JobSpec, folder: string, onProgress?: (bytes: number) => void): Promise<FileEntry[]> {
-    this.#server.update(spec.job_id, { phase: 'receiving', worker: this.name });
+    this.#sessions.set(spec.job_id, this.#server.openSession(spec.job_id, this.name));
     const connection = await this.#connect(spec.job_id, 'dataset');
     try {
       await mkdir(folder, { recursive: true });
@@ -93,10 +88,9 @@ export class FakeWorker implements AsyncDisposable {
     }
   }
 
-  /** Tells the room that a job's data lies in its storage; `lie`: it does not. */
-  async staged(jobId: string, { lie = false } = {}): Promise<void> {
-    if (!lie) this.#server.update(jobId, { staging: 'staged' });
-    await this.#signaling.sendPeerMessage(EVERYONE, { type: 'dataset_staged', job_id: jobId, worker: this.name });
+  /** Reports that a job's data is in the room's storage. */
+  async staged(jobId: string): Promise<void> {
+    await this.progress(jobId, { staging: 'staged' });
   }
 
   /** Puts a finished model into the room's storage, and on this worker's disk below `folder`. */

@@ -9,6 +9,7 @@ import type {
   SignInReply,
 } from '../../protocol/api.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
+import type { JobView } from '../../protocol/job-view.ts';
 import type { Manifest } from '../../protocol/manifest.ts';
 import type { Invite, TabStorage } from './invite.ts';
 
@@ -89,8 +90,9 @@ export class RoomApi {
     return (await this.#requireRoom('/jobs')).json();
   }
 
-  async job(jobId: string): Promise<JobReply> {
-    return (await this.#requireRoom(`/jobs/${encodeURIComponent(jobId)}`)).json();
+  async job(jobId: string): Promise<JobView> {
+    const { status, ...rest }: JobReply = await (await this.#requireRoom(`/jobs/${encodeURIComponent(jobId)}`)).json();
+    return { ...status, ...rest };
   }
 
   async curve(jobId: string): Promise<CurveReply> {

@@ -35,6 +35,8 @@ export class LiveLink {
   #socket: WebSocket | undefined;
   #failures = 0;
   #receivedAt = 0;
+  /** The newest event of the room's jobs that the page has; after an interruption the server sends what came later. */
+  #seq: number | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #ping: ReturnType<typeof setInterval> | undefined;
   #stopped = false;
@@ -111,8 +113,11 @@ export class LiveLink {
     if (message.type === 'pong') return;
     if (message.type === 'registered_auth') {
       this.#failures = 0;
+      const since = this.#seq === undefined ? {} : { since_seq: this.#seq };
+      this.#socket?.send(JSON.stringify({ type: 'subscribe_jobs', ...since } satisfies ClientMessage));
       this.#options.onState({ state: 'live' });
     }
+    if (message.type === 'jobs_subscribed' || message.type === 'job_event') this.#seq = message.seq;
     if (message.type === 'error' && isRefusal(message.code)) {
       this.stop();
       this.#options.onRefused();

@@ -1,4 +1,5 @@
 /** Keeps a RoomState true: listens to the live connection, and asks the API for what does not come over it. */
+import type { JobView } from '../../protocol/job-view.ts';
 import type { ServerMessage } from '../../protocol/signaling.ts';
 import { ApiError, RoomApi } from '../connection/api.ts';
 import type { Invite, TabStorage } from '../connection/invite.ts';
@@ -32,7 +33,9 @@ export class RoomWatch {
   readonly #link: LiveLink;
   #state: RoomState;
   #nudged = Promise.withResolvers<void>();
-  /** Finished jobs whose details need not be asked for again. */
+  /** True while the list of jobs need not be asked for: every change of them comes over the live connection. */
+  #isListed = false;
+  /** Finished jobs whose curves need not be asked for again. */
   readonly #settled = new Set<string>();
   /** Jobs whose curve is known from its beginning; the live connection adds to it. */
   readonly #whole = new Set<string>();
@@ -47,14 +50,17 @@ export class RoomWatch {
       idToken: () => this.#api.idToken(),
       onSignedOut: (idToken) => this.#api.signOut(idToken),
       onState: (link) => {
-        // What came while the connection was away is missing in the curves.
-        this.#whole.clear();
         this.#apply({ type: 'link', link });
         this.nudge();
       },
       onMessage: (message) => {
         const before = this.#state;
-        this.#apply({ type: 'message', message, at: Date.now() });
+        // The server could not replay what the page missed.
+        if (message.type === 'jobs_subscribed' && message.jobs !== null) {
+          this.#whole.clear();
+          this.#isListed = false;
+        }
+        this.#apply({ type: 'message', message });
         if (isNews(before, this.#state, message)) this.nudge();
       },
       // The API refuses as well, and says what to do.
@@ -118,39 +124,44 @@ export class RoomWatch {
   }
 
   #interval(): number {
-    const { jobs, progress } = this.#state;
-    const running = jobs?.some(({ word }) => !PHASES[word.phase].ended) ?? true;
-    // A job that a worker tells of may not be listed yet.
-    const heard = [...progress.values()].some(({ at }) => Date.now() - at < BUSY_MS);
-    return running || heard || this.#state.link.state !== 'live' ? BUSY_MS : QUIET_MS;
+    const { jobs, link } = this.#state;
+    const running = jobs?.some(({ phase }) => !PHASES[phase].ended) ?? true;
+    return running || !this.#isListed || link.state !== 'live' ? BUSY_MS : QUIET_MS;
   }
 
   async #round(): Promise<void> {
+    const isNeeded = !this.#isListed || this.#state.link.state !== 'live';
+    if (isNeeded) this.#isListed = true;
     const [jobs, manifest] = await Promise.all([
-      this.#try('jobs', () => this.#api.jobs()),
+      isNeeded ? this.#try('jobs', () => this.#api.jobs()) : undefined,
       this.#try('models', () => this.#api.manifest()),
     ]);
     if (manifest !== undefined) this.#apply({ type: 'manifest', manifest });
-    if (jobs !== undefined) this.#apply({ type: 'jobs', jobs: jobs.jobs, at: Date.now() });
-    const open = (this.#state.jobs ?? []).filter(({ word }) => this.#state.open.has(word.job_id));
-    await Promise.all(open.map(({ word }) => this.#details(word.job_id)));
+    if (jobs !== undefined) this.#apply({ type: 'jobs', jobs: jobs.jobs });
+    else if (isNeeded) this.#isListed = false;
+    const open = (this.#state.jobs ?? []).filter(({ job_id }) => this.#state.open.has(job_id));
+    await Promise.all(open.map((job) => this.#details(job)));
   }
 
-  /** What is shown of an unfolded job only. */
-  async #details(jobId: string): Promise<void> {
-    if (this.#settled.has(jobId)) return;
-    const reply = await this.#try('details', () => this.#api.job(jobId));
-    if (reply === undefined) return;
-    this.#apply({ type: 'job', reply, at: Date.now() });
-    const { phase, kind } = reply.status;
-    const grows = !PHASES[phase].ended && this.#state.link.state === 'live';
-    if (kind === 'training' && phase !== 'queued' && !(grows && this.#whole.has(jobId))) {
-      const curve = await this.#try('details', () => this.#api.curve(jobId));
-      if (curve === undefined) return;
-      this.#apply({ type: 'curve', jobId, runs: curve.runs });
-      if (grows) this.#whole.add(jobId);
+  /** What is shown of an unfolded job only: its curves, and of a job that had ended before the page was opened the rest. */
+  async #details(listed: JobView): Promise<void> {
+    const { job_id } = listed;
+    if (this.#settled.has(job_id)) return;
+    let job: JobView | undefined = listed;
+    if (!this.#state.known.has(job_id)) {
+      job = await this.#try('details', () => this.#api.job(job_id));
+      if (job === undefined) return;
+      this.#apply({ type: 'job', job });
     }
-    if (PHASES[phase].ended) this.#settled.add(jobId);
+    const { phase, kind } = job;
+    const grows = !PHASES[phase].ended && this.#state.link.state === 'live';
+    if (kind === 'training' && phase !== 'queued' && !(grows && this.#whole.has(job_id))) {
+      const curve = await this.#try('details', () => this.#api.curve(job_id));
+      if (curve === undefined) return;
+      this.#apply({ type: 'curve', jobId: job_id, runs: curve.runs });
+      if (grows) this.#whole.add(job_id);
+    }
+    if (PHASES[phase].ended) this.#settled.add(job_id);
   }
 
   /** Asks, and says on the page what cannot be had; undefined then. */
@@ -174,11 +185,11 @@ export class RoomWatch {
   }
 }
 
-/** True where a message may have changed more than the page learns from it: all but progress within a phase. */
+/** True if a message may have changed more than it says: all but what happens to a job within a phase. */
 function isNews(before: RoomState, after: RoomState, message: ServerMessage): boolean {
-  if (message.type !== 'peer_message' || message.payload.type !== 'progress') return true;
-  const { job_id } = message.payload;
-  return before.progress.get(job_id)?.word.phase !== after.progress.get(job_id)?.word.phase;
+  if (message.type !== 'job_event') return true;
+  const phaseIn = ({ jobs }: RoomState) => jobs?.find(({ job_id }) => job_id === message.job.job_id)?.phase;
+  return phaseIn(before) !== phaseIn(after);
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { JobPhase } from '../../protocol/job.ts';
-import { bytes, count, duration, gpuMemory, isLater, loss, PHASES, person, STORY, when } from './words.ts';
+import { bytes, count, duration, gpuMemory, loss, PHASES, person, STORY, when } from './words.ts';
+
+/** True if a phase comes after another in a job's life. */
+function isLater(phase: JobPhase, other: JobPhase): boolean {
+  const order = Object.keys(PHASES);
+  return order.indexOf(phase) > order.indexOf(other);
+}
 
 describe('words for people', () => {
   it('say sizes, times and losses with the digits that matter', () => {

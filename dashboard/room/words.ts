@@ -76,10 +76,3 @@ export const STORY: Record<'training' | 'inference', readonly JobPhase[]> = {
   training: ['queued', 'receiving', 'training', 'uploading', 'publishing', 'returning', 'done'],
   inference: ['queued', 'receiving', 'predicting', 'returning', 'done'],
 };
-
-const ORDER = Object.keys(PHASES) as JobPhase[];
-
-/** True if a phase comes after another one. */
-export function isLater(phase: JobPhase, other: JobPhase): boolean {
-  return ORDER.indexOf(phase) > ORDER.indexOf(other);
-}

@@ -1,20 +1,23 @@
-import type { JobStatus } from '../../protocol/job.ts';
-import type { ProgressMessage } from '../../protocol/peer-messages.ts';
+import type { JobView } from '../../protocol/job-view.ts';
 import { nameOfModel } from '../room/model-names.ts';
-import type { RoomState, ShownJob } from '../room/room-state.ts';
+import type { RoomState } from '../room/room-state.ts';
 import { bytes, duration, PHASES, person, STORY, when } from '../room/words.ts';
 import type { Actions } from './actions.ts';
 import { curveView } from './curve.ts';
 import { html, type MaybeView, safeHref, type View } from './html.ts';
 import { trouble } from './trouble.ts';
 
-/** The room's jobs, newest first. */
-export function jobsPart(state: RoomState, jobs: readonly ShownJob[], actions: Actions): View {
+/** Shown while Temporal does not answer the server. */
+const OUTDATED = 'The jobs may be further than shown: the server cannot reach Temporal. It is tried again by itself.';
+
+/** The room's jobs, newest first, each with as much as is known of it. */
+export function jobsPart(state: RoomState, jobs: readonly JobView[], actions: Actions): View {
   const none = state.jobs === undefined ? 'Loading…' : 'No job has been submitted to this room yet.';
   return html`
     <section class="jobs" aria-labelledby="jobs-title">
       <h2 id="jobs-title">Jobs</h2>
       ${trouble(state, 'jobs')} ${trouble(state, 'details')}
+      ${jobs.some(({ outdated }) => outdated) && html`<p class="trouble" role="status">${OUTDATED}</p>`}
       ${jobs.length === 0 && !state.troubles.has('jobs') && html`<p class="empty">${none}</p>`}
       <ul class="cards">
         ${jobs.map((job) => card(state, job, actions))}
@@ -23,8 +26,8 @@ export function jobsPart(state: RoomState, jobs: readonly ShownJob[], actions: A
   `;
 }
 
-function card(state: RoomState, { status, live }: ShownJob, { toggleJob }: Actions): View {
-  const { job_id, phase, name, kind, user_id, submitted_at, error } = status;
+function card(state: RoomState, job: JobView, { toggleJob }: Actions): View {
+  const { job_id, phase, name, kind, user_id, submitted_at, error } = job;
   const open = state.open.has(job_id);
   const { doing, ended } = PHASES[phase];
   return html`
@@ -34,19 +37,21 @@ function card(state: RoomState, { status, live }: ShownJob, { toggleJob }: Actio
         <span class="faint">${kind} · ${when(submitted_at)} · by <span title=${user_id}>${person(user_id)}</span></span>
         <span class="pill" data-phase=${phase}>${doing}</span>
       </button>
-      ${!ended && progressLine(status, live)}
+      ${!ended && progressLine(job)}
       ${
         error !== null &&
         html`<p class="error" data-code=${error.code}><strong>${error.message}</strong> ${error.remedy}</p>`
       }
-      ${open && details(state, { status, live })}
+      ${open && details(state, job)}
     </li>
   `;
 }
 
-/** The progress in bytes, epochs or frames, as a bar and as text. */
-function progressLine({ detail, phase }: JobStatus, live: ProgressMessage | undefined): View {
-  const { done, total, words } = measure(live);
+/** How far it is: bytes, epochs or frames, as a bar and in words. */
+function progressLine(job: JobView): View {
+  const { phase, waiting } = job;
+  const detail = waiting?.sentence ?? job.detail;
+  const { done, total, words } = measure(job);
   const text = [words, detail === phase || words.includes(detail) ? '' : detail]
     .filter((part) => part !== '')
     .join(' · ');
@@ -54,8 +59,7 @@ function progressLine({ detail, phase }: JobStatus, live: ProgressMessage | unde
   return html`<div class="progress">${bar}<p>${text}</p></div>`;
 }
 
-function measure(live: ProgressMessage | undefined): { done: number; total: number; words: string } {
-  const { transfer, epoch, frames, phase } = live ?? {};
+function measure({ transfer, epoch, frames, phase }: JobView): { done: number; total: number; words: string } {
   const left = (seconds: number | null): string => (seconds === null ? '' : `, about ${duration(seconds)} left`);
   if (phase === 'training' && epoch !== undefined) {
     const many = epoch.run_count > 1 ? `${epoch.run} (${epoch.run_index + 1} of ${epoch.run_count}): ` : '';
@@ -75,13 +79,12 @@ function measure(live: ProgressMessage | undefined): { done: number; total: numb
   return { done: 0, total: 0, words: '' };
 }
 
-function details(state: RoomState, { status }: ShownJob): View {
-  const { job_id, worker, models } = status;
-  const url = state.temporalUrls.get(job_id);
+function details(state: RoomState, job: JobView): View {
+  const { job_id, worker, models, temporal_ui_url: url } = job;
   const curves = state.curves.get(job_id) ?? [];
   return html`
     <div class="details">
-      ${story(status)}
+      ${story(job)}
       <dl>
         ${worker !== null && html`<div><dt>Worker</dt><dd>${worker}</dd></div>`}
         <div><dt>Job</dt><dd><code>${job_id}</code></dd></div>
@@ -98,7 +101,7 @@ function details(state: RoomState, { status }: ShownJob): View {
           </div>`
         }
         ${
-          typeof url === 'string' &&
+          url !== null &&
           html`<div>
             <dt>History</dt>
             <dd><a href=${safeHref(url)} target="_blank" rel="noreferrer">open in Temporal</a></dd>
@@ -110,8 +113,8 @@ function details(state: RoomState, { status }: ShownJob): View {
   `;
 }
 
-/** The job's phases. The present one is marked. */
-function story({ kind, phase, error }: JobStatus): MaybeView {
+/** The phases of the job's life, with the present one marked. */
+function story({ kind, phase, error }: JobView): MaybeView {
   if (error !== null || phase === 'cancelled') return null;
   const steps = STORY[kind];
   const present = steps.indexOf(phase);

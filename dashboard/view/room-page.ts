@@ -1,6 +1,6 @@
 import type { JobPhase } from '../../protocol/job.ts';
 import type { RoomState } from '../room/room-state.ts';
-import { shownJobs, workersOf } from '../room/room-state.ts';
+import { workersOf } from '../room/room-state.ts';
 import { count, PHASES } from '../room/words.ts';
 import type { Actions } from './actions.ts';
 import { html, type View } from './html.ts';
@@ -14,10 +14,10 @@ const IDLE: ReadonlySet<JobPhase> = new Set(['queued', 'paused']);
 
 /** The page of a room. `now` is in ms since 1970. */
 export function roomPage(state: RoomState, actions: Actions, now: number): View {
-  const jobs = shownJobs(state, now);
+  const jobs = state.jobs ?? [];
   const workers = workersOf(state);
-  const running = jobs.filter(({ status: { phase } }) => !PHASES[phase].ended && !IDLE.has(phase)).length;
-  const waiting = jobs.filter(({ status }) => status.phase === 'queued').length;
+  const running = jobs.filter(({ phase }) => !PHASES[phase].ended && !IDLE.has(phase)).length;
+  const waiting = jobs.filter(({ phase }) => phase === 'queued').length;
   const free = workers.filter(({ metadata }) => metadata.properties.status === 'available').length;
   const models = Object.keys(state.manifest?.models ?? {}).length;
   const others = [...state.peers.values()].filter(({ role }) => role === 'client').length;

@@ -1,6 +1,7 @@
+import type { JobView } from '../../protocol/job-view.ts';
 import type { PeerInfo } from '../../protocol/signaling.ts';
 import { nameOfModel } from '../room/model-names.ts';
-import type { RoomState, ShownJob } from '../room/room-state.ts';
+import type { RoomState } from '../room/room-state.ts';
 import { gpuMemory, when } from '../room/words.ts';
 import { html, type MaybeView, type View } from './html.ts';
 
@@ -15,8 +16,8 @@ const STATUS: Record<string, string> = {
 /** Tags that every worker has are not shown. */
 const USUAL_TAGS = new Set(['training-worker', 'inference-worker']);
 
-/** The room's workers: their hardware, their models and their jobs. */
-export function workersPart(state: RoomState, workers: readonly PeerInfo[], jobs: readonly ShownJob[]): View {
+/** The room's workers, what they have and what they do. */
+export function workersPart(state: RoomState, workers: readonly PeerInfo[], jobs: readonly JobView[]): View {
   return html`
     <section class="workers" aria-labelledby="workers-title">
       <h2 id="workers-title">Workers</h2>
@@ -33,9 +34,9 @@ function none(state: RoomState): string {
   return 'No worker is in the room. Jobs wait until one joins.';
 }
 
-function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, jobs: readonly ShownJob[]): View {
+function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, jobs: readonly JobView[]): View {
   const { gpu_model, gpu_memory_mb, status, reason, job_id, models } = metadata.properties;
-  const job = jobs.find((one) => one.status.job_id === job_id);
+  const job = jobs.find((one) => one.job_id === job_id);
   const cached = Array.isArray(models) ? models : [];
   const tags = metadata.tags.filter((tag) => !USUAL_TAGS.has(tag));
   const gpu = [
@@ -49,7 +50,7 @@ function card(state: RoomState, { peer_id, metadata, connected_at }: PeerInfo, j
         <span class="pill" data-status=${String(status)}>${STATUS[String(status)] ?? String(status ?? 'unknown')}</span>
       </div>
       <p>${gpu.filter((part) => part !== '').join(' · ')}</p>
-      ${typeof job_id === 'string' && html`<p>Works on <strong>${job?.status.name ?? job_id}</strong></p>`}
+      ${typeof job_id === 'string' && html`<p>Works on <strong>${job?.name ?? job_id}</strong></p>`}
       ${typeof reason === 'string' && html`<p class="faint">${reason}</p>`}
       ${chips(
         'Models on disk',

@@ -8,9 +8,9 @@ import {
   ModelFilesReply,
   ResultFilesReply,
   RoomReply,
-  type Waiting,
 } from '../../protocol/api.ts';
 import type { TrainingSpec } from '../../protocol/job.ts';
+import type { Waiting } from '../../protocol/job-view.ts';
 import { Manifest } from '../../protocol/manifest.ts';
 import type { AwsClients } from '../aws.ts';
 import { type SignalingServer, startSignalingServer } from '../server.ts';

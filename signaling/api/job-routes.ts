@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { JobListReply, JobLogReply, JobReply, Waiting } from '../../protocol/api.ts';
+import type { JobListReply, JobLogReply, JobReply } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
-import { JobSpec, type JobStatus } from '../../protocol/job.ts';
+import { JobSpec } from '../../protocol/job.ts';
 import { JobAction, JobActionRequest } from '../../protocol/job-action.ts';
+import type { JobView } from '../../protocol/job-view.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
+import type { JobViews } from '../job-views/job-views.ts';
 import { holderOf } from '../jobs/data-locality.ts';
-import type { Jobs } from '../jobs/jobs.ts';
-import { describeWait } from '../jobs/waiting.ts';
 import type { ReadJobLogs } from '../models/job-logs.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import type { Rooms } from '../rooms/rooms.ts';
@@ -25,30 +25,21 @@ const StatusQuery = z.object({ wait_ms: z.coerce.number().int().min(0).max(MAX_W
 /** Submitting, watching, pausing, stopping and cancelling jobs, and reading their logs. */
 export function jobRoutes(parts: {
   rooms: Pick<Rooms, 'enter' | 'touch'>;
-  jobs: Jobs;
+  jobViews: JobViews;
   directory: Pick<PeerDirectory, 'peers'>;
   readLogs: ReadJobLogs;
   verifyIdToken: VerifyIdToken;
   /** Aborted when the server stops, so that nobody is kept waiting. */
   stopping: AbortSignal;
 }): Router {
-  const { rooms, jobs } = parts;
+  const { rooms, jobViews } = parts;
   const router = Router();
   const door = [requireIdentity(parts.verifyIdToken), requireRoom(rooms)] as const;
 
-  const reply = (res: Response, status: JobStatus, waiting?: Waiting) => {
-    const temporal_ui_url = jobs.uiUrl(roomOf(res).room_id, status.job_id);
+  const reply = (res: Response, view: JobView) => {
+    const { temporal_ui_url, waiting, ...status } = view;
     const body: JobReply = { status, temporal_ui_url, ...(waiting && { waiting }) };
     res.json(body);
-  };
-
-  /** Why a job waits; undefined where it does not, or nobody can tell. */
-  const waitingOf = async (roomId: string, { job_id, phase }: JobStatus): Promise<Waiting | undefined> => {
-    if (phase !== 'queued') return undefined;
-    const queue = await jobs.queued(roomId).catch(() => []);
-    const job = queue.find((queued) => queued.job_id === job_id);
-    // One that has just been submitted may not be listed yet: the next answer tells.
-    return job && describeWait(job, queue, parts.directory.peers(roomId));
   };
 
   router.post('/api/rooms/:room/jobs', ...door, express.json({ limit: MAX_SPEC }), async (req, res) => {
@@ -62,20 +53,18 @@ export function jobRoutes(parts: {
       ...(holder === undefined ? {} : { first_offer_to: holder }),
     };
     await rooms.touch(room);
-    reply(res, await jobs.start(spec, context));
+    reply(res, await jobViews.submit(spec, context));
   });
 
   router.get('/api/rooms/:room/jobs', ...door, async (_req, res) => {
-    const body: JobListReply = { jobs: await jobs.list(roomOf(res).room_id) };
+    const body: JobListReply = { jobs: await jobViews.list(roomOf(res).room_id) };
     res.json(body);
   });
 
   router.get('/api/rooms/:room/jobs/:job', ...door, async (req, res) => {
     const { wait_ms: waitMs } = StatusQuery.parse(req.query);
     const signal = notAwaited(res, parts.stopping);
-    const { room_id } = roomOf(res);
-    const status = await jobs.status(room_id, jobIn(req), { waitMs, signal });
-    reply(res, status, await waitingOf(room_id, status));
+    reply(res, await jobViews.read(roomOf(res).room_id, jobIn(req), { waitMs, signal }));
   });
 
   router.get('/api/rooms/:room/jobs/:job/log', ...door, async (req, res) => {
@@ -86,7 +75,7 @@ export function jobRoutes(parts: {
   for (const action of JobAction.options) {
     router.post(`/api/rooms/:room/jobs/:job/${action}`, ...door, express.json({ limit: '1kb' }), async (req, res) => {
       const { request_id = randomUUID() } = JobActionRequest.parse(req.body ?? {});
-      reply(res, await jobs.control(roomOf(res).room_id, jobIn(req), action, request_id));
+      reply(res, await jobViews.control(roomOf(res).room_id, jobIn(req), action, request_id));
     });
   }
 

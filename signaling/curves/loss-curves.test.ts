@@ -1,32 +1,12 @@
 import assert from 'node:assert/strict';
-import type { EpochProgress, ProgressMessage } from '../../protocol/peer-messages.ts';
+import type { EpochProgress, WorkerProgress } from '../../protocol/job-view.ts';
 import { LossCurves } from './loss-curves.ts';
 import { curveOfLog } from './training-log.ts';
 
-function progress(epoch: number | undefined, more: Partial<ProgressMessage> = {}): ProgressMessage {
-  const told: EpochProgress | undefined =
-    epoch === undefined
-      ? undefined
-      : {
-          run: 'centroid',
-          run_index: 0,
-          run_count: 1,
-          epoch,
-          max_epochs: 5,
-          train_loss: 1 / epoch,
-          val_loss: 2 / epoch,
-          seconds_left: null,
-        };
-  const at = '2026-01-01T00:00:00Z';
-  return {
-    type: 'progress',
-    job_id: 'job00001',
-    worker: 'w1',
-    at,
-    phase: 'training',
-    ...(told && { epoch: told }),
-    ...more,
-  };
+function progress(epoch: number, more: Partial<WorkerProgress> = {}): WorkerProgress & { epoch: EpochProgress } {
+  const losses = { train_loss: 1 / epoch, val_loss: 2 / epoch, seconds_left: null };
+  const run = { run: 'centroid', run_index: 0, run_count: 1 };
+  return { job_id: 'job00001', phase: 'training', ...more, epoch: { ...run, epoch, max_epochs: 5, ...losses } };
 }
 
 describe('the loss curves of a room', () => {
@@ -48,7 +28,7 @@ describe('the loss curves of a room', () => {
     for (const job_id of ['job00001', 'job00002']) curves.observe('room-a', progress(1, { job_id }));
     curves.observe('room-a', progress(1));
     assert.equal(changes, 2, 'what is told again need not be saved again');
-    curves.observe('room-a', { type: 'job_complete', job_id: 'job00002', worker: 'w1', model_ids: [] });
+    curves.ended('room-a', 'job00002');
     const restarted = new LossCurves();
     restarted.restore(JSON.parse(JSON.stringify(curves.snapshot())));
     assert.deepEqual(restarted.of('room-a', 'job00001'), curves.of('room-a', 'job00001'));
@@ -72,7 +52,7 @@ describe('the loss curves of a room', () => {
     const curves = new LossCurves();
     for (let run = 0; run < 40; run += 1) {
       const { epoch } = progress(1);
-      if (epoch) curves.observe('room-a', progress(1, { epoch: { ...epoch, run: `run-${run}`, run_index: run } }));
+      curves.observe('room-a', { ...progress(1), epoch: { ...epoch, run: `run-${run}`, run_index: run } });
     }
     assert.equal(curves.of('room-a', 'job00001').length, 16);
   });

@@ -1,20 +1,19 @@
 import type { RunCurve } from '../../protocol/api.ts';
 import { withEpoch } from '../../protocol/curve.ts';
-import { isFinal } from '../../protocol/job.ts';
-import type { PeerPayload } from '../../protocol/peer-messages.ts';
+import type { WorkerProgress } from '../../protocol/job-view.ts';
 
-/** Jobs of one room whose curves are kept in memory; the one longest without news makes way. */
+/** Jobs of one room whose curves are in memory; the one that is longest without news makes way. */
 const MAX_JOBS_IN_ROOM = 32;
 /** Runs of one job, as many as a job may have. */
 const MAX_RUNS = 16;
 
 interface JobCurves {
   runs: readonly RunCurve[];
-  /** True until the worker says that the job has ended. */
+  /** False once the job has ended. */
   running: boolean;
 }
 
-/** Remembers every epoch that workers tell of, so that a page opened late shows a curve from its beginning. */
+/** Remembers every epoch that workers report, so that a page opened late shows a curve from its beginning. */
 export class LossCurves {
   readonly #rooms = new Map<string, Map<string, JobCurves>>();
   readonly #onChange: () => void;
@@ -23,21 +22,25 @@ export class LossCurves {
     this.#onChange = options.onChange ?? (() => undefined);
   }
 
-  /** Takes note of a payload that a worker sent to its room. */
-  observe(roomId: string, payload: PeerPayload): void {
-    if (payload.type !== 'progress' && payload.type !== 'job_complete') return;
-    const known = this.#rooms.get(roomId)?.get(payload.job_id);
-    const running = payload.type === 'progress' && !isFinal(payload.phase);
-    const epoch = payload.type === 'progress' ? payload.epoch : undefined;
-    const before = known?.runs ?? [];
-    const runs = epoch === undefined ? before : withEpoch(before, epoch);
-    if (runs.length === 0 || runs.length > MAX_RUNS) return;
-    if (runs === before && known?.running === running) return;
-    this.#keep(roomId, payload.job_id, { runs, running });
+  /** Adds what a worker reports of its job, if it is about an epoch. */
+  observe(roomId: string, { job_id, epoch }: Pick<WorkerProgress, 'job_id' | 'epoch'>): void {
+    if (epoch === undefined) return;
+    const before = this.#rooms.get(roomId)?.get(job_id)?.runs ?? [];
+    const runs = withEpoch(before, epoch);
+    if (runs === before || runs.length > MAX_RUNS) return;
+    this.#put(roomId, job_id, { runs, running: true });
     this.#onChange();
   }
 
-  #keep(roomId: string, jobId: string, curves: JobCurves): void {
+  /** Notes that a job has ended: it is backed up no longer. */
+  ended(roomId: string, jobId: string): void {
+    const known = this.#rooms.get(roomId)?.get(jobId);
+    if (known?.running !== true) return;
+    this.#put(roomId, jobId, { ...known, running: false });
+    this.#onChange();
+  }
+
+  #put(roomId: string, jobId: string, curves: JobCurves): void {
     const jobs = this.#rooms.get(roomId) ?? new Map<string, JobCurves>();
     this.#rooms.set(roomId, jobs);
     jobs.delete(jobId);
@@ -46,7 +49,7 @@ export class LossCurves {
     if (jobs.size > MAX_JOBS_IN_ROOM && oldest !== undefined) jobs.delete(oldest);
   }
 
-  /** A job's curves so far; none where the job is unknown or has not finished an epoch. */
+  /** A job's curves so far; none if the job is unknown or has not finished an epoch. */
   of(roomId: string, jobId: string): RunCurve[] {
     return [...(this.#rooms.get(roomId)?.get(jobId)?.runs ?? [])];
   }
@@ -65,7 +68,7 @@ export class LossCurves {
   /** Takes a backup back. */
   restore(rooms: Record<string, Record<string, RunCurve[]>>): void {
     for (const [roomId, jobs] of Object.entries(rooms)) {
-      for (const [jobId, runs] of Object.entries(jobs)) this.#keep(roomId, jobId, { runs, running: true });
+      for (const [jobId, runs] of Object.entries(jobs)) this.#put(roomId, jobId, { runs, running: true });
     }
   }
 }

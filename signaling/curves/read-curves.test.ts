@@ -3,6 +3,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { JobStatus } from '../../protocol/job.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import type { AwsClients } from '../aws.ts';
+import type { ReportedJob } from '../jobs/jobs.ts';
 import { startTestServers, type TestServers } from '../testing/test-servers.ts';
 import { LossCurves } from './loss-curves.ts';
 import { createCurveReader } from './read-curves.ts';
@@ -21,6 +22,10 @@ const status: JobStatus = {
   submitted_at: '2026-01-01T00:00:00Z',
   error: null,
 };
+
+function reported(of: JobStatus): ReportedJob {
+  return { status: of, requirements: {}, sessionId: null, complete: true };
+}
 
 describe('a job’s curves on real S3', () => {
   let servers: TestServers;
@@ -48,9 +53,9 @@ describe('a job’s curves on real S3', () => {
     createCurveReader({
       live,
       jobs: {
-        status: async (roomId) => {
+        read: async (roomId) => {
           asked.push(roomId);
-          return status;
+          return reported(status);
         },
       },
       s3: aws.s3,
@@ -73,11 +78,7 @@ describe('a job’s curves on real S3', () => {
     const live = new LossCurves();
     const epoch = { run: 'centroid', run_index: 0, run_count: 1, epoch: 2, max_epochs: 5, seconds_left: null };
     live.observe('room-a', {
-      type: 'progress',
       job_id: JOB,
-      worker: 'w1',
-      at: '2026-01-01T00:00:00Z',
-      phase: 'training',
       epoch: { ...epoch, train_loss: 1, val_loss: 2 },
     });
     const asked: string[] = [];
@@ -90,7 +91,7 @@ describe('a job’s curves on real S3', () => {
     const Key = `${s3Layout.jobCurves('room-b', JOB)}1.top.down.csv`;
     const Body = 'epoch,train/loss,val/loss\n0,,0.5\n1,0.4,0.3\n';
     await aws.s3.send(new PutObjectCommand({ Bucket: servers.config.bucket, Key, Body }));
-    const jobs = { status: async () => ({ ...status, phase: 'failed' as const, models: [] }) };
+    const jobs = { read: async () => reported({ ...status, phase: 'failed', models: [] }) };
     const read = createCurveReader({ live: new LossCurves(), jobs, s3: aws.s3, bucket: servers.config.bucket });
     const [curve] = await read('room-b', JOB);
     assert.deepEqual(

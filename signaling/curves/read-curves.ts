@@ -23,7 +23,7 @@ export type ReadCurves = (roomId: string, jobId: string) => Promise<RunCurve[]>;
 /** Reads from memory first, then from the room bucket. */
 export function createCurveReader(parts: {
   live: Pick<LossCurves, 'of'>;
-  jobs: Pick<Jobs, 'status'>;
+  jobs: Pick<Jobs, 'read'>;
   s3: S3Client;
   bucket: string;
 }): ReadCurves {
@@ -53,7 +53,7 @@ export function createCurveReader(parts: {
   return async (roomId, jobId) => {
     const live = parts.live.of(roomId, jobId);
     if (live.length > 0) return live;
-    const { kind, models } = await parts.jobs.status(roomId, jobId);
+    const { kind, models } = (await parts.jobs.read(roomId, jobId)).status;
     if (kind !== 'training') return [];
     const ofModels = models.map((model, index) => reachingStorage(() => logged(roomId, model, index)));
     const curves = (await Promise.all(ofModels)).flat();

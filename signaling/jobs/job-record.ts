@@ -4,18 +4,18 @@ import canonicalize from 'canonicalize';
 import { z } from 'zod';
 import { type JobContext, JobPhase, JobRequirements, type JobSpec, JobStatus } from '../../protocol/job.ts';
 import { DEFAULT_PRIORITY } from '../../protocol/queues.ts';
+import type { ReportedJob } from './jobs.ts';
 
-/** What the server notes on a job's workflow, so that the job can be described also while no worker runs. */
+/** What the server writes on a job's workflow, so that the job can be described also while no worker runs. */
 const JobMemo = z.object({
   job: JobStatus.pick({ job_id: true, kind: true, name: true, user_id: true, submitted_at: true, priority: true }),
-  /** Absent in jobs of older releases. */
-  requirements: JobRequirements.default({}),
-  /** SHA-256 of the spec: tells a repeated submit from another job under the same id. */
+  requirements: JobRequirements,
+  /** SHA-256 of the spec: distinguishes a repeated submit from another job with the same id. */
   spec_sha256: z.string(),
 });
 export type JobMemo = z.infer<typeof JobMemo>;
 
-/** The note for a job about to start. */
+/** The memo of a job that is about to start. */
 export function jobMemo(spec: JobSpec, context: JobContext): JobMemo {
   const { job_id, kind, name, priority = DEFAULT_PRIORITY } = spec;
   return {
@@ -27,24 +27,32 @@ export function jobMemo(spec: JobSpec, context: JobContext): JobMemo {
   };
 }
 
-/** Reads the note; undefined where the workflow is not a job of ours. */
+/** Reads the memo. Returns undefined if the workflow is not a job of ours. */
 export function readJobMemo(info: Pick<WorkflowExecutionInfo, 'memo'>): JobMemo | undefined {
   return JobMemo.safeParse(info.memo).data;
 }
 
 type Described = Pick<WorkflowExecutionInfo, 'memo' | 'searchAttributes' | 'status'>;
 
-/** A job as far as Temporal's own records tell it: all but its worker and models. */
-export function statusFromRecord(info: Described): JobStatus | undefined {
+/** A job as Temporal's own records show it: without its worker and models. Returns undefined if it is not a job of ours. */
+export function recordedJob(info: Described): ReportedJob | undefined {
   const memo = readJobMemo(info);
   if (memo === undefined) return undefined;
   const phase = phaseOf(info);
-  return { ...memo.job, phase, detail: DETAILS[phase] ?? '', worker: null, models: [], error: null };
+  const status: JobStatus = {
+    ...memo.job,
+    phase,
+    detail: DETAILS[phase] ?? '',
+    worker: null,
+    models: [],
+    error: null,
+  };
+  return { status, requirements: memo.requirements, sessionId: null, complete: false };
 }
 
 /**
- * What a closed workflow came to is decided by how it closed; a running one tells its phase as an attribute, and so does a job
- * that was stopped before there was anything to keep: to Temporal it failed, to people it is cancelled.
+ * How a workflow closed decides the phase of a job that has ended; a running one has its phase as an attribute. So has a job
+ * that was stopped before it had a model: for Temporal it failed, for people it is cancelled.
  */
 function phaseOf({ status, searchAttributes }: Described): JobStatus['phase'] {
   const told = JobPhase.safeParse(searchAttributes.SleapPhase?.[0]).data;

@@ -1,32 +1,43 @@
-import type { JobContext, JobSpec, JobStatus } from '../../protocol/job.ts';
+import type { JobContext, JobRequirements, JobSpec, JobStatus } from '../../protocol/job.ts';
 import type { JobAction } from '../../protocol/job-action.ts';
-import type { QueuedJob } from './waiting.ts';
+
+/** A job as the workflow engine reports it. */
+export interface ReportedJob {
+  status: JobStatus;
+  requirements: JobRequirements;
+  /** The GPU session that the job has now. A secret between the workflow, its worker and this server. */
+  sessionId: string | null;
+  /** False if only the engine's records could be read: their phase may lag behind, and worker and models are missing. */
+  complete: boolean;
+}
 
 /**
- * The room's jobs. Every method names the room, so that one room's token reaches no other room's job.
- * All reject with SleapRtcError TEMPORAL_UNREACHABLE, within seconds, where the workflow engine is away.
+ * The room's jobs. Every method names the room, so a room's token gives access to that room's jobs only.
+ * All reject with SleapRtcError TEMPORAL_UNREACHABLE, within seconds, if the workflow engine is unavailable.
  */
 export interface Jobs {
-  /** Starts a job, or finds the one with this id. Rejects with USAGE where that one is another job. */
-  start(spec: JobSpec, context: JobContext): Promise<JobStatus>;
+  /** Starts a job, or finds the one with this id. Rejects with USAGE if that one is another job. */
+  start(spec: JobSpec, context: JobContext): Promise<ReportedJob>;
   /**
    * How a job stands. Rejects with JOB_NOT_FOUND.
-   * @param options `waitMs` waits so long for the job's end first; `signal` ends the waiting
+   * @param options `recordOnly` if the answer must come at once: then only the engine's records are read
    */
-  status(roomId: string, jobId: string, options?: { waitMs?: number; signal?: AbortSignal }): Promise<JobStatus>;
-  /** The room's newest jobs first, at most 100. */
+  read(roomId: string, jobId: string, options?: { recordOnly: boolean }): Promise<ReportedJob>;
+  /** Resolves when the job has ended, when `waitMs` is over, or when `signal` aborts. */
+  untilEnd(roomId: string, jobId: string, options: { waitMs: number; signal: AbortSignal }): Promise<void>;
+  /** The newest jobs first, at most 100. */
   list(roomId: string): Promise<JobStatus[]>;
-  /** The room's jobs that wait for a worker. */
-  queued(roomId: string): Promise<QueuedJob[]>;
+  /** The jobs that have not ended, at most 1000, from the engine's records only. */
+  active(roomId: string): Promise<ReportedJob[]>;
   /**
-   * Has a job do something, and resolves with its status once the job has accepted it. Rejects with JOB_NOT_FOUND;
-   * JOB_ACTION_REFUSED, with the reason, if the job cannot do it or has ended; CONTROL_UNAVAILABLE if the job did not answer in
-   * time: then the action is not accepted yet.
+   * Has a job do something, and resolves once the job has accepted it. Rejects with JOB_NOT_FOUND; JOB_ACTION_REFUSED, with the
+   * reason, if the job cannot do it or has ended; CONTROL_UNAVAILABLE if the job did not answer in time: then the action is not
+   * accepted yet.
    * @param requestId the same again, and the action is carried out once; the answer is the same too
    */
-  control(roomId: string, jobId: string, action: JobAction, requestId: string): Promise<JobStatus>;
+  control(roomId: string, jobId: string, action: JobAction, requestId: string): Promise<ReportedJob>;
   /** Rooms in which a job has not ended. */
   runningRooms(): Promise<string[]>;
-  /** The job's page in the Temporal UI; null where no UI is configured. */
+  /** The job's page in the Temporal UI; null if no UI is configured. */
   uiUrl(roomId: string, jobId: string): string | null;
 }

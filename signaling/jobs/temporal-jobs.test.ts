@@ -5,14 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import pino from 'pino';
-import type { JobContext, TrainingSpec } from '../../protocol/job.ts';
+import type { JobContext, JobSpec, TrainingSpec } from '../../protocol/job.ts';
 import type { JobAction } from '../../protocol/job-action.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import { type DevServer, devServer } from '../../test/workflows/servers.ts';
 import { ensureSearchAttributes } from '../../workers/control/search-attributes.ts';
-import type { Jobs } from './jobs.ts';
 import { Temporal } from './temporal.ts';
-import { createTemporalJobs } from './temporal-jobs.ts';
+import { TemporalJobs } from './temporal-jobs.ts';
 
 const logger = pino({ level: 'silent' });
 const namespace = 'default';
@@ -37,17 +36,34 @@ function context(room_id: string): JobContext {
   return { room_id, user_id: 'user-1', submitted_at: new Date().toISOString() };
 }
 
+/** The jobs of a server, with their status only. */
+function jobsOf(temporal: Temporal, options: { namespace: string; uiUrl: string | null }) {
+  const jobs = new TemporalJobs(temporal, options);
+  return {
+    start: async (job: JobSpec, to: JobContext) => (await jobs.start(job, to)).status,
+    async status(room: string, job: string, { waitMs = 0, signal = new AbortController().signal } = {}) {
+      if (waitMs > 0) await jobs.untilEnd(room, job, { waitMs, signal });
+      return (await jobs.read(room, job)).status;
+    },
+    list: (room: string) => jobs.list(room),
+    runningRooms: () => jobs.runningRooms(),
+    uiUrl: (room: string, job: string) => jobs.uiUrl(room, job),
+    control: async (room: string, job: string, action: JobAction, request: string) =>
+      (await jobs.control(room, job, action, request)).status,
+  };
+}
+
 describe('jobs on a real Temporal server', () => {
   let server: DevServer;
   let temporal: Temporal;
-  let jobs: Jobs;
+  let jobs: ReturnType<typeof jobsOf>;
   let workflowBundle: Awaited<ReturnType<typeof bundleWorkflowCode>>;
 
   before(async function () {
     this.timeout(120_000);
     server = await devServer();
     temporal = new Temporal({ address: server.env.address, namespace });
-    jobs = createTemporalJobs(temporal, { namespace, uiUrl: 'http://ui.test' });
+    jobs = jobsOf(temporal, { namespace, uiUrl: 'http://ui.test' });
     workflowBundle = await bundleWorkflowCode({
       workflowsPath: fileURLToPath(new URL('../testing/test-workflows.ts', import.meta.url)),
       logger: new DefaultLogger('ERROR'),
@@ -247,7 +263,7 @@ describe('jobs on a real Temporal server', () => {
 describe('jobs without Temporal', () => {
   it('say so within seconds', async () => {
     const temporal = new Temporal({ address: '127.0.0.1:1', namespace: 'default' });
-    const jobs = createTemporalJobs(temporal, { namespace: 'default', uiUrl: null });
+    const jobs = jobsOf(temporal, { namespace: 'default', uiUrl: null });
     const startedAt = performance.now();
     const unreachable = { code: 'TEMPORAL_UNREACHABLE' };
     await Promise.all([

@@ -1,7 +1,10 @@
 import {
+  type WorkflowClient,
   WorkflowExecutionAlreadyStartedError,
   type WorkflowExecutionDescription,
+  type WorkflowExecutionInfo,
   WorkflowFailedError,
+  type WorkflowHandle,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -9,24 +12,31 @@ import {
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { describeError, fromFailure } from '../../protocol/failures.ts';
 import { JobId, RoomId } from '../../protocol/ids.ts';
-import { isFinal, type JobInput, JobStatus } from '../../protocol/job.ts';
+import {
+  isFinal,
+  type JobContext,
+  type JobInput,
+  type JobSpec,
+  JobStatus,
+  JobStatusAnswer,
+} from '../../protocol/job.ts';
 import type { JobAction } from '../../protocol/job-action.ts';
 import { endedAlready } from '../../protocol/job-refusals.ts';
-import { DEFAULT_PRIORITY, jobWorkflowId } from '../../protocol/queues.ts';
-import { jobMemo, readJobMemo, statusFromRecord } from './job-record.ts';
-import type { Jobs } from './jobs.ts';
+import { jobWorkflowId } from '../../protocol/queues.ts';
+import { jobMemo, readJobMemo, recordedJob } from './job-record.ts';
+import type { Jobs, ReportedJob } from './jobs.ts';
 import { startOptions, WORKFLOW_TYPES } from './start-options.ts';
 import type { Temporal } from './temporal.ts';
 import { untilPrepared } from './until-prepared.ts';
 
-/** How long the workflow itself may take to say how it stands; it cannot while no control worker runs. */
-const QUERY_MS = 2500;
-/** How long a job may take to accept an action; it cannot while no control worker runs. A person waits behind it. */
+/** Timeout of a query, in milliseconds: a workflow cannot answer while no control worker runs. */
+const QUERY_TIMEOUT_MS = 2500;
+/** Time for a job to accept an action, in ms; it cannot while no control worker runs. A person waits behind it. */
 const CONTROL_TIMEOUT_MS = 5000;
 /** Jobs listed at most. */
 const MAX_LISTED = 100;
-/** Waiting jobs that are looked through for a place in line at most. */
-const MAX_QUEUED = 1000;
+/** Jobs of a room that have not ended, at most. */
+const MAX_ACTIVE = 1000;
 /** Rooms kept open by their jobs at most. */
 const MAX_RUNNING = 10_000;
 
@@ -34,164 +44,173 @@ const OUR_TYPES = Object.values(WORKFLOW_TYPES)
   .map((type) => `'${type}'`)
   .join(', ');
 
-/** Jobs as Temporal workflows. */
-export function createTemporalJobs(temporal: Temporal, options: { namespace: string; uiUrl: string | null }): Jobs {
-  const { workflow } = temporal.client;
-  const handleOf = (roomId: string, jobId: string) => workflow.getHandle(jobWorkflowId(roomId, jobId));
+type Outcome = { result: unknown } | { failure: NonNullable<JobStatus['error']> };
 
-  async function describe(roomId: string, jobId: string): Promise<WorkflowExecutionDescription> {
+/** Jobs as Temporal workflows. */
+export class TemporalJobs implements Jobs {
+  readonly #temporal: Temporal;
+  readonly #options: { namespace: string; uiUrl: string | null };
+
+  constructor(temporal: Temporal, options: { namespace: string; uiUrl: string | null }) {
+    this.#temporal = temporal;
+    this.#options = options;
+  }
+
+  async start(spec: JobSpec, context: JobContext): Promise<ReportedJob> {
+    const input: JobInput = { spec, context };
     try {
-      return await temporal.call(() => handleOf(roomId, jobId).describe());
+      await untilPrepared(() =>
+        this.#temporal.call(() =>
+          this.#workflows.start(WORKFLOW_TYPES[spec.kind], { ...startOptions(spec, context), args: [input] }),
+        ),
+      );
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+    const info = await this.#describe(context.room_id, spec.job_id);
+    if (readJobMemo(info)?.spec_sha256 !== jobMemo(spec, context).spec_sha256) {
+      throw new SleapRtcError('USAGE', `The room has another job with the id ${spec.job_id}.`);
+    }
+    // A job that has just started is not queried: its first answer would take longer than its start.
+    return info.status.name === 'RUNNING' ? (recordedJob(info) ?? this.#report(info)) : this.#report(info);
+  }
+
+  async read(roomId: string, jobId: string, { recordOnly } = { recordOnly: false }): Promise<ReportedJob> {
+    const info = await this.#describe(roomId, jobId);
+    return (recordOnly ? recordedJob(info) : undefined) ?? this.#report(info);
+  }
+
+  async untilEnd(
+    roomId: string,
+    jobId: string,
+    { waitMs, signal }: { waitMs: number; signal: AbortSignal },
+  ): Promise<void> {
+    const handle = this.#handleOf(roomId, jobId);
+    await this.#temporal.wait(() => resultOrFailure(handle), waitMs, signal);
+  }
+
+  async list(roomId: string): Promise<JobStatus[]> {
+    const listed = await this.#collect(`SleapRoom = '${RoomId.parse(roomId)}'`, MAX_LISTED);
+    const jobs = await Promise.all(
+      listed.map(async (info) => {
+        const status = recordedJob(info)?.status;
+        if (status?.phase !== 'failed') return status;
+        const end = await this.#outcome(info.workflowId);
+        return 'failure' in end ? { ...status, detail: end.failure.message, error: end.failure } : status;
+      }),
+    );
+    return jobs.filter((job) => job !== undefined).sort((a, b) => b.submitted_at.localeCompare(a.submitted_at));
+  }
+
+  async active(roomId: string): Promise<ReportedJob[]> {
+    const running = `SleapRoom = '${RoomId.parse(roomId)}' AND ExecutionStatus = 'Running'`;
+    const listed = await this.#collect(running, MAX_ACTIVE);
+    return listed.map(recordedJob).filter((job) => job !== undefined);
+  }
+
+  async control(roomId: string, jobId: string, action: JobAction, requestId: string): Promise<ReportedJob> {
+    await this.#describe(roomId, jobId);
+    await this.#temporal.call(() => this.#askJob(roomId, jobId, action, requestId), CONTROL_TIMEOUT_MS);
+    return this.read(roomId, jobId);
+  }
+
+  async runningRooms(): Promise<string[]> {
+    const running = await this.#collect(`ExecutionStatus = 'Running'`, MAX_RUNNING);
+    const rooms = running.map(({ searchAttributes }) => RoomId.safeParse(searchAttributes.SleapRoom?.[0]).data);
+    return [...new Set(rooms.filter((room) => room !== undefined))];
+  }
+
+  uiUrl(roomId: string, jobId: string): string | null {
+    const { uiUrl, namespace } = this.#options;
+    if (uiUrl === null) return null;
+    return `${uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(jobWorkflowId(roomId, JobId.parse(jobId)))}`;
+  }
+
+  get #workflows(): WorkflowClient {
+    return this.#temporal.client.workflow;
+  }
+
+  #handleOf(roomId: string, jobId: string): WorkflowHandle {
+    return this.#workflows.getHandle(jobWorkflowId(roomId, jobId));
+  }
+
+  async #describe(roomId: string, jobId: string): Promise<WorkflowExecutionDescription> {
+    try {
+      return await this.#temporal.call(() => this.#handleOf(roomId, jobId).describe());
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
       throw new SleapRtcError('JOB_NOT_FOUND', `The room ${roomId} has no job ${jobId}.`);
     }
   }
 
-  /** What the workflow itself says; undefined where nobody can ask it now. */
-  async function query(workflowId: string): Promise<JobStatus | undefined> {
+  async #report(info: WorkflowExecutionDescription): Promise<ReportedJob> {
+    const record = recordedJob(info);
+    if (record === undefined) throw new SleapRtcError('JOB_NOT_FOUND', 'There is no such job.');
+    const { phase } = record.status;
+    if (!isFinal(phase)) return (await this.#query(info.workflowId, record)) ?? record;
+    const end = await this.#outcome(info.workflowId);
+    const result = 'result' in end ? JobStatus.safeParse(end.result).data : undefined;
+    if (result !== undefined) return { ...record, status: result, complete: true };
+    // Models that were published before the end are known to the workflow only.
+    const answer = (await this.#query(info.workflowId, record)) ?? record;
+    if ('result' in end) return answer;
+    return { ...answer, status: { ...answer.status, phase, detail: end.failure.message, error: end.failure } };
+  }
+
+  /** What the workflow itself answers; undefined if it cannot now. */
+  async #query(workflowId: string, record: ReportedJob): Promise<ReportedJob | undefined> {
     try {
-      const handle = workflow.getHandle(workflowId);
-      return JobStatus.parse(await temporal.call(() => handle.query('jobStatus'), QUERY_MS));
+      const handle = this.#workflows.getHandle(workflowId);
+      const answer = await this.#temporal.call(() => handle.query('jobStatus'), QUERY_TIMEOUT_MS);
+      const { session_id: sessionId, ...status } = JobStatusAnswer.parse(answer);
+      return { ...record, status, sessionId, complete: true };
     } catch {
       return undefined;
     }
   }
 
   /** A closed workflow's result, or why it has none. */
-  async function outcome(
-    workflowId: string,
-  ): Promise<{ result: unknown } | { failure: NonNullable<JobStatus['error']> }> {
+  async #outcome(workflowId: string): Promise<Outcome> {
     try {
-      return { result: await temporal.call(() => workflow.getHandle(workflowId).result()) };
+      return { result: await this.#temporal.call(() => this.#workflows.getHandle(workflowId).result()) };
     } catch (error) {
       if (error instanceof WorkflowFailedError) return { failure: describeError(fromFailure(error)) };
       throw error;
     }
   }
 
-  async function statusOf(info: WorkflowExecutionDescription): Promise<JobStatus> {
-    const record = statusFromRecord(info);
-    if (record === undefined) throw new SleapRtcError('JOB_NOT_FOUND', 'There is no such job.');
-    if (!isFinal(record.phase)) return (await query(info.workflowId)) ?? record;
-    const end = await outcome(info.workflowId);
-    if ('result' in end) return JobStatus.safeParse(end.result).data ?? (await query(info.workflowId)) ?? record;
-    // Models that were published before the end are known to the workflow only.
-    const told = (await query(info.workflowId)) ?? record;
-    return { ...told, phase: record.phase, detail: end.failure.message, error: end.failure };
-  }
-
   /** Executes the Update by which a job accepts or refuses an action. */
-  async function askJob(roomId: string, jobId: string, action: JobAction, updateId: string): Promise<void> {
+  async #askJob(roomId: string, jobId: string, action: JobAction, updateId: string): Promise<void> {
     try {
-      await handleOf(roomId, jobId).executeUpdate('controlJob', { args: [{ action }], updateId });
+      await this.#handleOf(roomId, jobId).executeUpdate('controlJob', { args: [{ action }], updateId });
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError) throw fromFailure(error);
-      if (error instanceof WorkflowNotFoundError) throw endedAlready(await statusOf(await describe(roomId, jobId)));
+      if (error instanceof WorkflowNotFoundError) throw endedAlready((await this.read(roomId, jobId)).status);
       if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw error;
       const sentence = `Job ${jobId} has not accepted \`${action}\` yet: no control worker has answered.`;
       throw new SleapRtcError('CONTROL_UNAVAILABLE', sentence);
     }
   }
 
-  return {
-    async start(spec, context) {
-      const input: JobInput = { spec, context };
-      try {
-        await untilPrepared(() =>
-          temporal.call(() =>
-            workflow.start(WORKFLOW_TYPES[spec.kind], { ...startOptions(spec, context), args: [input] }),
-          ),
-        );
-      } catch (error) {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  /** Our workflows that meet a condition. */
+  #collect(condition: string, limit: number): Promise<WorkflowExecutionInfo[]> {
+    const query = `${condition} AND WorkflowType IN (${OUR_TYPES})`;
+    return this.#temporal.call(async () => {
+      const collected: WorkflowExecutionInfo[] = [];
+      for await (const info of this.#workflows.list({ query })) {
+        collected.push(info);
+        if (collected.length === limit) break;
       }
-      const info = await describe(context.room_id, spec.job_id);
-      if (readJobMemo(info)?.spec_sha256 !== jobMemo(spec, context).spec_sha256) {
-        throw new SleapRtcError('USAGE', `The room has another job with the id ${spec.job_id}.`);
-      }
-      // A job that has just begun is not asked: its first answer would take longer than its start.
-      return info.status.name === 'RUNNING' ? (statusFromRecord(info) ?? statusOf(info)) : statusOf(info);
-    },
-
-    async status(roomId, jobId, { waitMs = 0, signal = new AbortController().signal } = {}) {
-      const info = await describe(roomId, jobId);
-      if (waitMs === 0 || info.status.name !== 'RUNNING') return statusOf(info);
-      await temporal.wait(() => outcomeQuietly(handleOf(roomId, jobId)), waitMs, signal);
-      const after = await describe(roomId, jobId);
-      // Who no longer waits is not worth the time that asking the workflow may take.
-      return (signal.aborted ? statusFromRecord(after) : undefined) ?? statusOf(after);
-    },
-
-    async list(roomId) {
-      const listed = await temporal.call(() =>
-        collect(
-          workflow.list({ query: `SleapRoom = '${RoomId.parse(roomId)}' AND WorkflowType IN (${OUR_TYPES})` }),
-          MAX_LISTED,
-        ),
-      );
-      const jobs = await Promise.all(
-        listed.map(async (info) => {
-          const record = statusFromRecord(info);
-          if (record?.phase !== 'failed') return record;
-          const end = await outcome(info.workflowId);
-          return 'failure' in end ? { ...record, detail: end.failure.message, error: end.failure } : record;
-        }),
-      );
-      return jobs.filter((job) => job !== undefined).sort((a, b) => b.submitted_at.localeCompare(a.submitted_at));
-    },
-
-    async queued(roomId) {
-      const room = `SleapRoom = '${RoomId.parse(roomId)}' AND WorkflowType IN (${OUR_TYPES})`;
-      const query = `${room} AND ExecutionStatus = 'Running' AND SleapPhase = 'queued'`;
-      const listed = await temporal.call(() => collect(workflow.list({ query }), MAX_QUEUED));
-      return listed.flatMap((info) => {
-        const memo = readJobMemo(info);
-        return memo === undefined
-          ? []
-          : [{ ...memo.job, priority: memo.job.priority ?? DEFAULT_PRIORITY, requirements: memo.requirements }];
-      });
-    },
-
-    async control(roomId, jobId, action, requestId) {
-      await describe(roomId, jobId);
-      await temporal.call(() => askJob(roomId, jobId, action, requestId), CONTROL_TIMEOUT_MS);
-      return statusOf(await describe(roomId, jobId));
-    },
-
-    async runningRooms() {
-      const running = await temporal.call(() =>
-        collect(
-          workflow.list({ query: `WorkflowType IN (${OUR_TYPES}) AND ExecutionStatus = 'Running'` }),
-          MAX_RUNNING,
-        ),
-      );
-      const rooms = running.map(({ searchAttributes }) => RoomId.safeParse(searchAttributes.SleapRoom?.[0]).data);
-      return [...new Set(rooms.filter((room) => room !== undefined))];
-    },
-
-    uiUrl(roomId, jobId) {
-      if (options.uiUrl === null) return null;
-      const workflowId = encodeURIComponent(jobWorkflowId(roomId, JobId.parse(jobId)));
-      return `${options.uiUrl}/namespaces/${options.namespace}/workflows/${workflowId}`;
-    },
-  };
+      return collected;
+    });
+  }
 }
 
-/** Waits for a workflow's end, however it ends. */
-async function outcomeQuietly(handle: { result(): Promise<unknown> }): Promise<void> {
+/** Resolves when a workflow has ended, whatever its outcome. */
+async function resultOrFailure(handle: WorkflowHandle): Promise<void> {
   try {
     await handle.result();
   } catch (error) {
-    if (!(error instanceof WorkflowFailedError)) throw error;
+    if (!(error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError)) throw error;
   }
-}
-
-async function collect<T>(items: AsyncIterable<T>, limit: number): Promise<T[]> {
-  const collected: T[] = [];
-  for await (const item of items) {
-    collected.push(item);
-    if (collected.length === limit) break;
-  }
-  return collected;
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { JobRequirements } from '../../protocol/job.ts';
+import type { Waiting } from '../../protocol/job-view.ts';
 import type { PeerInfo } from '../../protocol/signaling.ts';
-import { describeWait, type QueuedJob } from './waiting.ts';
+import { describeWaits, type QueuedJob } from './waiting.ts';
 
 const worker = (name: string, gpu_memory_mb: number, status: string, tags: string[] = []): PeerInfo => ({
   peer_id: name,
@@ -10,6 +11,11 @@ const worker = (name: string, gpu_memory_mb: number, status: string, tags: strin
   connected_at: '',
   metadata: { tags, properties: { gpu_memory_mb, status } },
 });
+/** The wait of one job, which counts whether or not the queue has it. */
+function describeWait(job: QueuedJob, queue: QueuedJob[], workers: PeerInfo[]): Waiting {
+  const all = queue.includes(job) ? queue : [...queue, job];
+  return describeWaits(all, workers).get(job.job_id) ?? assert.fail('the job has no wait');
+}
 let minute = 0;
 const job = (user_id: string, requirements: JobRequirements = {}, priority = 3): QueuedJob => {
   minute += 1;

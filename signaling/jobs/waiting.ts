@@ -1,5 +1,5 @@
-import type { Waiting } from '../../protocol/api.ts';
 import type { JobRequirements } from '../../protocol/job.ts';
+import type { Waiting } from '../../protocol/job-view.ts';
 import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
 import type { PeerInfo } from '../../protocol/signaling.ts';
 
@@ -17,29 +17,47 @@ interface Worker extends WorkerOffer {
 }
 
 /**
- * Where a waiting job stands and why it waits.
+ * Where each waiting job of a room stands and why it waits, by job id.
  *
- * The order is Temporal's as far as it can be told from outside: a higher priority goes first; among jobs of one, users take
- * turns (each job has its user as fairness key), and a user's own jobs go in the order of their submission. Only jobs that want a worker which this one could have are ahead of it.
- * @param queue the room's waiting jobs; `job` itself counts also where it is not listed yet
+ * The order is Temporal's, as far as it can be known from outside: a higher priority goes first; users of one priority take
+ * turns (each job has its user as fairness key), and a user's own jobs go in the order of their submission. Only jobs that could
+ * take a worker which this job could take are ahead of it.
  */
-export function describeWait(job: QueuedJob, queue: readonly QueuedJob[], peers: readonly PeerInfo[]): Waiting {
+export function describeWaits(queue: readonly QueuedJob[], peers: readonly PeerInfo[]): Map<string, Waiting> {
   const workers = peers.filter(({ role }) => role === 'worker').map(workerOf);
-  const fitting = workers.filter((worker) => unmetRequirement(job.requirements, worker) === undefined);
-  const rivals = queue.filter(({ job_id, requirements }) => {
-    if (job_id === job.job_id) return false;
-    return fitting.length === 0 || fitting.some((worker) => unmetRequirement(requirements, worker) === undefined);
-  });
-  const position = inOrder([...rivals, job]).indexOf(job) + 1;
-  const favoured = rivals.filter(({ priority }) => priority < job.priority).length;
+  const alike = Map.groupBy(queue, ({ requirements }) => JSON.stringify(requirements));
+  const waits = new Map<string, Waiting>();
+  for (const jobs of alike.values()) for (const [id, wait] of waitsOf(jobs, queue, workers)) waits.set(id, wait);
+  return waits;
+}
+
+/** The waits of jobs with the same requirements: they have the same rivals. */
+function* waitsOf(jobs: QueuedJob[], queue: readonly QueuedJob[], workers: Worker[]): Iterable<[string, Waiting]> {
+  const requirements = jobs[0]?.requirements ?? {};
+  const fitting = workers.filter((worker) => unmetRequirement(requirements, worker) === undefined);
   const free = fitting.filter(({ status }) => status === 'available').length;
-  return {
-    position,
-    queued: rivals.length + 1,
-    workers_fitting: fitting.length,
-    workers_free: free,
-    sentence: sentence(job.requirements, { position, favoured }, workers, fitting),
-  };
+  const line = inOrder(
+    queue.filter(
+      (other) =>
+        fitting.length === 0 ||
+        jobs.includes(other) ||
+        fitting.some((worker) => unmetRequirement(other.requirements, worker) === undefined),
+    ),
+  );
+  for (const job of jobs) {
+    const position = line.indexOf(job) + 1;
+    const favoured = line.filter(({ priority }) => priority < job.priority).length;
+    yield [
+      job.job_id,
+      {
+        position,
+        queued: line.length,
+        workers_fitting: fitting.length,
+        workers_free: free,
+        sentence: sentence(requirements, { position, favoured }, workers, fitting),
+      },
+    ];
+  }
 }
 
 /** By priority; within one every user's first job, then every user's second: among those the earlier goes first. */

@@ -4,7 +4,8 @@ import { CLOSE, MAX_PEERS_IN_ROOM } from './limits.ts';
 
 /** The server's end of a peer's socket. */
 export interface PeerLink {
-  send(message: ServerMessage): void;
+  /** @param options `droppable` if the peer may miss the message when it reads too slowly */
+  send(message: ServerMessage, options?: { droppable: boolean }): void;
   close(code: number, reason: string): void;
   /** Pings the peer and tells whether it answered in time. */
   responds(): Promise<boolean>;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import pino from 'pino';
 import { WebSocket } from 'ws';
-import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import { EVERYONE, MAX_MESSAGE_BYTES } from '../../protocol/signaling.ts';
 import { type SignalingServer, startSignalingServer } from '../server.ts';
 import { signIn } from '../testing/api-client.ts';
@@ -14,10 +13,6 @@ const logger = pino({ level: 'silent' });
 const status = { type: 'status', status: 'busy', job_id: null } as const;
 const purpose = { job_id: 'job00000001', kind: 'dataset' } as const;
 const connection_id = 'connection-1';
-
-function progress(job_id: string, phase: ProgressMessage['phase']): ProgressMessage {
-  return { type: 'progress', job_id, worker: 'w1', at: new Date().toISOString(), phase };
-}
 
 describe('peers of a room', () => {
   let servers: TestServers;
@@ -138,26 +133,6 @@ describe('peers of a room', () => {
     const found = await client.nextOf('peer_list');
     assert.partialDeepStrictEqual(found, { request_id: 'd', count: 1, peers: [{ peer_id: 'big', role: 'worker' }] });
     await Promise.all([client, ...peers].map((peer) => peer.close()));
-  });
-
-  it('learn how running jobs stand when they join late, but not what a client makes up', async () => {
-    const room = await newRoom(url);
-    const [worker, client] = [await room.join('w1', { role: 'worker' }), await room.join('c1')];
-    const tell = (peer: TestPeer, payload: ProgressMessage) =>
-      peer.send({ type: 'peer_message', to_peer_id: EVERYONE, payload });
-    tell(worker, progress('job00000001', 'receiving'));
-    tell(worker, progress('job00000001', 'training'));
-    tell(worker, progress('job00000002', 'training'));
-    tell(worker, progress('job00000002', 'done'));
-    tell(client, progress('job00000003', 'training'));
-    await Promise.all([worker.settled(), client.settled()]);
-    const late = await room.join('c2');
-    await late.settled();
-    assert.partialDeepStrictEqual(late.received, [
-      { from_peer_id: 'w1', payload: { job_id: 'job00000001', phase: 'training' } },
-    ]);
-    assert.equal(late.received.length, 1);
-    await Promise.all([worker, client, late].map((peer) => peer.close()));
   });
 
   it('come back under their name at once, which no other living peer can take', async () => {

@@ -1,7 +1,7 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { ClientMessage, IceServer, PeerInfo, PeerMetadata } from '../../protocol/signaling.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
-import type { LossCurves } from '../curves/loss-curves.ts';
+import type { JobViews } from '../job-views/job-views.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { PeerDirectory, PeerLink } from './directory.ts';
 import type { ProgressMemory } from './last-progress.ts';
@@ -11,7 +11,7 @@ import { MAX_METADATA_BYTES } from './limits.ts';
 export interface PeerServices {
   directory: PeerDirectory;
   progress: ProgressMemory;
-  curves: LossCurves;
+  jobViews: Pick<JobViews, 'report' | 'hint' | 'subscribe' | 'unsubscribe'>;
   rooms: Pick<Rooms, 'enter' | 'touch'>;
   verifyIdToken: VerifyIdToken;
   iceServersFor: (userId: string) => IceServer[];

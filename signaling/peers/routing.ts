@@ -1,17 +1,25 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type ClientMessage, EVERYONE, type ServerMessage } from '../../protocol/signaling.ts';
+import type { PeerLink } from './directory.ts';
 import { matchesFilters } from './filters.ts';
 import { type PeerServices, type Registered, refuseLargeMetadata } from './registration.ts';
 
-type Services = Pick<PeerServices, 'directory' | 'progress' | 'curves'>;
+type Services = Pick<PeerServices, 'directory' | 'jobViews'>;
 
 /**
- * Does what a registered peer asks and returns the reply to it. Relayed messages carry the sender's name from
- * `self`, never from the message, and reach this peer's own room only.
- * @throws SleapRtcError PEER_UNKNOWN where the target is not in the room, MESSAGE_INVALID for a second `register`
+ * Does what a registered peer asks. Relayed messages carry the sender's name from `self`, never from the message, and reach this
+ * peer's own room only.
+ * @returns the reply; undefined if it follows later
+ * @throws SleapRtcError PEER_UNKNOWN if the target is not in the room, NOT_ALLOWED for progress that is not a worker's,
+ *   MESSAGE_INVALID for a second `register`
  */
-export function route(services: Services, self: Registered, message: ClientMessage): ServerMessage {
-  const { directory } = services;
+export function route(
+  services: Services,
+  self: Registered,
+  message: ClientMessage,
+  link: PeerLink,
+): ServerMessage | undefined {
+  const { directory, jobViews } = services;
   const { request_id } = message;
   switch (message.type) {
     case 'register':
@@ -28,14 +36,21 @@ export function route(services: Services, self: Registered, message: ClientMessa
       return { type: 'metadata_updated', request_id };
     case 'peer_message': {
       const { payload } = message;
-      if (self.role === 'worker') {
-        services.progress.observe(self.roomId, self.peerId, payload);
-        services.curves.observe(self.roomId, payload);
-      }
+      if (payload.type === 'job_complete') jobViews.hint(self.roomId, payload.job_id);
       const stamped: ServerMessage = { type: 'peer_message', from_peer_id: self.peerId, payload };
       if (message.to_peer_id === EVERYONE) directory.broadcast(self.roomId, stamped, self.peerId);
       else deliver(services, self, message.to_peer_id, stamped);
       return { type: 'delivered', request_id };
+    }
+    case 'job_progress':
+      if (self.role !== 'worker')
+        throw new SleapRtcError('NOT_ALLOWED', 'Only a worker reports the progress of a job.');
+      jobViews.report(self.roomId, self.peerId, message.session_id, message.progress);
+      return { type: 'delivered', request_id };
+    case 'subscribe_jobs': {
+      const { job_id: jobId, since_seq: sinceSeq } = message;
+      void jobViews.subscribe(self.roomId, link, { jobId, sinceSeq, requestId: request_id });
+      return undefined;
     }
     case 'offer':
     case 'answer':

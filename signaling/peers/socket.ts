@@ -50,6 +50,7 @@ export function serveSocket(socket: WebSocket, { services, liveness, logger, ...
   socket.on('close', () => {
     clearTimeout(deadline);
     if (self === undefined) return;
+    services.jobViews.unsubscribe(self.roomId, link);
     services.directory.leave(self.roomId, self.peerId, link);
     logger.info({ event: 'peer_left', room: self.roomId, peer: self.peerId }, 'peer left');
   });
@@ -69,7 +70,8 @@ export function serveSocket(socket: WebSocket, { services, liveness, logger, ...
     if (self !== undefined) {
       if ('error' in parsed) return answerError(parsed.error, parsed.requestId);
       try {
-        link.send(route(services, self, parsed.message));
+        const reply = route(services, self, parsed.message, link);
+        if (reply !== undefined) link.send(reply);
       } catch (error) {
         answerError(report(error), parsed.message.request_id);
       }
@@ -121,15 +123,14 @@ export function serveSocket(socket: WebSocket, { services, liveness, logger, ...
 
 function createLink(socket: WebSocket, logger: Logger): PeerLink {
   return {
-    send(message: ServerMessage) {
+    send(message: ServerMessage, { droppable } = { droppable: false }) {
       if (socket.readyState !== socket.OPEN) return;
       if (socket.bufferedAmount > BUFFERED_LIMIT_BYTES) {
         logger.warn({ event: 'peer_too_slow' }, 'a peer reads too slowly and is cut off');
         socket.terminate();
         return;
       }
-      const isProgress = message.type === 'peer_message' && message.payload.type === 'progress';
-      if (isProgress && socket.bufferedAmount > BUFFERED_PROGRESS_BYTES) return;
+      if (droppable && socket.bufferedAmount > BUFFERED_PROGRESS_BYTES) return;
       socket.send(JSON.stringify(message), () => undefined);
     },
     close: (code, reason) => socket.close(code, reason),

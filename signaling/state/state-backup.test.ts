@@ -3,8 +3,9 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pino from 'pino';
 import type { PeerInfo } from '../../protocol/signaling.ts';
 import { LossCurves } from '../curves/loss-curves.ts';
+import { JobViews } from '../job-views/job-views.ts';
 import { PeerDirectory } from '../peers/directory.ts';
-import { ProgressMemory } from '../peers/last-progress.ts';
+import { MemoryJobs } from '../testing/memory-jobs.ts';
 import { startTestServers, type TestServers } from '../testing/test-servers.ts';
 import { createS3StateStore } from './s3-state-store.ts';
 import { startStateBackup } from './state-backup.ts';
@@ -28,9 +29,21 @@ const epoch = {
   val_loss: 0.5,
   seconds_left: null,
 };
+const spec = {
+  kind: 'inference' as const,
+  name: 'clip.mp4',
+  files: [],
+  requirements: {},
+  stage: true,
+  models: [],
+  input: 'clip.mp4',
+  tracking: false,
+};
+const context = { room_id: 'room-a', user_id: 'user-1', submitted_at: now().toISOString() };
 const link = { send: () => undefined, close: () => undefined, responds: async () => true };
 
 describe('the state backup on real S3', () => {
+  const jobs = new MemoryJobs();
   let servers: TestServers;
   before(async function () {
     this.timeout(60_000);
@@ -41,33 +54,30 @@ describe('the state backup on real S3', () => {
   /** One run of a server, as far as its state goes. */
   async function run() {
     const directory: PeerDirectory = new PeerDirectory({ onChange: () => backup.changed() });
-    const progress = new ProgressMemory({ onChange: () => backup.changed() });
+    const jobViews = new JobViews({ jobs, peers: () => [], logger, onChange: () => backup.changed() });
     const curves = new LossCurves({ onChange: () => backup.changed() });
     const { s3 } = servers.aws();
     const store = createS3StateStore(s3, servers.config.stateBucket ?? '');
-    const backup = await startStateBackup({ directory, progress, curves, store, logger, now });
-    return { directory, progress, curves, backup, s3 };
+    const backup = await startStateBackup({ directory, jobViews, curves, store, logger, now });
+    jobViews.close();
+    return { directory, jobViews, curves, backup, s3 };
   }
 
   it('remembers peers, and the last progress and the curves of running jobs, over a restart', async () => {
     const first = await run();
     assert.deepEqual(first.directory.peers('room-a'), []);
     await first.directory.join('room-a', worker, link);
-    for (const [job_id, phase] of [
-      ['job00001', 'training'],
-      ['job00002', 'done'],
-    ] as const) {
-      const at = now().toISOString();
-      first.progress.observe('room-a', 'w1', { type: 'progress', job_id, worker: 'w1', at, phase });
+    for (const job_id of ['job00001', 'job00002']) {
+      await first.jobViews.submit({ ...spec, job_id }, context);
+      const sessionId = jobs.openSession(job_id, 'w1');
+      jobs.update(job_id, { phase: 'training' });
+      await first.jobViews.read('room-a', job_id);
+      first.jobViews.report('room-a', 'w1', sessionId, { job_id, phase: 'training', epoch });
+      first.curves.observe('room-a', { job_id, epoch });
     }
-    first.curves.observe('room-a', {
-      type: 'progress',
-      job_id: 'job00001',
-      worker: 'w1',
-      at: '',
-      phase: 'training',
-      epoch,
-    });
+    jobs.update('job00002', { phase: 'done' });
+    await first.jobViews.read('room-a', 'job00002');
+    first.curves.ended('room-a', 'job00002');
     await first.backup.stop();
     first.directory.leave('room-a', 'w1', link);
 
@@ -77,11 +87,14 @@ describe('the state backup on real S3', () => {
       ['w1'],
       'peers that were sent away by the stop are still known',
     );
+    const restored = second.jobViews.snapshot()['room-a'];
     assert.deepEqual(
-      second.progress.of('room-a').map(({ payload }) => payload.job_id),
+      restored?.map(({ job_id }) => job_id),
       ['job00001'],
     );
+    assert.partialDeepStrictEqual(restored, [{ phase: 'training', worker: 'w1', epoch: { epoch: 1 } }]);
     assert.deepEqual(second.curves.of('room-a', 'job00001')[0]?.val_loss, [0.5]);
+    assert.deepEqual(second.curves.of('room-a', 'job00002'), []);
     await second.backup.stop();
   });
 

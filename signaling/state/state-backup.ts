@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { LossCurves } from '../curves/loss-curves.ts';
+import type { JobViews } from '../job-views/job-views.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
-import type { ProgressMemory } from '../peers/last-progress.ts';
 import { RESTORE_GRACE_MS } from '../peers/limits.ts';
 import { StateKeeper } from './state-keeper.ts';
 import type { StateStore } from './state-store.ts';
@@ -21,7 +21,7 @@ export interface StateBackup {
  */
 export async function startStateBackup(options: {
   directory: PeerDirectory;
-  progress: ProgressMemory;
+  jobViews: JobViews;
   curves: LossCurves;
   /** Undefined if the state is not backed up. */
   store: StateStore | undefined;
@@ -29,7 +29,7 @@ export async function startStateBackup(options: {
   now: () => Date;
   graceMs?: number;
 }): Promise<StateBackup> {
-  const { directory, progress, curves, store, logger } = options;
+  const { directory, jobViews, curves, store, logger } = options;
   if (store === undefined) return { changed: () => undefined, stop: async () => undefined };
   const keeper = new StateKeeper({
     store,
@@ -38,7 +38,7 @@ export async function startStateBackup(options: {
       version: 1,
       saved_at: options.now().toISOString(),
       peers: directory.snapshot(),
-      progress: progress.snapshot(),
+      jobs: jobViews.snapshot(),
       curves: curves.snapshot(),
     }),
   });
@@ -46,7 +46,7 @@ export async function startStateBackup(options: {
     const state = await store.load();
     if (state !== undefined) {
       directory.restore(state.peers);
-      progress.restore(state.progress);
+      jobViews.restore(state.jobs);
       curves.restore(state.curves);
       logger.info({ event: 'state_restored', saved_at: state.saved_at }, 'state restored');
     }

@@ -1,16 +1,17 @@
 import { z } from 'zod';
 import { RunCurve } from '../../protocol/api.ts';
-import { ProgressMessage } from '../../protocol/peer-messages.ts';
+import { JobView } from '../../protocol/job-view.ts';
 import { PeerInfo } from '../../protocol/signaling.ts';
 
-/** What outlives a restart: who was in which room, and each running job's last progress and loss curves. Holds no secret. */
+/** What outlives a restart: who was in which room, and each running job's view and loss curves. Has no secret. */
 export const SignalingState = z.object({
   version: z.literal(1),
   saved_at: z.iso.datetime(),
   peers: z.record(z.string(), z.array(PeerInfo)),
-  progress: z.record(z.string(), z.array(z.object({ from_peer_id: z.string(), payload: ProgressMessage }))),
-  /** By room, then by job. Absent in older backups. */
-  curves: z.record(z.string(), z.record(z.string(), z.array(RunCurve))).default({}),
+  /** Jobs that have not ended, by room. */
+  jobs: z.record(z.string(), z.array(JobView)),
+  /** By room, then by job. */
+  curves: z.record(z.string(), z.record(z.string(), z.array(RunCurve))),
 });
 export type SignalingState = z.infer<typeof SignalingState>;
 

@@ -1,9 +1,7 @@
 import { pino } from 'pino';
 import type { SignalingConfig } from '../config.ts';
-import { readConfig } from '../config.ts';
 import { type SignalingServer, startSignalingServer } from '../server.ts';
-import { MemoryRooms } from './memory-rooms.ts';
-import { peerBackends } from './peer-backends.ts';
+import { createMemoryBackends, memoryConfig } from './memory-backends.ts';
 
 /** The room of a server in memory that `startMemoryServer` opens, and its token. */
 export const MEMORY_ROOM = { roomId: 'test-room', token: 'test-token' } as const;
@@ -17,13 +15,9 @@ export function startMemoryServer(
     ice?: SignalingConfig['ice'];
   } = {},
 ): Promise<SignalingServer> {
-  const unused = 'unused';
-  const config = readConfig({ SLEAP_RTC_COGNITO_USER_POOL_ID: unused, SLEAP_RTC_COGNITO_CLIENT_ID: unused });
+  const config = memoryConfig();
   const { host = config.host, port = 0, ice = config.ice } = options;
-  const rooms = new MemoryRooms();
-  rooms.add(MEMORY_ROOM.roomId, MEMORY_ROOM.token);
-  return startSignalingServer(
-    { ...config, host, port, ice },
-    { backends: peerBackends(rooms), logger: pino({ level: 'silent' }) },
-  );
+  const backends = createMemoryBackends();
+  backends.rooms.add(MEMORY_ROOM.roomId, MEMORY_ROOM.token);
+  return startSignalingServer({ ...config, host, port, ice }, { backends, logger: pino({ level: 'silent' }) });
 }

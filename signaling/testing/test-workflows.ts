@@ -8,7 +8,7 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type { JobInput, JobStatus } from '../../protocol/job.ts';
+import type { JobInput, JobStatus, JobStatusAnswer } from '../../protocol/job.ts';
 import type { JobAction } from '../../protocol/job-action.ts';
 import { searchAttributes } from '../../protocol/search-attributes.ts';
 
@@ -26,7 +26,7 @@ export async function trainingJob({ spec, context }: JobInput): Promise<JobStatu
     submitted_at: context.submitted_at,
     error: null,
   };
-  setHandler(defineQuery<JobStatus>('jobStatus'), () => status);
+  setHandler(defineQuery<JobStatusAnswer>('jobStatus'), () => ({ ...status, session_id: 'session-1' }));
   const root = CancellationScope.current();
   let stopped = false;
   const move = (phase: JobStatus['phase'], detail: string) => {

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { pino } from 'pino';
-import { isErrorCode, SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
+import { type ErrorCode, isErrorCode, SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
 import type { PeerFilters } from '../../protocol/filters.ts';
+import type { WorkerProgress } from '../../protocol/job-view.ts';
 import type { PeerPayload } from '../../protocol/peer-messages.ts';
 import type { RoomKey } from '../../protocol/room-key.ts';
 import type {
@@ -61,10 +62,15 @@ export interface SignalingEvents {
   peer_joined: Received<'peer_joined'>;
   peer_left: Received<'peer_left'>;
   peer_updated: Received<'peer_updated'>;
+  job_event: Received<'job_event'>;
+  /** A subscription was answered. `jobs`: the present state; null if what was missed follows as `job_event`s. */
+  jobs_subscribed: Received<'jobs_subscribed'>;
   /** Registered again after a break; `peers` is everyone else in the room now. */
   connected: { peers: PeerInfo[] };
   /** The line broke; it is being restored. */
   disconnected: { error: SleapRtcError };
+  /** The server does not let this peer in again, for a reason that trying again does not cure; it is tried all the same. */
+  refused: { error: SleapRtcError };
 }
 
 type Listener = (value: never) => void;
@@ -91,6 +97,8 @@ export class SignalingClient implements AsyncDisposable {
   #iceServers: IceServer[] = [];
   #requests = 0;
   #reconnecting: Promise<void> | undefined;
+  /** The jobs that are followed, and the newest event of them. */
+  #jobs: { jobId: string | undefined; seq: number | undefined } | undefined;
 
   private constructor(options: SignalingClientOptions, chooseEngine: EngineChooser) {
     this.#options = options;
@@ -171,6 +179,20 @@ export class SignalingClient implements AsyncDisposable {
     await this.#request({ type: 'peer_message', to_peer_id: toPeerId, payload });
   }
 
+  /**
+   * Follows the room's jobs, or one of them: `jobs_subscribed`, then a `job_event` for every change. After a break it goes on
+   * with what was missed. Resolves when the server has answered.
+   */
+  async subscribeJobs(jobId?: string): Promise<void> {
+    this.#jobs = { jobId, seq: undefined };
+    await this.#subscribe();
+  }
+
+  /** Reports on the job whose session this worker holds. @throws SleapRtcError NOT_ALLOWED if this peer is not a worker */
+  async reportProgress(sessionId: string, progress: WorkerProgress): Promise<void> {
+    await this.#request({ type: 'job_progress', session_id: sessionId, progress });
+  }
+
   /** Passes on a part of a connection's negotiation. */
   async relay(message: RelayMessage): Promise<void> {
     await this.#request(message);
@@ -195,6 +217,27 @@ export class SignalingClient implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #subscribe(): Promise<void> {
+    const { jobId: job_id, seq: since_seq } = this.#jobs ?? {};
+    await this.#request({
+      type: 'subscribe_jobs',
+      ...(job_id === undefined ? {} : { job_id }),
+      ...(since_seq === undefined ? {} : { since_seq }),
+    });
+  }
+
+  /** Subscribes again after a break, until the server has answered or another break comes. */
+  async #resubscribe(): Promise<void> {
+    while (this.#jobs !== undefined && this.connected) {
+      try {
+        await this.#subscribe();
+        return;
+      } catch (error) {
+        this.logger?.warn({ error: String(error) }, 'the server has not answered the subscription; trying again');
+      }
+    }
   }
 
   async #request(request: Request, signal?: AbortSignal): Promise<ServerMessage> {
@@ -286,11 +329,13 @@ export class SignalingClient implements AsyncDisposable {
         const { peer_list } = await this.#register();
         this.logger?.info('signaling server is back');
         for (const { message } of this.#pending.values()) this.#socket?.send(message);
+        void this.#resubscribe();
         this.#emit('connected', { peers: peer_list });
         return;
       } catch (error) {
         if (signal.aborted) return;
-        this.logger?.debug({ error: String(error) }, 'signaling server is still away');
+        this.logger?.debug({ error: String(error) }, 'signaling server is still unavailable');
+        if (isRefusal(error)) this.#emit('refused', { error });
       }
     }
   }
@@ -306,9 +351,22 @@ export class SignalingClient implements AsyncDisposable {
       case 'peer_updated':
         this.#emit(message.type, message);
         break;
+      case 'job_event':
+        this.#followed(message.seq);
+        this.#emit(message.type, message);
+        break;
+      case 'jobs_subscribed':
+        this.#followed(message.seq);
+        this.#emit(message.type, message);
+        this.#settle(message, this.#pending.get(message.request_id ?? ''));
+        break;
       default:
         this.#settle(message, this.#pending.get(message.request_id ?? ''));
     }
+  }
+
+  #followed(seq: number): void {
+    if (this.#jobs !== undefined) this.#jobs.seq = seq;
   }
 
   #settle(message: ServerMessage, pending: Pending | undefined): void {
@@ -327,6 +385,11 @@ export class SignalingClient implements AsyncDisposable {
       }
     }
   }
+}
+
+function isRefusal(error: unknown): error is SleapRtcError {
+  const codes: ErrorCode[] = ['ROOM_UNKNOWN', 'ROOM_EXPIRED', 'TOKEN_REFUSED'];
+  return error instanceof SleapRtcError && codes.includes(error.code);
 }
 
 function refusal({ code, message }: Received<'error'>): SleapRtcError {

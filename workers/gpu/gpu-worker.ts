@@ -126,11 +126,11 @@ interface JobActivitiesOptions {
 function createJobActivities({ config, room, s3, datasets, warmTrainer, logger }: JobActivitiesOptions) {
   const { name: worker, workDir, bucket, python, checkpointEveryMs: everyMs } = config;
   const { signaling, manifest } = room;
-  const { publishProgress } = room.presence;
+  const { publishProgress } = room.progress;
   const findModel = (reference: string, signal: AbortSignal) => manifest.find(reference, signal);
   return {
     ...createTransferActivities({ signaling, s3, bucket, worker, workDir, datasets, publishProgress }),
-    ...createDatasetActivities({ signaling, s3, bucket, worker, workDir, logger }),
+    ...createDatasetActivities({ s3, bucket, workDir, publishProgress, logger }),
     ...createSleapNnActivities({
       ...{ workDir, python, warmTrainer, publishProgress, logger },
       checkpoints: { s3, bucket, everyMs },

@@ -4,7 +4,7 @@ import { Context } from '@temporalio/activity';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { FrameProgress } from '../../../protocol/peer-messages.ts';
+import type { FrameProgress } from '../../../protocol/job-view.ts';
 import type { InferenceInput, PredictionSummary } from '../../contract.ts';
 import { heartbeatWith } from '../../heartbeat-details.ts';
 import { beginLog, readLogTail } from '../../runs/log-file.ts';

@@ -1,4 +1,4 @@
-import type { EpochProgress, WorkerProgress } from '../../../protocol/peer-messages.ts';
+import type { EpochProgress, WorkerProgress } from '../../../protocol/job-view.ts';
 import type { TrainingEvent } from '../process/zmq-bridge.ts';
 import { EpochClock } from './epoch-clock.ts';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { BaseCommand } from '../../base-command.ts';
 import { table } from '../../lib/output/table.ts';
 import { when } from '../../lib/output/words.ts';
-import { filtersOf } from '../../lib/room/worker-wait.ts';
+import { filtersOf } from '../../lib/room/worker-filters.ts';
 import { requirementFlags, requirementsOf } from '../../lib/submit/job-flags.ts';
 
 /** `sleap-rtc workers list` */

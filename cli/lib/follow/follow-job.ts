@@ -1,28 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import type { Waiting } from '../../../protocol/api.ts';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { JobPhase, JobRequirements, JobSpec, JobStatus, Staging } from '../../../protocol/job.ts';
+import type { JobView } from '../../../protocol/job-view.ts';
 import type { HashCache, SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { controlJob } from '../api/control-job.ts';
-import { pause } from '../api/http.ts';
 import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
 import type { JobProgress } from '../output/job-progress.ts';
 import { askWorkers } from '../room/ask-workers.ts';
 import { enterRoom } from '../room/enter-room.ts';
-import { reasonToWait, type WaitReason } from '../room/worker-wait.ts';
+import { JobFeed } from './job-feed.ts';
 import { JobPeer } from './job-peer.ts';
-import { watchJob } from './watch-job.ts';
 
 /** How long results that are on their way are waited for once the job has ended, in ms; then S3 has them. */
 const SETTLE_MS = 30_000;
 
 /** How long a worker may seem busy before it is said, in ms: one that takes this job is busy a moment before it says why. */
 const BUSY_GRACE_MS = 1_500;
-
-/** How often, and with which pause in ms, the job is asked whether its data is staged once a worker has said so. */
-const CONFIRM_TIMES = 5;
-const CONFIRM_PAUSE_MS = 500;
 
 /** How long a job that waited too long is asked to be cancelled, in ms. */
 const CANCEL_TIMEOUT_MS = 20_000;
@@ -59,12 +53,12 @@ export class JobFollower {
   readonly #options: FollowOptions;
   readonly #signaling: SignalingClient;
   readonly #peer: JobPeer;
+  readonly #feed: JobFeed;
   readonly #dispensable = new AbortController();
-  readonly #closing = new AbortController();
   #staging: Staging | undefined;
-  #isConfirming = false;
-  readonly #offs: (() => void)[];
   #offersToReceive = false;
+  /** Set while workers that fit seem busy. */
+  #busyTimer: NodeJS.Timeout | undefined;
 
   private constructor(options: FollowOptions, signaling: SignalingClient) {
     this.#options = options;
@@ -89,18 +83,13 @@ export class JobFollower {
       onNotProven: (sentence) => progress.note(`A connection was refused: ${sentence}`),
       signal: options.signal,
     });
-    this.#offs = [
-      signaling.on('peer_message', ({ from_peer_id, payload }) => {
-        if (payload.type !== 'progress' && payload.type !== 'dataset_staged') return;
-        if (payload.job_id !== options.jobId || payload.worker !== from_peer_id) return;
-        if (payload.type === 'progress') progress.message(payload);
-        else void this.#confirmStaging();
-      }),
-      signaling.on('disconnected', () => {
-        progress.trouble('signaling', 'The connection to the server is lost. Connecting again; the job is not lost.');
-      }),
-      signaling.on('connected', () => progress.trouble('signaling', undefined)),
-    ];
+    this.#feed = new JobFeed({
+      signaling,
+      jobId: options.jobId,
+      onView: (view) => this.#onView(view),
+      onGap: (view) => this.#catchUp(view),
+      onTrouble: (source, sentence) => progress.trouble(source, sentence),
+    });
   }
 
   /** Enters the room. @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED and such */
@@ -137,30 +126,19 @@ export class JobFollower {
    * @throws SleapRtcError NO_WORKER where it waited too long (it is cancelled then); the signal's reason
    */
   async follow(): Promise<Followed> {
-    const { api, jobId, progress, detach } = this.#options;
+    const { jobId, progress, detach } = this.#options;
     const limit = new AbortController();
     const signal = AbortSignal.any([this.#options.signal, limit.signal, ...(detach ? [this.#dispensable.signal] : [])]);
     const timer = this.#startWaitLimit(limit);
     try {
-      const status = await watchJob(api, jobId, {
-        onStatus: (current, waiting) => {
-          progress.status(current);
-          this.#onStaging(current.staging);
-          void this.#onStatus(current, waiting, signal);
-        },
-        ...retryOptions(progress, signal),
-      });
+      await retryWhileUnavailable(() => this.#signaling.subscribeJobs(jobId), retryOptions(progress, signal));
+      const status = await this.#feed.untilEnd(signal);
       const received = status.phase === 'done' && (await this.#peer.settle(SETTLE_MS));
       return { status, left: false, received };
     } catch (error) {
       if (error instanceof WaitedOut) throw await this.#giveUpWaiting();
-      if (error instanceof Dispensable) {
-        const { status } = await retryWhileUnavailable(
-          () => api.job(jobId),
-          retryOptions(progress, this.#options.signal),
-        );
-        return { status, left: true, received: false };
-      }
+      const status = this.#feed.view;
+      if (error instanceof Dispensable && status !== undefined) return { status, left: true, received: false };
       throw error;
     } finally {
       clearTimeout(timer);
@@ -168,8 +146,8 @@ export class JobFollower {
   }
 
   async close(): Promise<void> {
-    for (const off of this.#offs) off();
-    this.#closing.abort();
+    clearTimeout(this.#busyTimer);
+    this.#feed.close();
     try {
       await this.#peer.close();
     } finally {
@@ -177,26 +155,22 @@ export class JobFollower {
     }
   }
 
-  /**
-   * A worker's word comes sooner than the answer of a long poll, and a moment before the job knows. Only the job is believed:
-   * anybody in the room can call itself a worker.
-   */
-  async #confirmStaging(): Promise<void> {
-    if (this.#isConfirming) return;
-    this.#isConfirming = true;
-    const { api, jobId } = this.#options;
-    const { signal } = this.#closing;
-    try {
-      for (let times = 0; times < CONFIRM_TIMES && this.#staging !== 'staged'; times += 1) {
-        if (times > 0) await pause(CONFIRM_PAUSE_MS, signal);
-        const { status } = await api.job(jobId, { signal });
-        this.#onStaging(status.staging);
-      }
-    } catch {
-      // The long poll will tell.
-    } finally {
-      this.#isConfirming = false;
-    }
+  #onView(view: JobView): void {
+    const { progress, sources } = this.#options;
+    progress.view(view);
+    this.#onStaging(view.staging);
+    this.#sayWhyItWaits(view);
+    // Only words depend on this; a lost connection is reported by its own event.
+    if (sources === undefined) this.#offerToReceive(hasData(view.phase)).catch(() => undefined);
+  }
+
+  /** Shows what was trained before this process began to read, or while it could not. */
+  async #catchUp({ kind, phase }: JobView): Promise<void> {
+    const { api, jobId, progress } = this.#options;
+    if (kind !== 'training' || phase === 'queued') return;
+    // Only words: storage that is unavailable keeps nobody from following.
+    const { runs } = await api.curve(jobId).catch(() => ({ runs: [] }));
+    progress.curve(runs);
   }
 
   #onStaging(staging: Staging | undefined): void {
@@ -218,24 +192,13 @@ export class JobFollower {
     if (!needed) this.#dispensable.abort(new Dispensable());
   }
 
-  async #onStatus(status: JobStatus, waiting: Waiting | undefined, signal: AbortSignal): Promise<void> {
-    const { progress, sources } = this.#options;
-    try {
-      if (status.phase === 'queued') {
-        let reason = await this.#reasonToWait(signal);
-        // It may be busy with this very job, of which the next message tells.
-        if (reason?.busy) {
-          await pause(BUSY_GRACE_MS, signal);
-          reason = progress.phase === 'queued' ? await this.#reasonToWait(signal) : undefined;
-        }
-        // The server also knows who else waits; an older one does not say.
-        if (reason !== undefined)
-          progress.note(`${waiting?.sentence ?? reason.sentence}; waiting${this.#limitInWords()}.`);
-      }
-      if (sources === undefined) await this.#offerToReceive(hasData(status.phase));
-    } catch {
-      // Only words depend on this; a lost connection is told by its own event.
-    }
+  /** Says why a job waits, if no worker is free to take it. One that takes this job is busy a moment before it says so. */
+  #sayWhyItWaits({ phase, waiting }: JobView): void {
+    clearTimeout(this.#busyTimer);
+    if (phase !== 'queued' || waiting === undefined || waiting.workers_free > 0) return;
+    const say = () => this.#options.progress.note(`${waiting.sentence}; waiting${this.#limitInWords()}.`);
+    if (waiting.workers_fitting === 0) say();
+    else this.#busyTimer = setTimeout(say, BUSY_GRACE_MS);
   }
 
   /** Without the data, a worker may find us only while it has the data and could bring results. */
@@ -243,11 +206,6 @@ export class JobFollower {
     if (can === this.#offersToReceive) return;
     this.#offersToReceive = can;
     await this.#signaling.updateMetadata({ tags: [], properties: can ? { job_id: this.#options.jobId } : {} });
-  }
-
-  #reasonToWait(signal: AbortSignal): Promise<WaitReason | undefined> {
-    const { api, requirements } = this.#options;
-    return reasonToWait(this.#signaling, api.connection.room, requirements, signal);
   }
 
   #limitInWords(): string {
@@ -264,9 +222,8 @@ export class JobFollower {
   }
 
   async #giveUpWaiting(): Promise<SleapRtcError> {
-    const { api, jobId, signal } = this.#options;
-    const reason = await this.#reasonToWait(signal).catch(() => undefined);
-    const sentence = `${reason?.sentence ?? 'No worker took the job'}; the time of --wait is over`;
+    const { api, jobId } = this.#options;
+    const sentence = `${this.#feed.view?.waiting?.sentence ?? 'No worker took the job'}; the time of --wait is over`;
     try {
       await controlJob(api, jobId, 'cancel', { forMs: CANCEL_TIMEOUT_MS });
     } catch (error) {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import type { JobStatus } from '../../../protocol/job.ts';
-import type { ProgressMessage } from '../../../protocol/peer-messages.ts';
+import type { EpochProgress, JobView } from '../../../protocol/job-view.ts';
 import type { Display } from './display.ts';
 import { JobProgress } from './job-progress.ts';
 
@@ -23,28 +22,26 @@ class FakeDisplay implements Display {
   close(): void {}
 }
 
-function message(changes: Partial<ProgressMessage> & Pick<ProgressMessage, 'phase'>): ProgressMessage {
-  return { type: 'progress', job_id: 'abcdefgh', worker: 'gpu-1', at: new Date().toISOString(), ...changes };
-}
-
-function epoch(number: number): NonNullable<ProgressMessage['epoch']> {
+function epoch(number: number): EpochProgress {
   const losses = { train_loss: 0.00123456, val_loss: null, seconds_left: 83 };
   return { run: 'centroid', run_index: 0, run_count: 2, epoch: number, max_epochs: 3, ...losses };
 }
 
-function status(phase: JobStatus['phase'], worker: string | null = 'gpu-1'): JobStatus {
+/** What the server says of a job that gpu-1 has, unless `changes` say otherwise. */
+function view(phase: JobView['phase'], changes: Partial<JobView> = {}): JobView {
   const fixed = { job_id: 'abcdefgh', kind: 'training', name: 'x', user_id: 'u', submitted_at: '' } as const;
-  return { ...fixed, phase, detail: 'waiting for a worker', worker, models: [], error: null };
+  const nothing = { detail: '', models: [], error: null, temporal_ui_url: null };
+  return { ...fixed, ...nothing, phase, worker: phase === 'queued' || phase === 'paused' ? null : 'gpu-1', ...changes };
 }
 
 describe('job progress', () => {
   it('without a terminal says each phase and epoch once, however often it hears of them', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);
-    progress.status(status('queued', null));
-    progress.status(status('queued', null));
-    progress.message(message({ phase: 'receiving' }));
-    for (const number of [0, 1, 1, 2]) progress.message(message({ phase: 'training', epoch: epoch(number) }));
+    progress.view(view('queued'));
+    progress.view(view('queued'));
+    progress.view(view('receiving'));
+    for (const number of [0, 1, 1, 2]) progress.view(view('training', { epoch: epoch(number) }));
     assert.deepEqual(display.said, [
       'Waiting for a worker…',
       'Worker gpu-1 has the job.',
@@ -58,10 +55,10 @@ describe('job progress', () => {
   it('says how to go on with a paused job, and that it does', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);
-    progress.message(message({ phase: 'training' }));
-    progress.status({ ...status('paused', null), detail: 'paused: `sleap-rtc jobs resume abcdefgh` goes on with it' });
-    progress.status(status('queued', null));
-    progress.message(message({ phase: 'receiving' }));
+    progress.view(view('training'));
+    progress.view(view('paused', { detail: 'paused: `sleap-rtc jobs resume abcdefgh` goes on with it' }));
+    progress.view(view('queued'));
+    progress.view(view('receiving'));
     assert.deepEqual(display.said.slice(2), [
       'The job is paused: `sleap-rtc jobs resume abcdefgh` goes on with it.',
       'Waiting for a worker…',
@@ -70,25 +67,35 @@ describe('job progress', () => {
     ]);
   });
 
-  it('does not step back when the server’s word is older than the worker’s', () => {
-    const progress = new JobProgress(new FakeDisplay(false));
-    progress.message(message({ phase: 'training' }));
-    progress.status(status('receiving'));
-    progress.status(status('queued', null));
-    assert.equal(progress.phase, 'training');
-  });
-
   it('tells that the job waits anew when its worker was lost, and who goes on with it', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);
-    progress.status(status('training'));
-    progress.status(status('queued', null));
-    progress.message(message({ phase: 'receiving', worker: 'gpu-2' }));
+    progress.view(view('training'));
+    progress.view(view('queued'));
+    progress.view(view('receiving', { worker: 'gpu-2' }));
     assert.deepEqual(display.said.slice(2), [
       'Waiting for a worker…',
       'Worker gpu-2 has the job.',
       'Sending the data…',
     ]);
+  });
+
+  it('shows the epochs that were missed, each once, and of a long run that is new a few', () => {
+    const display = new FakeDisplay(false);
+    const progress = new JobProgress(display);
+    const curve = (epochs: number[]) => {
+      const losses = epochs.map(() => 0.5);
+      return { run: 'centroid', run_index: 0, max_epochs: 60, epochs, train_loss: losses, val_loss: losses };
+    };
+    progress.view(view('training', { epoch: epoch(1) }));
+    progress.curve([curve([1, 2, 3])]);
+    progress.view(view('training', { epoch: epoch(3) }));
+    progress.view(view('training', { epoch: epoch(4) }));
+    const numbers = () => display.said.flatMap((line) => /epoch (\d+)/.exec(line)?.[1] ?? []);
+    assert.deepEqual(numbers(), ['1', '2', '3', '4']);
+    progress.curve([{ ...curve(Array.from({ length: 60 }, (_, index) => index + 1)), run: 'other' }]);
+    assert.equal(numbers().length, 4 + 20);
+    assert.equal(numbers().at(-1), '60');
   });
 
   it('says once that the server is away, whoever notices, and once that it is back', () => {
@@ -106,7 +113,7 @@ describe('job progress', () => {
   it('adds up the time of a phase that is entered again, as with several runs', () => {
     const progress = new JobProgress(new FakeDisplay(false));
     const start = Date.now();
-    for (const phase of ['training', 'uploading', 'training'] as const) progress.message(message({ phase }));
+    for (const phase of ['training', 'uploading', 'training'] as const) progress.view(view(phase));
     const seconds = progress.seconds(start + 60_000);
     assert.deepEqual(Object.keys(seconds), ['training', 'uploading']);
     assert.ok((seconds.training ?? 0) > 59);
@@ -116,17 +123,17 @@ describe('job progress', () => {
   it('on a terminal draws bytes, rate, epochs and time left in place', () => {
     const display = new FakeDisplay(true);
     const progress = new JobProgress(display);
-    progress.message(message({ phase: 'receiving' }));
+    progress.view(view('receiving'));
     progress.transfer({ bytes: 5e6, total_bytes: 20e6, bytes_per_s: 1e6 });
     assert.deepEqual(display.lines(), [
       'Sending the data  0:00',
       '██████░░░░░░░░░░░░░░░░░░ 5 MB of 20 MB  1 MB/s  0:15 left',
     ]);
-    progress.message(message({ phase: 'training', detail: 'loading sleap-nn' }));
+    progress.view(view('training', { detail: 'loading sleap-nn' }));
     assert.deepEqual(display.lines(), ['Training: loading sleap-nn  0:00']);
-    progress.message(message({ phase: 'training', epoch: epoch(1) }));
+    progress.view(view('training', { epoch: epoch(1) }));
     assert.match(display.lines()[1] ?? '', /^████████░+ centroid \(1\/2\): epoch 1\/3 .* 1:23 left$/);
-    progress.status(status('done'));
+    progress.view(view('done'));
     assert.deepEqual(display.lines(), []);
   });
 });

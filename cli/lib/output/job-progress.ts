@@ -1,12 +1,7 @@
 import type { RunCurve } from '../../../protocol/api.ts';
-import type { JobPhase, JobStatus } from '../../../protocol/job.ts';
+import type { JobPhase } from '../../../protocol/job.ts';
 import { isFinal } from '../../../protocol/job.ts';
-import type {
-  EpochProgress,
-  FrameProgress,
-  ProgressMessage,
-  TransferProgress,
-} from '../../../protocol/peer-messages.ts';
+import type { EpochProgress, FrameProgress, JobView, TransferProgress } from '../../../protocol/job-view.ts';
 import type { Display } from './display.ts';
 import { bytes, duration, loss, rate } from './words.ts';
 
@@ -18,9 +13,6 @@ const EARLIER_EPOCHS = 20;
 
 /** Pause between two lines of frames where there is no terminal, in ms. */
 const FRAMES_LINE_MS = 5_000;
-
-/** A lost worker is noticed by its missing heartbeats after more than this, in ms. */
-const SILENT_MS = 3_000;
 
 /** What each phase is called while it goes on. */
 const DOING: Record<JobPhase, string> = {
@@ -37,16 +29,11 @@ const DOING: Record<JobPhase, string> = {
   cancelled: 'Cancelled',
 };
 
-/**
- * Tells a job's story from what is heard of it: the worker's live messages, the API's status, our own transfers. A phase and an
- * epoch are told once; a terminal also gets live lines.
- */
+/** Shows a job as the server sees it, and our own transfers. A phase and an epoch are said once; a terminal also gets live lines. */
 export class JobProgress {
   readonly #display: Display;
   #phase: JobPhase | undefined;
   #worker: string | null = null;
-  /** When a worker last said something, in ms since 1970. */
-  #heardAt = 0;
   #detail = '';
   #transfer: TransferProgress | undefined;
   #epoch: EpochProgress | undefined;
@@ -54,6 +41,8 @@ export class JobProgress {
   #framesSaidAt = 0;
   readonly #troubles = new Map<string, string>();
   readonly #said = new Set<string>();
+  /** Epochs that were shown, by run and number, and the worker that had the job then: after it was lost they may come again. */
+  readonly #saidEpochs = new Map<string, string | null>();
   readonly #spentMs = new Map<JobPhase, number>();
   /** When the phase was entered, and up to when its time is counted; in ms since 1970. */
   #enteredAt = 0;
@@ -82,33 +71,28 @@ export class JobProgress {
     this.#display.say(line);
   }
 
-  /** The API's word: it may lag behind the worker's. */
-  status(status: JobStatus): void {
-    this.#took(status.worker);
-    // A worker's message of the next phase may have come first. A new wait for a worker is a true step back, but only where
-    // the worker has fallen silent: it takes seconds to notice that one is lost.
-    const waitsAnew = status.phase === 'queued' && Date.now() - this.#heardAt > SILENT_MS;
-    if (this.#isNews(status.phase) || waitsAnew) this.#enter(status.phase, status.detail);
-    else if (status.phase === this.#phase) this.#detail = status.detail;
+  /** Shows the job as the server sees it now. */
+  view({ worker, phase, detail, frames, epoch }: JobView): void {
+    this.#took(worker);
+    this.#enter(phase, detail);
+    if (frames !== undefined) this.#onFrames(frames);
+    if (epoch !== undefined) this.#onEpoch(epoch);
   }
 
-  /** A worker's live message. */
-  message(message: ProgressMessage): void {
-    this.#heardAt = Date.now();
-    this.#took(message.worker);
-    this.#enter(message.phase, message.detail ?? '');
-    if (message.frames !== undefined) this.#onFrames(message.frames);
-    if (message.epoch !== undefined) this.#onEpoch(message.epoch);
-  }
-
-  /** What was trained before this process began to listen: a few epochs of each run, the last one always. */
+  /**
+   * Shows what was trained before this process began to read, or while it could not: of a run that is new to it a few epochs,
+   * always with the last one; else every epoch that was not shown yet.
+   */
   curve(runs: readonly RunCurve[]): void {
     for (const curve of runs) {
-      const every = Math.ceil(curve.epochs.length / EARLIER_EPOCHS);
+      const isNew = !curve.epochs.some((epoch) => this.#saidEpochs.has(`${curve.run} ${epoch}`));
+      const every = isNew ? Math.ceil(curve.epochs.length / EARLIER_EPOCHS) : 1;
       for (const [index, epoch] of curve.epochs.entries()) {
-        if ((curve.epochs.length - 1 - index) % every !== 0) continue;
+        const key = `${curve.run} ${epoch}`;
+        if ((curve.epochs.length - 1 - index) % every !== 0 || this.#saidEpochs.has(key)) continue;
         const losses = { train_loss: curve.train_loss[index] ?? null, val_loss: curve.val_loss[index] ?? null };
         const { run, run_index, max_epochs } = curve;
+        this.#saidEpochs.set(key, this.#worker);
         this.#display.say(
           epochLine({ run, run_index, run_count: runs.length, epoch, max_epochs, ...losses, seconds_left: null }),
         );
@@ -129,10 +113,10 @@ export class JobProgress {
   }
 
   /**
-   * Something is away and waited for; undefined when it is back.
-   * @param source who noticed; a server that is away is noticed by more than one
+   * Something is unavailable and waited for; undefined when it is available again.
+   * @param source what noticed it; a server that is unavailable is noticed by more than one
    */
-  trouble(source: 'api' | 'signaling', sentence: string | undefined): void {
+  trouble(source: 'api' | 'signaling' | 'temporal', sentence: string | undefined): void {
     if (sentence !== undefined) {
       if (this.#troubles.size === 0) this.#display.say(sentence);
       this.#troubles.set(source, sentence);
@@ -145,12 +129,6 @@ export class JobProgress {
       this.#worker === null ? `Worker ${worker} has the job.` : `Worker ${worker} goes on with the job.`,
     );
     this.#worker = worker;
-  }
-
-  #isNews(phase: JobPhase): boolean {
-    const order = Object.keys(DOING);
-    // A job goes on from a pause at its beginning.
-    return this.#phase === undefined || this.#phase === 'paused' || order.indexOf(phase) > order.indexOf(this.#phase);
   }
 
   #enter(phase: JobPhase, detail: string): void {
@@ -177,12 +155,13 @@ export class JobProgress {
   #onEpoch(epoch: EpochProgress): void {
     this.#epoch = epoch;
     if (epoch.epoch === 0) return;
-    // A worker may tell of an epoch more than once. On a terminal the live line shows it; only a run's last one is kept.
-    const key = `${this.#worker} ${epoch.run} ${epoch.epoch}`;
-    const worthKeeping = !this.#display.live || epoch.epoch === epoch.max_epochs;
-    if (!worthKeeping || this.#said.has(key)) return;
-    this.#said.add(key);
-    this.#display.say(epochLine(epoch));
+    // Every view of the job has its newest epoch. On a terminal the live line shows it; only a run's last one stays.
+    const key = `${epoch.run} ${epoch.epoch}`;
+    const isSaid = this.#saidEpochs.get(key) === this.#worker || this.#saidEpochs.get(key) === null;
+    const stays = !this.#display.live || epoch.epoch === epoch.max_epochs;
+    if (isSaid) return;
+    this.#saidEpochs.set(key, this.#worker);
+    if (stays) this.#display.say(epochLine(epoch));
   }
 
   /** Frames come by the hundred: without a terminal a line now and then is enough, and the last one. */

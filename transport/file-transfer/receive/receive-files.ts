@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type FileEntry, MAX_FILES } from '../../../protocol/files.ts';
-import type { TransferProgress } from '../../../protocol/peer-messages.ts';
+import type { TransferProgress } from '../../../protocol/job-view.ts';
 import type { DataChannel } from '../../connection/connection.ts';
 import { allocatedBytes, checkFreeSpace, lookAt, openDestination } from '../disk/destination.ts';
 import { HashCache } from '../disk/hash-cache.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { TransferProgress } from '../../../protocol/peer-messages.ts';
+import type { TransferProgress } from '../../../protocol/job-view.ts';
 import type { DataChannel } from '../../connection/connection.ts';
 import type { SourceFile } from '../disk/describe-files.ts';
 import type { HashCache } from '../disk/hash-cache.ts';

@@ -11,6 +11,7 @@ import type { GpuSlot } from '../slot/gpu-slot.ts';
 import { workerIdentity } from './identity.ts';
 import { ManifestCopy } from './manifest-copy.ts';
 import { modelsInCache, Presence, workerMetadata } from './presence.ts';
+import { ProgressReporter } from './progress-reporter.ts';
 
 /** The part of the worker's configuration that concerns its room. */
 interface RoomConfig {
@@ -43,6 +44,7 @@ interface JoinRoomOptions {
 interface Room {
   signaling: SignalingClient;
   presence: Presence;
+  progress: ProgressReporter;
   manifest: ManifestCopy;
 }
 
@@ -77,8 +79,10 @@ export async function joinRoom(options: JoinRoomOptions, cleanup: Cleanup): Prom
   await options.onAccepted();
   const presence = new Presence({ ...self, signaling, drain, logger });
   cleanup.add(() => presence.close());
+  const progress = new ProgressReporter({ signaling, slot, logger });
+  cleanup.add(() => progress.close());
   const manifest = new ManifestCopy({ s3, bucket: config.bucket, room: config.room, logger });
   cleanup.add(() => manifest.close());
   await manifest.start(signal);
-  return { signaling, presence, manifest };
+  return { signaling, presence, progress, manifest };
 }

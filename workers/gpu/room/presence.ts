@@ -2,9 +2,9 @@ import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { heldFileName } from '../../../protocol/files.ts';
 import { ModelId } from '../../../protocol/ids.ts';
-import type { PeerPayload, WorkerProgress } from '../../../protocol/peer-messages.ts';
+import type { PeerPayload } from '../../../protocol/peer-messages.ts';
 import { unmetRequirement, type WorkerOffer } from '../../../protocol/session-queues.ts';
-import { EVERYONE, type PeerMetadata } from '../../../protocol/signaling.ts';
+import type { PeerMetadata } from '../../../protocol/signaling.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
 import type { Drain } from '../slot/drain.ts';
 import type { GpuSlot } from '../slot/gpu-slot.ts';
@@ -72,12 +72,6 @@ export class Presence {
       .then(async () => options.signaling.updateMetadata(await workerMetadata(options)))
       .catch((error: unknown) => options.logger.warn({ err: error }, 'presence update failed'));
   }
-
-  /** Sends live progress to the room. A lost message does no harm, because the next one follows, so it is not sent again. */
-  readonly publishProgress = (progress: WorkerProgress): void => {
-    const { offer } = this.#options;
-    this.#send(EVERYONE, { type: 'progress', worker: offer.name, at: new Date().toISOString(), ...progress });
-  };
 
   close(): void {
     for (const off of this.#offs) off();

@@ -47,6 +47,11 @@ export class GpuSlot {
     return this.#occupant?.lease.jobId;
   }
 
+  /** The session that has the slot now. */
+  get sessionId(): string | undefined {
+    return this.#occupant?.lease.sessionId;
+  }
+
   /** True if a session may take the slot. */
   get free(): boolean {
     return this.#occupant === undefined && this.#closed.size === 0;

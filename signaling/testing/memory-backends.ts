@@ -1,0 +1,97 @@
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { FileEntry } from '../../protocol/files.ts';
+import type { Backends } from '../backends.ts';
+import { readConfig, type SignalingConfig } from '../config.ts';
+import type { StoredManifest } from '../models/room-files.ts';
+import type { SignalingState } from '../state/state-store.ts';
+import { MemoryJobs } from './memory-jobs.ts';
+import { MemoryRooms } from './memory-rooms.ts';
+
+type Link = FileEntry & { url: string };
+
+/** What the server relies on, in this process's memory, with handles for tests. */
+export interface MemoryBackends extends Backends {
+  jobs: MemoryJobs;
+  rooms: MemoryRooms;
+  /** Manifests by room, as JSON text. */
+  manifests: Map<string, string>;
+  /** Files of models and of predictions, by `room/id`. */
+  links: Map<string, Link[]>;
+  /** Logs by `room/job`. */
+  logs: Map<string, string>;
+  /** The state that was backed up last. */
+  savedState: SignalingState | undefined;
+  /** While true storage fails, as if S3 were unavailable. */
+  storageUnavailable: boolean;
+}
+
+/** Backends for a server without Cognito, DynamoDB, S3 and Temporal. They outlive the server, so a test can restart it. */
+export function createMemoryBackends(): MemoryBackends {
+  let signedIn = 0;
+  const stored = <T>(value: T | undefined, none: SleapRtcError): T => {
+    throwIfUnavailable();
+    if (value === undefined) throw none;
+    return value;
+  };
+  const throwIfUnavailable = () => {
+    if (backends.storageUnavailable)
+      throw new SleapRtcError('STORAGE_UNREACHABLE', 'The S3 storage cannot be reached.');
+  };
+  const backends: MemoryBackends = {
+    jobs: new MemoryJobs(),
+    manifests: new Map(),
+    links: new Map(),
+    logs: new Map(),
+    savedState: undefined,
+    storageUnavailable: false,
+    signIn: {
+      async signIn() {
+        signedIn += 1;
+        const expires_at = new Date(Date.now() + 3_600_000).toISOString();
+        return { user_id: `user-${signedIn}`, id_token: `id-${signedIn}`, expires_at };
+      },
+    },
+    async verifyIdToken(idToken) {
+      const [, who] = /^id-(\w+)$/.exec(idToken) ?? [];
+      if (who === undefined) throw new SleapRtcError('SIGN_IN_REQUIRED', 'The identity token is not known.');
+      return { user_id: `user-${who}` };
+    },
+    rooms: new MemoryRooms(),
+    state: {
+      load: async () => backends.savedState,
+      async save(state) {
+        backends.savedState = state;
+      },
+    },
+    files: {
+      async manifest(roomId): Promise<StoredManifest> {
+        throwIfUnavailable();
+        const text = backends.manifests.get(roomId);
+        return text === undefined ? { state: 'none' } : { state: 'found', etag: undefined, body: Buffer.from(text) };
+      },
+      modelFiles: async (roomId, id) => ({
+        files: stored(backends.links.get(`${roomId}/${id}`), new SleapRtcError('MODEL_NOT_FOUND', `No model ${id}.`)),
+      }),
+      jobResults: async (roomId, id) => ({
+        files: stored(
+          backends.links.get(`${roomId}/${id}`),
+          new SleapRtcError('JOB_NOT_FOUND', `No results of ${id}.`),
+        ),
+      }),
+    },
+    readJobLogs: async (roomId, id) =>
+      stored(backends.logs.get(`${roomId}/${id}`), new SleapRtcError('JOB_NOT_FOUND', `No log of ${id}.`)),
+    curveReader: (live) => async (roomId, jobId) => live.of(roomId, jobId),
+    close: async () => undefined,
+  };
+  return backends;
+}
+
+/** The configuration of such a server, on a free port. */
+export function memoryConfig(): SignalingConfig {
+  return readConfig({
+    SLEAP_RTC_PORT: '0',
+    SLEAP_RTC_COGNITO_USER_POOL_ID: 'none',
+    SLEAP_RTC_COGNITO_CLIENT_ID: 'none',
+  });
+}
