@@ -10,7 +10,7 @@ import { finalStatus } from './outcome.ts';
 const MINUTES = Number(process.env.SLEAP_RTC_SOAK_MINUTES ?? 20);
 const SEED = Number(process.env.SLEAP_RTC_SOAK_SEED ?? Date.now() % 1_000_000);
 const JOBS = Math.round(3 * MINUTES);
-const PODS = ['worker-1', 'worker-2', 'worker-3'];
+const WORKERS = ['worker-1', 'worker-2', 'worker-3'];
 /** As many jobs as there are workers, and one that waits. */
 const AT_ONCE = 4;
 /** Time from one kill to the next, in ms. */
@@ -32,7 +32,7 @@ describe(`${JOBS} jobs in ${MINUTES} minutes, their workers and servers killed a
 
   before(async () => {
     process.stdout.write(`  seed ${SEED}\n`);
-    at = await FaultRoom.start(PODS);
+    at = await FaultRoom.start(WORKERS);
   });
   after(async () => {
     stop.abort();
@@ -106,10 +106,10 @@ describe(`${JOBS} jobs in ${MINUTES} minutes, their workers and servers killed a
     for (;;) {
       const pauseMs = KILL_EVERY_MS[0] + random() * (KILL_EVERY_MS[1] - KILL_EVERY_MS[0]);
       if (!(await pause(pauseMs))) return;
-      const victims = [...PODS, ...PODS, 'signaling', 'control', 's3', 'temporal'] as const;
+      const victims = [...WORKERS, ...WORKERS, 'signaling', 'control', 's3', 'temporal'] as const;
       const victim = victims[Math.floor(random() * victims.length)] ?? 'worker-1';
       const signal = random() < 0.7 ? 'SIGKILL' : 'SIGTERM';
-      kills.push(PODS.includes(victim) ? `${victim} ${signal}` : victim);
+      kills.push(WORKERS.includes(victim) ? `${victim} ${signal}` : victim);
       if (victim === 'signaling' || victim === 'control' || victim === 's3' || victim === 'temporal') {
         await at.kill(victim);
         await pause(random() * 10_000);
