@@ -84,7 +84,14 @@ async function measure(
     for (let run = 0; run < Math.min(runs, mostRuns); run++) {
       await untilIdle(worker.logFile, jobs++);
       const began = Date.now();
-      const { jobId, firstEpochS } = await train(env, [labels, '--config', config, '--again', '-o', join(dir, 'out')]);
+      const { jobId, firstEpochS } = await train(env, [
+        labels,
+        '--config',
+        config,
+        '--retrain',
+        '-o',
+        join(dir, 'out'),
+      ]);
       const { updated_at } = Manifest.parse(await cli.run('models', 'list'));
       const { job } = Shown.parse(await cli.run('jobs', 'show', jobId));
       const submitToStartMs = (await startOf(jobId, worker.logFile)) - Date.parse(job.submitted_at);

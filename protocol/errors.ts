@@ -75,7 +75,7 @@ const kinds = {
   MODEL_EXISTS: {
     exitCode: EXIT.badInput,
     retryable: false,
-    remedy: 'Use the model that the room has, or pass --again to train a second one from the same config and data.',
+    remedy: 'Use the model that the room has, or pass --retrain to train a second one from the same config and data.',
   },
   MODEL_NOT_FOUND: {
     exitCode: EXIT.badInput,

@@ -55,8 +55,8 @@ export const TrainingSpec = z.object({
   alias: Alias.optional(),
   notes: z.string().max(2000).default(''),
   tags: z.array(Tag).max(32).default([]),
-  /** Set to train the same config on the same data once more, under another model id. */
-  again: z.string().max(64).optional(),
+  /** Any text: makes another model id, to train the same config on the same data once more. */
+  retrain: z.string().max(64).optional(),
 });
 export type TrainingSpec = z.infer<typeof TrainingSpec>;
 

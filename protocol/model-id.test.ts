@@ -8,8 +8,8 @@ const base = {
   model_config: { head_configs: { centroid: { confmaps: { sigma: 2.5 } }, bottomup: null } },
   trainer_config: { max_epochs: 5, run_name: 'monday' },
 };
-const id = (config: object, data = 'd7f3a1b2', again?: string) =>
-  modelId(readTrainingConfig(config, 'c.yaml').config, data, again);
+const id = (config: object, data = 'd7f3a1b2', retrain?: string) =>
+  modelId(readTrainingConfig(config, 'c.yaml').config, data, retrain);
 
 describe('a model’s identity', () => {
   it('is the same for the same config and data, wherever the files lie and whatever the run is called', () => {
@@ -20,7 +20,7 @@ describe('a model’s identity', () => {
     assert.ok(ModelId.safeParse(id(base)).success);
   });
 
-  it('is another for other parameters, other data, or when asked for again', () => {
+  it('is another for other parameters, other data, or when it is retrained', () => {
     const longer = structuredClone(base);
     longer.trainer_config.max_epochs = 6;
     const ids = [id(base), id(longer), id(base, '00000000'), id(base, 'd7f3a1b2', 'x')];

@@ -36,9 +36,9 @@ export function datasetHash(sha256s: readonly string[]): string {
 
 /**
  * A model's id: 8 hexadecimal digits over its config (without paths and run names, in RFC 8785 canonical form) and its dataset.
- * The same config and data give the same id; `again` (any string) makes another one on purpose.
+ * The same config and data give the same id; `retrain` (any string) makes another id.
  */
-export function modelId(config: TrainingConfig, dataset: string, again = ''): string {
+export function modelId(config: TrainingConfig, dataset: string, retrain = ''): string {
   const identifying: Record<string, unknown> = {};
   for (const [section, value] of Object.entries(config)) {
     const dropped = UNIDENTIFYING_KEYS[section] ?? [];
@@ -49,6 +49,6 @@ export function modelId(config: TrainingConfig, dataset: string, again = ''): st
   }
   // `name` and versions are notes of the exporter.
   for (const note of ['name', 'description', 'sleap_nn_version', 'filename']) delete identifying[note];
-  const text = canonicalize({ config: identifying, dataset, again }) ?? '';
+  const text = canonicalize({ config: identifying, dataset, retrain }) ?? '';
   return createHash('sha256').update(text).digest('hex').slice(0, SHORT);
 }

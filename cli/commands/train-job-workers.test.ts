@@ -59,7 +59,7 @@ describe('sleap-rtc train, by who is in the room', function () {
   it('submits with the priority that was asked for and with none otherwise', async () => {
     await desk.train('--wait', '0.02');
     assert.equal((await server.submitted()).priority, undefined);
-    await desk.train('--wait', '0.02', '--priority', '1', '--again');
+    await desk.train('--wait', '0.02', '--priority', '1', '--retrain');
     assert.equal([...server.jobs.values()].at(-1)?.spec?.priority, 1);
     assert.equal((await desk.train('--priority', '6')).exitCode, 2);
   });

@@ -160,10 +160,10 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.equal(exitCode, 2);
     assert.match(
       stderr,
-      new RegExp(`already has a model of this config and data: ${id} .*\\[MODEL_EXISTS\\]\n.*--again`),
+      new RegExp(`already has a model of this config and data: ${id} .*\\[MODEL_EXISTS\\]\n.*--retrain`),
     );
     assert.equal(server.jobs.size, 0);
-    await desk.train('--again', '--wait', '0.02');
+    await desk.train('--retrain', '--wait', '0.02');
     assert.equal(server.jobs.size, 1);
   });
 

@@ -51,16 +51,16 @@ export default class Train extends BaseCommand<typeof Train> {
       helpValue: 'TAG',
       description: 'tag that is saved with the model',
     }),
-    again: Flags.boolean({ description: 'train once more what the room has already a model of' }),
+    retrain: Flags.boolean({ description: 'train again even if the room has a model of the same config and data' }),
     ...requirementFlags,
     ...runFlags,
   };
 
   async run(): Promise<object> {
-    const { alias, notes, again, stage, priority } = this.flags;
+    const { alias, notes, retrain, stage, priority } = this.flags;
     const { config: configs = [], 'val-labels': valLabels = [], 'model-tag': tags = [] } = this.flags;
     const inputs = { labels: this.args.labels, configs, valLabels };
-    const options = { alias, notes, tags, again, stage, priority, requirements: requirementsOf(this.flags) };
+    const options = { alias, notes, tags, retrain, stage, priority, requirements: requirementsOf(this.flags) };
     const api = await this.jobApi();
     // WebRTC is loaded here and not at the top, since it would delay the start of every other command.
     const { runTraining } = await import('../lib/submit/run-training.ts');

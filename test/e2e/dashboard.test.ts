@@ -208,7 +208,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
 
   if (SCREENSHOT !== undefined) {
     it('is drawn for the documents, while a job runs', async () => {
-      const running = room.cli([...train, '--again', '-o', join(room.folder, 'again')]);
+      const running = room.cli([...train, '--retrain', '-o', join(room.folder, 'again')]);
       const { page } = await openPage(browser, invite);
       await page.setViewportSize({ width: 1180, height: 900 });
       await page.locator('[data-epochs="26"]').waitFor({ timeout: 120_000 });

@@ -25,7 +25,7 @@ describe('two workers side by side', function () {
 
   const train = async (...flags: string[]) => {
     const out = join(room.folder, 'models');
-    const args = ['train', fliesLabels(room.tools), '--config', FLIES_CONFIG, '--again', '-o', out, ...flags];
+    const args = ['train', fliesLabels(room.tools), '--config', FLIES_CONFIG, '--retrain', '-o', out, ...flags];
     return TrainResult.parse(await room.json(args));
   };
   const trainedOn = async ({ models }: { models: { id: string }[] }) =>
@@ -52,7 +52,7 @@ describe('two workers side by side', function () {
       fliesLabels(room.tools),
       '--config',
       FLIES_CONFIG,
-      '--again',
+      '--retrain',
       '--worker-tag',
       'h100',
       '--wait',

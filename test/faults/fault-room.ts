@@ -100,7 +100,7 @@ export class FaultRoom {
   }): Promise<WatchedJob> {
     const { room } = this;
     const labels = options.noise ? await this.#newLabels(options.noise) : fliesLabels(room.tools);
-    const args = ['train', labels, '--config', await this.#config(), '--again', '-o', options.output, '--json'];
+    const args = ['train', labels, '--config', await this.#config(), '--retrain', '-o', options.output, '--json'];
     return this.watch(room.cli([...args, ...(options.args ?? [])], { ...this.#clock, ...options.env }));
   }
 

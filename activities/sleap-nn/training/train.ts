@@ -208,7 +208,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
     const trained: TrainedModel = {
       run: spec.name,
       run_index: run.index,
-      model_id: modelId(checked.config, dataset_hash, input.spec.again),
+      model_id: modelId(checked.config, dataset_hash, input.spec.retrain),
       model_type: checked.modelType,
       dataset_hash,
       epochs,

@@ -82,7 +82,8 @@ async function findData(job: ActiveJob, remembered: RememberedJob | undefined): 
     const prepared =
       remembered.kind === 'training' ? prepareTraining(remembered.inputs) : prepareInference(remembered.input);
     const { files } = job.own(await prepared);
-    return await describeFiles(files, { signal, cache: await openHashCache() });
+    const needed = files.filter(({ path }) => remembered.files.includes(path));
+    return await describeFiles(needed, { signal, cache: await openHashCache() });
   } catch (error) {
     if (!(error instanceof SleapRtcError) || signal.aborted) throw error;
     progress.note(`This machine can no longer serve the job’s data: ${error.message}`);

@@ -1,6 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { RelPath } from '../../../protocol/files.ts';
 import { readPrivateJson, writePrivateJson } from '../settings/private-file.ts';
 
 /** After this time nobody attaches to a job any more. */
@@ -8,15 +9,24 @@ const RETAIN_MS = 90 * 24 * 60 * 60_000;
 
 const Path = z.string().transform((path) => resolve(path));
 
-/** What this machine remembers of a job that it submitted, so that `jobs attach` can serve its data again. */
-const RememberedJob = z.discriminatedUnion('kind', [
+const RememberedInputs = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('training'),
     inputs: z.object({ labels: Path, configs: z.array(Path), valLabels: z.array(Path) }),
-    output: Path,
   }),
-  z.object({ kind: z.literal('inference'), input: Path, output: Path }),
+  z.object({ kind: z.literal('inference'), input: Path }),
 ]);
+export type RememberedInputs = z.infer<typeof RememberedInputs>;
+
+/** What this machine remembers of a job that it submitted, so that `jobs attach` can serve its data again. */
+const RememberedJob = z.intersection(
+  z.object({
+    output: Path,
+    /** Names on the wire of the files that the job needs. */
+    files: z.array(RelPath),
+  }),
+  RememberedInputs,
+);
 export type RememberedJob = z.infer<typeof RememberedJob>;
 
 /** Remembers a job, with absolute paths, and forgets very old ones. */

@@ -37,7 +37,7 @@ export function runInference(
         }
         return inferenceSpec(prepared, entries, { ...options, jobId, models: chosen.map(({ id }) => id) });
       },
-      remember: { kind: 'inference', input, output: run.output },
+      remember: { kind: 'inference', input },
     },
     run,
     display,

@@ -14,7 +14,7 @@ import type { JobOutcome } from '../results/job-outcome.ts';
 import { checkOutputFolder } from '../results/place-folder.ts';
 import { openHashCache } from '../settings/hash-cache.ts';
 import { ActiveJob } from './active-job.ts';
-import { forgetJob, type RememberedJob, rememberJob } from './remembered-job.ts';
+import { forgetJob, type RememberedInputs, rememberJob } from './remembered-job.ts';
 
 /** How to run a job of any kind. */
 export interface RunOptions {
@@ -42,7 +42,7 @@ export interface JobPlan<Prepared extends PreparedFiles> {
     known: { prepared: Prepared; entries: FileEntry[]; manifest: () => Promise<Manifest> },
   ) => Promise<JobSpec>;
   /** What `jobs attach` needs to serve the files again. */
-  remember: RememberedJob;
+  remember: RememberedInputs;
 }
 
 /**
@@ -63,7 +63,8 @@ export async function runJob<Prepared extends PreparedFiles>(
     const { requirements, stage } = spec;
     const follower = await job.enterRoom({ sources, requirements, waitMs: options.waitMs, stage, detach });
     for (const sentence of await follower.askWorkers(spec)) display.say(sentence);
-    await rememberJob(configFolder, jobId, plan.remember);
+    const files = spec.files.map(({ path }) => path);
+    await rememberJob(configFolder, jobId, { ...plan.remember, output: options.output, files });
     const temporalUiUrl = await submit(job, spec, detach, display);
     return await job.finish(await follower.follow(), temporalUiUrl);
   } catch (error) {
@@ -87,18 +88,19 @@ async function checkJob<Prepared extends PreparedFiles>(
   await checkOutputFolder(options.output);
   for (const remark of prepared.remarks) display.say(remark);
   signal.throwIfAborted();
-  const sources = await describeFiles(prepared.files, { signal, cache: await openHashCache() });
-  const entries = sources.map(({ entry }) => entry);
+  const described = await describeFiles(prepared.files, { signal, cache: await openHashCache() });
+  const entries = described.map(({ entry }) => entry);
   const manifest = async () => {
     // The first request: it reports a wrong address at once, since the server answers it even if S3 is unavailable.
     await api.room();
     return retryWhileUnavailable(() => api.manifest(), job.retry);
   };
   const spec = await plan.spec(job.id, { prepared, entries, manifest });
+  const { files } = spec;
   display.say(
-    `Checked ${spec.name}: ${count(entries.length, 'file')}, ${bytes(totalBytes(entries))}; ${describeWork(spec)}.`,
+    `Checked ${spec.name}: ${count(files.length, 'file')}, ${bytes(totalBytes(files))}; ${describeWork(spec)}.`,
   );
-  return { spec, sources };
+  return { spec, sources: described.filter(({ entry }) => files.some(({ path }) => path === entry.path)) };
 }
 
 /** Submits the job. @returns the address of its history */

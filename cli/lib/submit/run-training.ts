@@ -3,7 +3,7 @@ import { prepareTraining, type TrainingInputs } from '../inputs/prepare-training
 import type { Display } from '../output/display.ts';
 import type { JobOutcome } from '../results/job-outcome.ts';
 import { type RunOptions, runJob } from './run-job.ts';
-import { refuseKnownModels, type TrainingOptions, trainingSpec } from './training-spec.ts';
+import { type TrainingOptions, trainingSpec, withoutKnownModels } from './training-spec.ts';
 
 /** What `train` was asked to do. */
 export interface TrainingRequest {
@@ -27,13 +27,11 @@ export function runTraining(
       prepare: () => prepareTraining(inputs),
       spec: async (jobId, { prepared, entries, manifest }) => {
         const spec = trainingSpec(prepared, entries, { ...options, jobId });
-        refuseKnownModels(prepared, spec, await manifest());
-        return spec;
+        return withoutKnownModels(prepared, spec, await manifest(), (sentence) => display.say(sentence));
       },
       remember: {
         kind: 'training',
         inputs: { labels: inputs.labels, configs: [...inputs.configs], valLabels: [...inputs.valLabels] },
-        output: run.output,
       },
     },
     run,

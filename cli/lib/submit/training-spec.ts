@@ -2,9 +2,9 @@ import type { ZodError } from 'zod';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { FileEntry } from '../../../protocol/files.ts';
 import { type JobRequirements, TrainingSpec } from '../../../protocol/job.ts';
-import type { Manifest } from '../../../protocol/manifest.ts';
+import type { Manifest, ModelEntry } from '../../../protocol/manifest.ts';
 import { datasetHash, modelId } from '../../../protocol/model-id.ts';
-import type { PreparedTraining } from '../inputs/prepare-training.ts';
+import type { PreparedRun, PreparedTraining } from '../inputs/prepare-training.ts';
 
 /** What the researcher chose, except labels and configs. */
 export interface TrainingOptions {
@@ -12,7 +12,8 @@ export interface TrainingOptions {
   alias?: string | undefined;
   notes: string;
   tags: string[];
-  again: boolean;
+  /** True to train again even if the room has a model of the same config and data. */
+  retrain: boolean;
   requirements: JobRequirements;
   /** False if the data must stay on the worker. */
   stage: boolean;
@@ -48,7 +49,7 @@ export function trainingSpec(
     alias: options.alias,
     notes: options.notes,
     tags: options.tags,
-    again: options.again ? options.jobId : undefined,
+    retrain: options.retrain ? options.jobId : undefined,
   });
   if (parsed.success) return parsed.data;
   throw notAccepted(parsed.error);
@@ -64,26 +65,37 @@ export function notAccepted(error: ZodError): SleapRtcError {
 }
 
 /**
- * Refuses to train what the room has already, before anything is sent.
- * @throws SleapRtcError MODEL_EXISTS naming the models
+ * Leaves out the runs whose models the room already has.
+ * @param say called with a sentence if some runs are left out
+ * @throws SleapRtcError MODEL_EXISTS naming the models if the room has all of them
  */
-export function refuseKnownModels(
+export function withoutKnownModels(
   prepared: Pick<PreparedTraining, 'runs'>,
   spec: TrainingSpec,
   manifest: Manifest,
-): void {
-  const known = prepared.runs.flatMap((run) => {
-    const labels = new Set([...run.trainLabels, ...run.valLabels]);
-    const hashes = spec.files.filter(({ path }) => labels.has(path)).map(({ sha256 }) => sha256);
-    const model = manifest.models[modelId(run.parsed, datasetHash(hashes), spec.again)];
-    return model === undefined ? [] : [`${model.id} (${model.model_type}, by ${model.trained_by})`];
-  });
-  if (known.length === 0) return;
-  const what =
-    prepared.runs.length === 1
-      ? 'this config'
-      : known.length === prepared.runs.length
-        ? 'these configs'
-        : 'one of these configs';
-  throw new SleapRtcError('MODEL_EXISTS', `The room already has a model of ${what} and data: ${known.join(', ')}.`);
+  say: (sentence: string) => void,
+): TrainingSpec {
+  const models = prepared.runs.map((run) => knownModel(run, spec, manifest));
+  const known = models.filter((model) => model !== undefined);
+  if (known.length === 0) return spec;
+  const names = known.map(({ id, model_type, trained_by }) => `${id} (${model_type}, by ${trained_by})`).join(', ');
+  if (known.length === models.length) {
+    const configs = models.length === 1 ? 'this config' : 'these configs';
+    throw new SleapRtcError('MODEL_EXISTS', `The room already has a model of ${configs} and data: ${names}.`);
+  }
+  const runs = spec.runs.filter((_, index) => models[index] === undefined);
+  say(`The room already has ${names}. Only the rest is trained: ${runs.map(({ name }) => name).join(', ')}.`);
+  const needed = new Set(runs.flatMap((run) => [run.config, ...run.train_labels, ...run.val_labels]));
+  const files = spec.files.filter(({ path }) => needed.has(path));
+  // A model that is trained alone gets the alias unchanged, so the alias gets here what it would have got beside the others.
+  const suffix = runs.length === 1 ? `-${runs[0]?.model_type}` : '';
+  const parsed = TrainingSpec.safeParse({ ...spec, runs, files, alias: spec.alias && `${spec.alias}${suffix}` });
+  if (parsed.success) return parsed.data;
+  throw notAccepted(parsed.error);
+}
+
+function knownModel(run: PreparedRun, spec: TrainingSpec, manifest: Manifest): ModelEntry | undefined {
+  const labels = new Set([...run.trainLabels, ...run.valLabels]);
+  const hashes = spec.files.filter(({ path }) => labels.has(path)).map(({ sha256 }) => sha256);
+  return manifest.models[modelId(run.parsed, datasetHash(hashes), spec.retrain)];
 }
