@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { SleapRtcError } from '../protocol/errors.ts';
 import { LogLevel } from '../protocol/log-level.ts';
 
-/** Everything the signaling server is told from outside. Endpoints and keys of AWS are read by its SDK itself (`AWS_*`). */
+/** The configuration of the signaling server. AWS's SDK reads its endpoints and keys itself (`AWS_*`). */
 export interface SignalingConfig {
   host: string;
-  /** 0 lets the system choose a free one. */
+  /** 0: the system chooses a free one. */
   port: number;
   region: string;
   temporal: {
@@ -15,19 +15,19 @@ export interface SignalingConfig {
   };
   /** Bucket of the rooms' manifests, models and records. */
   bucket: string;
-  /** Bucket of the server's own state; null keeps it in memory only. */
+  /** State bucket. If null, the state is in memory only. */
   stateBucket: string | null;
-  /** True where S3 has no virtual-host names, as with a local server. */
+  /** True if S3 has no virtual-host names, as a local server. */
   s3PathStyle: boolean;
   rooms: { table: string /** Make the table where it is missing. */; createTable: boolean };
   cognito: { userPoolId: string; clientId: string; issuer: string };
   ice: { stunUrls: string[]; turnUrls: string[] /** coturn's `static-auth-secret`. */; turnSecret: string | null };
   limits: {
-    /** Anonymous sign-ins accepted from one address in a minute. */
+    /** Accepted anonymous sign-ins from one address in a minute. */
     signInsPerMinute: number;
     /** Rooms that one address may make in a minute. */
     roomsPerMinute: number;
-    /** Proxies in front whose `X-Forwarded-For` is believed. */
+    /** Number of proxies in front whose `X-Forwarded-For` is trusted. */
     trustedProxies: number;
   };
 }
@@ -73,8 +73,8 @@ const Environment = z.object({
 });
 
 /**
- * Reads the configuration from environment variables; an empty variable counts as unset.
- * @throws SleapRtcError USAGE naming the variable that is missing or wrong
+ * Reads the configuration from environment variables. An empty variable counts as unset.
+ * @throws SleapRtcError USAGE if a variable is missing or wrong; the message names it
  */
 export function readConfig(env: Record<string, string | undefined>): SignalingConfig {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
@@ -125,7 +125,7 @@ export function readConfig(env: Record<string, string | undefined>): SignalingCo
   };
 }
 
-/** A stand-in on this machine has no table yet, and nobody else's tables to protect. */
+/** A stand-in on this machine has no table yet, and no tables of others that need protection. */
 function isLocal(endpoint: string | undefined): boolean {
   if (endpoint === undefined || !URL.canParse(endpoint)) return false;
   return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpoint).hostname);

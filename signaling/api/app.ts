@@ -8,10 +8,10 @@ import { answerErrors, unknownPath } from './error-reply.ts';
 import { requestLog } from './request-log.ts';
 import { safeHeaders } from './safe-headers.ts';
 
-/** Where peers connect. */
+/** The path of the WebSocket. */
 const SOCKET_PATH = '/ws';
 
-/** Puts the routes and the WebSocket on an HTTP server. */
+/** Adds the routes and the WebSocket to an HTTP server. */
 export function createApp(parts: {
   app: Express;
   server: Server;
@@ -22,7 +22,7 @@ export function createApp(parts: {
 }): { sockets: WebSocketServer } {
   const { app, server, logger } = parts;
   app.disable('x-powered-by');
-  // ETags are the storage's own; one made up by Express would hide a changed manifest's.
+  // ETags come from the storage; one made by Express would hide that a manifest has changed.
   app.disable('etag');
   app.set('trust proxy', parts.trustedProxies);
   app.set('query parser', 'simple');
@@ -40,7 +40,7 @@ export function createApp(parts: {
     },
   });
   const sockets = withSockets.getWss();
-  // First of all routes, so that no other middleware sees the made-up request behind a socket.
+  // The first route, so that no other middleware sees the artificial request of a socket.
   withSockets.app.ws(SOCKET_PATH, (socket) => parts.serveSocket(socket));
 
   app.use(
@@ -54,7 +54,7 @@ export function createApp(parts: {
   return { sockets };
 }
 
-/** A kept-alive connection whose last answer went out while the server was stopping would hold it up. */
+/** A keep-alive connection that got its last answer while the server was stopping would delay the stop. */
 function endingConnections(server: Server): RequestHandler {
   return (_req, res, next) => {
     res.on('close', () => {

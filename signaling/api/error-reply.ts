@@ -23,7 +23,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   INTERNAL: 500,
 };
 
-/** The HTTP status that goes with a code; what has none of its own is the caller's mistake. */
+/** The HTTP status of a code. A code that is not listed is the caller's mistake. */
 export function httpStatus(code: ErrorCode): number {
   return STATUS[code] ?? 400;
 }
@@ -38,7 +38,7 @@ export const unknownPath: RequestHandler = (_req, res) => {
   res.status(404).json(errorReply(new SleapRtcError('USAGE', 'The server has no such address.')));
 };
 
-/** Turns whatever a handler threw into an ErrorReply. A fault of ours is logged in full and told without its insides. */
+/** Converts anything that a handler threw into an ErrorReply. An internal error is logged in full and reported without details. */
 export function answerErrors(logger: Logger): ErrorRequestHandler {
   return (thrown: unknown, _req, res, next) => {
     if (res.headersSent) {

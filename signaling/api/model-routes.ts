@@ -8,7 +8,7 @@ import type { Rooms } from '../rooms/rooms.ts';
 import { jobIn } from './job-routes.ts';
 import { requireIdentity, requireRoom, roomOf } from './require-room.ts';
 
-/** What a room has in storage: its manifest, and links to the files of models and predictions. */
+/** A room's manifest, and links to the files of its models and predictions. */
 export function modelRoutes(parts: {
   rooms: Pick<Rooms, 'enter'>;
   files: RoomFiles;

@@ -2,7 +2,7 @@ import { Router } from 'express';
 import type { SignIn } from '../auth/identity.ts';
 import { perMinute } from './rate-limit.ts';
 
-/** The two addresses that need no identity: the server's health, and getting an identity. */
+/** The two routes that need no identity: the server's health, and the sign-in. */
 export function openRoutes(parts: { signIn: SignIn; signInsPerMinute: number }): Router {
   const router = Router();
   router.get('/health', (_req, res) => {

@@ -13,7 +13,7 @@ function contentSecurityPolicy({ inlineScripts }: PageFile): string {
   ].join('; ');
 }
 
-/** The room's web page at `/`, and what it consists of. The page itself holds nothing of any room. */
+/** The web page at `/`, and its modules, styles and pictures. It contains nothing of any room. */
 export function pageRoutes(files: PageFiles): Router {
   const router = Router();
   const send: RequestHandler = async (req, res, next) => {
@@ -22,7 +22,7 @@ export function pageRoutes(files: PageFiles): Router {
       next();
       return;
     }
-    // Asked again each time, so that page and server are always of one release; unchanged files are not sent again.
+    // Browsers ask again each time, so page and server are always of one release; unchanged files are not sent again.
     res.set({
       'Cache-Control': 'no-cache',
       'Content-Security-Policy': contentSecurityPolicy(file),
@@ -31,7 +31,7 @@ export function pageRoutes(files: PageFiles): Router {
     if (req.get('if-none-match') === file.etag) res.status(304).end();
     else res.set('Content-Type', file.type).send(file.body);
   };
-  // One by one, so that the log names each.
+  // One route for each, so that the log names it.
   for (const path of ['/', '/dashboard/*path', '/packages/:file', '/protocol/:file']) router.get(path, send);
   return router;
 }

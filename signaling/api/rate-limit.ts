@@ -3,7 +3,7 @@ import { rateLimit } from 'express-rate-limit';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { errorReply } from './error-reply.ts';
 
-/** Lets so many requests a minute through from one address; the rest are told when to come again (`Retry-After`). */
+/** Limits the requests a minute from one address. The reply to others says when to try again (`Retry-After`). */
 export function perMinute(limit: number, what: string): RequestHandler {
   return rateLimit({
     windowMs: 60_000,

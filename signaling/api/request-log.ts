@@ -10,11 +10,11 @@ export function requestLog(logger: Logger): RequestHandler {
       const line = {
         event: 'request',
         method: req.method,
-        // A path that matched nothing may hold anything, so it is not repeated.
+        // A path that matched no route may contain anything, so it is not logged.
         route: typeof pattern === 'string' ? pattern : 'unknown',
         status: res.statusCode,
         ms: Math.round(performance.now() - startedAt),
-        // Set by the door, so only a room that was entered is named.
+        // Set by `requireRoom`, so only a room that the caller may enter is named.
         ...(res.locals.room === undefined ? {} : { room: res.locals.room.room_id }),
         ...(res.locals.errorCode === undefined ? {} : { code: res.locals.errorCode }),
       };

@@ -7,7 +7,7 @@ import type { Rooms } from '../rooms/rooms.ts';
 import { perMinute } from './rate-limit.ts';
 import { requireIdentity, requireRoom, roomNamed, roomOf, roomToken, userOf } from './require-room.ts';
 
-/** Making, looking at and reopening rooms. */
+/** Routes that make, show and reopen rooms. */
 export function roomRoutes(parts: {
   rooms: Rooms;
   directory: PeerDirectory;

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 
-/** What every answer of the API carries: no caching, no sniffing, no framing, nothing to load. */
+/** Headers of every answer of the API: no caching, no sniffing, no framing, nothing to load. */
 export const safeHeaders: RequestHandler = (_req, res, next) => {
   res.set({
     'Cache-Control': 'no-store',

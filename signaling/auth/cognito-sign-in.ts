@@ -11,7 +11,7 @@ import { UserId } from '../../protocol/ids.ts';
 import type { SignIn } from './identity.ts';
 
 /**
- * Signs in by making a Cognito user whom nobody can ever sign in as again: its password is forgotten here.
+ * Signs in by creating a Cognito user. Nobody can sign in as this user again, because its password is not stored.
  * The app client must allow `USER_PASSWORD_AUTH`.
  */
 export function createCognitoSignIn(
@@ -40,7 +40,7 @@ async function newUsersToken(
   { userPoolId, clientId }: { userPoolId: string; clientId: string },
 ): Promise<string> {
   const user = { UserPoolId: userPoolId, Username: `anon-${randomUUID()}` };
-  // Meets every password policy that Cognito can be set to: upper, lower, digit, symbol.
+  // Meets every password policy of Cognito: upper case, lower case, digit, symbol.
   const password = `Aa1!${randomBytes(24).toString('base64url')}`;
   await cognito.send(new AdminCreateUserCommand({ ...user, MessageAction: 'SUPPRESS' }));
   await cognito.send(new AdminSetUserPasswordCommand({ ...user, Password: password, Permanent: true }));

@@ -1,21 +1,21 @@
 import type { SignInReply } from '../../protocol/api.ts';
 
-/** Who is calling, as their identity token proves it. */
+/** The caller, as proven by the identity token. */
 export interface User {
   user_id: string;
 }
 
 /**
- * Gives out throw-away identities.
- * Rejects with SleapRtcError SERVER_ERROR where the identity service is away.
+ * Creates an ephemeral identity.
+ * @throws SleapRtcError SERVER_ERROR if the identity service is unavailable
  */
 export interface SignIn {
   signIn(): Promise<SignInReply>;
 }
 
 /**
- * Proves an identity token.
- * Rejects with SleapRtcError SIGN_IN_REQUIRED for a token that is missing, forged, expired or for someone else;
- * SERVER_ERROR where its keys cannot be had.
+ * Verifies an identity token.
+ * @throws SleapRtcError SIGN_IN_REQUIRED if the token is missing, forged, expired or for another client; SERVER_ERROR if the
+ *   service's keys cannot be fetched
  */
 export type VerifyIdToken = (idToken: string) => Promise<User>;

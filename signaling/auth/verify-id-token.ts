@@ -9,7 +9,7 @@ const Claims = z.object({ sub: UserId, token_use: z.literal('id') });
 /** Clocks of laptops and servers differ a little. */
 const CLOCK_TOLERANCE_S = 10;
 
-/** Faults of the key service rather than of the token. */
+/** Errors of the key service, not of the token. */
 const KEY_FAULTS: ReadonlySet<string> = new Set([
   errors.JOSEError.code,
   errors.JWKSInvalid.code,

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 import type { IceServer } from '../../protocol/signaling.ts';
 
-/** How long TURN credentials work: a training job's transfers end well within it. */
+/** Lifetime of TURN credentials: longer than any transfer of a job. */
 export const TURN_LIFETIME_MS = 12 * 60 * 60 * 1000;
 
-/** Where peers learn their public address, and who relays for those who cannot reach each other. */
+/** STUN servers, which tell peers their public address, and TURN servers, which relay for peers that cannot reach each other. */
 export interface IceConfig {
   stunUrls: readonly string[];
   turnUrls: readonly string[];
@@ -12,8 +12,8 @@ export interface IceConfig {
 }
 
 /**
- * The ICE servers for one user, TURN with credentials of its own that end by themselves: coturn's `use-auth-secret`
- * (draft-uberti-behave-turn-rest-00), user name `expiry:user`, password the HMAC-SHA1 of it.
+ * The ICE servers for one user. The user's TURN credentials expire: coturn's `use-auth-secret` (draft-uberti-behave-turn-rest-00),
+ * with the user name `expiry:user` and its HMAC-SHA1 as password.
  */
 export function iceServersFor(userId: string, config: IceConfig, now: Date): IceServer[] {
   const servers: IceServer[] = [];

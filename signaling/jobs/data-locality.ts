@@ -4,8 +4,8 @@ import { unmetRequirement } from '../../protocol/session-queues.ts';
 import type { PeerInfo } from '../../protocol/signaling.ts';
 
 /**
- * A free worker that fits a job and has some of what it needs at hand: the one with most of its data, since that comes from the
- * researcher's own network; else one with every model, which come from S3. Undefined where there is none.
+ * Finds a free worker that fits a job and has some of its data or models already: the one with most of its data, because that comes
+ * from the researcher's own network; else one with all of its models, which come from S3. Returns undefined if there is none.
  */
 export function holderOf(spec: JobSpec, peers: readonly PeerInfo[]): string | undefined {
   const holders = peers

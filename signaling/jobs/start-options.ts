@@ -9,8 +9,8 @@ import { jobMemo } from './job-record.ts';
 export const WORKFLOW_TYPES = { training: 'trainingJob', inference: 'inferenceJob' } as const;
 
 /**
- * How a job's workflow is started: once per id, whatever happens to it, and so that its page and lists in the Temporal UI
- * read like a report.
+ * The options with which a job's workflow is started: only once for each id, and with a page in the Temporal UI that reads like a
+ * report.
  */
 export function startOptions(spec: JobSpec, context: JobContext): WorkflowOptions {
   const modelTypes = spec.kind === 'training' ? [...new Set(spec.runs.map((run) => run.model_type))] : [];

@@ -9,20 +9,20 @@ import {
 } from '@temporalio/client';
 import { SleapRtcError } from '../../protocol/errors.ts';
 
-/** Longest wait for one answer of Temporal, in milliseconds. A person waits behind it. */
+/** Longest wait for one answer of Temporal, in milliseconds. A person is waiting for it. */
 const CALL_MS = 4000;
 /**
- * How much later than a wait's end its requests' deadline is. Temporal answers a second before a deadline that nothing has
- * happened, so a client that asks again would do so hundreds of times in the last one.
+ * How much later the deadline of a wait's requests is than the wait's end. If nothing has happened, Temporal answers a second before
+ * the deadline, and a client that asks again would do so hundreds of times in that second.
  */
 const WAIT_SLACK_MS = 2000;
-/** Tries of one call while Temporal is away; with their back-off about a second. */
+/** Tries of one call while Temporal is unavailable; with their back-off about a second. */
 const CALL_ATTEMPTS = 4;
 
-/** gRPC status codes that say that the service, not the question, is at fault. */
+/** gRPC status codes of errors of the service, not of the request. */
 const UNAVAILABLE = 14;
 
-/** A connection to Temporal that is made when first used and found again after Temporal was away. */
+/** A connection to Temporal that is made at its first use, and made again after Temporal was unavailable. */
 export class Temporal {
   readonly client: Client;
   readonly #connection: Connection;
@@ -33,7 +33,7 @@ export class Temporal {
     this.#connection = Connection.lazy({
       address: options.address,
       interceptors: [makeGrpcRetryInterceptor(retry)],
-      // The default lets minutes pass until a Temporal that is back is noticed.
+      // With the default, it takes minutes to notice that Temporal is back.
       channelArgs: { 'grpc.initial_reconnect_backoff_ms': 250, 'grpc.max_reconnect_backoff_ms': 2000 },
     });
     this.client = new Client({ connection: this.#connection, namespace: options.namespace });
@@ -41,8 +41,8 @@ export class Temporal {
 
   /**
    * Runs a call that must answer soon.
-   * @param withinMs how soon
-   * @throws SleapRtcError TEMPORAL_UNREACHABLE where it does not; whatever else the call throws
+   * @param withinMs its timeout
+   * @throws SleapRtcError TEMPORAL_UNREACHABLE if it does not answer in time; anything else that the call throws
    */
   async call<T>(run: () => Promise<T>, withinMs: number = CALL_MS): Promise<T> {
     try {
@@ -54,12 +54,12 @@ export class Temporal {
   }
 
   /**
-   * Waits for something that may take long; resolves also when the time is over or `signal` aborts.
-   * @throws SleapRtcError TEMPORAL_UNREACHABLE where Temporal goes away meanwhile; whatever else the call throws
+   * Waits for something that may take long. Also resolves when the time is over or `signal` aborts.
+   * @throws SleapRtcError TEMPORAL_UNREACHABLE if Temporal becomes unavailable meanwhile; anything else that the call throws
    */
   async wait(run: () => Promise<unknown>, withinMs: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    // A signal of the wait's own: the client never takes back its listeners, which hold all of their requests.
+    // A signal for this wait only: the client never removes its listeners, which hold all of their requests in memory.
     const over = new AbortController();
     const end = () => over.abort();
     const timer = setTimeout(end, withinMs);
@@ -86,7 +86,7 @@ export class Temporal {
     }
   }
 
-  /** Lets calls under way end, at most `CALL_MS`, and closes. Their retries on a closed channel would end the process. */
+  /** Waits for running calls, at most `CALL_MS`, and closes. Retries on a closed channel would end the process. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#underWay);
     await this.#connection.close();

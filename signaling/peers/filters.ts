@@ -4,7 +4,7 @@ import type { PeerInfo } from '../../protocol/signaling.ts';
 type Scalar = string | number | boolean;
 type PropertyValue = PeerInfo['metadata']['properties'][string];
 
-/** True where a peer has the wanted role, all of the tags, and properties that meet every condition. */
+/** Returns true if a peer has the wanted role, all of the tags, and properties that meet every condition. */
 export function matchesFilters(peer: Pick<PeerInfo, 'role' | 'metadata'>, filters: PeerFilters): boolean {
   if (filters.role !== undefined && peer.role !== filters.role) return false;
   if (!(filters.tags ?? []).every((tag) => peer.metadata.tags.includes(tag))) return false;
@@ -15,8 +15,8 @@ export function matchesFilters(peer: Pick<PeerInfo, 'role' | 'metadata'>, filter
 }
 
 /**
- * True where one property meets a condition; a bare value means `$eq`. A property that is absent or null exists for no
- * operator: it meets only `$ne` and `$exists: false`. A list meets `$eq` and `$in` if any element does, and `$ne` if none
+ * Returns true if one property meets a condition. A bare value means `$eq`. A property that is absent or null meets only `$ne` and
+ * `$exists: false`. A list meets `$eq` and `$in` if any element does, and `$ne` if none
  * is equal. Numbers are compared with numbers only.
  */
 export function meets(value: PropertyValue | undefined, condition: PropertyCondition | Scalar): boolean {

@@ -3,8 +3,8 @@ import type { WebSocket } from 'ws';
 import { PING_INTERVAL_MS, PROBE_MS, SILENCE_LIMIT_MS } from './limits.ts';
 
 /**
- * Notices sockets whose other end is gone without a word (a laptop closed, a worker evicted): every socket is pinged, and
- * one that has been silent for two pings is ended, so at most 9.5 s after its last sign of life. Owns one timer.
+ * Notices sockets whose other end is gone without notice, such as a closed laptop: every socket is pinged, and one that was silent for
+ * two pings is closed, at most 9.5 s after its last message. Owns one timer.
  */
 export class Liveness {
   readonly #lastSeen = new Map<WebSocket, number>();
@@ -39,7 +39,7 @@ export class Liveness {
   }
 }
 
-/** Pings one socket and tells whether it answers in time. */
+/** Pings one socket. Returns whether it answers in time. */
 export async function responds(socket: WebSocket, withinMs = PROBE_MS): Promise<boolean> {
   if (socket.readyState !== socket.OPEN) return false;
   const pong = once(socket, 'pong', { signal: AbortSignal.timeout(withinMs) });

@@ -1,10 +1,10 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { ClientMessage, MAX_MESSAGE_BYTES } from '../../protocol/signaling.ts';
 
-/** A message as understood, or why not; the request's id is kept in either case, so that the reply finds its asker. */
+/** A parsed message, or the error. Both have the request's id, so that the reply can name it. */
 export type ParsedMessage = { message: ClientMessage } | { error: SleapRtcError; requestId: string | undefined };
 
-/** Reads one WebSocket message of any kind without ever throwing. */
+/** Parses one WebSocket message of any kind. Never throws. */
 export function parseMessage(data: unknown, isBinary: boolean): ParsedMessage {
   const text = typeof data === 'string' ? data : !isBinary && Buffer.isBuffer(data) ? data.toString('utf8') : undefined;
   if (text === undefined) return refused('Messages are JSON text; this one is binary.');

@@ -1,4 +1,4 @@
-/** A token bucket: lets a burst through, then so many a second. Counts messages or bytes. */
+/** A token bucket: allows a burst, then a number a second. Counts messages or bytes. */
 export class TokenBucket {
   readonly #burst: number;
   readonly #perSecond: number;
@@ -15,7 +15,7 @@ export class TokenBucket {
     this.#filledAt = this.#now();
   }
 
-  /** Takes `amount` where there is enough; else takes nothing and says false. */
+  /** Takes `amount` and returns true, or takes nothing and returns false if there is not enough. */
   take(amount: number): boolean {
     const now = this.#now();
     this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#filledAt) / 1000) * this.#perSecond);

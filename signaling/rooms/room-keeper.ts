@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import type { Rooms } from './rooms.ts';
 
-/** How often rooms in use are given their full time again. A small part of their two hours. */
+/** Time between two extensions of rooms in use. A small part of their two hours. */
 const RETAIN_INTERVAL_MS = 5 * 60 * 1000;
 
-/** Where activity is seen: connected peers, running jobs. A source that fails is logged and asked again next time. */
+/** A source of activity: connected peers, running jobs. If it fails, that is logged, and it is asked again next time. */
 export type ActivitySource = () => Promise<Iterable<string>>;
 
-/** Keeps rooms open while something goes on in them. Starts at once; `stop` ends it. */
+/** Extends rooms while they are in use. Starts at once; `stop` ends it. */
 export function startRoomKeeper(options: {
   rooms: Pick<Rooms, 'keepOpen'>;
   sources: readonly ActivitySource[];

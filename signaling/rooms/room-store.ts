@@ -1,25 +1,24 @@
 import type { Room } from './room.ts';
 
-/** The `rooms` table: open rooms, and expired ones until they are swept away. Rejects with SERVER_ERROR when it is away. */
+/** The `rooms` table: open rooms, and expired ones until DynamoDB removes them. Throws SERVER_ERROR if it is unavailable. */
 export interface RoomStore {
-  /** Adds a room. Rejects with ROOM_EXISTS where the name is in use. */
+  /** Adds a room. @throws SleapRtcError ROOM_EXISTS if the name is in use */
   create(room: Room): Promise<void>;
   get(roomId: string): Promise<Room | undefined>;
-  /** Moves a room's end to a later time; an earlier one, or a room that is not there, changes nothing. */
+  /** Moves a room's end to a later time. Does nothing for an earlier time or an unknown room. */
   extend(roomId: string, expiresAt: number): Promise<void>;
-  /** Puts back a room that was there before. */
+  /** Adds a room again that expired. */
   restore(room: Room): Promise<void>;
 }
 
 /**
- * The lasting record of who holds a room's name. A room outlives its row in the table: its models stay, and its token
- * reopens it. Without this record, whoever took the name after the row was swept away would own those models.
- * Rejects with STORAGE_UNREACHABLE when the storage is away.
+ * The permanent record of a room's name. A room outlives its row in the table: its models stay, and its token reopens it. Without
+ * this record, the next room of the same name would own those models. Throws STORAGE_UNREACHABLE if the storage is unavailable.
  */
 export interface RoomRecords {
-  /** Takes a name for ever. Rejects with ROOM_EXISTS where it is taken. */
+  /** Takes a name forever. @throws SleapRtcError ROOM_EXISTS if it is taken */
   claim(room: Room): Promise<void>;
-  /** Gives a name back whose room could not be made. */
+  /** Gives a name back if its room could not be made. */
   release(roomId: string): Promise<void>;
   read(roomId: string): Promise<Room | undefined>;
 }

@@ -5,12 +5,12 @@ export function newRoomToken(): string {
   return randomBytes(32).toString('base64url');
 }
 
-/** What is stored in a token's place. The token is random, so a plain hash cannot be guessed back. */
+/** The hash that is stored instead of a token. The token is random, so nobody can guess it from a plain hash. */
 export function hashToken(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }
 
-/** Compares in a time that does not depend on where the two differ. */
+/** Compares in constant time. */
 export function tokenMatches(token: string, storedHash: string): boolean {
   const given = Buffer.from(hashToken(token), 'hex');
   const stored = Buffer.from(storedHash, 'hex');

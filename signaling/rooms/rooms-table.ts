@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 /** Longest wait for a new table, in seconds. AWS takes about ten. */
 const TABLE_WAIT_S = 60;
 
-/** Makes the table of rooms where it is missing, with `expires_at` as its time to live. Safe to do twice at once. */
+/** Creates the table of rooms if it is missing, with `expires_at` as its time to live. Two calls at once are safe. */
 export async function ensureRoomsTable(dynamo: DynamoDBClient, table: string, logger: Logger): Promise<void> {
   try {
     await dynamo.send(
@@ -34,7 +34,7 @@ export async function ensureRoomsTable(dynamo: DynamoDBClient, table: string, lo
       }),
     );
   } catch (error) {
-    // Not every stand-in sweeps; nothing depends on it, since the time is checked wherever a room is entered.
+    // Not every stand-in supports it. Nothing depends on it: the time is checked each time a room is entered.
     logger.warn({ event: 'ttl_unsupported', table, err: error }, 'the table of rooms has no time to live');
   }
 }

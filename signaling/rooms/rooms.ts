@@ -4,10 +4,10 @@ import { epochSeconds, hasExpired, ROOM_LIFETIME_MS, type Room } from './room.ts
 import type { RoomRecords, RoomStore } from './room-store.ts';
 import { hashToken, newRoomToken, tokenMatches } from './room-token.ts';
 
-/** A room's end is moved when it is this much nearer than it could be; spares a write for each small activity. */
+/** A room's end is moved only if that adds at least this time, to save a write for each small activity. */
 const EXTEND_STEP_MS = 5 * 60 * 1000;
 
-/** Makes rooms, opens the door to who holds the token, and keeps rooms open while they are used. */
+/** Makes rooms, checks room tokens, and extends rooms while they are used. */
 export class Rooms {
   readonly #store: RoomStore;
   readonly #records: RoomRecords;
@@ -20,7 +20,7 @@ export class Rooms {
   }
 
   /**
-   * Makes a room and its token, which is not kept and cannot be shown again.
+   * Makes a room and its token. The token is not stored and cannot be shown again.
    * @throws SleapRtcError ROOM_EXISTS
    */
   async create(options: { roomId?: string; userId: string }): Promise<{ room: Room; token: string }> {
@@ -44,8 +44,8 @@ export class Rooms {
   }
 
   /**
-   * Lets the holder of the token in.
-   * @throws SleapRtcError ROOM_UNKNOWN, TOKEN_REFUSED, or ROOM_EXPIRED (told only to who holds the token)
+   * Checks a room token.
+   * @throws SleapRtcError ROOM_UNKNOWN, TOKEN_REFUSED, or ROOM_EXPIRED (only if the token is right)
    */
   async enter(roomId: string, token: string): Promise<Room> {
     const room = await this.#find(roomId, token);
@@ -54,7 +54,7 @@ export class Rooms {
   }
 
   /**
-   * Opens a room again, or gives an open one its full time.
+   * Opens a room again, or extends an open one to its full time.
    * @throws SleapRtcError ROOM_UNKNOWN, TOKEN_REFUSED
    */
   async reopen(roomId: string, token: string): Promise<Room> {
@@ -64,7 +64,7 @@ export class Rooms {
     return room;
   }
 
-  /** Gives a room that is being used its full time again. Returns when it now ends. */
+  /** Extends a room that is in use to its full time. Returns its new end. */
   async touch(room: Room): Promise<Room> {
     const end = epochSeconds(this.#now(), ROOM_LIFETIME_MS);
     if (end - room.expires_at < EXTEND_STEP_MS / 1000) return room;
@@ -72,14 +72,14 @@ export class Rooms {
     return { ...room, expires_at: end };
   }
 
-  /** Gives rooms with a peer or a running job their full time again; also one that ended while the server was away. */
+  /** Extends rooms with a peer or a running job to their full time, also one that expired while the server was down. */
   async keepOpen(roomIds: Iterable<string>): Promise<void> {
     const end = epochSeconds(this.#now(), ROOM_LIFETIME_MS);
     for (const roomId of roomIds) await this.#store.extend(roomId, end);
   }
 
   async #find(roomId: string, token: string): Promise<Room> {
-    // A row that was swept away is still known by its record, as a room that has expired.
+    // If DynamoDB has removed the row, the record still shows a room that has expired.
     const room = (await this.#store.get(roomId)) ?? (await this.#records.read(roomId));
     if (room === undefined) throw new SleapRtcError('ROOM_UNKNOWN', `There is no room named ${roomId}.`);
     if (!tokenMatches(token, room.token)) {
@@ -89,7 +89,7 @@ export class Rooms {
   }
 }
 
-/** Letters and digits that are not mistaken for each other when read aloud. */
+/** Letters and digits that sound different when they are read aloud. */
 const ID_LETTERS = 'abcdefghjkmnpqrstuvwxyz23456789';
 
 function randomRoomId(): string {

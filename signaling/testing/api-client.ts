@@ -6,7 +6,7 @@ export interface Credentials {
   roomToken?: string | undefined;
 }
 
-/** An answer as a test looks at it. */
+/** An answer, for tests. */
 export interface Answer {
   status: number;
   headers: Headers;
@@ -15,7 +15,7 @@ export interface Answer {
   code: string | undefined;
 }
 
-/** Asks a signaling server's API, with exactly the credentials given. */
+/** Sends a request to a signaling server's API, with exactly the given credentials. */
 export async function ask(
   serverUrl: string,
   request: string,
@@ -42,7 +42,7 @@ function bodyOf(body: unknown): string {
   return typeof body === 'string' ? body : JSON.stringify(body);
 }
 
-/** Signs in as someone new. */
+/** Signs in as a new user. */
 export async function signIn(serverUrl: string): Promise<SignInReply> {
   return SignInReply.parse((await ask(serverUrl, 'POST /anonymous-signin')).body);
 }

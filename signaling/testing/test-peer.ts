@@ -8,7 +8,7 @@ type OfType<Type extends ServerMessage['type']> = Extract<ServerMessage, { type:
 /** How long a test waits for a message before it fails. */
 const WAIT_MS = 5000;
 
-/** A bare WebSocket to the signaling server, which keeps what it receives; every message is checked against the protocol. */
+/** A WebSocket to the signaling server that records all messages. Every message is checked against the protocol. */
 export class TestPeer {
   readonly socket: WebSocket;
   readonly received: ServerMessage[] = [];
@@ -26,7 +26,7 @@ export class TestPeer {
     socket.on('error', () => undefined);
   }
 
-  /** Opens a socket; nothing is sent yet. */
+  /** Opens a socket. Sends nothing yet. */
   static async open(serverUrl: string, options: { autoPong?: boolean } = {}): Promise<TestPeer> {
     const peer = new TestPeer(new WebSocket(`${serverUrl.replace('http', 'ws')}/ws`, options));
     await once(peer.socket, 'open');
@@ -52,7 +52,7 @@ export class TestPeer {
     this.socket.send(typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message));
   }
 
-  /** The first message, received already or to come, that meets the condition; it is taken out. */
+  /** Removes and returns the first message that meets the condition, received already or not. */
   async next(wanted: (message: ServerMessage) => boolean): Promise<ServerMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<ServerMessage>();
     const look = () => {
@@ -76,7 +76,7 @@ export class TestPeer {
     return (await this.next((message) => message.type === type)) as OfType<Type>;
   }
 
-  /** Proves that everything the server sent so far has arrived: replies come in order. */
+  /** Waits until everything that the server has sent so far has arrived: replies come in order. */
   async settled(): Promise<void> {
     const request_id = `settle-${Math.random()}`;
     this.send({ type: 'ping', request_id });

@@ -3,17 +3,17 @@ import type { PeerMetadata, Role } from '../../protocol/signaling.ts';
 import { makeRoom, signIn } from './api-client.ts';
 import { TestPeer } from './test-peer.ts';
 
-/** A room with its maker's credentials, for tests. */
+/** A room with the credentials of its first user, for tests. */
 export interface TestRoom extends CreateRoomReply {
   idToken: string;
-  /** Registers a peer, by default the maker's own. */
+  /** Registers a peer, by default of the first user. */
   join(
     peerId: string,
     options?: { role?: Role; metadata?: PeerMetadata; idToken?: string; autoPong?: boolean },
   ): Promise<TestPeer>;
 }
 
-/** Signs in as someone new and makes a room. */
+/** Signs in as a new user and makes a room. */
 export async function newRoom(serverUrl: string): Promise<TestRoom> {
   const { id_token: idToken } = await signIn(serverUrl);
   const room = await makeRoom(serverUrl, idToken);
