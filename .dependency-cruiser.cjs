@@ -60,6 +60,13 @@ module.exports = {
       to: { path: TEST_FILE },
     },
     {
+      name: 'only-storage-knows-s3',
+      comment: 'everything else uses storage/; stack/servers/s3.test.ts tests the S3 server itself',
+      severity: 'error',
+      from: { pathNot: '^storage/|^stack/servers/s3\\.test\\.ts$' },
+      to: { path: '@aws-sdk/(client-s3|lib-storage|s3-request-presigner)' },
+    },
+    {
       name: 'no-circular',
       severity: 'error',
       from: {},

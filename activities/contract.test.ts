@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import type { createClearJobStorage } from './cleanup/index.ts';
 import type { ControlActivities, SessionActivities, WorkerActivities } from './contract.ts';
-import type { createClearJobStorage, createDatasetActivities } from './datasets/index.ts';
+import type { createDatasetActivities } from './datasets/index.ts';
 import type { createModelActivities } from './models/index.ts';
 import type { createRegistryActivities } from './registry/index.ts';
 import type { createSessionActivities } from './session/index.ts';

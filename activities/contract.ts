@@ -10,7 +10,7 @@ import { MAX_FILES } from '../protocol/files.ts';
 import { JobId, ModelId, RoomId, Sha256 } from '../protocol/ids.ts';
 import { InferenceSpec, JobContext, JobRequirements, JobSpec, MAX_RUNS, TrainingSpec } from '../protocol/job.ts';
 import { type ChangeOutcome, ManifestChange, type ModelEntry } from '../protocol/manifest.ts';
-import { StoredTrainedModel, type TrainedModel } from './runs/trained-model.ts';
+import { TrainedModel } from '../protocol/stored-objects.ts';
 
 /** More than the registry puts into one write, and than one job asks for. */
 const MAX_CHANGES = 1_000;
@@ -37,10 +37,11 @@ const RunInput = jobWith(TrainingSpec).extend({
     .min(0)
     .max(MAX_RUNS - 1),
 });
+export type RunInput = z.infer<typeof RunInput>;
 
 const TrainInput = RunInput.extend({
-  /** True if a worker before this one had the job: its checkpoints may lie in S3. */
-  again: z.boolean().optional(),
+  /** True if a worker before this one had the job: S3 may have its checkpoints. */
+  may_have_remote_checkpoint: z.boolean().optional(),
 });
 export type TrainInput = z.infer<typeof TrainInput>;
 
@@ -53,7 +54,7 @@ const ControlTrainingInput = RunInput.extend({
 });
 export type ControlTrainingInput = z.infer<typeof ControlTrainingInput>;
 
-const UploadModelInput = jobWith(TrainingSpec).extend({ trained: StoredTrainedModel });
+const UploadModelInput = jobWith(TrainingSpec).extend({ trained: TrainedModel });
 export type UploadModelInput = z.infer<typeof UploadModelInput>;
 
 const ReturnResultsInput = JobActivityInput.extend({ model_ids: z.array(ModelId).max(MAX_RUNS) });

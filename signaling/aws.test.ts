@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ListTablesCommand } from '@aws-sdk/client-dynamodb';
-import { HeadBucketCommand } from '@aws-sdk/client-s3';
+import { Bucket } from '../storage/index.ts';
 import { createAwsClients } from './aws.ts';
 
 /** Two tries of 5 s and their back-off, with some room. */
@@ -22,7 +22,7 @@ describe('the server’s AWS clients', function () {
     Object.assign(process.env, told);
     const { s3, dynamo, destroy } = createAwsClients({ region: 'us-east-1', s3PathStyle: true });
     try {
-      const calls = [s3.send(new HeadBucketCommand({ Bucket: 'rooms' })), dynamo.send(new ListTablesCommand())];
+      const calls = [new Bucket(s3, 'rooms').check(), dynamo.send(new ListTablesCommand())];
       const begunMs = performance.now();
       for (const { status } of await Promise.allSettled(calls)) assert.equal(status, 'rejected');
       assert.ok(performance.now() - begunMs < SOON_MS);

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { Bucket } from '../storage/index.ts';
 import { createCognitoSignIn } from './auth/cognito-sign-in.ts';
 import type { SignIn, VerifyIdToken } from './auth/identity.ts';
 import { createIdTokenVerifier } from './auth/verify-id-token.ts';
@@ -46,9 +47,10 @@ export async function createBackends(
   config: SignalingConfig,
   options: { logger: Logger; aws?: AwsClients | undefined },
 ): Promise<Backends> {
-  const { bucket, stateBucket } = config;
   const { logger } = options;
   const aws = options.aws ?? createAwsClients(config);
+  const bucketNamed = (name: string) => new Bucket(aws.s3, name, { denied: 'STORAGE_UNREACHABLE' });
+  const bucket = bucketNamed(config.bucket);
   if (config.rooms.createTable) await ensureRoomsTable(aws.dynamo, config.rooms.table, logger);
   const temporal = new Temporal(config.temporal);
   const jobs = new TemporalJobs(temporal, config.temporal);
@@ -57,13 +59,13 @@ export async function createBackends(
     verifyIdToken: createIdTokenVerifier(config.cognito),
     rooms: {
       store: createDynamoRoomStore(aws.dynamo, config.rooms.table),
-      records: createS3RoomRecords(aws.s3, bucket),
+      records: createS3RoomRecords(bucket),
     },
-    state: stateBucket === null ? undefined : createS3StateStore(aws.s3, stateBucket),
-    files: createS3RoomFiles(aws.s3, bucket),
-    readJobLogs: createJobLogReader(aws.s3, bucket),
+    state: config.stateBucket === null ? undefined : createS3StateStore(bucketNamed(config.stateBucket)),
+    files: createS3RoomFiles(bucket),
+    readJobLogs: createJobLogReader(bucket),
     jobs,
-    curveReader: (live) => createCurveReader({ live, jobs, s3: aws.s3, bucket }),
+    curveReader: (live) => createCurveReader({ live, jobs, bucket }),
     async close() {
       await temporal.close();
       aws.destroy();

@@ -1,45 +1,35 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { stat, truncate } from 'node:fs/promises';
-import { Readable, Transform } from 'node:stream';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { GetObjectCommand, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { FileEntry } from '../protocol/files.ts';
-import { abortOption } from './abort-option.ts';
+import type { Bucket, RequestOptions } from './bucket.ts';
 
-export interface FetchFileOptions {
-  bucket: string;
+export interface FetchFileOptions extends RequestOptions {
   key: string;
-  /** Absolute path; what an earlier attempt left there is gone on from. Not to be used before this function is done. */
+  /** Absolute path. The download continues what an earlier attempt left there. Nobody may use it before this function returns. */
   to: string;
   entry: FileEntry;
-  signal?: AbortSignal;
-  /** Called with each lot of bytes, those that were there already first. */
+  /** Called with the size of each part that is there; first with what an earlier attempt left. */
   onBytes?: (bytes: number) => void;
 }
 
 /**
- * Brings one file from S3, checked against its size and SHA-256; memory does not grow with its size.
- * @returns false where S3 has no such object
- * @throws SleapRtcError INTEGRITY (retryable) where it is not what was promised: it is then forgotten; errors of S3 pass
+ * Downloads one file from S3 and checks it against its size and SHA-256. The memory it takes does not grow with the file.
+ * @returns false if S3 has no such object
+ * @throws SleapRtcError INTEGRITY (retryable) if it is not what was promised, in which case nothing of it is left; DISK_FULL
  */
-export async function fetchFile(s3: S3Client, options: FetchFileOptions): Promise<boolean> {
-  const { bucket, key, to, entry, signal, onBytes } = options;
+export async function fetchFile(bucket: Bucket, options: FetchFileOptions): Promise<boolean> {
+  const { key, to, entry, signal, onBytes } = options;
   const hash = createHash('sha256');
   let size = await hashWhatIsThere(to, entry, hash);
-  if (size > 0) onBytes?.(size);
+  const resumed = size > 0;
+  if (resumed) onBytes?.(size);
   if (size < entry.size_bytes || entry.size_bytes === 0) {
-    const Range = size > 0 ? { Range: `bytes=${size}-` } : {};
-    const body = await s3
-      .send(new GetObjectCommand({ Bucket: bucket, Key: key, ...Range }), abortOption(signal))
-      .then(({ Body }) => Body)
-      .catch((error: unknown) => {
-        if (error instanceof NoSuchKey) return undefined;
-        throw error;
-      });
-    if (body === undefined) return false;
-    if (!(body instanceof Readable)) throw new Error('the SDK gives streams in Node');
+    const object = await bucket.get(key, { signal, ...(resumed ? { range: { from: size } } : {}) });
+    if (object === undefined) return false;
     const count = new Transform({
       transform(chunk: Buffer, _encoding, done) {
         hash.update(chunk);
@@ -48,15 +38,15 @@ export async function fetchFile(s3: S3Client, options: FetchFileOptions): Promis
         done(size > entry.size_bytes ? damaged(entry) : null, chunk);
       },
     });
-    const flags = Range.Range === undefined ? 'w' : 'a';
-    await pipeline(body, count, createWriteStream(to, { flags }), signal ? { signal } : {});
+    const file = createWriteStream(to, { flags: resumed ? 'a' : 'w' });
+    await bucket.run(() => pipeline(object.stream(), count, file, signal ? { signal } : {}));
   }
   if (size === entry.size_bytes && hash.digest('hex') === entry.sha256) return true;
   await truncate(to);
   throw damaged(entry);
 }
 
-/** @returns the size of what an earlier attempt left, which is in the hash now; too much of it is thrown away */
+/** Hashes what an earlier attempt left. @returns its size, which is 0 if it was too large and was removed */
 async function hashWhatIsThere(path: string, entry: FileEntry, hash: Hash): Promise<number> {
   const { size } = await stat(path).catch(() => ({ size: 0 }));
   if (size === 0) return 0;

@@ -1,10 +1,10 @@
 /**
- * Does something with each item, at most `limit` at once. The first failure stops new ones from beginning, aborts those
- * under way, and is thrown when they have ended.
+ * Does something with each item, at most `limit` at a time. The first failure prevents new ones from starting, aborts those that
+ * run, and is thrown when they have ended.
  */
 export async function inParallel<T>(
   items: readonly T[],
-  options: { limit: number; signal?: AbortSignal },
+  options: { limit: number; signal?: AbortSignal | undefined },
   work: (item: T, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const failed = new AbortController();

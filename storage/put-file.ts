@@ -1,70 +1,70 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { HeadObjectCommand, NotFound, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { SleapRtcError } from '../protocol/errors.ts';
 import type { FileEntry } from '../protocol/files.ts';
-import { abortOption } from './abort-option.ts';
-import { isConflict } from './storage-errors.ts';
+import { type Bucket, conditionHeaders, type RequestOptions } from './bucket.ts';
+import { isChecksumMismatch, isConflict } from './storage-errors.ts';
 
-/** Larger files go up in parts, so that a break costs one part; in bytes. */
+/** Larger files are uploaded in parts, so that a lost connection costs one part; in bytes. */
 const MULTIPART_FROM_BYTES = 64 * 2 ** 20;
-/** S3 allows 10,000 parts, so this size of part reaches 320 GB. */
+/** S3 allows 10,000 parts, so parts of this size reach 320 GB. */
 const PART_BYTES = 32 * 2 ** 20;
 const PARTS_AT_ONCE = 3;
 
-/** What a file is in S3: our own note of its hash, since S3's checksum of an object in parts is not that of the file. */
-const HASH = 'sha256';
-
-export interface PutFileOptions {
-  bucket: string;
+export interface PutFileOptions extends RequestOptions {
   key: string;
   /** Absolute path of the file. */
   from: string;
   entry: FileEntry;
   /** For a key that names the content: whoever was first has stored the same. */
   ifAbsent?: boolean;
-  signal?: AbortSignal;
 }
 
 /**
- * Brings one file to S3, checked against its SHA-256 on the way; a file that is there already with the same hash is left alone.
+ * Uploads one file to S3, which is checked against its SHA-256 on the way. A file that S3 has already, with the same hash, is not
+ * sent again.
  * @returns whether bytes were sent
- * @throws SleapRtcError INTEGRITY (retryable) where the file is not what `entry` says; errors of S3 pass
+ * @throws SleapRtcError INTEGRITY (retryable) if the file is not what `entry` says
  */
-export async function putFile(s3: S3Client, options: PutFileOptions): Promise<boolean> {
-  if ((await storedHash(s3, options)) === options.entry.sha256) return false;
+export async function putFile(bucket: Bucket, options: PutFileOptions): Promise<boolean> {
+  const { entry } = options;
+  const stored = await bucket.info(options.key, options);
+  if (stored?.sizeBytes === entry.size_bytes && stored.sha256 === entry.sha256) return false;
+  return bucket.run(async () => {
+    if (entry.size_bytes < MULTIPART_FROM_BYTES) return putWhole(bucket, options);
+    return putInParts(bucket, options);
+  });
+}
+
+/** S3 compares the bytes with the hash. */
+async function putWhole(bucket: Bucket, { key, from, entry, ifAbsent, signal }: PutFileOptions): Promise<boolean> {
+  const body = createReadStream(from);
+  const put = { signal, sha256: entry.sha256, sizeBytes: entry.size_bytes };
   try {
-    if (options.entry.size_bytes < MULTIPART_FROM_BYTES) await putWhole(s3, options);
-    else await putInParts(s3, options);
-    return true;
+    const etag = await bucket.put(key, body, { ...put, condition: ifAbsent ? 'absent' : undefined });
+    return etag !== undefined;
   } catch (error) {
-    if (options.ifAbsent && isConflict(error)) return false;
-    throw error;
-  }
-}
-
-/** S3 itself compares the bytes with the hash. */
-async function putWhole(s3: S3Client, options: PutFileOptions): Promise<void> {
-  const { from, entry, signal } = options;
-  const Body = createReadStream(from);
-  const ChecksumSHA256 = Buffer.from(entry.sha256, 'hex').toString('base64');
-  const put = { ...object(options), Body, ChecksumSHA256, ContentLength: entry.size_bytes };
-  try {
-    await s3.send(new PutObjectCommand(put), abortOption(signal));
+    throw error instanceof Error && isChecksumMismatch(error.cause) ? changed(entry) : error;
   } finally {
-    Body.destroy();
+    body.destroy();
   }
 }
 
-/** S3 compares each part with its own hash; the whole is compared here, before the parts become an object. */
-async function putInParts(s3: S3Client, options: PutFileOptions): Promise<void> {
-  const { from, entry, signal } = options;
+/** S3 compares each part with a checksum; the whole is compared here, before the parts become an object. */
+async function putInParts(bucket: Bucket, { key, from, entry, ifAbsent, signal }: PutFileOptions): Promise<boolean> {
   signal?.throwIfAborted();
+  const condition = conditionHeaders(ifAbsent ? 'absent' : undefined);
   const upload = new Upload({
-    client: s3,
-    params: { ...object(options), Body: Readable.from(checked(from, entry)), ChecksumAlgorithm: 'SHA256' },
+    client: bucket.s3,
+    params: {
+      ...bucket.object(key),
+      ...bucket.note(entry.sha256),
+      ...condition,
+      Body: Readable.from(checked(from, entry)),
+      ChecksumAlgorithm: 'CRC32',
+    },
     partSize: PART_BYTES,
     queueSize: PARTS_AT_ONCE,
   });
@@ -72,35 +72,25 @@ async function putInParts(s3: S3Client, options: PutFileOptions): Promise<void> 
   signal?.addEventListener('abort', abort, { once: true });
   try {
     await upload.done();
+    return true;
+  } catch (error) {
+    if (ifAbsent && isConflict(error)) return false;
+    throw error;
   } finally {
     signal?.removeEventListener('abort', abort);
   }
 }
 
-/** The file's bytes; ends with an error, which keeps the object from being made, where they are not those promised. */
+/** The file's bytes. It ends with an error if they are not those promised, which prevents the object. */
 async function* checked(from: string, entry: FileEntry): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(from, { highWaterMark: 2 ** 20 })) {
     hash.update(chunk);
     yield chunk;
   }
-  if (hash.digest('hex') !== entry.sha256) {
-    throw new SleapRtcError('INTEGRITY', `${entry.path} has changed since it was described.`);
-  }
+  if (hash.digest('hex') !== entry.sha256) throw changed(entry);
 }
 
-function object({ bucket, key, entry, ifAbsent }: PutFileOptions) {
-  const condition = ifAbsent ? { IfNoneMatch: '*' } : {};
-  return { Bucket: bucket, Key: key, Metadata: { [HASH]: entry.sha256 }, ...condition };
-}
-
-/** The hash of what is stored under the key, by our note; undefined where there is nothing or nothing of ours. */
-async function storedHash(s3: S3Client, { bucket, key, entry, signal }: PutFileOptions): Promise<string | undefined> {
-  try {
-    const head = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), abortOption(signal));
-    return head.ContentLength === entry.size_bytes ? head.Metadata?.[HASH] : undefined;
-  } catch (error) {
-    if (error instanceof NotFound) return undefined;
-    throw error;
-  }
+function changed({ path }: FileEntry): SleapRtcError {
+  return new SleapRtcError('INTEGRITY', `${path} has changed since it was described.`);
 }

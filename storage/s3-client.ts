@@ -1,25 +1,44 @@
 import { S3Client } from '@aws-sdk/client-s3';
 
-/** Longest that making a connection to S3 may take, in milliseconds. */
-const CONNECT_MS = 5_000;
-/**
- * Longest silence of S3 amid a request, in milliseconds; it is tried again then. S3 answers within seconds, and while bytes flow it
- * is not silent. Without a limit a connection that the network has lost would hold its job for ever, heartbeats and all.
- */
-const SILENCE_MS = 30_000;
+export type { S3Client } from '@aws-sdk/client-s3';
 
-/**
- * Makes the S3 client of a worker; endpoint, region and credentials come from the `AWS_*` environment.
- * @param options.pathStyle buckets are in the path of URLs, not in their host
- * @param options.silenceMs longest silence amid a request; default: 30 s
- */
-export function createS3Client({
-  pathStyle,
-  silenceMs = SILENCE_MS,
-}: {
+/** How to reach S3. What is left out comes from the `AWS_*` environment. */
+export interface S3ClientOptions {
+  /** True if buckets are in the path of URLs, and not in their host name. */
   pathStyle: boolean;
-  silenceMs?: number;
-}): S3Client {
-  const requestHandler = { connectionTimeout: CONNECT_MS, socketTimeout: silenceMs };
-  return new S3Client({ forcePathStyle: pathStyle, requestHandler });
+  region?: string;
+  endpoint?: string;
+  credentials?: { accessKeyId: string; secretAccessKey: string };
+  /** Longest time that a connection may take, in milliseconds. Default: 5 s. A server whose users wait gives less. */
+  connectTimeoutMs?: number;
+  /**
+   * Longest silence within a request, in milliseconds; the client then tries again. Default: 30 s. S3 answers within seconds, and
+   * is not silent while bytes flow. Without this limit a connection that the network has lost would block its job forever.
+   */
+  silenceTimeoutMs?: number;
+  /** Longest time until the answer begins, in milliseconds. Default: no limit, since a large upload is answered at its end. */
+  requestTimeoutMs?: number;
+  /** How often a request is sent, the first time included. Default: the SDK's 3. */
+  maxAttempts?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const SILENCE_TIMEOUT_MS = 30_000;
+
+/** Makes an S3 client; nothing is sent yet. */
+export function createS3Client(options: S3ClientOptions): S3Client {
+  const { pathStyle, region, endpoint, credentials, requestTimeoutMs, maxAttempts } = options;
+  return new S3Client({
+    forcePathStyle: pathStyle,
+    requestHandler: {
+      connectionTimeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      socketTimeout: options.silenceTimeoutMs ?? SILENCE_TIMEOUT_MS,
+      // Without `throwOnRequestTimeout` the SDK only logs a warning.
+      ...(requestTimeoutMs === undefined ? {} : { requestTimeout: requestTimeoutMs, throwOnRequestTimeout: true }),
+    },
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(credentials === undefined ? {} : { credentials: { ...credentials } }), // the SDK adds to it
+    ...(maxAttempts === undefined ? {} : { maxAttempts }),
+  });
 }

@@ -24,7 +24,7 @@ describe('trainingJob, paused', function () {
     const again: (boolean | undefined)[] = [];
     const overrides = (self: FakeWorker): ReturnType<NonNullable<FakeWorkerOptions['overrides']>> => ({
       train: async (args) => {
-        again.push(args.again);
+        again.push(args.may_have_remote_checkpoint);
         if (again.length > 1) return trainedModel(args.input, args.run_index);
         training.resolve();
         await self.work();

@@ -49,7 +49,7 @@ async function trainAndPublish(
     if (uploaded.has(run.name)) continue;
     report.enter('training', `training ${run.name}${ofMany(run_index, input)}`);
     const trained = await uploadingLogs(input, worker, () =>
-      control.during(run, worker, () => worker.train({ input, run_index, again })),
+      control.during(run, worker, () => worker.train({ input, run_index, may_have_remote_checkpoint: again })),
     );
     report.enter('uploading', `uploading model ${trained.model_id}`);
     report.uploading(trained.model_id);

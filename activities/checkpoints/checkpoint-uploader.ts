@@ -1,290 +1,221 @@
-import { constants } from 'node:fs';
-import { copyFile, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { abortOption } from '../../storage/abort-option.ts';
-import { putFile } from '../../storage/put-file.ts';
-import { describeFile } from '../files/describe-file.ts';
+import type { Snapshot, StoredAttempt } from '../../protocol/stored-objects.ts';
+import { formatTrainingLog } from '../../protocol/training-log.ts';
+import { putFile } from '../../storage/index.ts';
+import type { FileHashes } from '../files/file-hashes.ts';
 import type { Attempt } from '../runs/attempts.ts';
-import { inspectCheckpoint } from '../runs/inspect-checkpoint.ts';
 import { mergeTrainingLogs, readTrainingLog } from '../runs/training-log.ts';
-import { fileKey, type RunPlace, type Snapshot, type StoredAttempt } from './checkpoints.ts';
-import { updateLatest } from './latest.ts';
+import { BEST, copyCheckpoint, LAST, LOG, lastWritten } from './checkpoint-copy.ts';
+import { fileKey, type RunPlace, updateLatest } from './latest.ts';
 
-/** How often it is looked whether sleap-nn has written a new checkpoint, in milliseconds; a look is one `stat`. */
-const LOOK_MS = 1_000;
-/** Keeping may take this part of the time at most, as long as that costs less than `MAX_PAUSE_MS` of training. */
-const PAUSE_PER_WORK = 20;
-/** With the time that keeping takes, two minutes of training are lost at most; in milliseconds. */
+/** How often the uploader checks for a new checkpoint, in milliseconds; a check is one `stat`. */
+const CHECK_MS = 1_000;
+/** The pause after an upload is so many times as long as the upload took, unless that would cost more than `MAX_PAUSE_MS` of training. */
+const PAUSE_PER_UPLOAD = 20;
+/** Together with the time that an upload takes, at most two minutes of training are lost; in milliseconds. */
 const MAX_PAUSE_MS = 100_000;
-/** A copy that sleap-nn wrote into is made anew, as often as this in a row. */
-const MAX_COPIES = 5;
-
-/** After such a copy it is waited so long for what sleap-nn is writing, in milliseconds. */
-const COPY_AGAIN_MS = 200;
-
-const CURVE_MS = 5_000;
-
-const LAST = 'last.ckpt';
-const BEST = 'best.ckpt';
-const LOG = 'training_log.csv';
+const CURVE_TIMEOUT_MS = 5_000;
 
 export interface CheckpointUploaderOptions {
-  s3: S3Client;
   place: RunPlace;
   run: string;
-  /** Attempts that this one builds on, oldest first, itself last. */
+  /** The attempts that this one builds on, oldest first, itself last. */
   attempts: readonly Attempt[];
-  /** Least time between two checkpoints that are kept, in milliseconds. */
+  /** Least time between two uploads, in milliseconds. */
   everyMs: number;
   python: string;
+  hashes: FileHashes;
   logger: Logger;
-  /** Called when a later attempt turns out to have the run: this one's worker was given up on. */
+  /** Called if a later attempt turns out to have the run: Temporal has given up on this one's worker. */
   onSuperseded: () => void;
 }
 
 /**
- * Copies the checkpoints of a running attempt to S3 as they come, so that another worker can go on: first a copy is made and looked
- * through, then its files are stored under their hashes, and last `latest.json` says that they are there. The checkpoint before
- * is kept, older ones are removed. What goes wrong is logged and tried again; training does not depend on it.
+ * Uploads the checkpoints of a running attempt as sleap-nn writes them, so that another worker can continue. It makes a copy and checks
+ * it, then uploads its files under their hashes, and last names them in `latest.json`. The checkpoint before stays, older ones
+ * are removed. Errors are logged, and the next check tries again; training does not depend on it.
  */
-export class CheckpointUploader implements AsyncDisposable {
+export class CheckpointUploader {
   readonly #options: CheckpointUploaderOptions;
   readonly #attempt: Attempt;
   readonly #stop = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
-  /** When `last.ckpt` that is kept was written, in ms since 1970. */
-  #keptMs = 0;
-  /** Not before is the next one kept; of the clock that nobody sets, as `performance.now()`. */
+  /** When the `last.ckpt` that was uploaded was written, in ms since 1970. */
+  #uploadedMs = 0;
+  /** The next upload is not before this time; of the monotonic clock, as `performance.now()`. */
   #nextMs = 0;
-  #over = false;
-  /** Set when the attempt has trained all it is going to. */
+  #ended = false;
+  /** Set when the attempt has finished its training. */
   #finishedAt: string | null = null;
   #superseded = false;
   #earlier: StoredAttempt[] | undefined;
 
   constructor(options: CheckpointUploaderOptions) {
     const attempt = options.attempts.at(-1);
-    if (attempt === undefined) throw new Error('checkpoints are of an attempt');
+    if (attempt === undefined) throw new Error('checkpoints belong to an attempt');
     this.#options = options;
     this.#attempt = attempt;
     this.#schedule();
   }
 
   /**
-   * Training is over, and sleap-nn only looks at its result: that is the time to keep the model, so that a worker that dies while
-   * it stores it takes no training along.
+   * Call when training is over and sleap-nn only evaluates its model. The uploader then uploads the model's weights, so that no training
+   * is lost if the worker dies before it has published them.
    */
-  trained(): void {
-    if (this.#over) return;
+  trainingEnded(): void {
+    if (this.#ended) return;
     this.#finishedAt = new Date().toISOString();
-    globalThis.clearTimeout(this.#timer);
+    clearTimeout(this.#timer);
     this.#running = this.#running.then(async () => {
-      globalThis.clearTimeout(this.#timer); // of what was under way: two at a time would spoil each other's copy
-      this.#keptMs = 0; // also a checkpoint that is kept: it was not the last one then
-      await this.#keepLogged(this.#stop.signal);
+      clearTimeout(this.#timer); // of the upload before: two at a time would spoil each other's copy
+      this.#uploadedMs = 0; // a checkpoint that was uploaded already was not the last one then
+      await this.#uploadAndLog(this.#stop.signal);
       this.#schedule();
     });
   }
 
   /**
-   * The attempt has ended. Its newest checkpoint is kept, and its curve, which outlives a failure.
-   * @param withinMs how long the checkpoint may take, in milliseconds; 0 where nobody is going to go on from it
+   * Call when the attempt has ended. Uploads its newest checkpoint, and its curve, which stays even if the job fails.
+   * @param timeoutMs how long the upload of the checkpoint may take; 0 if nobody will continue from it
    */
-  async ended(withinMs: number): Promise<void> {
-    this.#over = true;
-    globalThis.clearTimeout(this.#timer);
-    const enough = globalThis.setTimeout(() => this.#stop.abort(), withinMs);
+  async attemptEnded(timeoutMs: number): Promise<void> {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    const timeout = setTimeout(() => this.#stop.abort(), timeoutMs);
     await this.#running;
-    const kept = withinMs > 0 && (await this.#keepLogged(this.#stop.signal));
-    globalThis.clearTimeout(enough);
+    const uploaded = timeoutMs > 0 && (await this.#uploadAndLog(this.#stop.signal));
+    clearTimeout(timeout);
     if (this.#superseded) return;
-    const storageIsSlow = withinMs > 0 && this.#stop.signal.aborted;
-    if (kept || storageIsSlow) return;
-    await this.#storeCurve(AbortSignal.timeout(CURVE_MS)).catch((error: unknown) =>
-      this.#options.logger.warn({ err: error }, 'the curve was not kept'),
+    const storageIsSlow = timeoutMs > 0 && this.#stop.signal.aborted;
+    if (uploaded || storageIsSlow) return;
+    await this.#uploadCurve(AbortSignal.timeout(CURVE_TIMEOUT_MS)).catch((error: unknown) =>
+      this.#options.logger.warn({ err: error }, 'the curve was not uploaded'),
     );
   }
 
-  /** Breaks off what is under way. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#over = true;
+  /** Aborts an upload that is in progress. */
+  async close(): Promise<void> {
+    this.#ended = true;
     this.#stop.abort();
-    globalThis.clearTimeout(this.#timer);
+    clearTimeout(this.#timer);
     await this.#running;
-    await rm(this.#copies, { recursive: true, force: true });
+    await rm(this.#copyFolder, { recursive: true, force: true });
   }
 
-  get #copies(): string {
-    return join(this.#attempt.folder, 'kept');
+  get #copyFolder(): string {
+    return join(this.#attempt.folder, 'checkpoint-copy');
   }
 
   #schedule(): void {
-    if (this.#over || this.#stop.signal.aborted) return;
-    globalThis.clearTimeout(this.#timer);
-    this.#timer = globalThis.setTimeout(() => {
+    if (this.#ended || this.#stop.signal.aborted) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
       if (performance.now() < this.#nextMs) return this.#schedule();
-      this.#running = this.#keepLogged(this.#stop.signal).then(() => this.#schedule());
-    }, LOOK_MS);
+      this.#running = this.#uploadAndLog(this.#stop.signal).then(() => this.#schedule());
+    }, CHECK_MS);
   }
 
-  /** @returns whether the newest checkpoint was new, and is kept now */
-  async #keepLogged(signal: AbortSignal): Promise<boolean> {
+  /** @returns whether there was a new checkpoint, and it is in S3 now */
+  async #uploadAndLog(signal: AbortSignal): Promise<boolean> {
+    const { everyMs, logger } = this.#options;
     const startedMs = performance.now();
     try {
-      if (!(await this.#keep(signal))) return false;
+      if (!(await this.#uploadNew(signal))) return false;
       const tookMs = performance.now() - startedMs;
-      const pauseMs = Math.max(this.#options.everyMs, Math.min(MAX_PAUSE_MS, tookMs * PAUSE_PER_WORK));
-      this.#nextMs = performance.now() + (this.#options.everyMs === 0 ? 0 : pauseMs);
+      const pauseMs = Math.max(everyMs, Math.min(MAX_PAUSE_MS, tookMs * PAUSE_PER_UPLOAD));
+      this.#nextMs = performance.now() + (everyMs === 0 ? 0 : pauseMs);
       return true;
     } catch (error) {
       if (error instanceof SleapRtcError && error.code === 'WORKER_LOST') this.#giveUp(error);
-      else if (!signal.aborted)
-        this.#options.logger.warn({ err: error }, 'the checkpoint was not kept; it is tried again');
+      else if (!signal.aborted) logger.warn({ err: error }, 'the checkpoint was not uploaded; it is tried again');
       return false;
     }
   }
 
-  /** @returns whether there was a new checkpoint, and it is kept */
-  async #keep(signal: AbortSignal): Promise<boolean> {
-    const { s3, place, python, logger, run } = this.#options;
+  async #uploadNew(signal: AbortSignal): Promise<boolean> {
+    const { place, python, hashes, logger, run } = this.#options;
     const written = await lastWritten(this.#attempt);
-    if (written === undefined || written === this.#keptMs) return false;
-    const copy = await this.#copy(python, signal);
+    if (written === undefined || written === this.#uploadedMs) return false;
+    const copy = await copyCheckpoint(this.#attempt, { to: this.#copyFolder, python, hashes, signal });
     if (copy === undefined) return false;
-    const { writtenMs, epochsDone, names } = copy;
     this.#earlier ??= await Promise.all(
-      this.#options.attempts.slice(0, -1).map((attempt) => this.#keepEarlier(attempt, signal)),
+      this.#options.attempts.slice(0, -1).map((attempt) => this.#uploadEarlier(attempt, signal)),
     );
-    // Nobody goes on from the last checkpoint of a training that is over: the best one is the model.
+    // Nobody resumes from the last checkpoint of a training that is over: the best one is the model.
     const finished_at = this.#finishedAt;
-    const needed = finished_at === null ? names : names.filter((name) => name !== LAST);
-    const files = await this.#store(this.#copies, needed, signal);
+    const needed = finished_at === null ? copy.names : copy.names.filter((name) => name !== LAST);
+    const files = await this.#uploadFiles(this.#copyFolder, needed, signal);
     const { folder: _, runFolder: _run, ...begun } = this.#attempt;
     const record = { ...begun, finished_at };
-    const kept: StoredAttempt = { record, saved_at: new Date(writtenMs).toISOString(), files };
-    const snapshot: Snapshot = { epochs_done: epochsDone, attempts: [...this.#earlier, kept] };
+    const newest: StoredAttempt = { record, saved_at: new Date(copy.writtenMs).toISOString(), files };
+    const snapshot: Snapshot = { epochs_done: copy.epochsDone, attempts: [...this.#earlier, newest] };
 
-    const { before, after } = await updateLatest({ s3, place, term: record.term, signal }, ({ snapshots }) => ({
+    const { before, after } = await updateLatest({ place, term: record.term, signal }, ({ snapshots }) => ({
       snapshots: [snapshot, ...snapshots.slice(0, 1)],
     }));
-    this.#keptMs = writtenMs;
-    logger.info({ event: 'checkpoint_uploaded', run, epochs: epochsDone });
-    await this.#storeCurve(signal);
-    await this.#removeAllBut(after.snapshots, before.snapshots, signal);
+    this.#uploadedMs = copy.writtenMs;
+    logger.info({ event: 'checkpoint_uploaded', run, epochs: copy.epochsDone });
+    await this.#uploadCurve(signal);
+    await this.#removeUnnamed(before.snapshots, after.snapshots, signal);
     return true;
   }
 
   #giveUp(error: SleapRtcError): void {
-    this.#options.logger.warn({ err: error }, 'a later attempt has the run; this one keeps nothing more');
+    this.#options.logger.warn({ err: error }, 'a later attempt has the run; this one uploads nothing more');
     this.#superseded = true;
     this.#stop.abort();
     this.#options.onSuperseded();
   }
 
-  /** Copies what another worker needs of the run folder. Undefined where sleap-nn writes faster than we can copy. */
-  async #copy(
-    python: string,
-    signal: AbortSignal,
-  ): Promise<{ writtenMs: number; epochsDone: number; names: string[] } | undefined> {
-    for (let copies = 0; copies < MAX_COPIES; copies += 1) {
-      signal.throwIfAborted();
-      const writtenMs = await lastWritten(this.#attempt);
-      await rm(this.#copies, { recursive: true, force: true });
-      await mkdir(this.#copies, { recursive: true });
-      // In this order: what is best, what is last, and the log, each of which may be newer than the one before.
-      const names = (await readdir(this.#attempt.runFolder)).filter((name) => isNeeded(name)).sort();
-      for (const name of names) {
-        await copyFile(join(this.#attempt.runFolder, name), join(this.#copies, name), constants.COPYFILE_FICLONE);
-      }
-      const epochsDone = await inspectCheckpoint(join(this.#copies, LAST), { python, signal });
-      const bestIsWhole =
-        !names.includes(BEST) || (await inspectCheckpoint(join(this.#copies, BEST), { python, signal })) !== undefined;
-      if (writtenMs !== undefined && epochsDone !== undefined && bestIsWhole && (await this.#cutLog(epochsDone))) {
-        return { writtenMs, epochsDone, names };
-      }
-      await setTimeout(COPY_AGAIN_MS, undefined, { signal });
-    }
-    return undefined;
-  }
-
-  /** Ends the copied log where the copied checkpoint ends. @returns false where it does not reach that far yet */
-  async #cutLog(epochsDone: number): Promise<boolean> {
-    const file = join(this.#copies, LOG);
-    const { header, epochs } = await readTrainingLog(file);
-    if ((epochs.at(-1)?.epoch ?? -1) < epochsDone - 1) return false;
-    const lines = epochs.filter(({ epoch }) => epoch < epochsDone).map(({ line }) => line);
-    await writeFile(file, `${[header, ...lines].join('\n')}\n`);
-    return true;
-  }
-
-  /** Of an attempt that is over: what its part of the model is made of. */
-  async #keepEarlier(attempt: Attempt, signal: AbortSignal): Promise<StoredAttempt> {
+  /** Uploads what the model needs of an attempt that has ended. */
+  async #uploadEarlier(attempt: Attempt, signal: AbortSignal): Promise<StoredAttempt> {
     const names = (await readdir(attempt.runFolder).catch(() => [])).filter((name) => name === BEST || name === LOG);
-    const files = await this.#store(attempt.runFolder, names.sort(), signal);
+    const files = await this.#uploadFiles(attempt.runFolder, names.sort(), signal);
     const { folder: _, runFolder: _run, ...record } = attempt;
     const savedMs = (await lastWritten(attempt)) ?? Date.parse(attempt.started_at);
     return { record, saved_at: new Date(savedMs).toISOString(), files };
   }
 
-  async #store(folder: string, names: readonly string[], signal: AbortSignal): Promise<FileEntry[]> {
-    const { s3, place } = this.#options;
+  async #uploadFiles(folder: string, names: readonly string[], signal: AbortSignal): Promise<FileEntry[]> {
+    const { place, hashes } = this.#options;
     const files: FileEntry[] = [];
     for (const name of names) {
       const from = join(folder, name);
-      const entry = await describeFile(from, name);
-      const key = fileKey(place, entry.sha256);
-      await putFile(s3, { bucket: place.bucket, key, from, entry, ifAbsent: true, signal });
+      const entry = await hashes.describe(from, name);
+      await putFile(place.bucket, { key: fileKey(place, entry.sha256), from, entry, ifAbsent: true, signal });
       files.push(entry);
     }
     return files;
   }
 
-  /** For the curve of a job that fails or is cancelled, and of one whose signaling server has forgotten it. */
-  async #storeCurve(signal: AbortSignal): Promise<void> {
-    const { s3, place, attempts, run } = this.#options;
-    const logs = await Promise.all(attempts.map(({ runFolder }) => readTrainingLog(join(runFolder, LOG))));
-    const { header, epochs } = mergeTrainingLogs(logs);
-    if (epochs.length === 0) return;
-    const object = {
-      Bucket: place.bucket,
-      Key: `${s3Layout.jobCurves(place.room, place.jobId)}${place.runIndex}.${run}.csv`,
-    };
-    const Body = `${[header, ...epochs.map(({ line }) => line)].join('\n')}\n`;
-    await s3.send(new PutObjectCommand({ ...object, Body, ContentType: 'text/csv' }), abortOption(signal));
+  /** The server shows this curve if the job fails or is cancelled, or if it was restarted without its state. */
+  async #uploadCurve(signal: AbortSignal): Promise<void> {
+    const { place, attempts, run } = this.#options;
+    const log = mergeTrainingLogs(
+      await Promise.all(attempts.map(({ runFolder }) => readTrainingLog(join(runFolder, LOG)))),
+    );
+    if (log.epochs.length === 0) return;
+    const key = `${s3Layout.jobCurves(place.room, place.jobId)}${place.runIndex}.${run}.csv`;
+    await place.bucket.put(key, formatTrainingLog(log), { contentType: 'text/csv', signal });
   }
 
-  async #removeAllBut(named: readonly Snapshot[], before: readonly Snapshot[], signal: AbortSignal): Promise<void> {
-    const { s3, place } = this.#options;
-    const keep = hashes(named);
-    for (const hash of hashes(before)) {
-      if (keep.has(hash)) continue;
-      const object = { Bucket: place.bucket, Key: fileKey(place, hash) };
-      await s3.send(new DeleteObjectCommand(object), abortOption(signal));
+  async #removeUnnamed(before: readonly Snapshot[], after: readonly Snapshot[], signal: AbortSignal): Promise<void> {
+    const { place } = this.#options;
+    const named = hashesOf(after);
+    for (const sha256 of hashesOf(before)) {
+      if (!named.has(sha256)) await place.bucket.remove(fileKey(place, sha256), { signal });
     }
   }
 }
 
-function isNeeded(name: string): boolean {
-  return name === LAST || name === BEST || name === LOG || name.endsWith('.yaml');
-}
-
-function hashes(snapshots: readonly Snapshot[]): Set<string> {
+function hashesOf(snapshots: readonly Snapshot[]): Set<string> {
   return new Set(
     snapshots.flatMap(({ attempts }) => attempts.flatMap(({ files }) => files.map(({ sha256 }) => sha256))),
-  );
-}
-
-/** When sleap-nn last wrote the attempt's checkpoint, in ms since 1970. */
-async function lastWritten({ runFolder }: Attempt): Promise<number | undefined> {
-  return stat(join(runFolder, LAST)).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => undefined,
   );
 }

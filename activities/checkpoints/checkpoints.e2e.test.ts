@@ -5,24 +5,21 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
-import { execa } from 'execa';
 import { pino } from 'pino';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { startTestS3 } from '../../test/workflows/s3.ts';
+import type { TrainedModel } from '../../protocol/stored-objects.ts';
+import type { Bucket } from '../../storage/index.ts';
+import { keysIn, textIn } from '../../test/support/bucket.ts';
+import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
+import { describeFolder, FileHashes } from '../files/file-hashes.ts';
 import { type Attempt, adoptAttempt, attemptSeconds, listAttempts, newAttempt } from '../runs/attempts.ts';
-import { describeFolder } from '../runs/collect-model.ts';
-import { findResumePoint } from '../runs/resume-point.ts';
-import type { TrainedModel } from '../runs/trained-model.ts';
+import { findResumePoint } from '../runs/inspect-checkpoint.ts';
+import { epochEnds } from '../runs/testing/epoch-end.ts';
 import { EarlyStops } from '../sleap-nn/training/early-stops.ts';
-import type { CheckpointUploaderOptions } from './checkpoint-uploader.ts';
-import { backUpModel, CheckpointUploader, claimRun, type RunPlace, restoreCheckpoints, restoreModel } from './index.ts';
+import { CheckpointUploader, type CheckpointUploaderOptions } from './checkpoint-uploader.ts';
+import { claimRun, type RunPlace } from './latest.ts';
+import { restoreCheckpoints } from './restore-checkpoints.ts';
+import { backUpModel, restoreModel } from './trained-model-backup.ts';
 
 const ROOM = 'lab-mice';
 const logger = pino({ level: 'silent' });
@@ -41,22 +38,10 @@ const TRAINED: Omit<TrainedModel, 'files'> = {
   stopped_early: false,
 };
 
-/** A ZIP file like torch's, with what a resume needs, and some weights. */
-const MAKE = `
-import pickle, sys, zipfile
-from collections import OrderedDict
-path, epoch, weights = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-with zipfile.ZipFile(path, 'w') as archive:
-    state = {'epoch': epoch, 'global_step': epoch * 3, 'state_dict': OrderedDict(), 'optimizer_states': [], 'loops': {}}
-    archive.writestr('archive/data.pkl', pickle.dumps(state))
-    archive.writestr('archive/data/0', weights)
-`;
-
 describe('checkpoints, on a real S3 server', function () {
   this.timeout(60_000);
-  let s3: S3Client;
-  let bucket: string;
-  let stop: () => Promise<void>;
+  let server: TestS3;
+  let bucket: Bucket;
   let dir: string;
   let jobs = 0;
   let place: RunPlace;
@@ -68,9 +53,10 @@ describe('checkpoints, on a real S3 server', function () {
   };
 
   before(async () => {
-    ({ s3, bucket, stop } = await startTestS3());
+    server = await startTestS3();
+    bucket = server.bucket;
   });
-  after(() => stop?.());
+  after(() => server?.stop());
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-checkpoints-'));
     jobs += 1;
@@ -78,43 +64,33 @@ describe('checkpoints, on a real S3 server', function () {
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  /** What sleap-nn does at the end of an epoch, from 0. */
-  async function epochEnds({ runFolder }: Attempt, epoch: number, from = 0): Promise<void> {
-    await mkdir(runFolder, { recursive: true });
-    const rows = Array.from({ length: epoch - from + 1 }, (_, i) => `${from + i},,0.${9 - from - i}`);
-    await writeFile(join(runFolder, 'training_log.csv'), ['epoch,train/loss,val/loss', ...rows, ''].join('\n'));
-    await writeFile(join(runFolder, 'training_config.yaml'), 'a: 1');
-    await writeFile(join(runFolder, 'labels_gt.train.0.slp'), 'labels');
-    for (const name of ['best.ckpt', 'last.ckpt']) {
-      await execa('python3', ['-c', MAKE, join(runFolder, name), String(epoch), `${name} of ${epoch}`]);
-    }
-  }
-  const keeperOf = (attempts: readonly Attempt[], over: Partial<CheckpointUploaderOptions> = {}) =>
+  const uploaderOf = (attempts: readonly Attempt[], over: Partial<CheckpointUploaderOptions> = {}) =>
     new CheckpointUploader({
-      ...{ s3, place, run: 'run', attempts, everyMs: 3_600_000, python: 'python3', logger, onSuperseded() {} },
+      ...{
+        place,
+        run: 'run',
+        attempts,
+        everyMs: 3_600_000,
+        python: 'python3',
+        hashes: new FileHashes(),
+        logger,
+        onSuperseded() {},
+      },
       ...over,
     });
   const claim = () => {
     term += 1;
-    return claimRun({ s3, place, term, signal });
+    return claimRun({ place, term, signal });
   };
   const restore = async (worker: string) => {
     const work = join(dir, worker);
     const kept = await claim();
     const local = await listAttempts(work, 'run');
-    const restored = await restoreCheckpoints({ s3, place, kept, work, run: 'run', local, logger, signal });
+    const restored = await restoreCheckpoints({ place, checkpoints: kept, work, run: 'run', local, logger, signal });
     return { restored, attempts: await listAttempts(work, 'run'), work };
   };
-  const keys = async () => {
-    const Prefix = s3Layout.jobCheckpoints(ROOM, place.jobId);
-    return ((await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix }))).Contents ?? []).map(
-      ({ Key = '' }) => Key,
-    );
-  };
-  const latestText = async () => {
-    const Key = `${s3Layout.jobCheckpoints(ROOM, place.jobId)}run-0/latest.json`;
-    return (await s3.send(new GetObjectCommand({ Bucket: bucket, Key }))).Body?.transformToString();
-  };
+  const keys = () => keysIn(bucket, s3Layout.jobCheckpoints(ROOM, place.jobId));
+  const latestText = () => textIn(bucket, s3Layout.latestCheckpoints(ROOM, place.jobId, 0));
   /** Keeps one checkpoint after each of these epochs. */
   async function keep(
     attempts: readonly Attempt[],
@@ -124,14 +100,14 @@ describe('checkpoints, on a real S3 server', function () {
   ): Promise<void> {
     const attempt = attempts.at(-1);
     assert.ok(attempt);
-    const keeper = keeperOf(attempts, over);
+    const uploader = uploaderOf(attempts, over);
     try {
       for (const epoch of epochs) {
-        await epochEnds(attempt, epoch, from);
-        await keeper.ended(15_000);
+        await epochEnds(attempt, epoch, { from });
+        await uploader.attemptEnded(15_000);
       }
     } finally {
-      await keeper[Symbol.asyncDispose]();
+      await uploader.close();
     }
   }
 
@@ -181,9 +157,9 @@ describe('checkpoints, on a real S3 server', function () {
     assert.equal((await keys()).length, 8);
     const copy = await restore('worker-2');
     const last = join(copy.attempts[0]?.runFolder ?? '', 'last.ckpt');
-    const { sha256 } = await import('../files/describe-file.ts').then(({ describeFile }) => describeFile(last, 'last'));
+    const { sha256 } = await import('../files/file-hashes.ts').then(({ describeFile }) => describeFile(last, 'last'));
     const Key = (await keys()).find((key) => key.endsWith(sha256)) ?? '';
-    await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+    await bucket.remove(Key);
     const { attempts } = await restore('worker-3');
     assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
   });
@@ -203,15 +179,15 @@ describe('checkpoints, on a real S3 server', function () {
   it('are kept in place of what cannot be read, and of some that are damaged', async () => {
     const Key = `${s3Layout.jobCheckpoints(ROOM, place.jobId)}run-0/latest.json`;
     for (const Body of ['{', '{"snapshots":"of another release"}']) {
-      await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
+      await bucket.put(Key, Body);
       assert.equal((await restore('worker-2')).restored, false);
-      await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
+      await bucket.put(Key, Body);
       await keep([await begin(join(dir, 'worker-1'), undefined)], [0]);
       assert.equal((await restore('worker-2')).attempts.length, 1);
       await rm(join(dir, 'worker-2'), { recursive: true });
     }
     const weights = (await keys()).filter((key) => !key.endsWith('.json'));
-    for (const key of weights) await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+    for (const key of weights) await bucket.remove(key);
     const { restored, work } = await restore('worker-3');
     assert.equal(restored, false);
     const anew = await begin(work, undefined);
@@ -221,11 +197,11 @@ describe('checkpoints, on a real S3 server', function () {
 
   it('of a training that is over are the model itself: nothing is trained again', async () => {
     const attempt = await begin(join(dir, 'worker-1'), undefined);
-    const keeper = keeperOf([attempt]);
+    const uploader = uploaderOf([attempt]);
     await epochEnds(attempt, 2);
-    keeper.trained();
-    await keeper.ended(15_000);
-    await keeper[Symbol.asyncDispose]();
+    uploader.trainingEnded();
+    await uploader.attemptEnded(15_000);
+    await uploader.close();
     const [kept, ...others] = (await restore('worker-2')).attempts;
     assert.deepEqual(others, []);
     assert.ok(kept?.finished_at);
@@ -238,15 +214,15 @@ describe('checkpoints, on a real S3 server', function () {
     for (const name of ['best.ckpt', 'labels_pr.val.0.slp'])
       await writeFile(join(made, name), `${place.jobId} ${name}`);
     const files = await describeFolder(made);
-    await backUpModel({ s3, place, term, folder: made, signal }, { ...TRAINED, files });
+    await backUpModel({ place, term, folder: made, signal }, { ...TRAINED, files });
 
     const brought = join(dir, 'worker-2', 'models', 'model');
-    assert.deepEqual(await restoreModel({ s3, place, folder: brought, signal }, await claim()), { ...TRAINED, files });
+    assert.deepEqual(await restoreModel({ place, folder: brought, signal }, await claim()), { ...TRAINED, files });
     assert.deepEqual(await describeFolder(brought), files);
 
-    const Key = (await keys()).find((key) => key.endsWith(files[0]?.sha256 ?? ''));
-    await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
-    assert.equal(await restoreModel({ s3, place, folder: join(dir, 'worker-3'), signal }, await claim()), undefined);
+    const Key = (await keys()).find((key) => key.endsWith(files[0]?.sha256 ?? '')) ?? '';
+    await bucket.remove(Key);
+    assert.equal(await restoreModel({ place, folder: join(dir, 'worker-3'), signal }, await claim()), undefined);
     await assert.rejects(stat(join(dir, 'worker-3')));
   });
 
@@ -255,21 +231,16 @@ describe('checkpoints, on a real S3 server', function () {
     silent.listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
-    const client = new S3Client({
-      endpoint: `http://127.0.0.1:${port}`,
-      region: 'us-east-1',
-      credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
-      forcePathStyle: true,
-    });
+    const slow = server.bucketAt(`http://127.0.0.1:${port}`);
     const attempt = await begin(join(dir, 'worker-1'), undefined);
     await epochEnds(attempt, 0);
-    const keeper = keeperOf([attempt], { s3: client, everyMs: 0 });
+    const uploader = uploaderOf([attempt], { place: { ...place, bucket: slow }, everyMs: 0 });
     try {
-      keeper.trained();
-      await keeper.ended(1_000); // mocha's own time limit is the claim
+      uploader.trainingEnded();
+      await uploader.attemptEnded(1_000); // mocha's own time limit is the claim
     } finally {
-      await keeper[Symbol.asyncDispose]();
-      client.destroy();
+      await uploader.close();
+      slow.s3.destroy();
       silent.close();
       silent.closeAllConnections();
     }
@@ -279,9 +250,9 @@ describe('checkpoints, on a real S3 server', function () {
     const attempt = await begin(join(dir, 'worker-1'), undefined);
     await epochEnds(attempt, 0);
     await truncate(join(attempt.runFolder, 'last.ckpt'), 100);
-    const keeper = keeperOf([attempt]);
-    await keeper.ended(15_000);
-    await keeper[Symbol.asyncDispose]();
+    const uploader = uploaderOf([attempt]);
+    await uploader.attemptEnded(15_000);
+    await uploader.close();
     assert.deepEqual(await keys(), []);
   });
 
@@ -303,7 +274,7 @@ describe('checkpoints, on a real S3 server', function () {
       kept.filter((key) => !keysNow.includes(key)),
       [],
     );
-    const made = { s3, place, term: old.term, folder: old.runFolder, signal };
+    const made = { place, term: old.term, folder: old.runFolder, signal };
     await assert.rejects(backUpModel(made, { ...TRAINED, files: [] }), { code: 'WORKER_LOST' });
 
     const next = await begin(work, resumed);
@@ -336,10 +307,10 @@ describe('checkpoints, on a real S3 server', function () {
 
   it('come by themselves while training goes on', async () => {
     const attempt = await begin(join(dir, 'worker-1'), undefined);
-    const keeper = keeperOf([attempt]);
+    const uploader = uploaderOf([attempt]);
     await epochEnds(attempt, 0);
     while (!(await keys()).some((key) => key.endsWith('latest.json')));
-    await keeper[Symbol.asyncDispose]();
+    await uploader.close();
     assert.equal((await restore('worker-2')).restored, true);
   });
 

@@ -1,7 +1,4 @@
-/** Checkpoints in S3: what lets a run go on on another worker. */
-
-export { CheckpointUploader } from './checkpoint-uploader.ts';
-export type { Checkpoints, RunPlace } from './checkpoints.ts';
+/** Checkpoints in S3, with which another worker can continue a run. */
+export type { CheckpointUploader } from './checkpoint-uploader.ts';
 export { claimRun } from './latest.ts';
-export { restoreCheckpoints } from './restore-checkpoints.ts';
-export { backUpModel, restoreModel } from './trained-model-backup.ts';
+export { RunCheckpoints, uploadTimeoutMs } from './run-checkpoints.ts';

@@ -1,38 +1,31 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { fetchFile } from '../../storage/fetch-file.ts';
-import { inParallel } from '../../storage/in-parallel.ts';
-import { putFile } from '../../storage/put-file.ts';
-import type { TrainedModel } from '../runs/trained-model.ts';
-import { type Checkpoints, fileKey } from './checkpoints.ts';
-import { type LatestPlace, updateLatest } from './latest.ts';
+import type { Checkpoints, TrainedModel } from '../../protocol/stored-objects.ts';
+import { fetchFile, inParallel, putFile } from '../../storage/index.ts';
+import { type CheckpointWriter, fileKey, type RunPlace, updateLatest } from './latest.ts';
 
 /** A model is one large file and a dozen small ones. */
 const FILES_AT_ONCE = 4;
 
-interface ModelBackupPlace extends LatestPlace {
-  /** The model's folder on this worker. */
-  folder: string;
-}
-
 /**
- * Stores a run's finished model among its checkpoints, where the last one's best weights lie already: what sleap-nn found when it
- * looked at its result is not made twice, and another worker publishes the very same files. `latest.json` names them when they are there.
- * @throws SleapRtcError WORKER_LOST where a later attempt has the run
+ * Uploads a run's finished model among its checkpoints, which already have its best weights: what sleap-nn found when it evaluated
+ * the model is not computed twice, and another worker publishes the very same files. `latest.json` names them when they are there.
+ * @param writer.folder the model's folder on this worker
+ * @throws SleapRtcError WORKER_LOST if a later attempt has the run
  */
-export async function backUpModel({ folder, ...latest }: ModelBackupPlace, trained: TrainedModel): Promise<void> {
-  const { s3, place, signal } = latest;
+export async function backUpModel(writer: CheckpointWriter & { folder: string }, trained: TrainedModel): Promise<void> {
+  const { place, folder, signal } = writer;
   await inParallel(trained.files, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
-    const object = { bucket: place.bucket, key: fileKey(place, entry.sha256) };
-    await putFile(s3, { ...object, from: join(folder, entry.path), entry, ifAbsent: true, signal });
+    const key = fileKey(place, entry.sha256);
+    await putFile(place.bucket, { key, from: join(folder, entry.path), entry, ifAbsent: true, signal });
   });
-  await updateLatest(latest, ({ snapshots }) => ({ snapshots, trained }));
+  await updateLatest(writer, ({ snapshots }) => ({ snapshots, trained }));
 }
 
-/** Brings such a model to this worker. Undefined where there is none, or not all of it: then the checkpoints are what is left. */
+/** Downloads such a model into `folder`. Returns undefined if there is none, or not all of it: then the checkpoints are what is left. */
 export async function restoreModel(
-  { s3, place, folder, signal }: Omit<ModelBackupPlace, 'term'>,
+  { place, folder, signal }: { place: RunPlace; folder: string; signal: AbortSignal },
   { trained }: Checkpoints,
 ): Promise<TrainedModel | undefined> {
   if (trained === undefined) return undefined;
@@ -40,9 +33,8 @@ export async function restoreModel(
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   for (const entry of trained.files) {
-    const object = { bucket: place.bucket, key: fileKey(place, entry.sha256) };
-    const options = { ...object, to: join(partial, entry.path), entry, signal };
-    if (!(await fetchFile(s3, options).catch(falseIfDamaged))) return undefined;
+    const options = { key: fileKey(place, entry.sha256), to: join(partial, entry.path), entry, signal };
+    if (!(await fetchFile(place.bucket, options).catch(falseIfDamaged))) return undefined;
   }
   await rm(folder, { recursive: true, force: true });
   await rename(partial, folder);

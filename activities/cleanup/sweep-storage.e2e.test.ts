@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { emptyManifest } from '../../protocol/manifest.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import { keysIn } from '../../test/support/bucket.ts';
 import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
 import { claimModel } from '../models/claim-model.ts';
-import { listBelow } from './bucket-listing.ts';
 import { createClearJobStorage } from './clear-job-storage.ts';
 import { type JobFate, sweepStorage } from './sweep-storage.ts';
 
@@ -20,9 +19,8 @@ describe('what jobs have left in S3 that ended while it was away', function () {
   });
   after(() => storage?.stop());
 
-  const put = (Key: string, Body = 'x') =>
-    storage.s3.send(new PutObjectCommand({ Bucket: storage.bucket, Key, Body: Buffer.from(Body) }));
-  const keys = async (room: string) => (await listBelow(storage.s3, { ...storage, prefix: `${room}/` })).keys.sort();
+  const put = (key: string, body = 'x') => storage.bucket.put(key, body);
+  const keys = (room: string) => keysIn(storage.bucket, `${room}/`);
   const sweep = (fates: Record<string, JobFate>) => {
     const fateOf = async (_: string, job: string): Promise<JobFate> => fates[job] ?? 'unknown';
     return sweepStorage({ ...storage, fateOf, signal: new AbortController().signal });
@@ -106,13 +104,13 @@ describe('what jobs have left in S3 that ended while it was away', function () {
     await put(`${s3Layout.model(room, uploaded)}best.ckpt`);
     await put(s3Layout.modelFiles(room, uploaded), JSON.stringify({ job_id, model_id: uploaded, files: [] }));
     let breaks = true;
-    const { s3 } = storage;
+    const { s3 } = storage.bucket;
     s3.middlewareStack.add(
       (next) => async (args) => {
         const { Key = '' } = args.input as { Key?: string };
         if (breaks && Key.endsWith('best.ckpt')) {
           breaks = false;
-          await assert.rejects(claimModel(s3, where, 'another1'), { code: 'TRANSFER_FAILED' });
+          await assert.rejects(claimModel(where, 'another1'), { code: 'TRANSFER_FAILED' });
           throw Object.assign(new Error('cut'), { code: 'ECONNRESET' });
         }
         return next(args);

@@ -2,28 +2,29 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import type { FileEntry } from '../../protocol/files.ts';
 import type { JobInput } from '../../protocol/job.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import type { Bucket } from '../../storage/index.ts';
+import { keysIn, textIn } from '../../test/support/bucket.ts';
 import { trainingInput } from '../../test/workflows/job-inputs.ts';
 import { startTestS3 } from '../../test/workflows/s3.ts';
-import { describeFile } from '../files/describe-file.ts';
+import { createClearJobStorage } from '../cleanup/index.ts';
+import { describeFile } from '../files/file-hashes.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
-import { createClearJobStorage, createDatasetActivities, fetchStaged } from './index.ts';
+import { createDatasetActivities, fetchStaged } from './index.ts';
 
 const ROOM = 'lab-mice';
 
 describe('staged datasets, on a real S3 server', function () {
   this.timeout(60_000);
-  let s3: S3Client;
-  let bucket: string;
+  let bucket: Bucket;
   let stop: () => Promise<void>;
   let dir: string;
 
   before(async () => {
-    ({ s3, bucket, stop } = await startTestS3());
+    ({ bucket, stop } = await startTestS3());
   });
   after(() => stop?.());
   beforeEach(async () => {
@@ -47,7 +48,6 @@ describe('staged datasets, on a real S3 server', function () {
   const told: string[] = [];
   async function stage(worker: string, input: JobInput): Promise<void> {
     const { stageDataset } = createDatasetActivities({
-      s3,
       bucket,
       workDir: join(dir, worker),
       publishProgress: ({ staging }) => void told.push(staging ?? 'something else'),
@@ -57,7 +57,6 @@ describe('staged datasets, on a real S3 server', function () {
   }
   const fetch = (input: JobInput, to: string) =>
     fetchStaged({
-      s3,
       bucket,
       room: ROOM,
       folder: join(dir, to),
@@ -67,15 +66,12 @@ describe('staged datasets, on a real S3 server', function () {
       onBytes: () => {},
     });
   const clear = ({ spec }: JobInput) =>
-    createClearJobStorage({ s3, bucket })({
+    createClearJobStorage({ bucket })({
       room_id: ROOM,
       job_id: spec.job_id,
       dataset: spec.files.map(({ sha256 }) => sha256),
     });
-  const keys = async () =>
-    ((await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: `${ROOM}/datasets/` }))).Contents ?? []).map(
-      ({ Key = '' }) => Key,
-    );
+  const keys = () => keysIn(bucket, `${ROOM}/datasets/`);
 
   it('reach another worker with the same bytes, folders and empty files too, and the room is told', async () => {
     const large = Buffer.alloc(70 * 2 ** 20, 'sleap');
@@ -102,7 +98,6 @@ describe('staged datasets, on a real S3 server', function () {
     await writeFile(join(dir, 'there-partial', `${entry.sha256}-0`), content.subarray(0, 1_000_000));
     let bytes = 0;
     const left = await fetchStaged({
-      s3,
       bucket,
       room: ROOM,
       folder: join(dir, 'there'),
@@ -123,8 +118,8 @@ describe('staged datasets, on a real S3 server', function () {
     const input = await workerWith('worker-1', { good: 'good', bad: 'bad', absent: 'absent' });
     const [good, bad] = input.spec.files;
     assert.ok(good && bad);
-    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: s3Layout.dataset(ROOM, good.sha256), Body: 'good' }));
-    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: s3Layout.dataset(ROOM, bad.sha256), Body: 'bax' }));
+    await bucket.put(s3Layout.dataset(ROOM, good.sha256), 'good');
+    await bucket.put(s3Layout.dataset(ROOM, bad.sha256), 'bax');
     await mkdir(join(dir, 'there'));
     const left = await fetch(input, 'there');
     assert.deepEqual(left.map(({ path }) => path).sort(), ['absent', 'bad']);
@@ -137,10 +132,8 @@ describe('staged datasets, on a real S3 server', function () {
     const second = await workerWith('worker-2', { data: 'the same' });
     await Promise.all([stage('worker-1', first), stage('worker-2', second)]);
     const hash = first.spec.files[0]?.sha256 ?? '';
-    const Key = s3Layout.dataset(ROOM, hash);
     await clear(first);
-    const kept = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }));
-    assert.equal(await kept.Body?.transformToString(), 'the same');
+    assert.equal(await textIn(bucket, s3Layout.dataset(ROOM, hash)), 'the same');
     await clear(second);
     assert.deepEqual(await keys(), []);
   });

@@ -1,12 +1,11 @@
-import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import type { WorkerProgress } from '../../protocol/job-view.ts';
+import type { Bucket } from '../../storage/index.ts';
 
 /** What the activities of this folder are given. */
 export interface DatasetDeps {
-  s3: S3Client;
   /** The room bucket. */
-  bucket: string;
+  bucket: Bucket;
   /** The worker's folder, below which every job has its own. */
   workDir: string;
   publishProgress: (progress: WorkerProgress) => void;

@@ -1,23 +1,19 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { S3Client } from '@aws-sdk/client-s3';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { fetchFile } from '../../storage/fetch-file.ts';
-import { inParallel } from '../../storage/in-parallel.ts';
-import { withStorageErrors } from '../../storage/storage-errors.ts';
+import { type Bucket, fetchFile, inParallel } from '../../storage/index.ts';
 import { missingFiles } from '../../transport/index.ts';
 
 const FILES_AT_ONCE = 8;
 
 export interface FetchStaged {
-  s3: S3Client;
-  bucket: string;
+  bucket: Bucket;
   room: string;
-  /** Where the files shall lie; a file has its name there only when it is whole. */
+  /** The folder for the files. A file has its name there only when it is whole. */
   folder: string;
-  /** For what is under way, on the same disk; what an earlier attempt left there is gone on from. */
+  /** For unfinished downloads, on the same disk. They continue what an earlier attempt left there. */
   partial: string;
   entries: readonly FileEntry[];
   signal: AbortSignal;
@@ -25,33 +21,31 @@ export interface FetchStaged {
 }
 
 /**
- * Brings those of the files that are not in the folder yet from the room's storage, as far as they were staged. A file that is
+ * Downloads those of the files that are not in the folder yet, as far as they are staged in the room's storage. A file that is
  * damaged there counts as not staged.
  * @returns those that have to come from elsewhere
  * @throws SleapRtcError STORAGE_UNREACHABLE (retryable), DISK_FULL
  */
 export async function fetchStaged(options: FetchStaged): Promise<FileEntry[]> {
-  const { s3, bucket, room, folder, partial, entries, signal, onBytes } = options;
+  const { bucket, room, folder, partial, entries, signal, onBytes } = options;
   const wanted = await missingFiles(folder, entries);
   const missing: FileEntry[] = [];
   await mkdir(partial, { recursive: true });
-  await withStorageErrors(() =>
-    inParallel(wanted, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
-      const to = join(partial, `${entry.sha256}-${entries.indexOf(entry)}`);
-      const key = s3Layout.dataset(room, entry.sha256);
-      const fetched = await fetchFile(s3, { bucket, key, to, entry, signal, onBytes }).catch((error: unknown) => {
-        if (error instanceof SleapRtcError && error.code === 'INTEGRITY') return false;
-        throw error;
-      });
-      if (!fetched) {
-        missing.push(entry);
-        return;
-      }
-      const path = join(folder, entry.path);
-      await mkdir(dirname(path), { recursive: true });
-      await rename(to, path);
-    }),
-  );
+  await inParallel(wanted, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
+    const to = join(partial, `${entry.sha256}-${entries.indexOf(entry)}`);
+    const key = s3Layout.dataset(room, entry.sha256);
+    const fetched = await fetchFile(bucket, { key, to, entry, signal, onBytes }).catch((error: unknown) => {
+      if (error instanceof SleapRtcError && error.code === 'INTEGRITY') return false;
+      throw error;
+    });
+    if (!fetched) {
+      missing.push(entry);
+      return;
+    }
+    const path = join(folder, entry.path);
+    await mkdir(dirname(path), { recursive: true });
+    await rename(to, path);
+  });
   await rm(partial, { recursive: true, force: true });
   return missing;
 }

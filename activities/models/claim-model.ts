@@ -1,145 +1,111 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { DeleteObjectCommand, GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { JobId } from '../../protocol/ids.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { abortOption } from '../../storage/abort-option.ts';
-import { isAbsent, isConflict } from '../../storage/storage-errors.ts';
-import { readModelFiles } from './model-files.ts';
+import { ModelClaim as StoredClaim } from '../../protocol/stored-objects.ts';
+import { DamagedObjectError, readJson, readVersion, writeJson } from '../../storage/index.ts';
+import { type ModelPlace, readModelFiles } from './model-files.ts';
 
-/** A claim is renewed while its holder uploads. One older than this belongs to a job that died, and may be taken over. */
+/** A claim is renewed while its job uploads. One that is older than this belongs to a job that died, and may be taken over. */
 const CLAIM_LIFE_MS = 10 * 60_000;
-/** Of a claim's life, until it is renewed: many renewals may fail, and who has lost it learns so soon. */
+/** A claim is renewed after this part of its life: many renewals may fail, and a job that has lost its claim notices soon. */
 const RENEW_AFTER = 1 / 20;
 
-const Claim = z.object({ job_id: JobId });
-
-interface Where {
-  bucket: string;
-  room: string;
-  modelId: string;
-}
-
-/** A claim that is held. Whoever takes it over writes another one, also another attempt of the same job. */
+/** A claim that this process has. Whoever takes it over writes another one; so does another attempt of the same job. */
 export interface ModelClaim {
-  key: { Bucket: string; Key: string };
-  body: string;
-  etag: string | undefined;
+  place: ModelPlace;
+  value: object;
+  etag: string;
   lifeMs: number;
 }
 
 /**
  * Makes sure that only one job writes into a model's folder: the same config and data give the same id, so two jobs can
  * meet there, and their files must not mix.
- * @returns `published` where this very job had already written the model whole, else the claim
- * @throws SleapRtcError MODEL_EXISTS where another job has published it; TRANSFER_FAILED (retryable) while another uploads it
+ * @returns the claim, or `published` if this job has already uploaded the whole model
+ * @throws SleapRtcError MODEL_EXISTS if another job has published it; TRANSFER_FAILED (retryable) while another job uploads it
  */
 export async function claimModel(
-  s3: S3Client,
-  where: Where,
+  place: ModelPlace,
   jobId: string,
   { signal, lifeMs = CLAIM_LIFE_MS }: { signal?: AbortSignal; lifeMs?: number } = {},
 ): Promise<ModelClaim | 'published'> {
-  const key = { Bucket: where.bucket, Key: claimKey(where) };
-  const body = JSON.stringify({ job_id: jobId, holder: randomUUID() });
-  const claimed = await put({ IfNoneMatch: '*' }).catch((error: unknown) => {
-    if (!isConflict(error)) throw error;
-    return takeOver();
-  });
+  const { bucket, modelId } = place;
+  const key = claimKey(place);
+  const value = { job_id: jobId, attempt: randomUUID() };
+  const etag = (await writeJson(bucket, key, value, { signal, condition: 'absent' })) ?? (await takeOver());
   // Only now: whoever published before us had the claim before us.
-  const published = await readModelFiles(s3, where, signal);
-  if (published === undefined) return { key, body, etag: claimed.ETag, lifeMs };
+  const published = await readModelFiles(place, { signal });
+  if (published === undefined) return { place, value, etag, lifeMs };
   if (published.job_id === jobId) return 'published';
-  await releaseModel(s3, where);
-  throw new SleapRtcError(
-    'MODEL_EXISTS',
-    `Model ${where.modelId} has been published already, by job ${published.job_id}.`,
-  );
+  await releaseModel(place);
+  throw new SleapRtcError('MODEL_EXISTS', `Model ${modelId} has been published already, by job ${published.job_id}.`);
 
-  async function takeOver() {
-    const busy = new SleapRtcError('TRANSFER_FAILED', `Another job is uploading model ${where.modelId}.`);
-    try {
-      const reply = await s3.send(new GetObjectCommand(key), abortOption(signal));
-      const claim = Claim.safeParse(JSON.parse((await reply.Body?.transformToString()) ?? '{}')).data;
-      const ageMs = Date.now() - (reply.LastModified?.getTime() ?? 0);
-      if (claim !== undefined && claim.job_id !== jobId && ageMs < lifeMs) throw busy;
-      return await put(reply.ETag === undefined ? {} : { IfMatch: reply.ETag });
-    } catch (error) {
-      if (isConflict(error) || error instanceof NoSuchKey) throw busy; // it changed hands this moment
-      throw error;
-    }
-  }
-
-  function put(condition: { IfNoneMatch?: string; IfMatch?: string }) {
-    return s3.send(new PutObjectCommand({ ...claimObject(key, body), ...condition }), abortOption(signal));
+  async function takeOver(): Promise<string> {
+    const busy = new SleapRtcError('TRANSFER_FAILED', `Another job is uploading model ${modelId}.`);
+    const found = await readVersion(bucket, key, StoredClaim, { signal, ifDamaged: 'missing' });
+    if (found.etag === undefined) throw busy; // it was released at this moment
+    const isFresh = Date.now() - found.modifiedMs < lifeMs;
+    if (found.value !== undefined && found.value.job_id !== jobId && isFresh) throw busy;
+    const taken = await writeJson(bucket, key, value, { signal, condition: { etag: found.etag } });
+    if (taken === undefined) throw busy; // another job has taken it over at this moment
+    return taken;
   }
 }
 
 /**
- * Renews a claim for as long as `work` takes. Where somebody else has it by now, since this process or its network stood still,
- * the signal that `work` gets is aborted: it must write nothing more.
- * @throws SleapRtcError TRANSFER_FAILED (retryable) where the claim was lost; what `work` throws
+ * Renews a claim while `work` runs. If another job has the claim by now, because this process or its network was suspended,
+ * the signal of `work` is aborted: it may write nothing more.
+ * @throws SleapRtcError TRANSFER_FAILED (retryable) if the claim was lost; what `work` throws
  */
 export async function whileClaimed<T>(
-  s3: S3Client,
-  { key, body, etag, lifeMs }: ModelClaim,
+  { place, value, etag, lifeMs }: ModelClaim,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const lost = new AbortController();
-  const over = new AbortController();
-  const both = AbortSignal.any([signal, lost.signal, over.signal]);
-  const condition = etag === undefined ? {} : { IfMatch: etag };
+  const ended = new AbortController();
+  const any = AbortSignal.any([signal, lost.signal, ended.signal]);
   const renewing = (async () => {
+    // The same content gives the same ETag, so each renewal can name the first one's.
+    const condition = { etag };
     for (;;) {
-      await setTimeout(lifeMs * RENEW_AFTER, undefined, { signal: both });
-      try {
-        await s3.send(new PutObjectCommand({ ...claimObject(key, body), ...condition }), abortOption(both));
-      } catch (error) {
-        // Storage that is away takes no other file either; it is tried again.
-        if (isConflict(error) || isAbsent(error)) lost.abort(error);
-      }
+      await setTimeout(lifeMs * RENEW_AFTER, undefined, { signal: any });
+      // If S3 is unreachable, the next renewal tries again.
+      const renewed = await writeJson(place.bucket, claimKey(place), value, { signal: any, condition }).catch(
+        () => etag,
+      );
+      if (renewed === undefined) lost.abort();
     }
   })().catch(() => undefined);
   try {
-    return await work(both);
+    return await work(any);
   } catch (error) {
     if (!lost.signal.aborted || signal.aborted) throw error;
-    throw new SleapRtcError('TRANSFER_FAILED', 'Another upload of this model has taken over.', {
-      cause: lost.signal.reason,
-    });
+    throw new SleapRtcError('TRANSFER_FAILED', 'Another upload of this model has taken over.', { cause: error });
   } finally {
-    over.abort();
+    ended.abort();
     await renewing;
   }
 }
 
-function claimObject(key: ModelClaim['key'], Body: string) {
-  return { ...key, Body, ContentType: 'application/json' };
-}
-
-/** The job whose files lie in a model's folder, whole or not; undefined where there are none, or what says so is damaged. */
-export async function ownerOf(s3: S3Client, where: Where): Promise<string | undefined> {
+/** The job whose files are in a model's folder, whole or not. Returns undefined if there are none, or the list is damaged. */
+export async function ownerOf(place: ModelPlace): Promise<string | undefined> {
   try {
-    const published = await readModelFiles(s3, where);
+    const published = await readModelFiles(place);
     if (published !== undefined) return published.job_id;
-    const reply = await s3.send(new GetObjectCommand({ Bucket: where.bucket, Key: claimKey(where) }));
-    return Claim.safeParse(JSON.parse((await reply.Body?.transformToString()) ?? '')).data?.job_id;
+    return (await readJson(place.bucket, claimKey(place), StoredClaim))?.job_id;
   } catch (error) {
-    const isDamaged = error instanceof SyntaxError || error instanceof SleapRtcError;
-    if (isDamaged || error instanceof NoSuchKey) return undefined;
+    if (error instanceof DamagedObjectError) return undefined;
     throw error;
   }
 }
 
-/** Gives the claim up, when the model is published or will never be. */
-export async function releaseModel(s3: S3Client, where: Where): Promise<void> {
-  await s3.send(new DeleteObjectCommand({ Bucket: where.bucket, Key: claimKey(where) }));
+/** Gives the claim up: the model is published, or never will be. */
+export async function releaseModel(place: ModelPlace): Promise<void> {
+  await place.bucket.remove(claimKey(place));
 }
 
-/** What says whose files are being put into a model's folder. */
-export function claimKey({ room, modelId }: Where): string {
-  return `${s3Layout.model(room, modelId)}claim.json`;
+function claimKey({ room, modelId }: ModelPlace): string {
+  return s3Layout.modelClaim(room, modelId);
 }

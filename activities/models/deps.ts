@@ -1,13 +1,12 @@
-import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import type { WorkerProgress } from '../../protocol/job-view.ts';
 import type { ModelEntry } from '../../protocol/manifest.ts';
+import type { Bucket } from '../../storage/index.ts';
 
 /** What the activities of this folder are given. */
 export interface ModelDeps {
-  s3: S3Client;
   /** The room bucket. */
-  bucket: string;
+  bucket: Bucket;
   /** The worker's folder; models are cached in `models/` below it. */
   workDir: string;
   /** This worker's name. */
@@ -16,6 +15,6 @@ export interface ModelDeps {
   findModel: (reference: string, signal: AbortSignal) => Promise<ModelEntry | undefined>;
   publishProgress: (progress: WorkerProgress) => void;
   logger: Logger;
-  /** How long a model stays this job's while nothing is heard of its upload, in milliseconds; default ten minutes. */
+  /** For how long a model stays this job's after the last sign of its upload, in milliseconds. Default: ten minutes. */
   claimLifeMs?: number;
 }

@@ -1,12 +1,11 @@
 import { Context } from '@temporalio/activity';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { withStorageErrors } from '../../storage/storage-errors.ts';
 import type { InferenceInput } from '../contract.ts';
 import type { ModelDeps } from './deps.ts';
 import type { ModelCache } from './model-cache.ts';
 
 /**
- * Brings the job's models from S3 into this worker's cache, if they are not there already.
+ * Downloads the job's models from S3 into this worker's cache, unless they are in it.
  * @returns those that were not
  * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY, STORAGE_UNREACHABLE (retryable)
  */
@@ -15,17 +14,15 @@ export function createEnsureModels(deps: ModelDeps, cache: ModelCache) {
     const { job_id, models } = input.spec;
     const fetched: string[] = [];
     const signal = Context.current().cancellationSignal;
-    await withStorageErrors(async () => {
-      for (const id of models) {
-        if (await cache.has(id)) continue;
-        const model = await deps.findModel(id, signal);
-        if (model === undefined) throw new SleapRtcError('MODEL_NOT_FOUND', `The room has no model ${id}.`);
-        deps.publishProgress({ job_id, phase: 'receiving', detail: `fetching model ${id}` });
-        await cache.ensure(id, input.context.room_id, { signal });
-        fetched.push(id);
-        deps.logger.info({ event: 'model_fetched', model: id, room: input.context.room_id, job: job_id });
-      }
-    });
+    for (const id of models) {
+      if (await cache.has(id)) continue;
+      const model = await deps.findModel(id, signal);
+      if (model === undefined) throw new SleapRtcError('MODEL_NOT_FOUND', `The room has no model ${id}.`);
+      deps.publishProgress({ job_id, phase: 'receiving', detail: `fetching model ${id}` });
+      await cache.ensure(id, input.context.room_id, { signal });
+      fetched.push(id);
+      deps.logger.info({ event: 'model_fetched', model: id, room: input.context.room_id, job: job_id });
+    }
     return { fetched };
   };
 }

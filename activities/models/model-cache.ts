@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, FileList } from '../../protocol/files.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { fetchFile } from '../../storage/fetch-file.ts';
-import { inParallel } from '../../storage/in-parallel.ts';
-import { linkOrCopy } from '../files/link-or-copy.ts';
+import { type Bucket, fetchFile, inParallel } from '../../storage/index.ts';
+import { linkOrCopy } from '../files/file-hashes.ts';
+import { modelCacheFolder } from '../runs/job-folders.ts';
 import { readModelFiles } from './model-files.ts';
 
 const FILES_AT_ONCE = 4;
-/** In each cached folder: what it holds. Its own name, since a model's folder is otherwise just as sleap-nn left it. */
+/** In each cached folder: the list of its files. */
 const INDEX = 'files.json';
 const Index = z.object({ files: FileList });
 
@@ -23,27 +22,25 @@ interface Download {
 }
 
 /**
- * The models on this worker's disk, one folder a model id, each whole or not there: a folder is made under another name,
- * every file checked against its SHA-256, and renamed when complete.
+ * The models on this worker's disk, one folder for each model id, each whole or not there: a folder is made under another name,
+ * every file is checked against its SHA-256, and the folder is renamed when it is complete.
  */
 export class ModelCache {
-  readonly #s3: S3Client;
-  readonly #bucket: string;
+  readonly #bucket: Bucket;
   readonly #folder: string;
   readonly #downloads = new Map<string, Download>();
 
-  constructor(options: { s3: S3Client; bucket: string; workDir: string }) {
-    this.#s3 = options.s3;
-    this.#bucket = options.bucket;
-    this.#folder = join(options.workDir, 'models');
+  constructor({ bucket, workDir }: { bucket: Bucket; workDir: string }) {
+    this.#bucket = bucket;
+    this.#folder = modelCacheFolder(workDir);
   }
 
-  /** Where a model lies, whether or not it is there. */
+  /** The folder of a model, whether or not it exists. */
   path(modelId: string): string {
     return join(this.#folder, modelId);
   }
 
-  /** True where the cache holds the model. */
+  /** True if the cache has the whole model. */
   async has(modelId: string): Promise<boolean> {
     try {
       const { files } = Index.parse(JSON.parse(await readFile(join(this.path(modelId), INDEX), 'utf8')));
@@ -56,16 +53,16 @@ export class ModelCache {
     }
   }
 
-  /** Keeps a model that was trained here. Its files are linked, so it takes no more room. */
+  /** Adds a model that was trained here. Its files are linked, so it takes no more space. */
   async add(modelId: string, from: string, files: readonly FileEntry[]): Promise<void> {
     if (await this.has(modelId)) return;
     await this.#make(modelId, files, (entry, to) => linkOrCopy(join(from, entry.path), to));
   }
 
   /**
-   * Sees to it that the model is here, and says where. Callers at the same time share one download, which goes on while
-   * one of them still waits.
-   * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY (retryable) where bytes are not those promised
+   * Downloads the model unless it is here, and returns its folder. Concurrent callers share one download, which goes on while
+   * at least one of them waits.
+   * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY (retryable) if the bytes are not those promised
    */
   async ensure(modelId: string, room: string, options: { signal: AbortSignal }): Promise<string> {
     if (await this.has(modelId)) return this.path(modelId);
@@ -88,14 +85,14 @@ export class ModelCache {
   #begin(key: string, modelId: string, room: string): Download {
     const abort = new AbortController();
     const promise = this.#download(modelId, room, abort.signal).finally(() => this.#downloads.delete(key));
-    promise.catch(() => undefined); // those who wait get it; there may be none left
+    promise.catch(() => undefined); // those who wait get the error; there may be none left
     const download = { promise, abort, waiting: 0 };
     this.#downloads.set(key, download);
     return download;
   }
 
   async #download(modelId: string, room: string, signal: AbortSignal): Promise<string> {
-    const list = await readModelFiles(this.#s3, { bucket: this.#bucket, room, modelId }, signal);
+    const list = await readModelFiles({ bucket: this.#bucket, room, modelId }, { signal });
     if (list === undefined) throw new SleapRtcError('MODEL_NOT_FOUND', `The room has no model ${modelId}.`);
     await this.#make(modelId, list.files, (entry, to, signal) => this.#fetch(room, modelId, entry, to, signal), signal);
     return this.path(modelId);
@@ -103,28 +100,28 @@ export class ModelCache {
 
   async #fetch(room: string, modelId: string, entry: FileEntry, to: string, signal: AbortSignal): Promise<void> {
     const key = s3Layout.model(room, modelId) + entry.path;
-    if (!(await fetchFile(this.#s3, { bucket: this.#bucket, key, to, entry, signal }))) throw damaged(modelId, entry);
+    if (!(await fetchFile(this.#bucket, { key, to, entry, signal }))) throw damaged(modelId, entry);
   }
 
-  /** Fills a folder beside and renames it; one that was made meanwhile by another is as good. */
+  /** Fills a folder beside the model's, and renames it. If another caller has made the model in between, that one stays. */
   async #make(
     modelId: string,
     files: readonly FileEntry[],
-    bring: (entry: FileEntry, to: string, signal: AbortSignal) => Promise<void>,
+    makeFile: (entry: FileEntry, to: string, signal: AbortSignal) => Promise<void>,
     signal?: AbortSignal,
   ): Promise<void> {
-    // Not a model id, so that nobody takes it for a model.
+    // Its name is not a model id, so that nobody mistakes it for a model.
     const partial = join(this.#folder, `.partial-${modelId}-${randomBytes(4).toString('hex')}`);
     try {
       await mkdir(partial, { recursive: true });
-      await inParallel(files, { limit: FILES_AT_ONCE, ...(signal ? { signal } : {}) }, async (entry, signal) => {
+      await inParallel(files, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
         const to = join(partial, entry.path);
         await mkdir(dirname(to), { recursive: true });
-        await bring(entry, to, signal);
+        await makeFile(entry, to, signal);
       });
       await writeFile(join(partial, INDEX), JSON.stringify({ files }));
       if (!(await this.has(modelId))) {
-        await rm(this.path(modelId), { recursive: true, force: true }); // left damaged, e.g. by a full disk
+        await rm(this.path(modelId), { recursive: true, force: true }); // damaged, such as by a full disk
         await rename(partial, this.path(modelId));
       }
     } finally {
@@ -133,6 +130,6 @@ export class ModelCache {
   }
 }
 
-function damaged(modelId: string, { path }: FileEntry, cause?: unknown): SleapRtcError {
-  return new SleapRtcError('INTEGRITY', `${path} of model ${modelId} is not what was published.`, { cause });
+function damaged(modelId: string, { path }: FileEntry): SleapRtcError {
+  return new SleapRtcError('INTEGRITY', `${path} of model ${modelId} is not what was published.`);
 }

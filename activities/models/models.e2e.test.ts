@@ -3,23 +3,18 @@ import { createHash } from 'node:crypto';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { InferenceSpec, JobInput, TrainingSpec } from '../../protocol/job.ts';
 import { ModelEntry } from '../../protocol/manifest.ts';
+import { s3Layout } from '../../protocol/s3-layout.ts';
+import type { TrainedModel } from '../../protocol/stored-objects.ts';
+import type { Bucket } from '../../storage/index.ts';
 import { S3Proxy } from '../../test/faults/s3-proxy.ts';
-import { startTestS3 } from '../../test/workflows/s3.ts';
-import { describeFolder } from '../runs/collect-model.ts';
-import type { TrainedModel } from '../runs/trained-model.ts';
+import { keysIn, textIn } from '../../test/support/bucket.ts';
+import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
+import { describeFolder } from '../files/file-hashes.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
-import { claimKey } from './claim-model.ts';
 import type { ModelDeps } from './deps.ts';
 import { createModelActivities } from './index.ts';
 import { ModelCache } from './model-cache.ts';
@@ -28,18 +23,17 @@ const ROOM = 'lab-flies';
 
 describe('models in S3', function () {
   this.timeout(60_000);
-  let s3: S3Client;
-  let bucket: string;
-  let env: Record<string, string>;
-  let stop: (() => Promise<void>) | undefined;
+  let server: TestS3;
+  let bucket: Bucket;
   let workDir: string;
   let number = 0;
 
   before(async function () {
     this.timeout(600_000);
-    ({ s3, bucket, env, stop } = await startTestS3());
+    server = await startTestS3();
+    bucket = server.bucket;
   });
-  after(() => stop?.());
+  after(() => server?.stop());
   beforeEach(async () => {
     workDir = await mkdtemp(join(tmpdir(), 'sleap-rtc-models-'));
     number += 1;
@@ -106,7 +100,6 @@ describe('models in S3', function () {
 
   const activities = (dir = workDir, over: Partial<ModelDeps> = {}) =>
     createModelActivities({
-      s3,
       bucket,
       workDir: dir,
       worker: 'gpu-1',
@@ -122,8 +115,7 @@ describe('models in S3', function () {
   }
 
   async function keys(prefix: string): Promise<string[]> {
-    const reply = await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }));
-    return (reply.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length)).sort();
+    return (await keysIn(bucket, prefix)).map((key) => key.slice(prefix.length));
   }
 
   it('publishes the seed’s layout and an entry with every field of its schema', async () => {
@@ -132,12 +124,12 @@ describe('models in S3', function () {
     const id = args.trained.model_id;
     assert.deepEqual(await keys(`${ROOM}/models/${id}/`), ['best.ckpt', 'files.json', 'training_config.json']);
     assert.deepEqual(await keys(`${ROOM}/jobs/uploadjob1/`), ['logs/centroid.log']);
-    assert.equal(entry.checkpoint_path, `s3://${bucket}/${ROOM}/models/${id}/best.ckpt`);
+    assert.equal(entry.checkpoint_path, `s3://${bucket.name}/${ROOM}/models/${id}/best.ckpt`);
     assert.equal(entry.size_bytes, 9);
     assert.equal(entry.alias, 'flies');
     assert.deepEqual(entry.available_on_workers, ['gpu-1']);
     assert.equal(
-      await new ModelCache({ s3, bucket, workDir }).has(id),
+      await new ModelCache({ bucket, workDir }).has(id),
       true,
       'and is in the cache of the worker that trained it',
     );
@@ -158,8 +150,7 @@ describe('models in S3', function () {
       (error: unknown) => error instanceof SleapRtcError && error.code === 'MODEL_EXISTS',
     );
     const key = `${ROOM}/models/${first.trained.model_id}/best.ckpt`;
-    const reply = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-    assert.equal(await reply.Body?.transformToString(), 'first');
+    assert.equal(await textIn(bucket, key), 'first');
   });
 
   it('of two jobs that upload the same model at once, one publishes it and the other is told', async () => {
@@ -169,7 +160,7 @@ describe('models in S3', function () {
     const codes = results.flatMap((r) => (r.status === 'rejected' ? [(r.reason as SleapRtcError).code] : []));
     assert.ok(codes.length === 1 && ['MODEL_EXISTS', 'TRANSFER_FAILED'].includes(codes[0] ?? ''), codes.join());
     const other = join(workDir, 'other');
-    const folder = await new ModelCache({ s3, bucket, workDir: other }).ensure(both[0]?.trained.model_id ?? '', ROOM, {
+    const folder = await new ModelCache({ bucket, workDir: other }).ensure(both[0]?.trained.model_id ?? '', ROOM, {
       signal: AbortSignal.timeout(10_000),
     });
     assert.equal(await readFile(join(folder, 'best.ckpt'), 'utf8'), won === 0 ? 'five' : 'six');
@@ -177,15 +168,14 @@ describe('models in S3', function () {
 
   /** Uploads with a claim that lives briefly, and stays in the middle of it until `release`. */
   async function slowUpload(args: Awaited<ReturnType<typeof trainedModel>>, claimLifeMs: number) {
-    const network = await S3Proxy.start(env.AWS_ENDPOINT_URL_S3 ?? '');
-    const { region, credentials } = s3.config;
-    const client = new S3Client({ endpoint: network.url, region, credentials, forcePathStyle: true });
+    const network = await S3Proxy.start(server.endpoint);
+    const slow = server.bucketAt(network.url);
     const { arrived, release } = network.hold(/^PUT .*best\.ckpt/);
     const uploadAndLeave = async () => {
       try {
-        await upload(args, { s3: client, claimLifeMs });
+        await upload(args, { bucket: slow, claimLifeMs });
       } finally {
-        client.destroy();
+        slow.s3.destroy();
         await network[Symbol.asyncDispose]();
       }
     };
@@ -199,9 +189,12 @@ describe('models in S3', function () {
     const [first, second] = [await trainedModel('uploadjobc', 'first'), await trainedModel('uploadjobd', 'second')];
     const claimLifeMs = 2_000;
     const { uploaded, release } = await slowUpload(first, claimLifeMs);
-    const claim = { bucket, room: ROOM, modelId: first.trained.model_id };
-    const claimedAt = async () =>
-      (await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: claimKey(claim) }))).LastModified?.getTime() ?? 0;
+    const claim = s3Layout.modelClaim(ROOM, first.trained.model_id);
+    const claimedAt = async () => {
+      const object = await bucket.get(claim);
+      await object?.text();
+      return object?.modifiedMs ?? 0;
+    };
     const begunAt = await claimedAt();
     while ((await claimedAt()) < begunAt + 2 * claimLifeMs);
     await assert.rejects(upload(second, { claimLifeMs }), { code: 'TRANSFER_FAILED' });
@@ -220,7 +213,7 @@ describe('models in S3', function () {
   it('brings a model to another worker once, however many ask', async () => {
     const args = await trainedModel('uploadjob7');
     await upload(args);
-    const cache = new ModelCache({ s3, bucket, workDir: join(workDir, 'other') });
+    const cache = new ModelCache({ bucket, workDir: join(workDir, 'other') });
     const signal = AbortSignal.timeout(10_000);
     const folders = await Promise.all(
       Array.from({ length: 5 }, () => cache.ensure(args.trained.model_id, ROOM, { signal })),
@@ -233,7 +226,7 @@ describe('models in S3', function () {
   it('a caller that gives up does not take the download from the others', async () => {
     const args = await trainedModel('uploadjob8');
     await upload(args);
-    const cache = new ModelCache({ s3, bucket, workDir: join(workDir, 'other') });
+    const cache = new ModelCache({ bucket, workDir: join(workDir, 'other') });
     const impatient = new AbortController();
     const first = cache.ensure(args.trained.model_id, ROOM, { signal: impatient.signal });
     const second = cache.ensure(args.trained.model_id, ROOM, { signal: AbortSignal.timeout(10_000) });
@@ -246,9 +239,9 @@ describe('models in S3', function () {
     const args = await trainedModel('uploadjob9');
     await upload(args);
     const key = `${ROOM}/models/${args.trained.model_id}/best.ckpt`;
-    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: 'WEIGHTS' }));
+    await bucket.put(key, 'WEIGHTS');
     const other = join(workDir, 'other');
-    const cache = new ModelCache({ s3, bucket, workDir: other });
+    const cache = new ModelCache({ bucket, workDir: other });
     await assert.rejects(
       cache.ensure(args.trained.model_id, ROOM, { signal: AbortSignal.timeout(10_000) }),
       (error: unknown) => error instanceof SleapRtcError && error.code === 'INTEGRITY',
@@ -257,7 +250,7 @@ describe('models in S3', function () {
   });
 
   it('says which model the room lacks', async () => {
-    const cache = new ModelCache({ s3, bucket, workDir });
+    const cache = new ModelCache({ bucket, workDir });
     await assert.rejects(
       cache.ensure('ffffffff', ROOM, { signal: AbortSignal.timeout(10_000) }),
       (error: unknown) => error instanceof SleapRtcError && error.code === 'MODEL_NOT_FOUND',
@@ -273,9 +266,8 @@ describe('models in S3', function () {
     await activityEnvironment('uploadResults').run((a: typeof args) => uploadResults(a), args);
     const prefix = `${ROOM}/jobs/inferjob01/`;
     assert.deepEqual(await keys(prefix), ['results.json', 'results/clip.mp4.predictions.slp']);
-    const reply = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: `${prefix}results.json` }));
     const sha256 = createHash('sha256').update('poses').digest('hex');
-    assert.deepEqual(JSON.parse((await reply.Body?.transformToString()) ?? ''), {
+    assert.deepEqual(JSON.parse(await textIn(bucket, `${prefix}results.json`)), {
       job_id: 'inferjob01',
       files: [{ path: 'clip.mp4.predictions.slp', size_bytes: 5, sha256 }],
     });
@@ -306,9 +298,6 @@ describe('models in S3', function () {
     await upload(args);
     await appendFile(join(workDir, 'jobs', 'uploadjoba', 'logs', 'centroid.log'), 'epoch 2\n');
     await upload(args);
-    const reply = await s3.send(
-      new GetObjectCommand({ Bucket: bucket, Key: `${ROOM}/jobs/uploadjoba/logs/centroid.log` }),
-    );
-    assert.equal(await reply.Body?.transformToString(), 'epoch 1\nepoch 2\n');
+    assert.equal(await textIn(bucket, `${ROOM}/jobs/uploadjoba/logs/centroid.log`), 'epoch 1\nepoch 2\n');
   });
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { emptyManifest, Manifest, type ManifestChange } from '../../protocol/manifest.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import { Bucket } from '../../storage/index.ts';
+import { textIn } from '../../test/support/bucket.ts';
 import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
 import { applyChanges } from './apply-changes.ts';
@@ -26,23 +27,17 @@ describe('applyChanges, on a real S3 server', function () {
   });
   after(async () => server?.stop());
 
-  const read = async (room: string): Promise<string> => {
-    const key = { Bucket: server.bucket, Key: s3Layout.manifest(room) };
-    const { Body } = await server.s3.send(new GetObjectCommand(key));
-    return (await Body?.transformToString()) ?? '';
-  };
-  const put = (room: string, Body: string) =>
-    server.s3.send(new PutObjectCommand({ Bucket: server.bucket, Key: s3Layout.manifest(room), Body }));
-  const apply = (room_id: string, changes: ManifestChange[], s3: Pick<S3Client, 'send'> = server.s3) =>
-    applyChanges({ s3: s3 as S3Client, bucket: server.bucket, logger }, { room_id, changes }, signal);
+  const read = (room: string) => textIn(server.bucket, s3Layout.manifest(room));
+  const put = (room: string, body: string) => server.bucket.put(s3Layout.manifest(room), body);
+  const apply = (room_id: string, changes: ManifestChange[], bucket = server.bucket) =>
+    applyChanges({ bucket, logger }, { room_id, changes }, signal);
 
-  /** The same client, where `before` runs ahead of each PUT, and may fail it. */
-  const hooked = (beforePut: (send: () => Promise<unknown>) => Promise<unknown>): Pick<S3Client, 'send'> => {
-    const send = (command: never, options: never) => {
-      const real = () => server.s3.send(command, options) as Promise<unknown>;
-      return (command as object) instanceof PutObjectCommand ? beforePut(real) : real();
-    };
-    return { send: send as S3Client['send'] };
+  /** The same bucket. Each write goes through `beforePut`, which may fail it. */
+  const hooked = (beforePut: (send: () => Promise<string | undefined>) => Promise<string | undefined>): Bucket => {
+    const bucket = new Bucket(server.bucket.s3, server.bucket.name);
+    const put = bucket.put.bind(bucket);
+    bucket.put = (...args) => beforePut(() => put(...args));
+    return bucket;
   };
 
   it('writes a room’s first manifest, in the seed’s schema', async () => {
@@ -96,7 +91,7 @@ describe('applyChanges, on a real S3 server', function () {
     const lossy = hooked(async (send) => {
       writes += 1;
       await send();
-      throw new Error('socket hang up');
+      throw new SleapRtcError('STORAGE_UNREACHABLE', 'socket hang up');
     });
     await assert.rejects(apply('landed', [change], lossy), { code: 'STORAGE_UNREACHABLE' });
     const before = await read('landed');
@@ -126,14 +121,8 @@ describe('applyChanges, on a real S3 server', function () {
   });
 
   it('says that storage is away, so that it is tried again', async () => {
-    const nowhere = new S3Client({
-      endpoint: 'http://127.0.0.1:9',
-      region: 'us-east-1',
-      credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
-      forcePathStyle: true,
-      maxAttempts: 1,
-    });
+    const nowhere = server.bucketAt('http://127.0.0.1:9');
     await assert.rejects(apply('away', [publication('away')], nowhere), { code: 'STORAGE_UNREACHABLE' });
-    nowhere.destroy();
+    nowhere.s3.destroy();
   });
 });

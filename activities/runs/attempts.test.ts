@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { FileHashes } from '../files/file-hashes.ts';
 import { finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
 import { collectModel } from './collect-model.ts';
-import { findResumePoint } from './resume-point.ts';
+import { findResumePoint } from './inspect-checkpoint.ts';
 
 describe('attempts of a run', () => {
   let work: string;
@@ -54,7 +55,7 @@ describe('attempts of a run', () => {
     });
     const second = await attempt(first, { 'best.ckpt': 'worse', 'training_log.csv': `${header}\n1,,0.2\n` });
     const folder = join(work, 'model');
-    const { files, log } = await collectModel([first, second], folder);
+    const { files, log } = await collectModel([first, second], folder, new FileHashes());
     assert.deepEqual(
       files.map(({ path, size_bytes }) => [path, size_bytes]),
       [

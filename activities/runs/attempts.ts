@@ -1,22 +1,7 @@
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { z } from 'zod';
-
-export const AttemptRecord = z.object({
-  number: z.int().min(1),
-  /**
-   * When Temporal's server scheduled the attempt of the activity that made this one, in ms since 1970: the one clock that all workers
-   * share. Of two workers that both believe to have the run, the later has it.
-   */
-  term: z.int().default(0),
-  /** The attempt whose checkpoint this one went on from; null for one that began at epoch 0. */
-  resumed_from: z.int().nullable(),
-  started_at: z.iso.datetime(),
-  /** Set when sleap-nn has ended well. */
-  finished_at: z.iso.datetime().nullable(),
-});
-export type AttemptRecord = z.infer<typeof AttemptRecord>;
+import { AttemptRecord } from '../../protocol/stored-objects.ts';
 
 /** One start of sleap-nn for a run, in a folder of its own that no other attempt writes to. */
 export interface Attempt extends AttemptRecord {

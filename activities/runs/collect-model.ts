@@ -2,10 +2,10 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path';
 import { isMap, parseDocument } from 'yaml';
 import type { FileEntry } from '../../protocol/files.ts';
-import { describeFile } from '../files/describe-file.ts';
-import { linkOrCopy } from '../files/link-or-copy.ts';
+import { formatTrainingLog, type TrainingLog } from '../../protocol/training-log.ts';
+import { describeFolder, type FileHashes, linkOrCopy } from '../files/file-hashes.ts';
 import type { Attempt } from './attempts.ts';
-import { bestValLoss, mergeTrainingLogs, readTrainingLog, type TrainingLog } from './training-log.ts';
+import { bestValLoss, mergeTrainingLogs, readTrainingLog } from './training-log.ts';
 
 /** sleap-nn's configs; each is also rendered as the JSON that the seed's layout names. */
 const CONFIGS = ['training_config.yaml', 'initial_config.yaml'];
@@ -20,6 +20,7 @@ const LOG = 'training_log.csv';
 export async function collectModel(
   attempts: readonly Attempt[],
   modelFolder: string,
+  hashes: FileHashes,
 ): Promise<{ files: FileEntry[]; log: TrainingLog }> {
   const last = attempts.at(-1);
   if (last === undefined) throw new Error('a model needs an attempt');
@@ -41,12 +42,12 @@ export async function collectModel(
   await linkOrCopy(join(best.runFolder, BEST), join(partial, BEST));
   if (attempts.length > 1) {
     await rm(join(partial, LOG), { force: true }); // a link: must not be written through
-    await writeFile(join(partial, LOG), `${[log.header, ...log.epochs.map(({ line }) => line)].join('\n')}\n`);
+    await writeFile(join(partial, LOG), formatTrainingLog(log));
   }
   await rm(modelFolder, { recursive: true, force: true });
   await mkdir(dirname(modelFolder), { recursive: true });
   await rename(partial, modelFolder);
-  return { files: await describeFolder(modelFolder), log };
+  return { files: await describeFolder(modelFolder, hashes), log };
 }
 
 /** The attempt whose best checkpoint has the lowest validation loss: a resumed run forgets the best score so far. */
@@ -77,12 +78,4 @@ async function renderConfig(from: string, to: string): Promise<void> {
   }
   await writeFile(to, document.toString({ lineWidth: 0 }));
   await writeFile(to.replace(/\.yaml$/, '.json'), `${JSON.stringify(document.toJS(), null, 2)}\n`);
-}
-
-/** The files of a flat folder, sorted by name, with sizes and SHA-256s. */
-export async function describeFolder(folder: string): Promise<FileEntry[]> {
-  const names = (await readdir(folder)).sort();
-  const files: FileEntry[] = [];
-  for (const name of names) files.push(await describeFile(join(folder, name), name));
-  return files;
 }

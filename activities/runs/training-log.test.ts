@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { bestValLoss, mergeTrainingLogs, parseTrainingLog } from './training-log.ts';
+import { parseTrainingLog } from '../../protocol/training-log.ts';
+import { bestValLoss, mergeTrainingLogs } from './training-log.ts';
 
 const HEADER = 'epoch,train/loss,val/loss,learning_rate';
 

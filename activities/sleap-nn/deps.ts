@@ -1,6 +1,6 @@
-import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import type { WorkerProgress } from '../../protocol/job-view.ts';
+import type { Bucket } from '../../storage/index.ts';
 import type { WarmTrainer } from './process/warm-trainer.ts';
 
 /** What the activities of this folder are given. */
@@ -9,10 +9,12 @@ export interface SleapNnDeps {
   workDir: string;
   /** A Python with sleap-nn installed. */
   python: string;
-  /** Makes a start quick where a spare process is at hand. */
+  /** Makes starts quick with a spare process. */
   warmTrainer?: WarmTrainer | undefined;
-  /** Where checkpoints are kept so that another worker can go on; without it they stay on this worker. */
-  checkpoints?: { s3: S3Client; bucket: string; everyMs: number } | undefined;
+  /** The room bucket, for checkpoints with which another worker can continue. */
+  bucket: Bucket;
+  /** Least time between two checkpoint uploads, in milliseconds. */
+  checkpointEveryMs: number;
   publishProgress: (progress: WorkerProgress) => void;
   logger: Logger;
 }

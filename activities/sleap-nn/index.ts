@@ -4,7 +4,6 @@ import { createControlTraining } from './training/control-training.ts';
 import { EarlyStops } from './training/early-stops.ts';
 import { createTrain } from './training/train.ts';
 
-export type { TrainedModel } from '../runs/trained-model.ts';
 export { ownerArgument } from './process/launcher-process.ts';
 export { WarmTrainer } from './process/warm-trainer.ts';
 

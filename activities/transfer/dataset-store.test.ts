@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { S3Client } from '@aws-sdk/client-s3';
+import { Bucket, createS3Client } from '../../storage/index.ts';
 import { acceptPeers, describeFiles, type SignalingClient, type SourceFile, sendFiles } from '../../transport/index.ts';
 import { join as joinRoom } from '../../transport/testing/join.ts';
 import { Owned } from '../../transport/testing/owned.ts';
@@ -115,9 +115,9 @@ describe('the datasets that a worker keeps', () => {
     );
     const datasets = await DatasetStore.open({ workDir, maxBytes: 1e9 });
     // Not asked for what must not be staged.
-    const storage = { s3: new S3Client({ region: 'nowhere' }), bucket: 'none' };
+    const bucket = new Bucket(createS3Client({ pathStyle: true, region: 'nowhere' }), 'none');
     const deps = {
-      ...{ signaling: worker, worker: 'worker-1', workDir, datasets, ...storage },
+      ...{ signaling: worker, worker: 'worker-1', workDir, datasets, bucket },
       publishProgress: () => undefined,
     };
     const receive = createReceiveDataset(deps);

@@ -1,6 +1,6 @@
 import { mkdir, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FileEntry } from '../../protocol/files.ts';
+import { type FileEntry, totalBytes } from '../../protocol/files.ts';
 import { Sha256 } from '../../protocol/ids.ts';
 import {
   describeContent,
@@ -64,7 +64,7 @@ export class DatasetStore {
       if (present.delete(sha256)) await describeContent(join(this.#folder, sha256), { signal, cache: this.cache });
     }
     const missing = await placeFiles(folder, files, { cache: this.cache, reuse: this.reuse, signal });
-    const neededBytes = missing.reduce((sum, file) => sum + file.size_bytes, 0);
+    const neededBytes = totalBytes(missing);
     if (neededBytes > 0) await this.#evict(async () => (await freeBytes(this.#folder)) < neededBytes + RESERVE_BYTES);
     return missing;
   }

@@ -1,14 +1,13 @@
-import type { S3Client } from '@aws-sdk/client-s3';
 import type { WorkerProgress } from '../../protocol/job-view.ts';
+import type { Bucket } from '../../storage/index.ts';
 import type { SignalingClient } from '../../transport/index.ts';
 import type { DatasetStore } from './dataset-store.ts';
 
 /** What the activities of this folder are given. */
 export interface TransferDeps {
   signaling: SignalingClient;
-  s3: S3Client;
   /** The room bucket. */
-  bucket: string;
+  bucket: Bucket;
   worker: string;
   /** The worker's folder, below which every job has its own. */
   workDir: string;

@@ -1,30 +1,35 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { Context } from '@temporalio/activity';
+import type { JobSpec } from '../../protocol/job.ts';
 import type { TransferProgress } from '../../protocol/job-view.ts';
 import { EVERYONE } from '../../protocol/signaling.ts';
-import { connectPeer, describeFiles, sendFiles, stripeOpener } from '../../transport/index.ts';
+import { connectPeer, describeFiles, type SourceFile, sendFiles, stripeOpener } from '../../transport/index.ts';
 import type { ReturnResultsInput } from '../contract.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
+import { jobFolders, runFolders } from '../runs/job-folders.ts';
+import { readTrainedModel } from '../runs/trained-model.ts';
 import type { TransferDeps } from './deps.ts';
 import { findResearcher } from './find-researcher.ts';
 
 /**
- * Tells everyone in the room that the job is done (the seed's `job_complete`), and brings what it made (`jobs/{job_id}/models` or `…/results`) to the researcher's CLI over WebRTC.
- * `delivered` is false where the researcher is not there: everything is in S3, and the CLI fetches it when it comes back.
+ * Tells everyone in the room that the job is done (the seed's `job_complete`), and sends its models or predictions to the
+ * researcher's CLI over WebRTC. `delivered` is false if the researcher is offline: the CLI fetches everything from S3 later.
  * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED (retryable)
  */
 export function createReturnResults({ signaling, worker, workDir, publishProgress }: TransferDeps) {
   return async function returnResults({ input, model_ids }: ReturnResultsInput): Promise<{ delivered: boolean }> {
-    const { job_id, kind } = input.spec;
+    const { job_id } = input.spec;
     let latest: TransferProgress | undefined;
     heartbeatWith(() => latest);
     const signal = Context.current().cancellationSignal;
-    const bringBack = async () => {
-      const peer = await findResearcher(signaling, job_id, signal);
-      if (peer === undefined) return { delivered: false };
-      const folder = join(workDir, 'jobs', job_id, kind === 'training' ? 'models' : 'results');
-      const sources = await describeFiles(await filesBelow(folder), { signal });
+    // If this message is lost, the job's status still says it.
+    const announced = signaling
+      .sendPeerMessage(EVERYONE, { type: 'job_complete', job_id, worker, model_ids })
+      .catch(() => undefined);
+    const peer = await findResearcher(signaling, job_id, signal);
+    if (peer !== undefined) {
+      const sources = await resultsOf(input.spec, workDir, signal);
       const purpose = { job_id, kind: 'results' } as const;
       const connection = await connectPeer(signaling, { peerId: peer.peer_id, purpose, signal });
       try {
@@ -37,19 +42,35 @@ export function createReturnResults({ signaling, worker, workDir, publishProgres
             publishProgress({ job_id, phase: 'returning', transfer });
           },
         });
-        return { delivered: true };
       } finally {
         await connection.close();
       }
-    };
-    // Who asks the room hears of it anyway, so losing this loses nothing but time.
-    const announced = signaling
-      .sendPeerMessage(EVERYONE, { type: 'job_complete', job_id, worker, model_ids })
-      .catch(() => undefined);
-    const returned = await bringBack();
+    }
     await announced;
-    return returned;
+    return { delivered: peer !== undefined };
   };
+}
+
+/** The files of the job's models or predictions. The hashes of a model's files are known since it was collected. */
+async function resultsOf(spec: JobSpec, workDir: string, signal: AbortSignal): Promise<SourceFile[]> {
+  const { models, results } = jobFolders(workDir, spec.job_id);
+  const known = spec.kind === 'training' ? await modelFiles(spec, workDir) : new Map<string, SourceFile>();
+  const files = await filesBelow(spec.kind === 'training' ? models : results);
+  const unknown = files.filter(({ path }) => !known.has(path));
+  return [...known.values(), ...(await describeFiles(unknown, { signal }))];
+}
+
+/** By path below the folder of the job's models. */
+async function modelFiles(spec: JobSpec & { kind: 'training' }, workDir: string): Promise<Map<string, SourceFile>> {
+  const sources = new Map<string, SourceFile>();
+  for (const [index, run] of spec.runs.entries()) {
+    const folders = runFolders(workDir, spec.job_id, run.name, index);
+    for (const entry of (await readTrainedModel(folders))?.files ?? []) {
+      const path = `${run.name}/${entry.path}`;
+      sources.set(path, { entry: { ...entry, path }, absolutePath: join(folders.model, entry.path) });
+    }
+  }
+  return sources;
 }
 
 /** The regular files below a folder; `path` is relative and `/`-separated. Links are not followed. */

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pino from 'pino';
 import {
   JobListReply,
@@ -12,6 +11,7 @@ import {
 import type { TrainingSpec } from '../../protocol/job.ts';
 import type { Waiting } from '../../protocol/job-view.ts';
 import { Manifest } from '../../protocol/manifest.ts';
+import { Bucket } from '../../storage/index.ts';
 import type { AwsClients } from '../aws.ts';
 import { type SignalingServer, startSignalingServer } from '../server.ts';
 import { ask } from '../testing/api-client.ts';
@@ -56,9 +56,7 @@ describe('the API on real servers', () => {
 
   const member = () => ({ idToken: room.idToken, roomToken: room.token });
   const put = (key: string, body: string) =>
-    aws.s3.send(
-      new PutObjectCommand({ Bucket: servers.config.bucket, Key: `${room.room_id}/${key}`, Body: Buffer.from(body) }),
-    );
+    new Bucket(aws.s3, servers.config.bucket).put(`${room.room_id}/${key}`, body);
   const ofRoom = (request: string, options: object = {}) =>
     ask(server.url, request.replace('ROOM', `/api/rooms/${room.room_id}`), { ...member(), ...options });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { EpochProgress, WorkerProgress } from '../../protocol/job-view.ts';
+import { curveOfLog } from './curve-of-log.ts';
 import { LossCurves } from './loss-curves.ts';
-import { curveOfLog } from './training-log.ts';
 
 function progress(epoch: number, more: Partial<WorkerProgress> = {}): WorkerProgress & { epoch: EpochProgress } {
   const losses = { train_loss: 1 / epoch, val_loss: 2 / epoch, seconds_left: null };

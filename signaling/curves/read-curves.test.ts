@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { JobStatus } from '../../protocol/job.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import { Bucket } from '../../storage/index.ts';
 import type { AwsClients } from '../aws.ts';
 import type { ReportedJob } from '../jobs/jobs.ts';
 import { startTestServers, type TestServers } from '../testing/test-servers.ts';
@@ -30,18 +30,20 @@ function reported(of: JobStatus): ReportedJob {
 describe('a job’s curves on real S3', () => {
   let servers: TestServers;
   let aws: AwsClients;
+  let bucket: Bucket;
 
   before(async function () {
     this.timeout(60_000);
     servers = await startTestServers(['s3']);
     aws = servers.aws();
+    bucket = new Bucket(aws.s3, servers.config.bucket);
     for (const [id, loss] of [
       ['a3f5e8c9', 0.5],
       ['b3f5e8c9', 0.25],
     ] as const) {
       const Key = `${s3Layout.model('room-a', id)}training_log.csv`;
       const Body = `epoch,train/loss,val/loss\n0,,${loss}\n`;
-      await aws.s3.send(new PutObjectCommand({ Bucket: servers.config.bucket, Key, Body }));
+      await bucket.put(Key, Body);
     }
   });
   after(async () => {
@@ -58,8 +60,7 @@ describe('a job’s curves on real S3', () => {
           return reported(status);
         },
       },
-      s3: aws.s3,
-      bucket: servers.config.bucket,
+      bucket,
     });
 
   it('of a finished job are those of its models’ logs, for as long as the models are there', async () => {
@@ -90,9 +91,9 @@ describe('a job’s curves on real S3', () => {
   it('of a job that failed are those that were kept while it trained', async () => {
     const Key = `${s3Layout.jobCurves('room-b', JOB)}1.top.down.csv`;
     const Body = 'epoch,train/loss,val/loss\n0,,0.5\n1,0.4,0.3\n';
-    await aws.s3.send(new PutObjectCommand({ Bucket: servers.config.bucket, Key, Body }));
+    await bucket.put(Key, Body);
     const jobs = { read: async () => reported({ ...status, phase: 'failed', models: [] }) };
-    const read = createCurveReader({ live: new LossCurves(), jobs, s3: aws.s3, bucket: servers.config.bucket });
+    const read = createCurveReader({ live: new LossCurves(), jobs, bucket });
     const [curve] = await read('room-b', JOB);
     assert.deepEqual(
       [curve?.run, curve?.run_index, curve?.epochs, curve?.val_loss],

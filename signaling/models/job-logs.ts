@@ -1,34 +1,31 @@
-import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
-import { reachingStorage } from './s3-faults.ts';
+import type { Bucket, ListedObject } from '../../storage/index.ts';
 
-/** Bytes shown of each log, from its end, where the reason of a failure stands. */
+/** Bytes shown of each log, from its end, which has the reason of a failure. */
 const TAIL_BYTES = 1024 * 1024;
-/** Logs of one job: one a run, of at most 16 runs. */
+/** Logs of one job: one for each run, and a job has at most 16 runs. */
 const MAX_LOGS = 32;
 
 /**
- * The logs of a job's sleap-nn runs as one text, each under its name. Rejects with JOB_NOT_FOUND where there is none (yet),
- * with STORAGE_UNREACHABLE where S3 is away.
+ * The logs of a job's sleap-nn runs as one text, each under its name.
+ * Rejects with JOB_NOT_FOUND if there is none (yet), and with STORAGE_UNREACHABLE.
  */
 export type ReadJobLogs = (roomId: string, jobId: string) => Promise<string>;
 
 /** Reads the logs that the worker has put in the job's folder of the room bucket. */
-export function createJobLogReader(s3: S3Client, bucket: string): ReadJobLogs {
-  return (roomId, jobId) =>
-    reachingStorage(async () => {
-      const prefix = `${s3Layout.job(roomId, jobId)}logs/`;
-      const list = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: MAX_LOGS });
-      const objects = (await s3.send(list)).Contents ?? [];
-      if (objects.length === 0) throw new SleapRtcError('JOB_NOT_FOUND', `There is no log of job ${jobId} (yet).`);
-      const texts = objects.map(async ({ Key = '', Size = 0 }) => {
-        const header = `==> ${Key.slice(prefix.length)} <==\n`;
-        if (Size === 0) return header; // S3 refuses a range of an empty object
-        const Range = `bytes=${Math.max(0, Size - TAIL_BYTES)}-`;
-        const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key, Range }));
-        return `${header}${(await Body?.transformToString()) ?? ''}`;
-      });
-      return (await Promise.all(texts)).join('\n');
-    });
+export function createJobLogReader(bucket: Bucket): ReadJobLogs {
+  return async (roomId, jobId) => {
+    const prefix = s3Layout.jobLogs(roomId, jobId);
+    const logs = await bucket.list(prefix, { limit: MAX_LOGS });
+    if (logs.length === 0) throw new SleapRtcError('JOB_NOT_FOUND', `There is no log of job ${jobId} (yet).`);
+    const texts = logs.map(async (log) => `==> ${log.key.slice(prefix.length)} <==\n${await endOf(bucket, log)}`);
+    return (await Promise.all(texts)).join('\n');
+  };
+}
+
+async function endOf(bucket: Bucket, { key, sizeBytes }: ListedObject): Promise<string> {
+  if (sizeBytes === 0) return ''; // S3 refuses a range of an empty object
+  const object = await bucket.get(key, { range: { from: Math.max(0, sizeBytes - TAIL_BYTES) } });
+  return (await object?.text()) ?? '';
 }

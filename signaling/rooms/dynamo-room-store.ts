@@ -1,19 +1,9 @@
 import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { RoomId } from '../../protocol/ids.ts';
+import { StoredRoom } from '../../protocol/stored-objects.ts';
 import type { Room } from './room.ts';
 import type { RoomStore } from './room-store.ts';
-
-/** A row of the table, and the body of a room's record. */
-export const StoredRoom = z.object({
-  room_id: RoomId,
-  token: z.string(),
-  created_at: z.number(),
-  expires_at: z.number(),
-  created_by: z.string(),
-});
 
 /** Keeps rooms in a DynamoDB table whose key is `room_id`. */
 export function createDynamoRoomStore(dynamo: DynamoDBClient, table: string): RoomStore {

@@ -1,16 +1,10 @@
+import type { StoredRoom } from '../../protocol/stored-objects.ts';
+
 /** How long a room stays open after the last activity in it (the seed's two hours). */
 export const ROOM_LIFETIME_MS = 2 * 60 * 60 * 1000;
 
-/** A room as it is stored. Times are whole seconds since 1970, as DynamoDB's TTL wants them. */
-export interface Room {
-  room_id: string;
-  /** SHA-256 of the token, in hexadecimal: a leaked table opens no room. */
-  token: string;
-  created_at: number;
-  expires_at: number;
-  /** Who made it; for people who look after the table, not a right. */
-  created_by: string;
-}
+/** A room as it is stored. */
+export type Room = StoredRoom;
 
 /** Whole seconds since 1970, `afterMs` milliseconds after `now`. */
 export function epochSeconds(now: Date, afterMs = 0): number {

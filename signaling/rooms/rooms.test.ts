@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
 import pino from 'pino';
+import { Bucket } from '../../storage/index.ts';
 import type { AwsClients } from '../aws.ts';
 import { startTestServers, type TestServers } from '../testing/test-servers.ts';
 import { createDynamoRoomStore } from './dynamo-room-store.ts';
@@ -26,7 +27,11 @@ describe('rooms on real DynamoDB and S3', () => {
     const logger = pino({ level: 'silent' });
     await Promise.all([1, 2].map(() => ensureRoomsTable(aws.dynamo, 'rooms', logger)));
     store = createDynamoRoomStore(aws.dynamo, 'rooms');
-    rooms = new Rooms({ store, records: createS3RoomRecords(aws.s3, servers.config.bucket), now: () => now });
+    rooms = new Rooms({
+      store,
+      records: createS3RoomRecords(new Bucket(aws.s3, servers.config.bucket)),
+      now: () => now,
+    });
   });
   after(async () => {
     aws?.destroy();

@@ -1,24 +1,14 @@
-import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { isMissing } from '../models/s3-faults.ts';
+import { type Bucket, readJson, writeJson } from '../../storage/index.ts';
 import { SignalingState, type StateStore } from './state-store.ts';
 
 const STATE_KEY = 'signaling/state.json';
 
-/** Keeps the state as one object of the state bucket. */
-export function createS3StateStore(s3: S3Client, bucket: string): StateStore {
+/** Saves the state as one object of the state bucket. */
+export function createS3StateStore(bucket: Bucket): StateStore {
   return {
-    async load() {
-      try {
-        const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: STATE_KEY }));
-        return SignalingState.parse(JSON.parse((await Body?.transformToString()) ?? ''));
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw error;
-      }
-    },
+    load: () => readJson(bucket, STATE_KEY, SignalingState),
     async save(state) {
-      const Body = JSON.stringify(state);
-      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: STATE_KEY, Body, ContentType: 'application/json' }));
+      await writeJson(bucket, STATE_KEY, state);
     },
   };
 }

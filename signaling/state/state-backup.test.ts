@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import pino from 'pino';
 import type { PeerInfo } from '../../protocol/signaling.ts';
+import { Bucket } from '../../storage/index.ts';
 import { LossCurves } from '../curves/loss-curves.ts';
 import { JobViews } from '../job-views/job-views.ts';
 import { PeerDirectory } from '../peers/directory.ts';
@@ -51,16 +51,18 @@ describe('the state backup on real S3', () => {
   });
   after(async () => servers?.[Symbol.asyncDispose]());
 
+  const stateBucket = () => new Bucket(servers.aws().s3, servers.config.stateBucket ?? '');
+
   /** One run of a server, as far as its state goes. */
   async function run() {
     const directory: PeerDirectory = new PeerDirectory({ onChange: () => backup.changed() });
     const jobViews = new JobViews({ jobs, peers: () => [], logger, onChange: () => backup.changed() });
     const curves = new LossCurves({ onChange: () => backup.changed() });
-    const { s3 } = servers.aws();
-    const store = createS3StateStore(s3, servers.config.stateBucket ?? '');
+    const bucket = stateBucket();
+    const store = createS3StateStore(bucket);
     const backup = await startStateBackup({ directory, jobViews, curves, store, logger, now });
     jobViews.close();
-    return { directory, jobViews, curves, backup, s3 };
+    return { directory, jobViews, curves, backup, s3: bucket.s3 };
   }
 
   it('remembers peers, and the last progress and the curves of running jobs, over a restart', async () => {
@@ -99,9 +101,8 @@ describe('the state backup on real S3', () => {
   });
 
   it('starts empty, and works on, where the backup is damaged', async () => {
-    const { s3 } = servers.aws();
-    const Bucket = servers.config.stateBucket ?? '';
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'signaling/state.json', Body: '{"version":1,"peers":' }));
+    const bucket = stateBucket();
+    await bucket.put('signaling/state.json', '{"version":1,"peers":');
     const { directory, backup } = await run();
     assert.deepEqual(directory.snapshot(), {});
     await directory.join('room-a', worker, link);
@@ -109,6 +110,6 @@ describe('the state backup on real S3', () => {
     const next = await run();
     assert.deepEqual(Object.keys(next.directory.snapshot()), ['room-a']);
     await next.backup.stop();
-    s3.destroy();
+    bucket.s3.destroy();
   });
 });

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { startCognito } from '../../stack/servers/cognito.ts';
 import { startDynamoDb } from '../../stack/servers/dynamodb.ts';
 import { type S3Server, startS3 } from '../../stack/servers/s3.ts';
 import { startTemporal } from '../../stack/servers/temporal.ts';
 import { ensureTools } from '../../stack/setup.ts';
+import { Bucket, createS3Client } from '../../storage/index.ts';
 import type { AwsClients } from '../aws.ts';
 import { readConfig, type SignalingConfig } from '../config.ts';
 
@@ -103,7 +103,14 @@ export async function startTestServers(wanted: Wanted, options: { own?: boolean 
         endpoint: endpoint ?? `http://${NOWHERE}`,
       });
       const clients = {
-        s3: new S3Client({ ...at(s3?.endpoint), forcePathStyle: true }),
+        s3: createS3Client({
+          pathStyle: true,
+          region: 'us-east-1',
+          endpoint: s3?.endpoint ?? `http://${NOWHERE}`,
+          credentials,
+          connectTimeoutMs: 1000,
+          maxAttempts: 2,
+        }),
         dynamo: new DynamoDBClient(at(dynamodb?.endpoint)),
         cognito: new CognitoIdentityProviderClient(at(cognito?.endpoint)),
       };
@@ -138,9 +145,9 @@ function end(server: Endable): Promise<void> {
 
 async function createBuckets({ endpoint, region, ...keys }: S3Server, names: readonly string[]): Promise<void> {
   const credentials = { accessKeyId: keys.accessKeyId, secretAccessKey: keys.secretAccessKey };
-  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
-  for (const Bucket of names) await client.send(new CreateBucketCommand({ Bucket }));
-  client.destroy();
+  const s3 = createS3Client({ pathStyle: true, endpoint, region, credentials });
+  for (const name of names) await new Bucket(s3, name).create();
+  s3.destroy();
 }
 
 // A root hook: it runs once, after the last test of the process.

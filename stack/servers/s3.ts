@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { Bucket, createS3Client } from '../../storage/index.ts';
 import { freePort } from '../processes/ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
 
@@ -123,18 +123,12 @@ async function bucketsAnswer(
   endpoint: string,
   credentials: Credentials,
   buckets: readonly string[],
-  abortSignal: AbortSignal,
+  signal: AbortSignal,
 ): Promise<void> {
-  const client = new S3Client({
-    endpoint,
-    region: REGION,
-    credentials: { ...credentials },
-    forcePathStyle: true,
-    maxAttempts: 1,
-  });
+  const s3 = createS3Client({ endpoint, region: REGION, credentials, pathStyle: true, maxAttempts: 1 });
   try {
-    for (const bucket of buckets) await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal });
+    for (const name of buckets) await new Bucket(s3, name).check({ signal });
   } finally {
-    client.destroy();
+    s3.destroy();
   }
 }

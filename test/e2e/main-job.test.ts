@@ -2,18 +2,19 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { Client, Connection } from '@temporalio/client';
 import type { z } from 'zod';
 import type { PeerPayload } from '../../protocol/peer-messages.ts';
 import { jobWorkflowId } from '../../protocol/queues.ts';
+import type { Bucket } from '../../storage/index.ts';
+import { bucketOf, keysIn } from '../support/bucket.ts';
 import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
 
 describe('the main job, on real parts', function () {
   this.timeout(300_000);
   let room: TestRoom;
-  let s3: S3Client;
+  let bucket: Bucket;
   let result: z.infer<typeof TrainResult>;
   let shown: string;
   /** What another peer of the room was told meanwhile. */
@@ -21,8 +22,7 @@ describe('the main job, on real parts', function () {
 
   before(async () => {
     room = await createRoom();
-    const { endpoint, region, accessKeyId, secretAccessKey } = room.stack.s3;
-    s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+    bucket = bucketOf(room.stack.s3, room.stack.s3.bucket);
     await room.startWorker('worker-1', { SLEAP_RTC_WARM_TRAINER: '1' });
     const neighbour = await room.enter('neighbour', (payload) => heard.push(payload));
     const out = join(room.folder, 'models');
@@ -34,7 +34,7 @@ describe('the main job, on real parts', function () {
     result = TrainResult.parse(JSON.parse(ended.stdout));
     await neighbour.close();
   });
-  after(() => s3.destroy());
+  after(() => bucket.s3.destroy());
 
   const model = () => {
     const [first] = result.models;
@@ -66,8 +66,7 @@ describe('the main job, on real parts', function () {
 
   it('keeps the model in S3 under the layout’s names, and brings the same bytes to the researcher’s disk', async () => {
     const prefix = `${room.id}/models/${model().id}/`;
-    const listed = await s3.send(new ListObjectsV2Command({ Bucket: room.stack.s3.bucket, Prefix: prefix }));
-    const names = (listed.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length));
+    const names = (await keysIn(bucket, prefix)).map((key) => key.slice(prefix.length));
     const wanted = [
       'best.ckpt',
       'training_config.json',
@@ -77,8 +76,7 @@ describe('the main job, on real parts', function () {
     ];
     for (const name of [...wanted, 'training_log.csv', 'files.json']) assert.ok(names.includes(name), name);
     for (const name of wanted) {
-      const object = await s3.send(new GetObjectCommand({ Bucket: room.stack.s3.bucket, Key: prefix + name }));
-      const stored = await object.Body?.transformToByteArray();
+      const stored = await (await bucket.get(prefix + name))?.bytes();
       assert.equal(sha256(stored ?? ''), sha256(await readFile(join(model().path, name))), name);
     }
     JSON.parse(await readFile(join(model().path, 'training_config.json'), 'utf8'));

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import type { ProgressMessage } from '../../protocol/peer-messages.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import { type Bucket, readJson } from '../../storage/index.ts';
 import { sleapNnOf } from '../faults/process-tree.ts';
+import { bucketOf, keysIn } from '../support/bucket.ts';
 import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
 
@@ -15,7 +16,7 @@ const Latest = z.object({ snapshots: z.array(z.object({ epochs_done: z.int() }))
 describe('a worker that dies while it trains, its researcher gone', function () {
   this.timeout(300_000);
   let room: TestRoom;
-  let s3: S3Client;
+  let bucket: Bucket;
   let job: string;
   /** Epochs that S3 had when the worker died. */
   let kept: number;
@@ -25,8 +26,7 @@ describe('a worker that dies while it trains, its researcher gone', function () 
 
   before(async () => {
     room = await createRoom();
-    const { endpoint, region, accessKeyId, secretAccessKey } = room.stack.s3;
-    s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+    bucket = bucketOf(room.stack.s3, room.stack.s3.bucket);
     const neighbour = await room.enter('neighbour', (payload) => {
       if (payload.type === 'progress') heard.push({ message: payload, at: Date.now() });
     });
@@ -53,16 +53,11 @@ describe('a worker that dies while it trains, its researcher gone', function () 
     result = TrainResult.parse(JSON.parse(attached.stdout));
     await neighbour.close();
   });
-  after(() => s3?.destroy());
+  after(() => bucket?.s3.destroy());
 
   async function epochsKept(): Promise<number> {
-    const Key = `${s3Layout.jobCheckpoints(room.id, job)}run-0/latest.json`;
-    try {
-      const { Body } = await s3.send(new GetObjectCommand({ Bucket: room.stack.s3.bucket, Key }));
-      return Latest.parse(JSON.parse((await Body?.transformToString()) ?? '')).snapshots[0]?.epochs_done ?? 0;
-    } catch {
-      return 0;
-    }
+    const key = s3Layout.latestCheckpoints(room.id, job, 0);
+    return (await readJson(bucket, key, Latest, { ifDamaged: 'missing' }))?.snapshots[0]?.epochs_done ?? 0;
   }
   const bySurvivor = () => heard.filter(({ message }) => message.worker === 'survivor');
 
@@ -103,12 +98,8 @@ describe('a worker that dies while it trains, its researcher gone', function () 
   });
 
   it('leaves nothing of the job’s checkpoints and data in S3', async () => {
-    for (const Prefix of [s3Layout.jobCheckpoints(room.id, job), `${room.id}/datasets/`]) {
-      const listed = await s3.send(new ListObjectsV2Command({ Bucket: room.stack.s3.bucket, Prefix }));
-      assert.deepEqual(
-        (listed.Contents ?? []).map(({ Key }) => Key),
-        [],
-      );
+    for (const prefix of [s3Layout.jobCheckpoints(room.id, job), `${room.id}/datasets/`]) {
+      assert.deepEqual(await keysIn(bucket, prefix), []);
     }
   });
 });

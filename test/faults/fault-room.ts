@@ -2,7 +2,6 @@ import { watch } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { S3Client } from '@aws-sdk/client-s3';
 import { Client, Connection } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { z } from 'zod';
@@ -11,7 +10,9 @@ import { SignIn } from '../../cli/lib/api/sign-in.ts';
 import { JobSpec } from '../../protocol/job.ts';
 import { jobWorkflowId } from '../../protocol/queues.ts';
 import { ensureTools, type StackGpuWorker, type StackPart, startStack } from '../../stack/index.ts';
+import type { Bucket } from '../../storage/index.ts';
 import type { SignalingClient } from '../../transport/index.ts';
+import { bucketOf } from '../support/bucket.ts';
 import { FLIES_CONFIG, fliesLabels, fliesVideo, paddedLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom } from '../support/test-room.ts';
 import { sleapNnOf } from './process-tree.ts';
@@ -35,7 +36,7 @@ export class FaultRoom {
   /** The network between our programs and S3. */
   readonly network: S3Proxy;
   /** Asks S3 itself, past the network. */
-  readonly s3: S3Client;
+  readonly bucket: Bucket;
   readonly temporal: Client;
   readonly #workers = new Map<string, { worker: StackGpuWorker; env: Record<string, string> }>();
   readonly #ear: RoomEar;
@@ -49,14 +50,14 @@ export class FaultRoom {
   private constructor(parts: {
     room: TestRoom;
     network: S3Proxy;
-    s3: S3Client;
+    bucket: Bucket;
     temporal: Client;
     ear: RoomEar;
     observer: SignalingClient;
   }) {
     this.room = parts.room;
     this.network = parts.network;
-    this.s3 = parts.s3;
+    this.bucket = parts.bucket;
     this.temporal = parts.temporal;
     this.#ear = parts.ear;
     this.#observer = parts.observer;
@@ -81,12 +82,11 @@ export class FaultRoom {
     });
     if (network === undefined) throw new Error('the stack has no S3');
     const room = await createRoom({ stack, tools, dir });
-    const { endpoint, region, accessKeyId, secretAccessKey } = stack.s3;
-    const s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+    const bucket = bucketOf(stack.s3, stack.s3.bucket);
     const temporal = new Client({ connection: await Connection.connect({ address: stack.temporalAddress }) });
     const ear = new RoomEar();
     const observer = await room.enter('observer', ear.hear);
-    const faultRoom = new FaultRoom({ room, network, s3, temporal, ear, observer });
+    const faultRoom = new FaultRoom({ room, network, bucket, temporal, ear, observer });
     await Promise.all(workers.map((worker) => faultRoom.startWorker(worker)));
     return faultRoom;
   }
@@ -268,7 +268,7 @@ export class FaultRoom {
   async stop(): Promise<void> {
     await this.#observer.close();
     await this.temporal.connection.close();
-    this.s3.destroy();
+    this.bucket.s3.destroy();
     await this.room.stack.stop();
     await this.network[Symbol.asyncDispose]();
     if (process.env.SLEAP_RTC_KEEP_FAULTS) process.stdout.write(`kept: ${this.room.dir}\n`);

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { execa } from 'execa';
-import { ModelFiles } from '../../activities/models/model-files.ts';
+import { totalBytes } from '../../protocol/files.ts';
 import { JobStatus } from '../../protocol/job.ts';
 import { jobWorkflowId } from '../../protocol/queues.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import { ModelFiles } from '../../protocol/stored-objects.ts';
 import { processesGone } from '../../stack/testing/processes-gone.ts';
+import { keysIn, textIn } from '../support/bucket.ts';
 import type { FaultRoom } from './fault-room.ts';
 
 const FRAMES = `
@@ -49,15 +50,15 @@ export async function publishedOnce(at: FaultRoom, before: Before, jobId: string
   );
   assert.equal(added.length, 1);
   const [id = ''] = added;
-  const list = ModelFiles.parse(JSON.parse(await text(at, s3Layout.modelFiles(at.room.id, id))));
+  const list = ModelFiles.parse(JSON.parse(await textIn(at.bucket, s3Layout.modelFiles(at.room.id, id))));
   assert.equal(list.job_id, jobId);
-  const sum = list.files.reduce((total, { size_bytes }) => total + size_bytes, 0);
-  assert.equal(manifest.models[id]?.size_bytes, sum, 'the manifest has the size of what S3 has');
+  assert.equal(manifest.models[id]?.size_bytes, totalBytes(list.files), 'the manifest has the size of what S3 has');
   const promised = Object.fromEntries(list.files.map(({ path, sha256 }) => [path, sha256]));
   assert.ok(promised['best.ckpt']);
   const { 'files.json': _, ...stored } = await hashesInS3(at, s3Layout.model(at.room.id, id));
   assert.deepEqual(stored, promised, 'S3 has the files of the list, byte for byte, and no others');
-  const curve = (await text(at, `${s3Layout.model(at.room.id, id)}training_log.csv`)).trim().split('\n').length - 1;
+  const curve =
+    (await textIn(at.bucket, `${s3Layout.model(at.room.id, id)}training_log.csv`)).trim().split('\n').length - 1;
   assert.equal(curve, manifest.models[id]?.training.epochs, 'the curve has every epoch once');
   for (const output of outputs) {
     const [name = '', ...others] = await readdir(output);
@@ -109,7 +110,7 @@ async function nothingHalfMade(at: FaultRoom): Promise<void> {
   await at.untilFree();
   const models = Object.keys((await at.room.manifest()).models);
   const prefix = `${at.room.id}/models/`;
-  const stray = (await keysInS3(at, prefix)).filter(
+  const stray = (await keysIn(at.bucket, prefix)).filter(
     (key) => !models.includes(key.slice(prefix.length).split('/')[0] ?? ''),
   );
   assert.deepEqual(stray, [], 'S3 has no file of a model that is not in the manifest');
@@ -119,7 +120,7 @@ async function nothingHalfMade(at: FaultRoom): Promise<void> {
     assert.deepEqual(kept, [], `${name} has no files of a job that has ended`);
     for (const id of await readdir(join(workDir, 'models')).catch(() => [])) {
       if (!models.includes(id)) continue; // out of sight, or left to be used again
-      const list = ModelFiles.parse(JSON.parse(await text(at, s3Layout.modelFiles(at.room.id, id))));
+      const list = ModelFiles.parse(JSON.parse(await textIn(at.bucket, s3Layout.modelFiles(at.room.id, id))));
       const cached = await hashesOnDisk(join(workDir, 'models', id));
       for (const { path, sha256 } of list.files)
         assert.equal(cached[path], sha256, `${name} has ${path} of ${id} whole`);
@@ -128,23 +129,10 @@ async function nothingHalfMade(at: FaultRoom): Promise<void> {
   await processesGone(at.noted);
 }
 
-async function text(at: FaultRoom, key: string): Promise<string> {
-  const reply = await at.s3.send(new GetObjectCommand({ Bucket: at.room.stack.s3.bucket, Key: key }));
-  return (await reply.Body?.transformToString()) ?? '';
-}
-
-async function keysInS3(at: FaultRoom, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  const pages = paginateListObjectsV2({ client: at.s3 }, { Bucket: at.room.stack.s3.bucket, Prefix: prefix });
-  for await (const { Contents = [] } of pages) keys.push(...Contents.map(({ Key = '' }) => Key));
-  return keys;
-}
-
 async function hashesInS3(at: FaultRoom, prefix: string): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {};
-  for (const key of await keysInS3(at, prefix)) {
-    const reply = await at.s3.send(new GetObjectCommand({ Bucket: at.room.stack.s3.bucket, Key: key }));
-    hashes[key.slice(prefix.length)] = sha256((await reply.Body?.transformToByteArray()) ?? new Uint8Array());
+  for (const key of await keysIn(at.bucket, prefix)) {
+    hashes[key.slice(prefix.length)] = sha256((await (await at.bucket.get(key))?.bytes()) ?? new Uint8Array());
   }
   return hashes;
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { TrainedModel } from '../../activities/runs/trained-model.ts';
 import type { InferenceSpec, JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
 import type { ModelEntry } from '../../protocol/manifest.ts';
 import type { ModelType } from '../../protocol/sleap-config.ts';
+import type { TrainedModel } from '../../protocol/stored-objects.ts';
 
 /** A training job of one run or more, as the API would start it. Ids are new each time. */
 export function trainingInput(

@@ -92,7 +92,7 @@ export async function recordHistories(folder: string): Promise<void> {
     const begun = Promise.withResolvers<void>();
     const stopped = Promise.withResolvers<void>();
     const overrides = (self: FakeWorker): ReturnType<NonNullable<FakeWorkerOptions['overrides']>> => ({
-      train: async ({ input, run_index, again }) => {
+      train: async ({ input, run_index, may_have_remote_checkpoint: again }) => {
         begun.resolve();
         if (again !== true && run_index === 0) await self.workUntil(stopped.promise);
         return trainedModel(input, run_index);

@@ -1,14 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { ensureTools } from '../../stack/index.ts';
 import { type S3Server, startS3 } from '../../stack/servers/s3.ts';
+import type { Bucket } from '../../storage/index.ts';
+import { bucketOf } from '../support/bucket.ts';
 
 /** A real S3 server with an empty bucket. */
 export interface TestS3 {
-  s3: S3Client;
-  bucket: string;
+  bucket: Bucket;
+  endpoint: string;
+  /** The bucket through something that stands before the server, such as a proxy. Whoever asks closes its client. */
+  bucketAt(endpoint: string): Bucket;
   /** Settings for a process of ours. */
   env: Record<string, string>;
   stop(): Promise<void>;
@@ -29,21 +32,23 @@ export async function startTestS3(): Promise<TestS3> {
   const running = await shared;
   const { endpoint, region, accessKeyId, secretAccessKey } = running.server;
   running.buckets += 1;
-  const bucket = `rooms-under-test-${running.buckets}`;
-  const s3 = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
-  await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  const name = `rooms-under-test-${running.buckets}`;
+  const bucketAt = (endpoint: string) => bucketOf({ ...running.server, endpoint }, name);
+  const bucket = bucketAt(endpoint);
+  await bucket.create();
   return {
-    s3,
     bucket,
+    endpoint,
+    bucketAt,
     env: {
-      SLEAP_RTC_BUCKET: bucket,
+      SLEAP_RTC_BUCKET: name,
       AWS_ENDPOINT_URL_S3: endpoint,
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: accessKeyId,
       AWS_SECRET_ACCESS_KEY: secretAccessKey,
     },
     async stop() {
-      s3.destroy();
+      bucket.s3.destroy();
     },
   };
 }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import type { ControlActivities } from '../../activities/contract.ts';
 import { createApplyManifestChanges } from '../../activities/registry/apply-changes.ts';
@@ -7,6 +6,7 @@ import { Manifest } from '../../protocol/manifest.ts';
 import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import type { trainingJob } from '../../workflows/index.ts';
+import { textIn } from '../support/bucket.ts';
 import { type FakeControl, startFakeControl } from './fake-control.ts';
 import { FakeWorker } from './fake-worker.ts';
 import { modelEntry, trainingInput } from './job-inputs.ts';
@@ -27,7 +27,7 @@ describe('20 jobs that publish at once, on real Temporal and S3', function () {
 
   before(async () => {
     [server, storage] = await Promise.all([devServer(), startTestS3()]);
-    const apply = createApplyManifestChanges({ ...storage, logger: pino({ level: 'silent' }) });
+    const apply = createApplyManifestChanges({ bucket: storage.bucket, logger: pino({ level: 'silent' }) });
     const applyManifestChanges: ControlActivities['applyManifestChanges'] = (args) => {
       writes += 1;
       return apply(args);
@@ -68,10 +68,7 @@ describe('20 jobs that publish at once, on real Temporal and S3', function () {
       ),
     );
     const reported = results.flatMap(({ models }) => models.map(({ id }) => id));
-    const object = await storage.s3.send(
-      new GetObjectCommand({ Bucket: storage.bucket, Key: s3Layout.manifest(room) }),
-    );
-    const manifest = Manifest.parse(JSON.parse((await object.Body?.transformToString()) ?? ''));
+    const manifest = Manifest.parse(JSON.parse(await textIn(storage.bucket, s3Layout.manifest(room))));
     assert.equal(reported.length, JOBS);
     assert.deepEqual(Object.keys(manifest.models).sort(), reported.sort());
     assert.ok(writes < JOBS, `${writes} writes for ${JOBS} jobs`);

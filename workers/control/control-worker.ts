@@ -2,10 +2,10 @@ import { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import pRetry from 'p-retry';
 import type { Logger } from 'pino';
-import { createClearJobStorage } from '../../activities/datasets/index.ts';
+import { createClearJobStorage } from '../../activities/cleanup/index.ts';
 import { createRegistryActivities } from '../../activities/registry/index.ts';
 import { CONTROL_QUEUE } from '../../protocol/queues.ts';
-import { createS3Client } from '../../storage/s3-client.ts';
+import { Bucket, createS3Client } from '../../storage/index.ts';
 import { activityInterceptors } from '../interceptors/index.ts';
 import { runTogether } from '../run-together.ts';
 import type { ControlWorkerConfig } from './config.ts';
@@ -28,12 +28,13 @@ export async function runControlWorker(
   config: ControlWorkerConfig,
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): Promise<void> {
-  const { bucket, temporal, deployment } = config;
+  const { temporal, deployment } = config;
   const [workflowBundle, connection] = await Promise.all([
     bundleWorkflows(deployment && VERSIONED_WORKFLOWS),
     connect(config, logger, signal),
   ]);
   const s3 = createS3Client({ pathStyle: config.s3PathStyle });
+  const bucket = new Bucket(s3, config.bucket, { denied: 'STORAGE_UNREACHABLE' });
   const over = new AbortController();
   try {
     await ensureSearchAttributes(connection, temporal.namespace, logger);
@@ -44,8 +45,8 @@ export async function runControlWorker(
       taskQueue: CONTROL_QUEUE,
       workflowBundle,
       activities: {
-        ...createRegistryActivities({ s3, bucket, temporal: client, logger }),
-        clearJobStorage: createClearJobStorage({ s3, bucket }),
+        ...createRegistryActivities({ bucket, temporal: client, logger }),
+        clearJobStorage: createClearJobStorage({ bucket }),
       },
       interceptors: activityInterceptors(),
       ...(deployment && versioned(deployment)),
@@ -59,7 +60,7 @@ export async function runControlWorker(
     }
     logger.info({ event: 'ready', task_queue: CONTROL_QUEUE });
     // The end does not wait for it: storage that does not answer must not keep the process alive.
-    void sweepRegularly({ s3, bucket, temporal: client, logger }, AbortSignal.any([signal, over.signal]));
+    void sweepRegularly({ bucket, temporal: client, logger }, AbortSignal.any([signal, over.signal]));
     await running;
   } finally {
     over.abort();

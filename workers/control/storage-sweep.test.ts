@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
+import { keysIn } from '../../test/support/bucket.ts';
 import { trainingInput } from '../../test/workflows/job-inputs.ts';
 import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';
 import { type DevServer, devServer } from '../../test/workflows/servers.ts';
@@ -21,14 +21,14 @@ describe('the sweep of the room bucket', function () {
 
   it('asks Temporal which jobs run, removes what the others have left, and ends with its signal', async () => {
     const room = 'swept';
-    const { s3, bucket } = storage;
+    const { bucket } = storage;
     const temporal = server.env.client;
     const kept: string[] = [];
     for (const fate of ['running', 'ended', 'forgotten']) {
       const input = trainingInput({ room });
       const { job_id } = input.spec;
       const key = `${s3Layout.jobCheckpoints(room, job_id)}run-0/latest.json`;
-      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: '{}' }));
+      await bucket.put(key, '{}');
       if (fate === 'forgotten') continue;
       const options = { workflowId: jobWorkflowId(room, job_id), taskQueue: CONTROL_QUEUE, args: [input] };
       const job = await temporal.workflow.start('trainingJob', options);
@@ -37,11 +37,7 @@ describe('the sweep of the room bucket', function () {
     }
     const stop = new AbortController();
     const logger = pino({ level: 'info' }, { write: () => stop.abort() });
-    await sweepRegularly({ s3, bucket, temporal, logger }, stop.signal);
-    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket }));
-    assert.deepEqual(
-      Contents.map(({ Key }) => Key),
-      kept,
-    );
+    await sweepRegularly({ bucket, temporal, logger }, stop.signal);
+    assert.deepEqual(await keysIn(bucket, ''), kept);
   });
 });

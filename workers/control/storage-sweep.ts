@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { S3Client } from '@aws-sdk/client-s3';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { type JobFate, sweepStorage } from '../../activities/datasets/index.ts';
+import { type JobFate, sweepStorage } from '../../activities/cleanup/index.ts';
 import { jobWorkflowId } from '../../protocol/queues.ts';
+import type { Bucket } from '../../storage/index.ts';
 
 /** Time between two sweeps, in milliseconds. They seldom find something, and it costs storage only. */
 const SWEEP_EVERY_MS = 6 * 60 * 60_000;
 
 /** Sweeps the room bucket now, and every six hours until `signal` is aborted. A sweep that fails is logged; the next one tries again. */
 export async function sweepRegularly(
-  { s3, bucket, temporal, logger }: { s3: S3Client; bucket: string; temporal: Client; logger: Logger },
+  { bucket, temporal, logger }: { bucket: Bucket; temporal: Client; logger: Logger },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const jobs = await sweepStorage({ s3, bucket, fateOf: (room, jobId) => fateOf(temporal, room, jobId), signal });
+      const jobs = await sweepStorage({ bucket, fateOf: (room, jobId) => fateOf(temporal, room, jobId), signal });
       logger.info({ event: 'storage_swept', jobs });
     } catch (error) {
       if (!signal.aborted) logger.warn({ event: 'storage_not_swept', err: error });

@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { S3Client } from '@aws-sdk/client-s3';
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createDatasetActivities } from '../../activities/datasets/index.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
+import { jobFolders, jobsFolder } from '../../activities/runs/job-folders.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
 import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
 import { workerQueue } from '../../protocol/queues.ts';
-import { createS3Client } from '../../storage/s3-client.ts';
+import { Bucket, createS3Client } from '../../storage/index.ts';
 import { Cleanup } from '../cleanup.ts';
 import { OrphanTakeover, RunningActivities } from '../interceptors/index.ts';
 import { runTogether } from '../run-together.ts';
@@ -50,7 +49,7 @@ export async function startGpuWorker(config: GpuWorkerConfig, options: GpuWorker
 async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: Cleanup): Promise<void> {
   const { room: roomId, name, workDir, tags, python } = config;
   const { logger } = options;
-  await mkdir(join(workDir, 'jobs'), { recursive: true });
+  await mkdir(jobsFolder(workDir), { recursive: true });
   const slot = new GpuSlot();
   const { drain, signal } = createDrain(slot, options, cleanup);
   const capabilities = await detectCapabilities();
@@ -59,16 +58,17 @@ async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: 
   const datasets = await DatasetStore.open({ workDir, maxBytes: config.datasetCacheBytes });
   const s3 = createS3Client({ pathStyle: config.s3PathStyle });
   cleanup.add(() => s3.destroy());
+  const bucket = new Bucket(s3, config.bucket);
   const onAccepted = () => endLeftovers(workDir, logger);
   const room = await joinRoom(
-    { config, slot, drain, offer, gpuModel, datasets, s3, onAccepted, logger, signal },
+    { config, slot, drain, offer, gpuModel, datasets, bucket, onAccepted, logger, signal },
     cleanup,
   );
 
   const connection = await NativeConnection.connect({ address: config.temporal.address });
   cleanup.add(() => connection.close());
   const warmTrainer = config.warmTrainer ? new WarmTrainer({ python, workDir, logger }) : undefined;
-  cleanup.add(() => warmTrainer?.dispose());
+  cleanup.add(() => warmTrainer?.close());
   const health = new WorkerHealth({ slot, selfCheck: () => selfCheck({ workDir, python, capabilities }), logger });
   cleanup.add(() => health.close());
   const running = new RunningActivities(health.onEnded);
@@ -77,7 +77,7 @@ async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: 
   const queue = workerQueue(roomId, name, randomBytes(4).toString('hex'));
   const workers = await createTemporalWorkers({
     ...{ config, connection, queue, offer, slot, takeover, running },
-    jobActivities: createJobActivities({ config, room, s3, datasets, warmTrainer, logger }),
+    jobActivities: createJobActivities({ config, room, bucket, datasets, warmTrainer, logger }),
     sessionActivities: createSessionActivities({
       slot,
       client: new Client({ connection, namespace: config.temporal.namespace }),
@@ -88,7 +88,7 @@ async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: 
       logger,
       async onSessionEnded(jobId) {
         await takeover.cancelOrphaned();
-        await datasets.removeJob(join(workDir, 'jobs', jobId));
+        await datasets.removeJob(jobFolders(workDir, jobId).root);
       },
     }),
   });
@@ -116,26 +116,23 @@ function createDrain(slot: GpuSlot, { logger, signal, drain: sigusr2 }: GpuWorke
 interface JobActivitiesOptions {
   config: GpuWorkerConfig;
   room: Awaited<ReturnType<typeof joinRoom>>;
-  s3: S3Client;
+  bucket: Bucket;
   datasets: DatasetStore;
   warmTrainer: WarmTrainer | undefined;
   logger: Logger;
 }
 
 /** The activities of a job that has this worker's session. */
-function createJobActivities({ config, room, s3, datasets, warmTrainer, logger }: JobActivitiesOptions) {
-  const { name: worker, workDir, bucket, python, checkpointEveryMs: everyMs } = config;
+function createJobActivities({ config, room, bucket, datasets, warmTrainer, logger }: JobActivitiesOptions) {
+  const { name: worker, workDir, python, checkpointEveryMs } = config;
   const { signaling, manifest } = room;
   const { publishProgress } = room.progress;
   const findModel = (reference: string, signal: AbortSignal) => manifest.find(reference, signal);
   return {
-    ...createTransferActivities({ signaling, s3, bucket, worker, workDir, datasets, publishProgress }),
-    ...createDatasetActivities({ s3, bucket, workDir, publishProgress, logger }),
-    ...createSleapNnActivities({
-      ...{ workDir, python, warmTrainer, publishProgress, logger },
-      checkpoints: { s3, bucket, everyMs },
-    }),
-    ...createModelActivities({ s3, bucket, workDir, worker, findModel, publishProgress, logger }),
+    ...createTransferActivities({ signaling, bucket, worker, workDir, datasets, publishProgress }),
+    ...createDatasetActivities({ bucket, workDir, publishProgress, logger }),
+    ...createSleapNnActivities({ workDir, python, warmTrainer, bucket, checkpointEveryMs, publishProgress, logger }),
+    ...createModelActivities({ bucket, workDir, worker, findModel, publishProgress, logger }),
   };
 }
 

@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { InferenceSpec, JobInput } from '../../../protocol/job.ts';
+import type { TrainedModel } from '../../../protocol/stored-objects.ts';
 import { ensureTools, type Tools } from '../../../stack/index.ts';
+import { startTestS3, type TestS3 } from '../../../test/workflows/s3.ts';
 import type { PredictionSummary } from '../../contract.ts';
 import { activityEnvironment } from '../../testing/activity-environment.ts';
-import { createSleapNnActivities, type TrainedModel, WarmTrainer } from '../index.ts';
+import { createSleapNnActivities, WarmTrainer } from '../index.ts';
 import { fliesJob, testDeps } from '../testing/flies-job.ts';
+import { launchersOf, warmReports } from '../testing/spare-processes.ts';
 
 const CLIP = 'centered_pair_small.mp4';
 /** Reads predictions as a researcher's own program would. */
@@ -30,20 +33,23 @@ describe('predicting with the real sleap-nn', function () {
   let workDir: string;
   let trained: TrainedModel;
   let warmTrainer: WarmTrainer;
+  let storage: TestS3;
 
   before(async function () {
     this.timeout(900_000);
     tools = await ensureTools({ parts: ['sleap-nn', 'samples'] });
     workDir = await mkdtemp(join(tmpdir(), 'sleap-rtc-predict-'));
-    warmTrainer = new WarmTrainer({ python: tools.python });
+    const { logger, nextPid } = warmReports();
+    warmTrainer = new WarmTrainer({ python: tools.python, workDir, logger });
     warmTrainer.ensureSpare();
-    await warmTrainer.whenWarm();
+    await nextPid();
+    storage = await startTestS3();
     const input = await fliesJob(workDir, { labels: join(tools.sampleDataDir, 'minimal_instance.pkg.slp') });
-    const { deps } = testDeps(workDir, tools.python);
+    const { deps } = testDeps(workDir, tools.python, storage.bucket);
     const { train } = createSleapNnActivities({ ...deps, warmTrainer });
     const args = { input, run_index: 0 };
     trained = (await activityEnvironment('train').run((a: typeof args) => train(a), args)) as TrainedModel;
-    assert.equal(warmTrainer.ready, false, 'the spare was used');
+    assert.deepEqual(await launchersOf(workDir), [], 'the spare was used');
     await cp(
       join(workDir, 'jobs', input.spec.job_id, 'models', trained.run),
       join(workDir, 'models', trained.model_id),
@@ -53,7 +59,8 @@ describe('predicting with the real sleap-nn', function () {
     );
   });
   after(async () => {
-    await warmTrainer?.dispose();
+    await warmTrainer?.close();
+    await storage?.stop();
     await rm(workDir, { recursive: true, force: true });
   });
 
@@ -80,7 +87,7 @@ describe('predicting with the real sleap-nn', function () {
   }
 
   async function predict(input: JobInput<InferenceSpec>) {
-    const { deps, published } = testDeps(workDir, tools.python);
+    const { deps, published } = testDeps(workDir, tools.python, storage.bucket);
     const activities = createSleapNnActivities(deps);
     const args = { input };
     const summary = await activityEnvironment('predict').run((a: typeof args) => activities.predict(a), args);

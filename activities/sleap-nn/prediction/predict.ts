@@ -4,15 +4,16 @@ import { Context } from '@temporalio/activity';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { InferenceSpec } from '../../../protocol/job.ts';
 import type { FrameProgress } from '../../../protocol/job-view.ts';
 import type { InferenceInput, PredictionSummary } from '../../contract.ts';
 import { heartbeatWith } from '../../heartbeat-details.ts';
+import { type JobFolders, jobFolders, modelCacheFolder } from '../../runs/job-folders.ts';
 import { beginLog, readLogTail } from '../../runs/log-file.ts';
 import type { SleapNnDeps } from '../deps.ts';
 import { explainFailure } from '../failures/explain-failure.ts';
 import type { SleapNnExit } from '../process/launcher-process.ts';
-import { untilExit } from '../process/until-exit.ts';
-import { startSleapNn } from '../process/warm-trainer.ts';
+import { startSleapNn, untilExit } from '../process/run-sleap-nn.ts';
 import { nameSource } from './name-source.ts';
 
 /** A line of `sleap-nn predict --gui`. */
@@ -25,7 +26,7 @@ const FrameLine = z.object({
 
 const Summary = z.object({ frames: z.int(), seconds: z.number() });
 
-/** Reads one line of sleap-nn's stdout; undefined for what is no progress. */
+/** Reads one line of sleap-nn's stdout. Returns undefined if it is not progress. */
 export function parseFrameLine(line: string): FrameProgress | undefined {
   try {
     const { n_processed, n_total, rate, eta } = FrameLine.parse(JSON.parse(line));
@@ -45,86 +46,113 @@ export function predictionsName(input: string): string {
   return `${basename(input)}.predictions.slp`;
 }
 
+/** One prediction, with what its steps need. */
+interface Prediction {
+  spec: InferenceSpec;
+  job: JobFolders;
+  work: string;
+  /** For temporary files. */
+  tmpDir: string;
+  logFile: string;
+  /** What sleap-nn writes; it gets its final name when it is whole. */
+  unfinished: string;
+  output: string;
+  summaryFile: string;
+  signal: AbortSignal;
+}
+
 /**
- * Runs `sleap-nn predict` with models of the worker's cache on a file of the job's dataset, into `jobs/{job_id}/results/`.
- * They name the video (or labels) by the researcher's own path, where the job tells it, and never by one of the worker. Done
- * again, it finds its finished predictions.
+ * Runs `sleap-nn predict` with models of the worker's cache on a file of the job's dataset, into `jobs/{job_id}/results/`. The
+ * predictions name the video (or labels) by the researcher's own path if the job has it, and never by a path of the worker. A
+ * retry finds finished predictions.
  * @throws SleapRtcError PREDICTION_FAILED, VIDEO_INVALID, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL; GPU_BROKEN, TRAINER_KILLED (retryable)
  */
 export function createPredict(deps: SleapNnDeps) {
   return async function predict({ input }: InferenceInput): Promise<PredictionSummary> {
-    const context = Context.current();
-    const { spec } = input;
-    const job = join(deps.workDir, 'jobs', spec.job_id);
-    const work = join(job, 'work', 'predict');
-    const dataset = join(job, 'dataset');
-    const output = join(job, 'results', predictionsName(spec.input));
-    const summaryFile = join(work, 'result.json');
-    const done = await readSummary(summaryFile, output);
+    const prediction = openPrediction(input.spec, deps.workDir);
+    const done = await readSummary(prediction);
     if (done !== undefined) return done;
-
-    let frames: FrameProgress | undefined;
-    const publish = (detail?: string) =>
-      deps.publishProgress({
-        job_id: spec.job_id,
-        phase: 'predicting',
-        ...(detail === undefined ? {} : { detail }),
-        ...(frames === undefined ? {} : { frames }),
-      });
-    heartbeatWith(() => frames);
     const startedAtMs = Date.now();
-    // sleap-nn would notice a missing folder only when all is done.
-    const tmpDir = join(work, 'tmp');
-    await rm(work, { recursive: true, force: true });
-    await mkdir(tmpDir, { recursive: true });
-    await mkdir(join(job, 'results'), { recursive: true });
-    const unfinished = join(work, 'predictions.slp');
-    const logFile = join(job, 'logs', 'predict.log');
-    const logStart = await beginLog(logFile, `--- ${new Date().toISOString()} sleap-nn predict`);
-    publish('loading sleap-nn');
-    const sleapNn = await startSleapNn({
-      python: deps.python,
-      workDir: deps.workDir,
-      spare: deps.warmTrainer,
-      argv: [
-        'predict',
-        ...['--data_path', spec.input],
-        ...spec.models.flatMap((id) => ['--model_paths', relative(dataset, join(deps.workDir, 'models', id))]),
-        ...['--output_path', relative(dataset, unfinished)],
-        ...(spec.frames === undefined ? [] : ['--frames', spec.frames]),
-        ...(spec.tracking ? ['--tracking'] : []),
-        '--gui',
-      ],
-      cwd: dataset,
-      logFile,
-      tmpDir,
-      onLine: (line) => {
-        frames = parseFrameLine(line) ?? frames;
-        publish();
-      },
-    });
-    const exit = await untilExit(sleapNn, context.cancellationSignal);
-    context.cancellationSignal.throwIfAborted();
-    const wrote = await stat(unfinished).then(Boolean, () => false);
-    const error = judgePrediction(exit, wrote, await readLogTail(logFile, logStart), spec.input);
-    if (error !== undefined) throw error;
-    if (spec.frames !== undefined && (frames?.frames ?? 0) === 0) {
-      throw new SleapRtcError('USAGE', `${spec.input} has none of the frames ${spec.frames}.`);
-    }
-    if (spec.source_path !== undefined) {
-      await nameSource({
-        python: deps.python,
-        predictions: unfinished,
-        input: spec.input,
-        path: spec.source_path,
-        signal: context.cancellationSignal,
-      });
-    }
-    await rename(unfinished, output);
-    const summary = { frames: frames?.frames ?? 0, seconds: Math.round((Date.now() - startedAtMs) / 100) / 10 };
-    await writeFileAtomic(summaryFile, JSON.stringify(summary));
+    const frames = await runSleapNn(deps, prediction);
+    await nameResearchersFile(deps, prediction);
+    await rename(prediction.unfinished, prediction.output);
+    const summary = { frames, seconds: Math.round((Date.now() - startedAtMs) / 100) / 10 };
+    await writeFileAtomic(prediction.summaryFile, JSON.stringify(summary));
     return summary;
   };
+}
+
+function openPrediction(spec: InferenceSpec, workDir: string): Prediction {
+  const job = jobFolders(workDir, spec.job_id);
+  const work = join(job.work, 'predict');
+  return {
+    spec,
+    job,
+    work,
+    tmpDir: join(work, 'tmp'),
+    logFile: join(job.logs, 'predict.log'),
+    unfinished: join(work, 'predictions.slp'),
+    output: join(job.results, predictionsName(spec.input)),
+    summaryFile: join(work, 'result.json'),
+    signal: Context.current().cancellationSignal,
+  };
+}
+
+/** @returns how many frames were predicted */
+async function runSleapNn(deps: SleapNnDeps, prediction: Prediction): Promise<number> {
+  const { spec, job, work, tmpDir, logFile, signal } = prediction;
+  let frames: FrameProgress | undefined;
+  heartbeatWith(() => frames);
+  const publish = (detail?: string) =>
+    deps.publishProgress({
+      job_id: spec.job_id,
+      phase: 'predicting',
+      ...(detail === undefined ? {} : { detail }),
+      ...(frames === undefined ? {} : { frames }),
+    });
+  // sleap-nn would report a missing folder only at its end.
+  await rm(work, { recursive: true, force: true });
+  await mkdir(tmpDir, { recursive: true });
+  await mkdir(job.results, { recursive: true });
+  const logStart = await beginLog(logFile, `--- ${new Date().toISOString()} sleap-nn predict`);
+  publish('loading sleap-nn');
+  const { python, workDir, warmTrainer: spare } = deps;
+  const onLine = (line: string) => {
+    frames = parseFrameLine(line) ?? frames;
+    publish();
+  };
+  const command = { argv: argumentsOf(prediction, workDir), cwd: job.dataset, logFile, tmpDir, onLine };
+  const exit = await untilExit(await startSleapNn({ python, workDir, spare, ...command }), signal);
+  signal.throwIfAborted();
+  const wrote = await stat(prediction.unfinished).then(Boolean, () => false);
+  const error = judgePrediction(exit, wrote, await readLogTail(logFile, logStart), spec.input);
+  if (error !== undefined) throw error;
+  const count = frames?.frames ?? 0;
+  if (spec.frames !== undefined && count === 0) {
+    throw new SleapRtcError('USAGE', `${spec.input} has none of the frames ${spec.frames}.`);
+  }
+  return count;
+}
+
+/** Paths are relative to the dataset's folder, in which sleap-nn runs. */
+function argumentsOf({ spec, job, unfinished }: Prediction, workDir: string): string[] {
+  const fromDataset = (path: string) => relative(job.dataset, path);
+  const models = spec.models.map((id) => fromDataset(join(modelCacheFolder(workDir), id)));
+  return [
+    'predict',
+    ...['--data_path', spec.input],
+    ...models.flatMap((path) => ['--model_paths', path]),
+    ...['--output_path', fromDataset(unfinished)],
+    ...(spec.frames === undefined ? [] : ['--frames', spec.frames]),
+    ...(spec.tracking ? ['--tracking'] : []),
+    '--gui',
+  ];
+}
+
+async function nameResearchersFile({ python }: SleapNnDeps, prediction: Prediction): Promise<void> {
+  const { spec, unfinished: predictions, signal } = prediction;
+  if (spec.source_path === undefined) return;
+  await nameSource({ python, predictions, input: spec.input, path: spec.source_path, signal });
 }
 
 function judgePrediction(exit: SleapNnExit, wrote: boolean, logTail: string, input: string): SleapRtcError | undefined {
@@ -138,10 +166,10 @@ function judgePrediction(exit: SleapNnExit, wrote: boolean, logTail: string, inp
   return wrote ? undefined : new SleapRtcError('PREDICTION_FAILED', 'sleap-nn ended without writing predictions.');
 }
 
-async function readSummary(file: string, output: string): Promise<PredictionSummary | undefined> {
+async function readSummary({ summaryFile, output }: Prediction): Promise<PredictionSummary | undefined> {
   try {
     await stat(output);
-    return Summary.parse(JSON.parse(await readFile(file, 'utf8')));
+    return Summary.parse(JSON.parse(await readFile(summaryFile, 'utf8')));
   } catch {
     return undefined;
   }

@@ -51,8 +51,6 @@ export class LauncherProcess {
   readonly warm: Promise<void>;
   /** Never rejects. Resolves when the process and its output have ended. */
   readonly exited: Promise<SleapNnExit>;
-  /** Milliseconds since the epoch at which sleap-nn itself began; undefined before. */
-  startedAtMs: number | undefined;
   #subprocess;
   #groupId: number | undefined;
   #exit: SleapNnExit | undefined;
@@ -92,10 +90,8 @@ export class LauncherProcess {
     createInterface({ input: control }).on('line', (line) => {
       const word = parseControlWord(line);
       if (word?.event === 'warm') imported.resolve();
-      else if (word?.event === 'started') {
-        this.startedAtMs = Date.now();
-        this.#started.resolve();
-      } else if (word?.event === 'exited') this.#exit = { code: word.code, signal: word.signal };
+      else if (word?.event === 'started') this.#started.resolve();
+      else if (word?.event === 'exited') this.#exit = { code: word.code, signal: word.signal };
     });
     this.exited = this.#subprocess.then((result) => {
       this.#groupId = undefined;

@@ -7,8 +7,10 @@ import { execa } from 'execa';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { processesGone } from '../../../stack/testing/processes-gone.ts';
 import { textOf } from '../testing/flies-job.ts';
+import { launchersOf, warmReports } from '../testing/spare-processes.ts';
 import { stubSleapNn } from '../testing/stub-sleap-nn.ts';
-import { startSleapNn, WarmTrainer } from './warm-trainer.ts';
+import { startSleapNn } from './run-sleap-nn.ts';
+import { WarmTrainer } from './warm-trainer.ts';
 
 describe('the sleap-nn process', () => {
   let folder: string;
@@ -85,46 +87,43 @@ describe('the sleap-nn process', () => {
 
   describe('kept warm', () => {
     it('is used once, and only replaced when asked', async () => {
-      const spare = new WarmTrainer({ python });
+      const { logger, nextPid } = warmReports();
+      const spare = new WarmTrainer({ python, workDir: folder, logger });
       try {
         spare.ensureSpare();
-        assert.equal(await spare.whenWarm(), true);
+        await nextPid();
         const first = await start('fail', spare);
         assert.equal(first.wasWarm, true);
         assert.deepEqual(await first.exited, { code: 3, signal: null });
-        assert.equal(spare.ready, false);
+        assert.deepEqual(await launchersOf(folder), []);
         const second = await start('fail', spare);
         assert.equal(second.wasWarm, false);
         await second.exited;
       } finally {
-        await spare.dispose();
+        await spare.close();
       }
     });
 
     it('that died is replaced after a pause, and is no obstacle to a job until then', async () => {
-      const spare = new WarmTrainer({ python, rebuildDelayMs: 50 });
+      const { logger, nextPid } = warmReports();
+      const spare = new WarmTrainer({ python, rebuildDelayMs: 50, logger });
       try {
         spare.ensureSpare();
-        await spare.whenWarm();
-        const [pid] = spare.pids;
-        assert.ok(pid !== undefined);
+        const pid = await nextPid();
         process.kill(-pid, 'SIGKILL');
         await processesGone([pid]);
-        while (!spare.ready) await new Promise((resolve) => setTimeout(resolve, 20));
-        assert.notDeepEqual(spare.pids, [pid]);
+        assert.notEqual(await nextPid(), pid);
       } finally {
-        await spare.dispose();
+        await spare.close();
       }
     });
 
-    it('is left out where it is turned off, and ends when disposed', async () => {
-      const off = new WarmTrainer({ python, enabled: false });
-      off.ensureSpare();
-      assert.equal(await off.whenWarm(), false);
-      const on = new WarmTrainer({ python });
-      on.ensureSpare();
-      const { pids } = on;
-      await on.dispose();
+    it('ends when it is closed', async () => {
+      const spare = new WarmTrainer({ python, workDir: folder });
+      spare.ensureSpare();
+      while ((await launchersOf(folder)).length === 0);
+      const pids = await launchersOf(folder);
+      await spare.close();
       await processesGone(pids);
     });
   });

@@ -41,14 +41,14 @@ describe('ZMQ bridge', () => {
       clearInterval(timer);
       trainer.close();
       control.close();
-      await bridge[Symbol.asyncDispose]();
+      await bridge.close();
     }
   });
 
   it('has ports of its own, so that two trainings never meet', async () => {
     const [a, b] = [await ZmqBridge.open(() => {}), await ZmqBridge.open(() => {})];
     assert.equal(new Set([a.publishPort, a.controllerPort, b.publishPort, b.controllerPort]).size, 4);
-    await a[Symbol.asyncDispose]();
-    await b[Symbol.asyncDispose]();
+    await a.close();
+    await b.close();
   });
 });

@@ -30,7 +30,7 @@ export function parseTrainingEvent(text: string): TrainingEvent | undefined {
  * The two sockets through which sleap-nn is watched and steered. We bind, on ports that the system chooses; sleap-nn
  * connects to them by the ports in its config.
  */
-export class ZmqBridge implements AsyncDisposable {
+export class ZmqBridge {
   /** For `trainer_config.zmq.publish_port`. */
   readonly publishPort: number;
   /** For `trainer_config.zmq.controller_port`. */
@@ -68,7 +68,8 @@ export class ZmqBridge implements AsyncDisposable {
     await this.#commands.send(JSON.stringify({ command: 'stop' }));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Frees both sockets. */
+  async close(): Promise<void> {
     this.#events.close();
     this.#commands.close();
     await this.#reading;

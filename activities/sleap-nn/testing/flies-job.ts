@@ -2,7 +2,8 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pino } from 'pino';
 import type { JobInput, TrainingSpec } from '../../../protocol/job.ts';
-import { describeFolder } from '../../runs/collect-model.ts';
+import type { Bucket } from '../../../storage/index.ts';
+import { describeFolder } from '../../files/file-hashes.ts';
 import type { SleapNnDeps } from '../deps.ts';
 
 /** A config that trains on the two flies in seconds. `trainer` is merged into `trainer_config`. */
@@ -54,11 +55,13 @@ export async function fliesJob(
 }
 
 /** Dependencies for a test, and the progress that was published. */
-export function testDeps(workDir: string, python: string) {
+export function testDeps(workDir: string, python: string, bucket: Bucket) {
   const published: Parameters<SleapNnDeps['publishProgress']>[0][] = [];
   const deps: SleapNnDeps = {
     workDir,
     python,
+    bucket,
+    checkpointEveryMs: 3_600_000,
     publishProgress: (progress) => published.push(progress),
     logger: pino({ level: 'silent' }),
   };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { EpochClock } from './epoch-clock.ts';
+import { EpochClock } from './train-progress.ts';
 
 describe('epoch clock', () => {
   it('estimates the time left from the middle of the last epochs, so that one slow epoch does not count', () => {

@@ -1,9 +1,11 @@
 import type { EpochProgress, WorkerProgress } from '../../../protocol/job-view.ts';
 import type { TrainingEvent } from '../process/zmq-bridge.ts';
-import { EpochClock } from './epoch-clock.ts';
 
 /** Progress goes to everyone in the room. Within an epoch a step is told this often, in milliseconds; an epoch's end always. */
 const STEP_INTERVAL_MS = 1_000;
+
+/** How many of the last epochs the estimate is drawn from: enough to be steady, few enough to follow a change. */
+const WINDOW = 8;
 
 type Publish = (progress: WorkerProgress) => void;
 
@@ -85,5 +87,34 @@ export class TrainProgress {
     if (performance.now() - this.#publishedAtMs < minIntervalMs) return;
     this.#publishedAtMs = performance.now();
     this.#publish({ job_id: this.#jobId, phase: 'training', ...this.latest });
+  }
+}
+
+/** Estimates the time left from the epochs seen so far. Time in milliseconds; `now` can be given for tests. */
+export class EpochClock {
+  readonly #maxEpochs: number;
+  readonly #now: () => number;
+  readonly #durations: number[] = [];
+  #began: number | undefined;
+
+  constructor(maxEpochs: number, now: () => number = Date.now) {
+    this.#maxEpochs = maxEpochs;
+    this.#now = now;
+  }
+
+  /** Call when an epoch begins. */
+  begin(): void {
+    this.#began = this.#now();
+  }
+
+  /** Call when an epoch ends; `done` epochs have ended in all. Returns the seconds left, or null while unknown. */
+  end(done: number): number | null {
+    if (this.#began !== undefined) {
+      this.#durations.push(this.#now() - this.#began);
+      if (this.#durations.length > WINDOW) this.#durations.shift();
+    }
+    const sorted = this.#durations.toSorted((a, b) => a - b);
+    const median = sorted[Math.floor(sorted.length / 2)];
+    return median === undefined ? null : (Math.max(0, this.#maxEpochs - done) * median) / 1000;
   }
 }

@@ -5,25 +5,30 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { Checkpoints, TrainedModel } from '../../../protocol/stored-objects.ts';
 import { ensureTools, type Tools } from '../../../stack/index.ts';
 import { processesGone } from '../../../stack/testing/processes-gone.ts';
-import { startTestS3 } from '../../../test/workflows/s3.ts';
-import { type Checkpoints, claimRun } from '../../checkpoints/index.ts';
+import { startTestS3, type TestS3 } from '../../../test/workflows/s3.ts';
+import { claimRun } from '../../checkpoints/index.ts';
 import { activityEnvironment } from '../../testing/activity-environment.ts';
-import { createSleapNnActivities, type TrainedModel, WarmTrainer } from '../index.ts';
+import { createSleapNnActivities, WarmTrainer } from '../index.ts';
 import { fliesConfig, fliesJob, testDeps, textOf } from '../testing/flies-job.ts';
+import { launchersOf } from '../testing/spare-processes.ts';
 
 describe('training with the real sleap-nn', function () {
   this.timeout(300_000); // a minute at most on an idle machine
   let tools: Tools;
   let workDir: string;
   let labels: string;
+  let storage: TestS3;
 
   before(async function () {
     this.timeout(900_000);
     tools = await ensureTools({ parts: ['sleap-nn', 'samples'] });
     labels = join(tools.sampleDataDir, 'minimal_instance.pkg.slp');
+    storage = await startTestS3();
   });
+  after(() => storage?.stop());
   beforeEach(async () => {
     workDir = await mkdtemp(join(tmpdir(), 'sleap-rtc-train-'));
   });
@@ -31,7 +36,7 @@ describe('training with the real sleap-nn', function () {
 
   /** Runs the activity; `env` can cancel it. */
   async function train(input: Awaited<ReturnType<typeof fliesJob>>, env = activityEnvironment('train')) {
-    const { deps, published } = testDeps(workDir, tools.python);
+    const { deps, published } = testDeps(workDir, tools.python, storage.bucket);
     const activities = createSleapNnActivities(deps);
     const trained = await env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
       input,
@@ -111,7 +116,7 @@ describe('training with the real sleap-nn', function () {
 
   it('stopped early, keeps the best model, and is said to be wanted before the first epoch too', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
-    const { deps, published } = testDeps(workDir, tools.python);
+    const { deps, published } = testDeps(workDir, tools.python, storage.bucket);
     const activities = createSleapNnActivities(deps);
     const env = activityEnvironment('train');
     let stopped: Promise<void> | undefined;
@@ -133,8 +138,8 @@ describe('training with the real sleap-nn', function () {
     const [run] = input.spec.runs;
     assert.ok(run !== undefined);
     input.spec.runs = [run, { ...run, name: 'second' }];
-    const { deps } = testDeps(workDir, tools.python);
-    const warmTrainer = new WarmTrainer({ python: tools.python });
+    const { deps } = testDeps(workDir, tools.python, storage.bucket);
+    const warmTrainer = new WarmTrainer({ python: tools.python, workDir });
     const activities = createSleapNnActivities({ ...deps, warmTrainer });
     const trainRun = (run_index: number) =>
       activityEnvironment('train').run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
@@ -143,13 +148,13 @@ describe('training with the real sleap-nn', function () {
       });
     try {
       await trainRun(0);
-      const [spare] = warmTrainer.pids;
-      assert.ok(spare !== undefined, 'a spare is being built');
+      const spare = await launchersOf(workDir);
+      assert.equal(spare.length, 1, 'a spare is being built');
       await trainRun(1);
-      await processesGone([spare]);
-      assert.deepEqual(warmTrainer.pids, []);
+      await processesGone(spare);
+      assert.deepEqual(await launchersOf(workDir), []);
     } finally {
-      await warmTrainer.dispose();
+      await warmTrainer.close();
     }
   });
 
@@ -215,30 +220,25 @@ describe('training with the real sleap-nn', function () {
   });
 
   it('given up on while it reaches S3, ends when its successor has the run: it neither trains nor keeps anything more', async () => {
-    const { s3, bucket, stop } = await startTestS3();
-    try {
-      const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 4_000 }) });
-      const { deps } = testDeps(workDir, tools.python);
-      const activities = createSleapNnActivities({ ...deps, checkpoints: { s3, bucket, everyMs: 0 } });
-      const env = activityEnvironment('train');
-      const { room_id: room } = input.context;
-      const place = { bucket, room, jobId: input.spec.job_id, runIndex: 0 };
-      const term = env.context.info.currentAttemptScheduledTimestampMs + 1;
-      const signal = AbortSignal.timeout(60_000);
-      const successor = Promise.withResolvers<Checkpoints>();
-      env.on('heartbeat', (latest: { epoch: { epoch: number } } | undefined) => {
-        if (latest !== undefined) successor.resolve(claimRun({ s3, place, term, signal }));
-      });
-      const training = env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
-        input,
-        run_index: 0,
-      });
-      await assert.rejects(training, { code: 'WORKER_LOST' });
-      assert.deepEqual(await processesIn(workDir), []);
-      assert.deepEqual(await claimRun({ s3, place, term, signal }), await successor.promise);
-    } finally {
-      await stop();
-    }
+    const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 4_000 }) });
+    const { deps } = testDeps(workDir, tools.python, storage.bucket);
+    const activities = createSleapNnActivities({ ...deps, checkpointEveryMs: 0 });
+    const env = activityEnvironment('train');
+    const { room_id: room } = input.context;
+    const place = { bucket: storage.bucket, room, jobId: input.spec.job_id, runIndex: 0 };
+    const term = env.context.info.currentAttemptScheduledTimestampMs + 1;
+    const signal = AbortSignal.timeout(60_000);
+    const successor = Promise.withResolvers<Checkpoints>();
+    env.on('heartbeat', (latest: { epoch: { epoch: number } } | undefined) => {
+      if (latest !== undefined) successor.resolve(claimRun({ place, term, signal }));
+    });
+    const training = env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
+      input,
+      run_index: 0,
+    });
+    await assert.rejects(training, { code: 'WORKER_LOST' });
+    assert.deepEqual(await processesIn(workDir), []);
+    assert.deepEqual(await claimRun({ place, term, signal }), await successor.promise);
   });
 });
 

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { jobsFolder } from '../../../activities/runs/job-folders.ts';
 import { ownerArgument } from '../../../activities/sleap-nn/index.ts';
 
 /**
@@ -27,7 +28,7 @@ export async function endLeftovers(workDir: string, logger: Logger): Promise<voi
       // ESRCH: it has just ended.
     }
   }
-  const jobs = join(workDir, 'jobs');
+  const jobs = jobsFolder(workDir);
   for (const name of await readdir(jobs).catch(() => [])) {
     const { mtimeMs } = await stat(join(jobs, name));
     if (Date.now() - mtimeMs < RETAIN_JOBS_MS) continue;

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import type { S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import type { DatasetStore } from '../../../activities/transfer/index.ts';
 import type { RoomKey } from '../../../protocol/room-key.ts';
 import type { WorkerOffer } from '../../../protocol/session-queues.ts';
+import type { Bucket } from '../../../storage/index.ts';
 import { type IceTransportPolicy, SignalingClient, type WebRtcChoice } from '../../../transport/index.ts';
 import type { Cleanup } from '../../cleanup.ts';
 import type { Drain } from '../slot/drain.ts';
@@ -33,7 +33,7 @@ interface JoinRoomOptions {
   offer: WorkerOffer;
   gpuModel: string;
   datasets: DatasetStore;
-  s3: S3Client;
+  bucket: Bucket;
   /** Called when the room has accepted the worker: before, a process of the same name may live. */
   onAccepted: () => Promise<void>;
   logger: Logger;
@@ -53,7 +53,7 @@ interface Room {
  * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED, PEER_ID_TAKEN
  */
 export async function joinRoom(options: JoinRoomOptions, cleanup: Cleanup): Promise<Room> {
-  const { config, slot, drain, offer, gpuModel, datasets, s3, logger, signal } = options;
+  const { config, slot, drain, offer, gpuModel, datasets, bucket, logger, signal } = options;
   const self = {
     slot,
     offer,
@@ -81,7 +81,7 @@ export async function joinRoom(options: JoinRoomOptions, cleanup: Cleanup): Prom
   cleanup.add(() => presence.close());
   const progress = new ProgressReporter({ signaling, slot, logger });
   cleanup.add(() => progress.close());
-  const manifest = new ManifestCopy({ s3, bucket: config.bucket, room: config.room, logger });
+  const manifest = new ManifestCopy({ bucket, room: config.room, logger });
   cleanup.add(() => manifest.close());
   await manifest.start(signal);
   return { signaling, presence, progress, manifest };

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { emptyManifest } from '../../../protocol/manifest.ts';
 import { s3Layout } from '../../../protocol/s3-layout.ts';
@@ -19,11 +18,9 @@ describe('a worker’s copy of the manifest', function () {
   });
   after(() => storage?.stop());
 
-  const put = (room: string, Body: string) =>
-    storage.s3.send(new PutObjectCommand({ Bucket: storage.bucket, Key: s3Layout.manifest(room), Body }));
+  const put = (room: string, body: string) => storage.bucket.put(s3Layout.manifest(room), body);
   const copyOf = (room: string, refreshMs?: number) =>
     new ManifestCopy({
-      s3: storage.s3,
       bucket: storage.bucket,
       room,
       logger: pino({ level: 'silent' }),

@@ -1,15 +1,14 @@
-import { GetObjectCommand, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { Manifest, type ModelEntry, resolveModel } from '../../../protocol/manifest.ts';
 import { s3Layout } from '../../../protocol/s3-layout.ts';
+import { type Bucket, DamagedObjectError, readJson } from '../../../storage/index.ts';
 
 /** The seed's refresh period: 5 minutes, in milliseconds. */
 const REFRESH_MS = 5 * 60_000;
 
 interface ManifestCopyOptions {
-  s3: S3Client;
-  bucket: string;
+  bucket: Bucket;
   room: string;
   logger: Logger;
   /** Time between two reads, in ms. Default: five minutes. */
@@ -71,20 +70,13 @@ export class ManifestCopy {
    * @throws SleapRtcError MANIFEST_DAMAGED; what S3 throws
    */
   async #read(signal: AbortSignal): Promise<void> {
-    const { s3, bucket, room, logger } = this.#options;
-    const Key = s3Layout.manifest(room);
-    const text = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }), { abortSignal: signal }).then(
-      ({ Body }) => Body?.transformToString(),
-      (error: unknown) => {
-        if (!(error instanceof NoSuchKey)) throw error;
-      },
-    );
-    if (text === undefined) return;
-    try {
-      this.#manifest = Manifest.parse(JSON.parse(text));
-    } catch (cause) {
+    const { bucket, room, logger } = this.#options;
+    const manifest = await readJson(bucket, s3Layout.manifest(room), Manifest, { signal }).catch((cause: unknown) => {
+      if (!(cause instanceof DamagedObjectError)) throw cause;
       throw new SleapRtcError('MANIFEST_DAMAGED', `The manifest of ${room} is damaged.`, { cause });
-    }
-    logger.info({ event: 'manifest', models: Object.keys(this.#manifest.models).length });
+    });
+    if (manifest === undefined) return;
+    this.#manifest = manifest;
+    logger.info({ event: 'manifest', models: Object.keys(manifest.models).length });
   }
 }

@@ -1,0 +1,26 @@
+import type { FileEntry } from '../protocol/files.ts';
+import type { Bucket, ObjectInfo, RequestOptions } from './bucket.ts';
+
+/** S3 copies larger objects in parts only (AWS, CopyObject); those are uploaded again. */
+const MAX_COPY_BYTES = 5 * 2 ** 30;
+
+/**
+ * Copies a file within S3, if S3 has it under the key `from`, and checks the copy: its size, and its SHA-256 as S3 has computed it.
+ * If S3 has not, the copy must have the ETag of the source, whose bytes were checked when they were put.
+ * @returns false if there is no such source, or the copy is not the same: the file must be uploaded
+ */
+export async function copyFile(
+  bucket: Bucket,
+  { from, to, entry, signal }: RequestOptions & { from: string; to: string; entry: FileEntry },
+): Promise<boolean> {
+  if (entry.size_bytes > MAX_COPY_BYTES) return false;
+  const source = await bucket.info(from, { signal });
+  if (source?.etag === undefined || !isNoted(source, entry)) return false;
+  const copy = await bucket.copy(from, to, source.etag, { signal });
+  if (copy === undefined || !isNoted(copy, entry)) return false;
+  return copy.checkedSha256 === undefined ? copy.etag === source.etag : copy.checkedSha256 === entry.sha256;
+}
+
+function isNoted({ sizeBytes, sha256 }: ObjectInfo, entry: FileEntry): boolean {
+  return sizeBytes === entry.size_bytes && sha256 === entry.sha256;
+}
