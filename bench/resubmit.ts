@@ -85,7 +85,7 @@ async function submit(dir: string, path: string, job: string): Promise<Submitted
     });
     const seconds = (performance.now() - startedAt) / 1000;
     await connection.close();
-    await accepting[Symbol.asyncDispose]();
+    await accepting.close();
     await Promise.all([worker.close(), client.close()]);
     return { seconds, connectSeconds, sentBytes };
   } finally {

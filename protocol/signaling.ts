@@ -50,8 +50,6 @@ export type IceServer = z.infer<typeof IceServer>;
 export const ConnectionPurpose = z.object({
   job_id: JobId,
   kind: z.enum(['dataset', 'results', 'live']),
-  /** A further connection for a transfer that has one; `tolerant`: on the WebRTC stack that bears loss, if there is a choice. */
-  stripe: z.enum(['plain', 'tolerant']).optional(),
 });
 export type ConnectionPurpose = z.infer<typeof ConnectionPurpose>;
 

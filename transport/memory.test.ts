@@ -9,16 +9,16 @@ import { temporaryFolder } from './testing/temporary-folder.ts';
 import { TestSignaling } from './testing/test-signaling.ts';
 
 const CHILD = fileURLToPath(new URL('./testing/transfer-child.ts', import.meta.url));
-/** A side that kept the file, or a quarter of it, in memory would be found out. */
+/** The file is so large that a side would fail the test if it had a quarter of the file in memory. */
 const MEGABYTES = 640;
-/** What each side may take above what it took before the transfer (`PROTOCOL.md`). */
+/** Memory that each side may use above what it used before the transfer (`PROTOCOL.md`). */
 const MOST_MEGABYTES = 150;
 
 describe('memory', () => {
   const owned = new Owned();
   afterEach(owned.end);
 
-  it(`stays within ${MOST_MEGABYTES} MB a side above idle, however large the file`, async function () {
+  it(`stays within ${MOST_MEGABYTES} MB per side above idle, however large the file`, async function () {
     this.timeout(60_000);
     if (process.platform !== 'linux') this.skip(); // peaks are read from /proc
     const signaling = owned.add(await TestSignaling.start());
@@ -48,7 +48,7 @@ async function writeDistinct(path: string, megabytes: number): Promise<void> {
   await handle.close();
 }
 
-/** A side in a process of its own, killed at the test's end. */
+/** A side in its own process, which is killed at the end of the test. */
 function start(owned: Owned, role: string, serverUrl: string, folder: string) {
   const child = execaNode(CHILD, [role, serverUrl, 'client-1', folder], {
     stdin: 'ignore',
@@ -66,13 +66,13 @@ function start(owned: Owned, role: string, serverUrl: string, folder: string) {
     }
   })();
   owned.add({
-    async [Symbol.asyncDispose]() {
+    async close() {
       child.kill('SIGKILL');
       await child;
     },
   });
   return {
-    /** The value that the side first reports under this name, as a number. */
+    /** The first value that the side reports under this name, as a number. */
     async until(name: string): Promise<number> {
       for (;;) {
         const report = reports.find((each) => name in each);

@@ -20,14 +20,14 @@ import { TestSignaling } from './testing/test-signaling.ts';
 const purpose = { job_id: 'abcdefgh', kind: 'dataset' } as const;
 
 for (const { name, offerer, answerer } of await enginePairings()) {
-  describe(`a transfer that may go through the TURN server only, ${name}`, function () {
+  describe(`a transfer that may use only the TURN server, ${name}`, function () {
     this.timeout(60_000);
     let dir: string;
     let turn: TurnServer | undefined;
     let room: TestSignaling;
     let worker: SignalingClient;
     let client: SignalingClient;
-    /** Every ICE candidate that went over signaling. */
+    /** All ICE candidates that were sent over signaling. */
     let candidates: string[];
 
     before(async function () {
@@ -89,20 +89,20 @@ for (const { name, offerer, answerer } of await enginePairings()) {
           [],
         );
       } finally {
-        await accepting[Symbol.asyncDispose]();
+        await accepting.close();
       }
     });
 
-    it('does not come about with a wrong password', async () => {
+    it('is not possible with a wrong password', async () => {
       await joinBoth('wrong');
       const accepting = acceptPeers(client, (connection) => connection.closed);
       try {
-        await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 1_000 }), {
+        await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose, attemptTimeoutMs: 1_000 }), {
           code: 'PEER_UNREACHABLE',
         });
         assert.deepEqual(candidates, []);
       } finally {
-        await accepting[Symbol.asyncDispose]();
+        await accepting.close();
       }
     });
   });

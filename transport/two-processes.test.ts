@@ -15,7 +15,7 @@ import { temporaryFolder } from './testing/temporary-folder.ts';
 import { TestSignaling } from './testing/test-signaling.ts';
 
 const CHILD = fileURLToPath(new URL('./testing/transfer-child.ts', import.meta.url));
-/** `receive-half` dies when half of it has come. */
+/** `receive-half` dies when half of the file has arrived. */
 const SIZE = 24 * BLOCK_BYTES + 1234;
 
 interface Report {
@@ -62,7 +62,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       assert.ok(content.equals(await readFile(join(to, 'labels.pkg.slp'))));
     });
 
-    it('go on after the receiver was killed half-way, moving the missing blocks only', async () => {
+    it('go on after the receiver was killed half-way, and move only the missing blocks', async () => {
       const sender = start('send', from);
       await sender.until((report) => report.ready === true);
       const first = start('receive-half', to);
@@ -79,14 +79,14 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       assert.ok(content.equals(await readFile(join(to, 'labels.pkg.slp'))));
     });
 
-    it('go on after the sender was killed half-way, and started again', async () => {
+    it('go on after the sender was killed half-way and started again', async () => {
       const dying = start('send-half', from);
       await dying.until((report) => report.ready === true);
       const first = start('receive', to);
       await Promise.all([dying.exited, first.exited]);
       assert.deepEqual(await readdir(to), [PARTIAL_FOLDER]);
       const journal = (await readdir(join(to, PARTIAL_FOLDER))).find((name) => name.endsWith('.journal'));
-      // What was in the dead sender's buffers has not moved, so nothing is said of how little was kept.
+      // What was in the dead sender's buffers was not sent, so there is no lower bound for what was saved.
       const kept = (await stat(join(to, PARTIAL_FOLDER, String(journal)))).size / 4;
       assert.ok(kept < 13, `${kept} blocks were kept`);
 
@@ -115,7 +115,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       })();
       const outcomes = Promise.allSettled([reading, sending]);
       await busy.send('one more');
-      await idle[Symbol.asyncDispose]();
+      await idle.close();
       const killedAt = performance.now();
       const codes = (await outcomes).map((result) => result.status === 'rejected' && result.reason.code);
       const tookMs = performance.now() - killedAt;
@@ -136,8 +136,8 @@ function spawn(args: string[], webRtc: WebRtcChoice) {
   });
 }
 
-/** A child process and what it reports. Disposing kills it with SIGKILL. */
-class Child implements AsyncDisposable {
+/** A child process and its reports. Closing it kills it with SIGKILL. */
+class Child {
   readonly exited: Promise<unknown>;
   readonly #process: ReturnType<typeof spawn>;
   readonly #reports: Report[] = [];
@@ -150,7 +150,7 @@ class Child implements AsyncDisposable {
     void this.#read();
   }
 
-  /** The first report, from the start on, of which `wanted` is true. Rejects where the child ends without it. */
+  /** The first report for which `wanted` is true. Rejects if the child ends without one. */
   async until(wanted: (report: Report) => boolean): Promise<Report> {
     for (;;) {
       const found = this.#reports.find(wanted);
@@ -160,7 +160,7 @@ class Child implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     this.#process.kill('SIGKILL');
     await this.#process;
   }

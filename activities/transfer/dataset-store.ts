@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { type FileEntry, totalBytes } from '../../protocol/files.ts';
 import { Sha256 } from '../../protocol/ids.ts';
 import {
+  cacheOwnFile,
   describeContent,
   HashCache,
   type KnownFile,
   placeFiles,
   type Reuse,
-  rememberOwnFile,
 } from '../../transport/index.ts';
 
 /** Room to leave on the disk beside what a dataset takes, in bytes: for what a job makes. */
@@ -71,7 +71,7 @@ export class DatasetStore {
 
   /** Keeps what has come to a job's folder as far as the disk allows, and forgets what is too much. */
   async keep(folder: string, files: readonly FileEntry[]): Promise<void> {
-    for (const { path } of files) await rememberOwnFile(join(folder, path), this.cache);
+    for (const { path } of files) await cacheOwnFile(join(folder, path), this.cache);
     const named = new Map(files.map((file) => [file.sha256, { ...file, path: file.sha256 }]));
     const kept = [...named.values()].filter(({ size_bytes }) => size_bytes > 0 && size_bytes <= this.#maxBytes);
     await placeFiles(this.#folder, kept, { cache: this.cache, reuse: { folders: [folder], link: true } });

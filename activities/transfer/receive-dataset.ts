@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, totalBytes } from '../../protocol/files.ts';
 import type { TransferProgress } from '../../protocol/job-view.ts';
-import { connectPeer, receiveFiles, stripeOpener } from '../../transport/index.ts';
+import { connectTransfer, receiveFiles } from '../../transport/index.ts';
 import type { JobActivityInput } from '../contract.ts';
 import { fetchStaged } from '../datasets/index.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
@@ -78,16 +78,10 @@ async function receiveFromResearcher({ deps, input, folders, signal, report }: R
     deps.publishProgress({ job_id, phase: 'receiving', detail: 'waiting for the researcher’s computer' }),
   );
   const purpose = { job_id, kind: 'dataset' } as const;
-  const connection = await connectPeer(signaling, { peerId: peer.peer_id, purpose, signal });
-  try {
-    const channel = await connection.openChannel('dataset', { signal });
-    const { cache, reuse } = datasets;
-    const striping = { open: stripeOpener(signaling, { peerId: peer.peer_id, purpose }) };
-    const options = { expected: files, cache, reuse, striping, signal, onProgress: report };
-    await receiveFiles(channel, folders.dataset, options);
-  } finally {
-    await connection.close();
-  }
+  const { cache, reuse } = datasets;
+  await connectTransfer(signaling, { peerId: peer.peer_id, purpose, signal }, (channel) =>
+    receiveFiles(channel, folders.dataset, { expected: files, cache, reuse, signal, onProgress: report }),
+  );
 }
 
 /** Turns sizes of parts into progress. */

@@ -4,7 +4,7 @@ import { Context } from '@temporalio/activity';
 import type { JobSpec } from '../../protocol/job.ts';
 import type { TransferProgress } from '../../protocol/job-view.ts';
 import { EVERYONE } from '../../protocol/signaling.ts';
-import { connectPeer, describeFiles, type SourceFile, sendFiles, stripeOpener } from '../../transport/index.ts';
+import { connectTransfer, describeFiles, type SourceFile, sendFiles } from '../../transport/index.ts';
 import type { ReturnResultsInput } from '../contract.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
 import { jobFolders, runFolders } from '../runs/job-folders.ts';
@@ -31,20 +31,15 @@ export function createReturnResults({ signaling, worker, workDir, publishProgres
     if (peer !== undefined) {
       const sources = await resultsOf(input.spec, workDir, signal);
       const purpose = { job_id, kind: 'results' } as const;
-      const connection = await connectPeer(signaling, { peerId: peer.peer_id, purpose, signal });
-      try {
-        const channel = await connection.openChannel('results', { signal });
-        await sendFiles(channel, sources, {
-          striping: { open: stripeOpener(signaling, { peerId: peer.peer_id, purpose }) },
+      await connectTransfer(signaling, { peerId: peer.peer_id, purpose, signal }, (channel) =>
+        sendFiles(channel, sources, {
           signal,
           onProgress: (transfer) => {
             latest = transfer;
             publishProgress({ job_id, phase: 'returning', transfer });
           },
-        });
-      } finally {
-        await connection.close();
-      }
+        }),
+      );
     }
     await announced;
     return { delivered: peer !== undefined };

@@ -1,13 +1,11 @@
 import { basename, dirname } from 'node:path';
 import {
-  acceptPeers,
-  connectPeer,
+  acceptTransfers,
+  connectTransfer,
   describeFiles,
   readWebRtcChoice,
   receiveFiles,
-  StripeEntrance,
   sendFiles,
-  stripeOpener,
 } from '../../transport/index.ts';
 import { join } from '../../transport/testing/join.ts';
 import type { Implementation } from './task.ts';
@@ -20,30 +18,27 @@ export const ours: Implementation = {
     const files = await describeFiles([{ absolutePath: path, path: basename(path) }]);
     const signaling = await join(serverUrl, 'client-1', { webRtc: readWebRtcChoice(process.env) });
     const sent = Promise.withResolvers<void>();
-    const entrance = new StripeEntrance();
-    const accepting = acceptPeers(signaling, async (connection) => {
-      if (connection.purpose.stripe !== undefined) return entrance.join(await connection.acceptChannel());
-      await sendFiles(await connection.acceptChannel(), files, { striping: { entrance } }).then(
-        sent.resolve,
-        sent.reject,
-      );
+    const accepting = acceptTransfers(signaling, async (channel, connection) => {
+      await sendFiles(channel, files).then(sent.resolve, sent.reject);
       await connection.closed;
     });
     ready();
     await sent.promise;
-    await accepting[Symbol.asyncDispose]();
+    await accepting.close();
     await signaling.close();
   },
 
   async receive({ serverUrl, path, started }) {
     const signaling = await join(serverUrl, 'worker-1', { webRtc: readWebRtcChoice(process.env) });
-    const connection = await connectPeer(signaling, { peerId: 'client-1', purpose });
-    const channel = await connection.openChannel('dataset');
-    started();
-    const [file] = await receiveFiles(channel, dirname(path), {
-      striping: { open: stripeOpener(signaling, { peerId: 'client-1', purpose }) },
-    });
-    void connection.close().then(() => signaling.close());
-    return file?.sha256 ?? '';
+    const received = Promise.withResolvers<string>();
+    connectTransfer(signaling, { peerId: 'client-1', purpose }, async (channel) => {
+      started();
+      const [file] = await receiveFiles(channel, dirname(path));
+      // The time that closing takes is not measured.
+      received.resolve(file?.sha256 ?? '');
+    })
+      .finally(() => signaling.close())
+      .catch(received.reject);
+    return received.promise;
   },
 };

@@ -72,7 +72,7 @@ class PythonPeer implements ReferencePeer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#runs.map((run) => run.cut()));
-    await this.#folder[Symbol.asyncDispose]();
+    await this.#folder.close();
   }
 
   #arguments({ part, serverUrl, roomKey, peerId, offerTo, folder }: ReferenceTask): string[] {

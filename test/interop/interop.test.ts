@@ -200,7 +200,7 @@ for (const { name, launch, largestBytes } of STACKS) {
               const receiving = connection.acceptChannel().then((channel) => receiveFiles(channel, to));
               ended.resolve((await Promise.allSettled([receiving]))[0]);
             });
-            return ended.promise.finally(() => accepting[Symbol.asyncDispose]());
+            return ended.promise.finally(() => accepting.close());
           };
           const cutOff = take();
           const first = await peer.start(task('send', THEM.worker, US.client));

@@ -1,18 +1,19 @@
-/** When to beat and when to give up. Times in milliseconds. */
+/** When to send heartbeats and when to give up. */
 export interface LivenessOptions {
   intervalMs: number;
-  silenceMs: number;
-  /** Sends a sign of life. */
+  /** Silence after which the other side counts as lost. */
+  silenceTimeoutMs: number;
+  /** Sends a heartbeat. */
   beat: () => void;
-  /** Called once, when nothing was heard for `silenceMs`. */
+  /** Called once, if nothing was received for `silenceTimeoutMs`. */
   onSilent: () => void;
 }
 
-/** Beats at an interval and notices when the other side has fallen silent. Whoever makes it disposes it. */
-export class Liveness implements Disposable {
+/** Sends heartbeats and notices when the other side has fallen silent. The caller stops it. */
+export class Liveness {
   readonly #options: LivenessOptions;
   readonly #timer: NodeJS.Timeout;
-  #heardAt = performance.now();
+  #receivedAt = performance.now();
   #tickedAt = performance.now();
 
   constructor(options: LivenessOptions) {
@@ -21,26 +22,26 @@ export class Liveness implements Disposable {
     options.beat();
   }
 
-  /** Tells that something, anything, came from the other side. */
-  heard(): void {
-    this.#heardAt = performance.now();
+  /** Something was received from the other side. */
+  received(): void {
+    this.#receivedAt = performance.now();
   }
 
-  [Symbol.dispose](): void {
+  stop(): void {
     clearInterval(this.#timer);
   }
 
   #tick(): void {
-    const { intervalMs, silenceMs, beat, onSilent } = this.#options;
+    const { intervalMs, silenceTimeoutMs, beat, onSilent } = this.#options;
     const now = performance.now();
     const lateMs = now - this.#tickedAt - intervalMs;
     this.#tickedAt = now;
-    // A late tick means that this process was held up; what the other side sent meanwhile is still unread.
-    if (lateMs > intervalMs) this.#heardAt = Math.min(now, this.#heardAt + lateMs);
-    if (now - this.#heardAt < silenceMs) {
+    // A late tick means that this process was blocked. What the other side sent meanwhile was not read yet.
+    if (lateMs > intervalMs) this.#receivedAt = Math.min(now, this.#receivedAt + lateMs);
+    if (now - this.#receivedAt < silenceTimeoutMs) {
       beat();
     } else {
-      this[Symbol.dispose]();
+      this.stop();
       onSilent();
     }
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { MessageQueue } from './message-queue.ts';
 
 describe('the message queue', () => {
-  it('gives all that came before the end, then the end or the error', async () => {
+  it('gives everything that arrived before the end, then the end or the error', async () => {
     const queue = new MessageQueue<number>();
     const reading = (async () => {
       const read: number[] = [];
@@ -21,7 +21,7 @@ describe('the message queue', () => {
     await assert.rejects(broken.next(), { message: 'cut' });
   });
 
-  it('loses nothing to a reader that stopped waiting', async () => {
+  it('loses nothing if a reader stops waiting', async () => {
     const queue = new MessageQueue<number>();
     const abort = new AbortController();
     const waiting = queue.next({ signal: abort.signal });

@@ -12,7 +12,7 @@ import { MAX_ACCEPTED_PEERS } from './limits.ts';
 
 const purpose: ConnectionPurpose = { job_id: 'job00001', kind: 'dataset' };
 
-/** Ways in which a line of a description can be wrong. */
+/** Ways to make a line of a description wrong. */
 const damage = fc.constantFrom<(line: string) => string>(
   () => '',
   (line) => `${line}\r\n${line}`,
@@ -35,11 +35,11 @@ const candidates = [
 
 for (const { offerer, answerer, name } of await enginePairings()) {
   if (offerer !== answerer) continue;
-  describe(`${name}, told nonsense by a peer or the server`, () => {
+  describe(`${name}, with invalid messages from a peer or the server`, () => {
     const owned = new Owned();
     afterEach(owned.end);
 
-    it('serves an honest peer all the same', async () => {
+    it('still serves an honest peer', async () => {
       const signaling = owned.add(await TestSignaling.start());
       const worker = owned.add(await join(signaling.url, 'worker-1', { webRtc: offerer }));
       const client = owned.add(await join(signaling.url, 'client-1', { webRtc: answerer }));

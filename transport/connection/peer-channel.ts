@@ -1,20 +1,20 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { within } from '../async/abort.ts';
 import { MessageQueue } from '../async/message-queue.ts';
+import { within } from '../async/within.ts';
 import { type EngineChannel, SEND_BUFFER_BYTES } from '../engines/engine.ts';
 import type { DataChannel } from './connection.ts';
-import { CHANNEL_CLOSE_MS, MAX_UNREAD_BYTES } from './limits.ts';
+import { CHANNEL_CLOSE_TIMEOUT_MS, MAX_UNREAD_BYTES } from './limits.ts';
 
-/** Last message of either side (ASCII "end of transmission"): being in order, its arrival proves that all before it arrived. */
+/** Last message of either side (ASCII "end of transmission"). Messages arrive in order, so all earlier ones have arrived too. */
 const END_OF_CHANNEL = '\u0004';
 
-/** A DataChannel on a channel of whatever WebRTC stack. */
+/** A DataChannel on a channel of any WebRTC stack. */
 export class PeerChannel implements DataChannel {
   readonly label: string;
   readonly maxMessageBytes: number;
   readonly messages: AsyncIterable<string | Uint8Array>;
   readonly closed: Promise<void>;
-  /** Resolves when the channel is open. Rejects with PEER_GONE where it ends before. */
+  /** Resolves when the channel is open. Rejects with PEER_GONE if the channel ends before that. */
   readonly opened: Promise<void>;
   readonly #channel: EngineChannel;
   readonly #queue = new MessageQueue<string | Uint8Array>((data) => {
@@ -22,18 +22,18 @@ export class PeerChannel implements DataChannel {
   });
   readonly #opening = Promise.withResolvers<void>();
   readonly #ending = Promise.withResolvers<void>();
-  readonly #onHeard: () => void;
+  readonly #onReceived: () => void;
   #unreadBytes = 0;
   #ended: SleapRtcError | undefined;
   #closing: Promise<void> | undefined;
   #wakeSenders: PromiseWithResolvers<void> | undefined;
 
-  /** @param onHeard called at each message, as a sign of the peer's life */
-  constructor(channel: EngineChannel, maxMessageBytes: number, onHeard: () => void) {
+  /** @param onReceived called for each message, as a sign that the peer lives */
+  constructor(channel: EngineChannel, maxMessageBytes: number, onReceived: () => void) {
     this.label = channel.label;
     this.maxMessageBytes = maxMessageBytes;
     this.#channel = channel;
-    this.#onHeard = onHeard;
+    this.#onReceived = onReceived;
     this.messages = this.#queue;
     this.opened = this.#opening.promise;
     this.opened.catch(() => undefined);
@@ -64,11 +64,11 @@ export class PeerChannel implements DataChannel {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#sayEnd();
+    this.#closing ??= this.#sendEnd();
     return this.#closing;
   }
 
-  /** Ends the channel at once: the reader gets what has arrived, then `error`, or a plain end without one. */
+  /** Ends the channel at once. The reader gets what has arrived, and then `error`, or a normal end if there is none. */
   end(error?: SleapRtcError): void {
     if (this.#ended !== undefined) return;
     this.#ended = error ?? new SleapRtcError('PEER_GONE', `The channel ${this.label} is closed.`);
@@ -79,27 +79,27 @@ export class PeerChannel implements DataChannel {
     this.#ending.resolve();
   }
 
-  /** Whoever hears the other's end after having said its own knows that all has arrived both ways, and cuts. */
-  async #sayEnd(): Promise<void> {
+  /** Sends the end and waits for the other side's. Then everything has arrived in both directions. */
+  async #sendEnd(): Promise<void> {
     if (this.#ended !== undefined) return;
     this.#queue.end();
     if (!this.#channel.isOpen) return this.end();
     this.#channel.send(END_OF_CHANNEL);
-    const timer = setTimeout(() => this.end(), CHANNEL_CLOSE_MS);
+    const timer = setTimeout(() => this.end(), CHANNEL_CLOSE_TIMEOUT_MS);
     await this.closed;
     clearTimeout(timer);
   }
 
   #receive(data: string | Uint8Array): void {
-    this.#onHeard();
+    this.#onReceived();
     if (data === END_OF_CHANNEL) {
-      if (this.#closing === undefined) this.#closing = this.#sayEnd();
+      if (this.#closing === undefined) this.#closing = this.#sendEnd();
       else this.end();
       return;
     }
     this.#unreadBytes += data.length;
     if (this.#unreadBytes <= MAX_UNREAD_BYTES) this.#queue.push(data);
-    else this.end(new SleapRtcError('TRANSFER_FAILED', `The peer flooded the channel ${this.label}.`));
+    else this.end(new SleapRtcError('TRANSFER_FAILED', `The peer sent too much at once on the channel ${this.label}.`));
   }
 
   #wake(): void {

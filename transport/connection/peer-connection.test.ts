@@ -28,7 +28,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
 
     afterEach(owned.end);
 
-    it('is made quickly, tells its purpose, and carries text and binary messages both ways', async () => {
+    it('is made quickly, has its purpose, and carries text and binary messages both ways', async () => {
       const accepted = Promise.withResolvers<PeerConnection>();
       const done = Promise.withResolvers<void>();
       owned.add(
@@ -77,7 +77,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       await assert.rejects(channel.send('late'), { code: 'PEER_GONE' });
     });
 
-    it('holds a fast sender back', async () => {
+    it('makes a fast sender wait', async () => {
       const release = Promise.withResolvers<void>();
       owned.add(
         acceptPeers(client, async (connection) => {
@@ -95,23 +95,23 @@ for (const { name, offerer, answerer } of await enginePairings()) {
       release.resolve();
     });
 
-    it('is refused at once where the peer is not in the room', async () => {
+    it('fails at once if the peer is not in the room', async () => {
       await assert.rejects(connectPeer(worker, { peerId: 'client-2', purpose }), { code: 'PEER_UNKNOWN' });
     });
 
-    it('is given up after three attempts, each with its own id', async () => {
+    it('fails after three attempts, each with its own id', async () => {
       const offers = new Set<string>();
       signaling.intercept = (message) => {
         if (message.type === 'offer') offers.add(message.connection_id);
         return message.type === 'offer' ? undefined : message;
       };
-      await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 100 }), {
+      await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose, attemptTimeoutMs: 100 }), {
         code: 'PEER_UNREACHABLE',
       });
       assert.equal(offers.size, 3);
     });
 
-    it('comes about in a second attempt where the first answer was lost', async () => {
+    it('is made in a second attempt if the first answer was lost', async () => {
       let answers = 0;
       signaling.intercept = (message) => {
         if (message.type !== 'answer') return message;
@@ -119,12 +119,12 @@ for (const { name, offerer, answerer } of await enginePairings()) {
         return answers === 1 ? undefined : message;
       };
       owned.add(acceptPeers(client, (connection) => connection.closed));
-      const connection = owned.add(await connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 3_000 }));
+      const connection = owned.add(await connectPeer(worker, { peerId: 'client-1', purpose, attemptTimeoutMs: 3_000 }));
       assert.equal(connection.remotePeerId, 'client-1');
       assert.equal(answers, 2);
     });
 
-    it('comes about in a first attempt with a peer that hides its addresses, as browsers do', async () => {
+    it('is made in a first attempt with a peer that hides its addresses, as browsers do', async () => {
       let hidden = 0;
       let offers = 0;
       signaling.intercept = (message) => {
@@ -153,14 +153,14 @@ for (const { name, offerer, answerer } of await enginePairings()) {
         return forged;
       };
       owned.add(acceptPeers(client, (connection) => connection.closed));
-      // The second, forged answer must not be taken: the attempt fails rather than trust it.
-      await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 3_000 }), {
+      // The second, forged answer must not be accepted: the attempt fails instead.
+      await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose, attemptTimeoutMs: 3_000 }), {
         code: 'PEER_UNREACHABLE',
       });
       await refused.promise;
     });
 
-    it('is ended by an abort while connecting', async () => {
+    it('ends if it is aborted while connecting', async () => {
       signaling.intercept = (message) => (message.type === 'offer' ? undefined : message);
       const abort = new AbortController();
       const connecting = connectPeer(worker, { peerId: 'client-1', purpose, signal: abort.signal });
@@ -178,7 +178,7 @@ for (const { name, offerer, answerer } of await enginePairings()) {
           },
         }),
       );
-      await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 100 }), {
+      await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose, attemptTimeoutMs: 100 }), {
         code: 'PEER_UNREACHABLE',
       });
       assert.deepEqual(asked, ['worker-1', 'worker-1', 'worker-1']);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ConnectionPurpose, ServerMessage } from '../../protocol/signaling.ts';
 import { type ProofTranscript, proofOf } from '../proof/peer-proof.ts';
-import { PROOF_MS } from '../proof/proof-exchange.ts';
+import { PROOF_TIMEOUT_MS } from '../proof/proof-exchange.ts';
 import type { SignalingClient } from '../signaling/signaling-client.ts';
 import { join, TEST_ROOM_KEY } from '../testing/join.ts';
 import { ManInTheMiddle } from '../testing/man-in-the-middle.ts';
@@ -9,7 +9,7 @@ import { Owned } from '../testing/owned.ts';
 import { TestSignaling } from '../testing/test-signaling.ts';
 import { acceptPeers } from './accept-peers.ts';
 import { connectPeer } from './connect-peer.ts';
-import { PEER_SILENCE_MS } from './limits.ts';
+import { PEER_SILENCE_TIMEOUT_MS } from './limits.ts';
 
 const purpose: ConnectionPurpose = { job_id: 'job00001', kind: 'dataset' };
 const OTHER_KEY = Buffer.alloc(32, 'another key').toString('base64url');
@@ -20,9 +20,9 @@ describe('peers', () => {
   let signaling: TestSignaling;
   let worker: SignalingClient;
   let client: SignalingClient;
-  /** Connections that the client's handler was given: each would be served. */
+  /** Connections that the client's handler got. Each would be served. */
   let served: number;
-  /** With what the client sent somebody away. */
+  /** The errors with which the client refused a peer. */
   let refused: PromiseWithResolvers<Error>;
 
   beforeEach(async () => {
@@ -41,8 +41,8 @@ describe('peers', () => {
     owned.add(acceptPeers(client, handler, { onNotProven: refused.resolve }));
   }
 
-  /** What every attack must come to on the worker's side: the named error, without a second attempt, and nobody served. */
-  async function assertRefused(within: number = PEER_SILENCE_MS): Promise<void> {
+  /** How every attack must end on the worker's side: with the named error, without a second attempt, and nobody served. */
+  async function assertRefused(within: number = PEER_SILENCE_TIMEOUT_MS): Promise<void> {
     const startedAt = performance.now();
     await assert.rejects(connectPeer(worker, { peerId: 'client-1', purpose }), NOT_PROVEN);
     const tookMs = performance.now() - startedAt;
@@ -70,29 +70,29 @@ describe('peers', () => {
     assert.ok(Math.min(...timesMs) < 350, `connecting took ${timesMs} ms`);
   });
 
-  it('with different keys send each other away', async () => {
+  it('with different keys refuse each other', async () => {
     await worker.close();
     worker = owned.add(await join(signaling.url, 'worker-1', { roomKey: OTHER_KEY }));
     await assertBothRefuse();
   });
 
-  it('without a key connect to nobody', async () => {
+  it('without a key cannot connect', async () => {
     const keyless = owned.add(await join(signaling.url, 'worker-2', { roomKey: undefined }));
     assert.throws(() => acceptPeers(keyless, () => Promise.resolve()), { code: 'PEER_NOT_PROVEN' });
     accept();
     await assert.rejects(connectPeer(keyless, { peerId: 'client-1', purpose }), { code: 'PEER_NOT_PROVEN' });
   });
 
-  it('notice a server that stands between them with certificates of its own', async () => {
+  it('notice a server that stands between them with its own certificates', async () => {
     const attacker = owned.add(await ManInTheMiddle.on(signaling));
     await assertBothRefuse();
-    const proofs = attacker.heard.filter(({ message }) => String(message).startsWith('proof '));
+    const proofs = attacker.received.filter(({ message }) => String(message).startsWith('proof '));
     assert.deepEqual(new Set(proofs.map(({ from }) => from)), new Set(['worker-1', 'client-1']));
     assert.deepEqual(attacker.opened, []);
   });
 
   for (const type of ['offer', 'answer']) {
-    it(`do not connect where a server swaps the fingerprint in the ${type} and has no such certificate`, async () => {
+    it(`do not connect if a server swaps the fingerprint in the ${type} and has no such certificate`, async () => {
       let swaps = 0;
       signaling.intercept = (message) => {
         if (message.type !== type || !('sdp' in message)) return message;
@@ -101,18 +101,18 @@ describe('peers', () => {
         return { ...message, sdp };
       };
       accept();
-      const connecting = connectPeer(worker, { peerId: 'client-1', purpose, attemptMs: 1_000 });
+      const connecting = connectPeer(worker, { peerId: 'client-1', purpose, attemptTimeoutMs: 1_000 });
       await assert.rejects(connecting, { code: 'PEER_UNREACHABLE' });
       assert.ok(swaps > 0);
       assert.equal(served, 0);
     });
   }
 
-  it('notice an earlier proof that is sent again', async () => {
+  it('notice a proof of an earlier connection', async () => {
     const first = owned.add(await ManInTheMiddle.on(signaling));
     await assertBothRefuse();
     const earlier = (kind: string) =>
-      first.heard.filter(({ from, message }) => from === 'client-1' && String(message).startsWith(kind)).map(text);
+      first.received.filter(({ from, message }) => from === 'client-1' && String(message).startsWith(kind)).map(text);
     const [nonces, proofs] = [earlier('nonce '), earlier('proof ')];
     assert.deepEqual([nonces.length, proofs.length], [1, 1]);
 
@@ -122,7 +122,7 @@ describe('peers', () => {
     assert.deepEqual(second.opened, []);
   });
 
-  it('notice their own words coming back', async () => {
+  it('notice their own messages coming back', async () => {
     const attacker = owned.add(await ManInTheMiddle.on(signaling));
     attacker.answerWorker = (message) => [message];
     accept();
@@ -130,14 +130,14 @@ describe('peers', () => {
     assert.deepEqual(attacker.opened, []);
   });
 
-  it('do not wait for ever for a proof', async () => {
+  it('do not wait forever for a proof', async () => {
     const attacker = owned.add(await ManInTheMiddle.on(signaling));
     attacker.answerWorker = (message) => (message === 'beat' ? ['beat'] : []);
     accept();
-    await assertRefused(PROOF_MS + 2_000);
+    await assertRefused(PROOF_TIMEOUT_MS + 2_000);
   });
 
-  it('take no channel before the proof', async () => {
+  it('accept no channel before the proof', async () => {
     const attacker = owned.add(await ManInTheMiddle.on(signaling));
     attacker.answerWorker = (message) => {
       if (String(message).startsWith('nonce')) attacker.openChannelTo('worker-1');
@@ -169,7 +169,7 @@ describe('a proof', () => {
     assert.equal(proofOf(TEST_ROOM_KEY, 'offerer', transcript), 'oDgxUHLrLDdWYdV9713ujT9EYXj1pg58ourprlGFR_c');
   });
 
-  it('differs with everything that it binds', () => {
+  it('differs if anything differs that it depends on', () => {
     const swap = <Value>({ offerer, answerer }: { offerer: Value; answerer: Value }) => ({
       offerer: answerer,
       answerer: offerer,

@@ -6,7 +6,7 @@ import { TestSignaling } from '../testing/test-signaling.ts';
 import { acceptPeers } from './accept-peers.ts';
 import { connectPeer } from './connect-peer.ts';
 
-/** Content types of DTLS, by which its packets are known from STUN's on the same socket (RFC 7983). */
+/** Content types of DTLS, which distinguish its packets from STUN's on the same socket (RFC 7983). */
 const DTLS = { first: 20, last: 63 };
 
 describe('an encrypted packet of werift', () => {
@@ -17,7 +17,7 @@ describe('an encrypted packet of werift', () => {
     return owned.end();
   });
 
-  it('never has an earlier one’s number, with which it would be dropped and share a nonce', async () => {
+  it('never has the number of an earlier one, which would make peers drop it and reuse a nonce', async () => {
     const sent = new Map<string, Buffer>();
     const repeated: string[] = [];
     Socket.prototype.send = function (this: Socket, ...args: unknown[]) {
@@ -25,7 +25,7 @@ describe('an encrypted packet of werift', () => {
       const kind = Buffer.isBuffer(packet) ? (packet[0] ?? 0) : 0;
       if (Buffer.isBuffer(packet) && kind >= DTLS.first && kind <= DTLS.last && packet.readUInt16BE(3) > 0) {
         const number = `${this.address().port} ${packet.toString('hex', 3, 11)}`;
-        // What is sent again as it was, as the last part of the handshake may be, is no second record.
+        // If the same bytes are sent again, as the last part of the handshake may be, that is no second record.
         if (sent.get(number)?.equals(packet) === false) repeated.push(number);
         sent.set(number, Buffer.from(packet));
       }
@@ -44,7 +44,7 @@ describe('an encrypted packet of werift', () => {
     const connection = owned.add(await connectPeer(worker, { peerId: 'client-1', purpose }));
     const channel = await connection.openChannel('dataset');
     const echoes = channel.messages[Symbol.asyncIterator]();
-    // Both sides get well past the numbers of the handshake.
+    // Both sides get far beyond the numbers of the handshake.
     for (let i = 0; i < 20; i += 1) {
       await channel.send(`message ${i}`);
       assert.equal((await echoes.next()).value, `message ${i}`);

@@ -7,24 +7,22 @@ import { weriftEngine } from '../engines/werift/werift-engine.ts';
 import { relayTransports } from '../ice/ice-urls.ts';
 import type { WebRtcChoice } from './web-rtc-choice.ts';
 
-/** What `auto` goes by. */
+/** What `auto` depends on. */
 export interface EngineNeeds {
   iceServers: readonly IceServer[];
-  /** Whether a connection to this peer has just failed: the other stack may succeed, since they find paths differently. */
+  /** Whether a connection to this peer has just failed. The other stack may succeed, since they find paths differently. */
   failedBefore: boolean;
-  /** The path loses packets, or may: werift bears that, libdatachannel falls to a fraction. */
-  tolerant?: boolean;
 }
 
-/** Gives the WebRTC stack for one connection. */
+/** Chooses the WebRTC stack for one connection. */
 export type EngineChooser = (needs: EngineNeeds) => Engine;
 
 /**
- * Loads the stacks that `choice` allows. `auto` takes werift, the faster on every long or lossy path as it is tuned here
- * (decision 008), or libdatachannel where this werift can't be tuned; after a failure the other one, if it can use the
- * relays: libdatachannel reaches none over TCP or TLS.
+ * Loads the stacks that `choice` allows. `auto` chooses werift, which as tuned here is the faster one on every long or lossy path
+ * (decision 008), or libdatachannel if the installed werift cannot be tuned. After a failure it chooses the other stack, unless
+ * the relays need TCP or TLS, which libdatachannel does not support.
  * @param loadNative for tests; @param isTuned for tests
- * @throws SleapRtcError USAGE where libdatachannel is asked for and can't be loaded
+ * @throws SleapRtcError USAGE if libdatachannel is chosen and cannot be loaded
  */
 export async function loadEngines(
   choice: WebRtcChoice,
@@ -35,13 +33,13 @@ export async function loadEngines(
   const native = await loadNative();
   if (choice === 'libdatachannel') {
     if (native !== undefined) return () => native;
-    throw new SleapRtcError('USAGE', 'SLEAP_RTC_WEBRTC asks for libdatachannel, which can’t be loaded here.', {
+    throw new SleapRtcError('USAGE', 'SLEAP_RTC_WEBRTC is “libdatachannel”, which cannot be loaded here.', {
       remedy: 'Install with optional dependencies, or set SLEAP_RTC_WEBRTC to “auto” or “werift”.',
     });
   }
-  return ({ iceServers, failedBefore, tolerant }) => {
+  return ({ iceServers, failedBefore }) => {
     const relays = relayTransports(iceServers);
-    if (native === undefined || tolerant || (relays.other && !relays.udp)) return weriftEngine;
+    if (native === undefined || (relays.other && !relays.udp)) return weriftEngine;
     return isTuned === failedBefore ? native : weriftEngine;
   };
 }

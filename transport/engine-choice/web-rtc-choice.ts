@@ -1,14 +1,14 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 
-/** Which WebRTC stack to use. `auto`: what is fastest here and can do what is needed. */
+/** Which WebRTC stack to use. `auto`: the fastest one that can do what is needed. */
 export type WebRtcChoice = 'auto' | 'werift' | 'libdatachannel';
 
 /**
- * Reads the environment variable SLEAP_RTC_WEBRTC; unset or empty is `auto`.
+ * Reads the environment variable SLEAP_RTC_WEBRTC. Unset or empty means `auto`.
  * @throws SleapRtcError USAGE
  */
 export function readWebRtcChoice(environment: NodeJS.ProcessEnv): WebRtcChoice {
   const value = environment.SLEAP_RTC_WEBRTC || 'auto';
   if (value === 'auto' || value === 'werift' || value === 'libdatachannel') return value;
-  throw new SleapRtcError('USAGE', `SLEAP_RTC_WEBRTC is “auto”, “werift” or “libdatachannel”, not “${value}”.`);
+  throw new SleapRtcError('USAGE', `SLEAP_RTC_WEBRTC must be “auto”, “werift” or “libdatachannel”, not “${value}”.`);
 }

@@ -2,23 +2,23 @@ import type { IceServer } from '../../protocol/signaling.ts';
 import type { IceTransportPolicy } from '../ice/ice-transport-policy.ts';
 
 /**
- * Bytes that may wait in a channel before `send` holds its caller back. What is on its way counts too, so this is the most that
- * a path can hold of ours: 80 MB/s at 100 ms. With 1 MiB there were 11 MB/s.
+ * Bytes that may wait in a channel before `send` waits for room. What is on its way counts too, so this bounds the rate of a long
+ * path: 80 MB/s at 100 ms. With 1 MiB it was 11 MB/s.
  */
 export const SEND_BUFFER_BYTES = 8 * 1024 * 1024;
 
-/** As `RTCIceCandidateInit`; null marks the end of candidates. */
+/** As `RTCIceCandidateInit`. Null marks the end of candidates. */
 export type IceCandidate = {
   candidate: string;
   sdpMid?: string | null | undefined;
   sdpMLineIndex?: number | null | undefined;
 } | null;
 
-/** What a WebRTC stack tells of one channel. None of these may throw. */
+/** What a WebRTC stack reports about one channel. No handler may throw. */
 export interface EngineChannelHandlers {
   open(): void;
   message(data: string | Uint8Array): void;
-  /** What was buffered has gone out, or nearly. */
+  /** The buffer is empty, or nearly. */
   drained(): void;
   closed(): void;
 }
@@ -28,23 +28,23 @@ export interface EngineChannel {
   readonly label: string;
   readonly isOpen: boolean;
   readonly bufferedBytes: number;
-  /** Sets who is told; to be called at once when the channel is got. */
+  /** Sets the handlers. Call it as soon as there is a channel. */
   listen(handlers: EngineChannelHandlers): void;
   /** Queues a message, which it copies. */
   send(data: string | Uint8Array): void;
   close(): void;
 }
 
-/** What a WebRTC stack tells of one connection. None of these may throw. */
+/** What a WebRTC stack reports about one connection. No handler may throw. */
 export interface EngineConnectionHandlers {
   candidate(candidate: IceCandidate): void;
   /** The peer opened a channel. */
   channel(channel: EngineChannel): void;
-  /** No path was found, or the one in use broke. */
+  /** No path was found, or the path broke. */
   failed(): void;
 }
 
-/** The two ends of the path that ICE has found, as far as they tell whether it leads through a relay. */
+/** The two ends of the path that ICE has found, as far as they show whether it leads through a relay. */
 export interface EnginePath {
   /** The local candidate's type: `host`, `srflx`, `prflx` or `relay` (RFC 8445, 5.1.1.1). */
   localType: string;
@@ -55,16 +55,19 @@ export interface EnginePath {
 
 /** A peer connection of a WebRTC stack, for data channels only. */
 export interface EngineConnection {
-  /** Starts gathering; candidates follow through the handler. */
+  /** Starts to gather candidates, which the handler gets. */
   createOffer(): Promise<string>;
-  /** Takes the peer's offer and gives the answer; candidates follow through the handler. */
+  /** Accepts the peer's offer and returns the answer. The handler gets the candidates. */
   acceptOffer(sdp: string): Promise<string>;
   acceptAnswer(sdp: string): Promise<void>;
-  /** To be called only after the peer's description was accepted. */
+  /** Call it only after the peer's description was accepted. */
   addCandidate(candidate: IceCandidate): Promise<void>;
-  /** With `negotiatedId` both sides make the channel themselves, before the descriptions; else the peer is told of it. */
+  /**
+   * With `negotiatedId` both sides create the channel themselves, before the descriptions. Otherwise the stack announces it to the
+   * peer.
+   */
   createChannel(label: string, options?: { negotiatedId?: number }): EngineChannel;
-  /** The path in use; undefined before there is one. */
+  /** The path in use. Undefined before there is one. */
   path(): EnginePath | undefined;
   close(): Promise<void>;
 }

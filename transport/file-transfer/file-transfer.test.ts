@@ -40,7 +40,7 @@ describe('the file transfer', () => {
     return describeFiles(list);
   }
 
-  /** Transfers on a channel in memory; `arrange` may meddle with it. */
+  /** Transfers on a channel in memory, which `arrange` may change. */
   async function transfer(
     files: SourceFile[],
     options: ReceiveOptions = {},
@@ -70,7 +70,7 @@ describe('the file transfer', () => {
     assert.ok(!(await readdir(to)).includes(PARTIAL_FOLDER), 'nothing unfinished is left');
   }
 
-  it('brings files of all sizes, in folders, unchanged', async () => {
+  it('transfers files of all sizes, in folders, unchanged', async () => {
     const files = await make({
       'empty.txt': 0,
       'one.bin': 1,
@@ -83,7 +83,7 @@ describe('the file transfer', () => {
     await assertArrived(files);
   });
 
-  it('brings hundreds of small files', async () => {
+  it('transfers hundreds of small files', async () => {
     const files = await make(
       Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`f/${i}`.padEnd(200, 'x'), i % 50])),
     );
@@ -99,7 +99,7 @@ describe('the file transfer', () => {
     assert.equal(sentBlockBytes, 0);
   });
 
-  it('goes on after a cut, and re-sends the missing blocks only', async () => {
+  it('goes on after a cut, and sends only the missing blocks again', async () => {
     const files = await make({ 'large.bin': 20 * MiB + 5 });
     const first = await transfer(files, {}, (sender) => {
       let left = 170;
@@ -121,7 +121,7 @@ describe('the file transfer', () => {
     assert.deepEqual([last?.bytes, last?.total_bytes], [20 * MiB + 5, 20 * MiB + 5]);
   });
 
-  it('fetches a block again that arrived, or was left behind, corrupt', async () => {
+  it('requests a block again that arrived corrupt, or is corrupt on disk', async () => {
     const files = await make({ 'large.bin': 5 * MiB });
     let corrupted = 0;
     const { codes, sentBlockBytes } = await transfer(files, {}, (sender) => {
@@ -211,7 +211,7 @@ describe('the file transfer', () => {
             [],
           );
         } finally {
-          await scratch[Symbol.asyncDispose]();
+          await scratch.close();
         }
       }),
       { numRuns: 60 },
@@ -227,7 +227,7 @@ describe('the file transfer', () => {
     assert.ok(!(await readdir(from)).includes('victim'));
   });
 
-  it('refuses files that are not the ones promised', async () => {
+  it('refuses files that are not the promised ones', async () => {
     const files = await make({ 'a.bin': 10, 'b.bin': 10 });
     const [a, b] = entries(files);
     assert.ok(a && b);
@@ -239,7 +239,7 @@ describe('the file transfer', () => {
     assert.deepEqual(await readdir(to), []);
   });
 
-  it('refuses, before a byte moves, what the disk cannot hold', async () => {
+  it('refuses, before a byte is sent, files that do not fit on the disk', async () => {
     const [file] = await make({ 'a.bin': 10 });
     assert.ok(file);
     const huge = { ...file, entry: { ...file.entry, size_bytes: MAX_FILE_BYTES } };
@@ -247,7 +247,7 @@ describe('the file transfer', () => {
     assert.deepEqual([codes, sentBlockBytes], [['DISK_FULL', 'DISK_FULL'], 0]);
   });
 
-  it('notices a source that changes, shrinks or vanishes while it is sent', async () => {
+  it('notices a source that changes, shrinks or is removed while it is sent', async () => {
     const files = await make({ 'a.bin': 3 * MiB });
     const path = join(from, 'a.bin');
     const original = await readFile(path);
@@ -272,7 +272,7 @@ describe('the file transfer', () => {
     await assertArrived(files);
   });
 
-  it('accepts only what was asked for', async () => {
+  it('accepts only what was requested', async () => {
     const files = await make({ 'a.bin': 2 * MiB });
     const { codes } = await transfer(files, {}, (sender) => {
       let pushed = false;
@@ -287,7 +287,7 @@ describe('the file transfer', () => {
     assert.deepEqual(codes, ['MESSAGE_INVALID', 'MESSAGE_INVALID']);
   });
 
-  it('says which version it speaks, and refuses another', async () => {
+  it('names its version of the protocol, and refuses another', async () => {
     const files = await make({ 'a.bin': 1 });
     const { codes } = await transfer(files, {}, (sender) => {
       sender.tamper = (message) =>
@@ -306,7 +306,7 @@ describe('the file transfer', () => {
     assert.equal(received.status === 'rejected' && received.reason.name, 'AbortError');
   });
 
-  it('keeps at most its window of blocks asked for', async () => {
+  it('never has more than its window of blocks requested', async () => {
     const files = await make({ 'a.bin': 40 * MiB });
     let asked = 0;
     let most = 0;

@@ -15,7 +15,7 @@ import { BLOCK_BYTES } from './wire/limits.ts';
 import { HELLO, parseMessage, ReceiverMessage, SenderMessage } from './wire/messages.ts';
 import { decodePiece, encodePiece } from './wire/pieces.ts';
 
-/** Numbers at the bounds of what is stored in 32 bits and of what a file has, and what is no such number. */
+/** Numbers at the bounds of 32 bits and of a file's size, and values that are no such numbers. */
 const number = fc.oneof(
   fc.nat({ max: 3 }),
   fc.constantFrom(-1, 0.5, 1024, 1025, 65, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53, 'one', null),
@@ -68,7 +68,7 @@ const OFFER = JSON.stringify({
   ],
 });
 const index = fc.constantFrom(0, 1, 2, 2 ** 32 - 1);
-/** What a receiver of `OFFER` asks for, as far as anyone knows. */
+/** Messages that a receiver of `OFFER` may send. */
 const asked = fc
   .constantFrom(
     { kind: 'hashes' as const, file: 0, block: 0, offset: 0, data: new Uint8Array(64) },
@@ -94,7 +94,7 @@ const message = fc.oneof(
   fc.string(),
 );
 
-/** What a peer may do to a side, whatever it says: end its transfer, with an error of those that it is meant to have. */
+/** Whatever a peer sends may only end the transfer, with one of the errors that are documented. */
 async function assertNamed(transfer: Promise<unknown>): Promise<void> {
   const [outcome] = await Promise.allSettled([transfer]);
   if (outcome.status === 'fulfilled') return;
@@ -107,13 +107,13 @@ async function sayAll(channel: TestChannel, messages: readonly (string | Uint8Ar
   await channel.close();
 }
 
-describe('a peer that says anything at all', function () {
+describe('a peer that sends anything at all', function () {
   this.timeout(30_000);
   const owned = new Owned();
   afterEach(owned.end);
 
-  it('is not understood, or it is', () => {
-    const understood = (read: () => unknown) => {
+  it('makes the reader throw a named error, or nothing', () => {
+    const check = (read: () => unknown) => {
       try {
         read();
       } catch (error) {
@@ -121,10 +121,10 @@ describe('a peer that says anything at all', function () {
       }
     };
     fc.assert(
-      fc.property(message, (said) => {
-        if (typeof said !== 'string') return understood(() => decodePiece(said));
-        understood(() => parseMessage(SenderMessage, said));
-        understood(() => parseMessage(ReceiverMessage, said));
+      fc.property(message, (sent) => {
+        if (typeof sent !== 'string') return check(() => decodePiece(sent));
+        check(() => parseMessage(SenderMessage, sent));
+        check(() => parseMessage(ReceiverMessage, sent));
       }),
       { numRuns: 2_000 },
     );
@@ -145,14 +145,14 @@ describe('a peer that says anything at all', function () {
           await receiving;
           assert.ok((await readdir(outer.path)).every((name) => name === 'to'));
         } finally {
-          await outer[Symbol.asyncDispose]();
+          await outer.close();
         }
       }),
       { numRuns: 300 },
     );
   });
 
-  it('as the sender cannot fill the memory with an offer that does not end', async () => {
+  it('as the sender cannot fill the memory with an endless offer', async () => {
     const folder = owned.add(await temporaryFolder()).path;
     const [sender, receiver] = channelPair();
     const receiving = receiveFiles(receiver, folder);

@@ -13,10 +13,10 @@ import { decodePiece, encodePiece, type Piece } from './wire/pieces.ts';
 const MiB = 1024 * 1024;
 const BLOCKS = 6;
 
-/** What a sender makes of a piece: itself, something else, nothing, or several. */
+/** What a sender sends instead of a piece: the same, something else, nothing, or several. */
 type Lie = (piece: Piece, times: number) => Piece[];
 
-describe('a sender that sends something else than it was asked for', () => {
+describe('a sender that sends something else than was requested', () => {
   const owned = new Owned();
   let from: string;
   let to: string;
@@ -36,7 +36,7 @@ describe('a sender that sends something else than it was asked for', () => {
   });
   afterEach(owned.end);
 
-  /** Transfers with a sender that lies about pieces of `b.bin`; `times` counts those of the block that it has sent before. */
+  /** Transfers with a sender that changes pieces of `b.bin`. `times` counts how often it has sent the block before. */
   async function against(lie: Lie): Promise<Transferred> {
     const seen = new Map<string, number>();
     return transfer({
@@ -71,12 +71,12 @@ describe('a sender that sends something else than it was asked for', () => {
     return { ...piece, data };
   };
 
-  it('a flipped bit: the block is fetched again', async () => {
+  it('a flipped bit: the block is requested again', async () => {
     const lie = atBlock(2, (piece, times) => [times === 0 && piece.offset > 0 ? flipped(piece) : piece]);
     await assertArrivedWith(1, await against(lie));
   });
 
-  it('a flipped bit twice: the block is fetched twice again; three times: that is no accident', async () => {
+  it('a flipped bit twice: the block is requested twice more; three times: the transfer fails', async () => {
     const twice = atBlock(3, (piece, times) => [times < 2 ? flipped(piece) : piece]);
     await assertArrivedWith(2, await against(twice));
     to = owned.add(await temporaryFolder()).path;
@@ -88,7 +88,7 @@ describe('a sender that sends something else than it was asked for', () => {
     );
   });
 
-  it('a block that breaks off, or lacks a piece, or a byte: it is fetched again', async () => {
+  it('a block that breaks off, or lacks a piece, or a byte: it is requested again', async () => {
     const lacks: Lie[] = [
       (piece, times) => (times === 0 && isLast(piece) ? [] : [piece]),
       (piece, times) => (times === 0 && piece.offset > 0 && piece.offset < MiB / 2 ? [] : [piece]),
@@ -101,7 +101,7 @@ describe('a sender that sends something else than it was asked for', () => {
     }
   });
 
-  it('pieces in another order, or one twice: the block is fetched again', async () => {
+  it('pieces in another order, or one twice: the block is requested again', async () => {
     let kept: Piece | undefined;
     const swapped = atBlock(4, (piece, times) => {
       if (times > 0) return [piece];
@@ -120,7 +120,7 @@ describe('a sender that sends something else than it was asked for', () => {
     await assertArrivedWith(1, await against(atBlock(4, (piece, times) => (times === 0 ? [piece, piece] : [piece]))));
   });
 
-  it('blocks in another order, or a whole block twice: nothing is fetched again', async () => {
+  it('blocks in another order, or a whole block twice: nothing is requested again', async () => {
     const kept: Piece[] = [];
     const later = (piece: Piece) => {
       if (piece.file === 1 && piece.block === 0) {
@@ -141,7 +141,7 @@ describe('a sender that sends something else than it was asked for', () => {
     await assertArrivedWith(0, await against((piece) => (piece.file === 0 ? [piece, piece] : [piece])));
   });
 
-  it('a block of an older version: it is fetched again, and never taken', async () => {
+  it('a block of an older version: it is requested again, and never accepted', async () => {
     const old = randomBytes(MiB);
     const stale = (piece: Piece): Piece => ({
       ...piece,
@@ -153,7 +153,7 @@ describe('a sender that sends something else than it was asked for', () => {
     assert.deepEqual(codes, ['INTEGRITY', 'INTEGRITY']);
   });
 
-  it('a block that nobody asked for, or pieces beyond a block’s end: it is cut off', async () => {
+  it('a block that was not requested, or pieces beyond a block’s end: it is cut off', async () => {
     for (const forged of [
       (piece: Piece) => ({ ...piece, block: BLOCKS + 1 }),
       (piece: Piece) => ({ ...piece, file: 2 }),
@@ -168,13 +168,13 @@ describe('a sender that sends something else than it was asked for', () => {
     assert.deepEqual((await against(beyond)).codes, ['MESSAGE_INVALID', 'MESSAGE_INVALID']);
   });
 
-  it('what has come already, without end: it is cut off', async () => {
+  it('what has arrived already, without end: it is cut off', async () => {
     const forever = atBlock(1, (piece) => [piece, ...Array.from({ length: 600 }, () => ({ ...piece, block: 0 }))]);
     const { codes } = await against(forever);
     assert.deepEqual(codes, ['MESSAGE_INVALID', 'MESSAGE_INVALID']);
   });
 
-  it('offers without end, or words out of turn: it is cut off', async () => {
+  it('offers without end, or messages out of turn: it is cut off', async () => {
     const say = (text: string) => (sender: TestChannel) => {
       sender.tamper = (message) => {
         const isOffer = typeof message === 'string' && message.includes('"offer"');

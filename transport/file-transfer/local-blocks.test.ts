@@ -32,7 +32,7 @@ describe('what the receiver has already is not sent', () => {
     return describeFiles(list);
   }
 
-  /** Receives for a job on a pod that keeps other jobs' files beside. */
+  /** Receives for a job on a worker that has other jobs' files too. */
   const receive = (files: SourceFile[], job: string, link = true) =>
     transfer({ files, to: join(pod, job), receive: { cache, reuse: { folders: [pod], link } } });
 
@@ -51,7 +51,7 @@ describe('what the receiver has already is not sent', () => {
       assert.ok(await arrived(files, join(pod, 'job3')));
     });
 
-    it(`but a file that was changed behind our back is, linked or not (${link ? 'link' : 'copy'})`, async () => {
+    it(`but a file that somebody has changed is sent, linked or not (${link ? 'link' : 'copy'})`, async () => {
       const files = await make({ 'a.slp': 3 * MiB });
       await receive(files, 'job1');
       const path = join(pod, 'job1/a.slp');
@@ -66,7 +66,7 @@ describe('what the receiver has already is not sent', () => {
     });
   }
 
-  it('as blocks of another version of the file, in another job or under the very name', async () => {
+  it('as blocks of another version of the file, in another job or under the same name', async () => {
     const content = randomBytes(20 * MiB);
     const name = 'labels.slp';
     await receive(await make({ [name]: content }), 'job1');
@@ -80,7 +80,7 @@ describe('what the receiver has already is not sent', () => {
     }
   });
 
-  it('as blocks of a file that came some other way, in the destination', async () => {
+  it('as blocks of a file that somebody has put into the destination', async () => {
     const content = randomBytes(6 * MiB);
     await writeOld(join(pod, 'job1'), 'a.slp', content.subarray(0, 5 * MiB));
     const files = await make({ 'a.slp': content });
@@ -88,7 +88,7 @@ describe('what the receiver has already is not sent', () => {
     assert.ok(await arrived(files, join(pod, 'job1')));
   });
 
-  it('as a file that the offer has twice, even where nothing is remembered', async () => {
+  it('as a file that is offered twice, even if nothing is remembered', async () => {
     const content = randomBytes(4 * MiB);
     const files = await make({ 'best.ckpt': content, 'x/last.ckpt': content, 'shifted.bin': content.subarray(MiB) });
     const to = join(pod, 'results');
@@ -99,7 +99,7 @@ describe('what the receiver has already is not sent', () => {
     assert.equal(new Set(inodes).size, 3, 'who changes one of them leaves the others as they are');
   });
 
-  it('as a block that a file has many times', async () => {
+  it('as a block that a file contains many times', async () => {
     const files = await make({ 'mask.bin': Buffer.alloc(60 * MiB) });
     const { codes, sentBytes } = await receive(files, 'job1');
     assert.deepEqual(codes, ['ok', 'ok']);
@@ -107,7 +107,7 @@ describe('what the receiver has already is not sent', () => {
     assert.ok(await arrived(files, join(pod, 'job1')));
   });
 
-  it('but is where it has gone, or become shorter, since', async () => {
+  it('but is if it was removed or shortened since', async () => {
     const files = await make({ 'a.slp': 3 * MiB, 'b.slp': 3 * MiB });
     await receive(files, 'job1');
     await rm(join(pod, 'job1/a.slp'));
@@ -124,13 +124,13 @@ describe('what the receiver has already is not sent', () => {
     assert.equal(sentBytes, 2 * MiB);
   });
 
-  it('and is found without being read where it lies in its place', async () => {
+  it('and is found without being read if it has its name already', async () => {
     const files = await make({ 'a.slp': 2 * MiB });
     await receive(files, 'job1');
     const path = join(pod, 'job1/a.slp');
     const known = await cache.find(path);
     assert.ok(known, 'a file that has just come is known');
-    // Told from what the file holds by altering the file and its identity in the cache.
+    // The file and its cached identity are changed, to distinguish cached hashes from the file's.
     await writeFile(path, randomBytes(2 * MiB));
     await age(path);
     cache.add(path, { ...known, identity: fileIdentity(await stat(path, { bigint: true })) });

@@ -31,7 +31,7 @@ describe('a transfer that is cut', () => {
   });
   afterEach(owned.end);
 
-  /** One attempt. As in the product, a side that fails ends the connection. @returns codes, and bytes that were sent */
+  /** Makes one attempt. As in the product, a side that fails ends the connection. @returns the codes, and the bytes that were sent */
   async function attempt(onSent: (bytes: number, sender: TestChannel) => void = () => undefined) {
     const [sender, receiver] = channelPair();
     let bytes = 0;
@@ -49,7 +49,7 @@ describe('a transfer that is cut', () => {
     return { bytes, codes: ends.map((end) => (end.status === 'rejected' ? end.reason.code : 'ok')) };
   }
 
-  it('anywhere, again and again, sends at most two blocks a second time at each cut', async () => {
+  it('anywhere, again and again, sends at most two blocks twice for each cut', async () => {
     let sent = 0;
     const cuts = [1, MiB - 1, MiB, 2.5 * MiB, 7 * MiB + 1];
     for (const cut of cuts) {
@@ -64,7 +64,7 @@ describe('a transfer that is cut', () => {
     assert.ok(again <= 2 * MiB * cuts.length, `${again} bytes were sent a second time`);
   });
 
-  it('with a journal that lost its end, or says more than there is, goes on with what is there', async () => {
+  it('with a journal that lost its end, or names more than there is, goes on with what is there', async () => {
     const folder = join(to, PARTIAL_FOLDER);
     const damages = [
       (path: string) => truncate(path, 6),
@@ -82,11 +82,11 @@ describe('a transfer that is cut', () => {
     }
   });
 
-  it('because the disk became full goes on once there is room', async function () {
+  it('because the disk became full goes on when there is room', async function () {
     const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
     const mounted = isRoot && (await execa('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', to], { reject: false }));
-    if (!mounted || mounted.failed) this.skip(); // a disk that can be filled takes the right to mount one
-    owned.add({ [Symbol.asyncDispose]: async () => void (await execa('umount', [to])) });
+    if (!mounted || mounted.failed) this.skip(); // only root may mount a disk that can be filled
+    owned.add({ close: async () => void (await execa('umount', [to])) });
     let filled = false;
     const first = await attempt((soFar) => {
       if (filled || soFar < 5 * MiB) return;
@@ -94,7 +94,7 @@ describe('a transfer that is cut', () => {
       try {
         writeFileSync(join(to, 'another program’s'), Buffer.alloc(48 * MiB));
       } catch {
-        // It has taken all that there was.
+        // It has used all the space.
       }
     });
     assert.deepEqual(first.codes, ['DISK_FULL', 'DISK_FULL']);

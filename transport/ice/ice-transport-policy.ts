@@ -1,14 +1,14 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 
-/** As in `RTCConfiguration.iceTransportPolicy` (W3C WebRTC): `relay` lets data go through the TURN server only. */
+/** As `RTCConfiguration.iceTransportPolicy` (W3C WebRTC): with `relay`, data goes only through a TURN server. */
 export type IceTransportPolicy = 'all' | 'relay';
 
 /**
- * Reads the environment variable SLEAP_RTC_ICE_TRANSPORT_POLICY; unset or empty is `all`.
+ * Reads the environment variable SLEAP_RTC_ICE_TRANSPORT_POLICY. Unset or empty means `all`.
  * @throws SleapRtcError USAGE
  */
 export function readIceTransportPolicy(environment: NodeJS.ProcessEnv): IceTransportPolicy {
   const value = environment.SLEAP_RTC_ICE_TRANSPORT_POLICY || 'all';
   if (value === 'all' || value === 'relay') return value;
-  throw new SleapRtcError('USAGE', `SLEAP_RTC_ICE_TRANSPORT_POLICY is “all” or “relay”, not “${value}”.`);
+  throw new SleapRtcError('USAGE', `SLEAP_RTC_ICE_TRANSPORT_POLICY must be “all” or “relay”, not “${value}”.`);
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { parseIceUrl, relayTransports } from './ice-urls.ts';
 
 describe('a URL of a STUN or TURN server', () => {
-  it('is taken apart as its RFC says', () => {
+  it('is parsed as its RFC says', () => {
     assert.deepEqual(parseIceUrl('stun:stun.example.org'), {
       scheme: 'stun',
       host: 'stun.example.org',
@@ -26,7 +26,7 @@ describe('a URL of a STUN or TURN server', () => {
     }
   });
 
-  it('tells whether relays can be reached over UDP', () => {
+  it('shows whether relays can be reached over UDP', () => {
     assert.deepEqual(relayTransports([{ urls: ['stun:a', 'turn:a'] }]), { udp: true, other: false });
     assert.deepEqual(relayTransports([{ urls: ['stun:a'] }, { urls: ['turn:a?transport=tcp'] }]), {
       udp: false,

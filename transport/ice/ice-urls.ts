@@ -1,18 +1,18 @@
 import type { IceServer } from '../../protocol/signaling.ts';
 
-/** One URL of a STUN or TURN server (RFC 7064, RFC 7065), taken apart. */
+/** The parts of a STUN or TURN server's URL (RFC 7064, RFC 7065). */
 export interface IceUrl {
   scheme: 'stun' | 'stuns' | 'turn' | 'turns';
-  /** A name or an address; an IPv6 one without brackets. */
+  /** A name or an address. An IPv6 address has no brackets. */
   host: string;
   port: number;
-  /** What carries the requests to the server. */
+  /** The protocol that carries the requests to the server. */
   transport: 'udp' | 'tcp' | 'tls';
 }
 
 const ICE_URL = /^(stuns?|turns?):(?:\[([^\]]+)\]|([^:?]+))(?::(\d+))?(?:\?transport=(udp|tcp))?$/i;
 
-/** Takes a URL apart; undefined where it is none of a STUN or TURN server. */
+/** Parses a URL. Returns undefined if it is not the URL of a STUN or TURN server. */
 export function parseIceUrl(url: string): IceUrl | undefined {
   const [, name, ipv6, host, port, transport] = ICE_URL.exec(url) ?? [];
   if (name === undefined) return undefined;
@@ -26,7 +26,7 @@ export function parseIceUrl(url: string): IceUrl | undefined {
   };
 }
 
-/** Which ways to a TURN server there are: over UDP, and over anything else (TCP or TLS), which gets through more firewalls. */
+/** Whether a TURN server can be reached over UDP, and over TCP or TLS, which pass more firewalls. */
 export function relayTransports(servers: readonly IceServer[]): { udp: boolean; other: boolean } {
   const relays = servers
     .flatMap(({ urls }) => urls.map(parseIceUrl))

@@ -6,7 +6,7 @@ describe('the fingerprint pin', () => {
   const sdp = (...prints: string[]) => prints.map((value) => `a=fingerprint:sha-256 ${value}\r\n`).join('');
   const refused = { code: 'PEER_UNREACHABLE' };
 
-  it('takes the first certificate, again and again, and no other', () => {
+  it('accepts the first certificate, also later, and no other', () => {
     const pin = new FingerprintPin();
     pin.check(sdp(print('AB')));
     pin.check(sdp(print('ab'), print('AB')));

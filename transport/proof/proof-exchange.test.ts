@@ -6,15 +6,15 @@ import { ProofExchange } from './proof-exchange.ts';
 
 const SIDES: readonly Side[] = ['offerer', 'answerer'];
 
-/** One side of a connection, as whoever carries its messages sees it. */
+/** One side of a connection, as seen by the carrier of its messages. */
 interface Peer {
   exchange: ProofExchange;
-  said: string[];
+  sent: string[];
   outcome: 'proven' | 'refused' | undefined;
 }
 
 function startPeer(side: Side, fingerprints: Record<Side, string>): Peer {
-  const said: string[] = [];
+  const sent: string[] = [];
   const exchange = new ProofExchange({
     roomKey: TEST_ROOM_KEY,
     side,
@@ -24,7 +24,7 @@ function startPeer(side: Side, fingerprints: Record<Side, string>): Peer {
       peerIds: { offerer: 'worker-1', answerer: 'client-1' },
       fingerprints,
     }),
-    send: (message) => said.push(message),
+    send: (message) => sent.push(message),
     onProven: () => {
       peer.outcome = 'proven';
     },
@@ -32,12 +32,12 @@ function startPeer(side: Side, fingerprints: Record<Side, string>): Peer {
       peer.outcome = 'refused';
     },
   });
-  const peer: Peer = { exchange, said, outcome: undefined };
+  const peer: Peer = { exchange, sent, outcome: undefined };
   exchange.start();
   return peer;
 }
 
-/** Runs `carry` between two peers that have the same key. `mine` and `theirs` are what each sees as the fingerprints. */
+/** Runs `carry` between two peers that have the same key. `mine` and `theirs` are the fingerprints that each sees. */
 function between(
   fingerprints: Record<Side, Record<Side, string>>,
   carry: (peers: Record<Side, Peer>) => void,
@@ -50,30 +50,30 @@ function between(
     carry(peers);
     return peers;
   } finally {
-    for (const side of SIDES) peers[side].exchange[Symbol.dispose]();
+    for (const side of SIDES) peers[side].exchange.stop();
   }
 }
 
 const HONEST = { offerer: 'sha-256 0a', answerer: 'sha-256 1b' };
-/** Each sees its own certificate, and in place of the other's one of somebody between them. */
+/** Each peer sees its own certificate, and instead of the other's one of somebody between them. */
 const ATTACKED = {
   offerer: { ...HONEST, answerer: 'sha-256 ee' },
   answerer: { ...HONEST, offerer: 'sha-256 ee' },
 };
 
 describe('an exchange of proofs', () => {
-  it('ends in trust where messages come as they were sent, whichever side is ahead', () => {
+  it('ends in trust if messages arrive as they were sent, whichever side is ahead', () => {
     fc.assert(
       fc.property(fc.infiniteStream(fc.boolean()), (order) => {
         const peers = between({ offerer: HONEST, answerer: HONEST }, ({ offerer, answerer }) => {
-          const heard = { offerer: 0, answerer: 0 };
+          const delivered = { offerer: 0, answerer: 0 };
           for (let step = 0; step < 100; step += 1) {
             const side = order.next().value === true ? 'offerer' : 'answerer';
             const [to, from] = side === 'offerer' ? [offerer, answerer] : [answerer, offerer];
-            const next = from.said[heard[side]];
+            const next = from.sent[delivered[side]];
             if (next === undefined) continue;
-            heard[side] += 1;
-            to.exchange.hear(next);
+            delivered[side] += 1;
+            to.exchange.receive(next);
           }
         });
         assert.deepEqual([peers.offerer.outcome, peers.answerer.outcome], ['proven', 'proven']);
@@ -81,10 +81,10 @@ describe('an exchange of proofs', () => {
     );
   });
 
-  it('never ends in trust where somebody stands between, who has heard both and says what they like', () => {
+  it('never ends in trust if somebody stands between, who has read both sides’ messages and sends anything', () => {
     const act = fc.record({
       to: fc.constantFrom(...SIDES),
-      // Something that was said, by either side, or something made up.
+      // A message that either side has sent, or an invented one.
       what: fc.oneof(
         fc.record({ by: fc.constantFrom(...SIDES), index: fc.nat({ max: 3 }) }),
         fc.constantFrom(
@@ -103,8 +103,8 @@ describe('an exchange of proofs', () => {
       fc.property(fc.array(act, { maxLength: 12 }), (acts) => {
         const peers = between(ATTACKED, (all) => {
           for (const { to, what } of acts) {
-            const said = typeof what === 'object' && 'by' in what ? all[what.by].said[what.index] : what;
-            if (said !== undefined) all[to].exchange.hear(said);
+            const sent = typeof what === 'object' && 'by' in what ? all[what.by].sent[what.index] : what;
+            if (sent !== undefined) all[to].exchange.receive(sent);
           }
         });
         for (const side of SIDES) assert.notEqual(peers[side].outcome, 'proven');

@@ -2,10 +2,10 @@ import type { RoomKey } from '../../protocol/room-key.ts';
 import { isSameProof, PROOF_VERSION, type ProofTranscript, proofNonce, proofOf, type Side } from './peer-proof.ts';
 
 /**
- * Time for a connected peer to prove that it has the room's key, in ms: three messages, and some losses. Above
- * `PEER_SILENCE_MS`, so that a peer that has died counts as gone, and only one that lives as one that cannot prove itself.
+ * Time limit for a connected peer to prove that it has the room's key, in ms: enough for three messages and a few lost packets. It
+ * is longer than a peer may be silent, so that a peer that has died counts as lost, not as one that cannot prove itself.
  */
-export const PROOF_MS = 5_000;
+export const PROOF_TIMEOUT_MS = 5_000;
 
 const REFUSED = 'refused';
 const PROVEN = 'proven';
@@ -14,27 +14,27 @@ const PROVEN = 'proven';
 export interface ProofExchangeOptions {
   roomKey: RoomKey;
   side: Side;
-  /** What is known of the connection, once there is one. */
+  /** What this side knows of the connection. Called when there is a connection. */
   transcript: () => Omit<ProofTranscript, 'nonces'>;
   send: (message: string) => void;
-  /** Both sides have proven themselves, and know it. */
+  /** Both sides have proven that they have the key, and know it. */
   onProven: () => void;
-  /** The peer has not proven itself, or does not believe us. The peer has been told. */
+  /** One side has not proven that it has the key, and both know it. */
   onRefused: () => void;
 }
 
 /**
- * The exchange by which two peers prove to each other that they have the room's key and that nobody stands between them,
- * as in PROTOCOL.md. Anything out of order, and silence for `PROOF_MS`, counts as a failure. Whoever makes it disposes it.
+ * The exchange by which two peers prove to each other that they have the room's key and that nobody stands between them, as in
+ * PROTOCOL.md. It fails if a message is out of order, or after `PROOF_TIMEOUT_MS`. The caller stops it.
  */
-export class ProofExchange implements Disposable {
+export class ProofExchange {
   readonly #options: ProofExchangeOptions;
   readonly #nonce = proofNonce();
   #peerNonce: string | undefined;
   #peerIsProven = false;
-  #isBelieved = false;
+  #weAreProven = false;
   #isOver = false;
-  /** What came before this side could answer. */
+  /** Messages that arrived before `start`. Undefined after it. */
   #early: string[] | undefined = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -42,48 +42,49 @@ export class ProofExchange implements Disposable {
     this.#options = options;
   }
 
-  /** True once the peer's proof was found right. */
+  /** Whether the peer's proof was right. */
   get peerIsProven(): boolean {
     return this.#peerIsProven;
   }
 
-  /** Begins; to be called when messages can be sent. */
+  /** Begins the exchange. Call it when messages can be sent. */
   start(): void {
     if (this.#isOver) return;
-    this.#timer = setTimeout(() => this.refuse(), PROOF_MS);
+    this.#timer = setTimeout(() => this.refuse(), PROOF_TIMEOUT_MS);
     this.#options.send(`nonce ${PROOF_VERSION} ${this.#nonce}`);
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const message of early) this.hear(message);
+    for (const message of early) this.receive(message);
   }
 
-  /** Takes a message of the peer's. After the end of the exchange there is nothing to hear. */
-  hear(message: string | Uint8Array): void {
+  /** Takes a message of the peer. After the end of the exchange it is ignored. */
+  receive(message: string | Uint8Array): void {
     if (this.#isOver) return;
-    const isRight = this.#early === undefined ? this.#take(message) : this.#keep(this.#early, message);
-    if (!isRight) this.refuse(message !== REFUSED);
+    const isRight = this.#early === undefined ? this.#take(message) : this.#queue(this.#early, message);
+    if (!isRight) this.refuse({ tellPeer: message !== REFUSED });
   }
 
-  /** Ends the exchange without trust, and tells the peer unless it said so itself. */
-  refuse(tell = true): void {
+  /** Ends the exchange without trust. Tells the peer, unless the peer has refused us. */
+  refuse({ tellPeer = true } = {}): void {
     if (this.#isOver) return;
-    this[Symbol.dispose]();
+    this.stop();
     this.#peerIsProven = false;
-    if (tell && this.#early === undefined) this.#options.send(REFUSED);
+    if (tellPeer && this.#early === undefined) this.#options.send(REFUSED);
     this.#options.onRefused();
   }
 
-  [Symbol.dispose](): void {
+  /** Ends the exchange and reports nothing. */
+  stop(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
   }
 
-  #keep(early: string[], message: string | Uint8Array): boolean {
-    // A peer that is ahead of us can have said only this much.
+  #queue(early: string[], message: string | Uint8Array): boolean {
+    // Before our nonce the peer can send only its own nonce, and `refused`.
     return typeof message === 'string' && early.push(message) <= 2;
   }
 
-  /** @returns false for what is wrong or out of order */
+  /** Returns false if the message is wrong or out of order. */
   #take(message: string | Uint8Array): boolean {
     if (typeof message !== 'string') return false;
     const [kind, ...values] = message.split(' ');
@@ -106,21 +107,21 @@ export class ProofExchange implements Disposable {
     if (!isSameProof(this.#proofOf(peer, this.#peerNonce), proof)) return false;
     this.#peerIsProven = true;
     this.#options.send(PROVEN);
-    this.#settle();
+    this.#endIfProven();
     return true;
   }
 
   #takeProven(): boolean {
-    // It cannot have believed us before we had its nonce and answered it.
-    if (this.#peerNonce === undefined || this.#isBelieved) return false;
-    this.#isBelieved = true;
-    this.#settle();
+    // The peer cannot have checked our proof before we had its nonce.
+    if (this.#peerNonce === undefined || this.#weAreProven) return false;
+    this.#weAreProven = true;
+    this.#endIfProven();
     return true;
   }
 
-  #settle(): void {
-    if (!this.#peerIsProven || !this.#isBelieved) return;
-    this[Symbol.dispose]();
+  #endIfProven(): void {
+    if (!this.#peerIsProven || !this.#weAreProven) return;
+    this.stop();
     this.#options.onProven();
   }
 

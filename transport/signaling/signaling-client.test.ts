@@ -5,7 +5,8 @@ import { EVERYONE, type PeerMetadata, type ServerMessage } from '../../protocol/
 import { join } from '../testing/join.ts';
 import { Owned } from '../testing/owned.ts';
 import { TestSignaling } from '../testing/test-signaling.ts';
-import type { SignalingClient, SignalingEvents } from './signaling-client.ts';
+import type { SignalingClient } from './signaling-client.ts';
+import type { SignalingEvents } from './signaling-events.ts';
 
 const status = { type: 'status', status: 'available', job_id: null } as const;
 
@@ -29,9 +30,9 @@ describe('the signaling client', () => {
     const [found] = await client.discoverPeers({ role: 'worker' });
     assert.deepEqual([found?.peer_id, found?.metadata.tags], ['worker-1', ['a40']]);
 
-    const heard = next(client, 'peer_message');
+    const received = next(client, 'peer_message');
     await worker.sendPeerMessage('client-1', status);
-    assert.deepEqual(await heard, { type: 'peer_message', from_peer_id: 'worker-1', payload: status });
+    assert.deepEqual(await received, { type: 'peer_message', from_peer_id: 'worker-1', payload: status });
     await worker.sendPeerMessage(EVERYONE, status);
 
     const left = next(worker, 'peer_left');
@@ -40,7 +41,7 @@ describe('the signaling client', () => {
     await assert.rejects(client.discoverPeers({}), { code: 'SERVER_UNREACHABLE' });
   });
 
-  it('tells why it cannot register', async () => {
+  it('reports why it cannot register', async () => {
     await assert.rejects(joinAs('client-1', { token: 'wrong' }), {
       code: 'TOKEN_REFUSED',
       message: 'This token does not open the room test-room.',
@@ -52,7 +53,7 @@ describe('the signaling client', () => {
     });
   });
 
-  it('comes back after a cut by itself, as the same peer, with its newest metadata and a fresh identity token', async () => {
+  it('reconnects after a cut, as the same peer, with its newest metadata and a new identity token', async () => {
     let tokens = 0;
     const worker = await joinAs('worker-1', {
       idToken: () => {
@@ -73,7 +74,7 @@ describe('the signaling client', () => {
     assert.deepEqual([peer_id, metadata, id_token], ['worker-1', busy, 'id-token-2']);
   });
 
-  it('keeps trying while the server is away, and requests wait for it', async () => {
+  it('keeps trying while the server is unavailable, and requests wait for it', async () => {
     const worker = await joinAs('worker-1');
     const lost = next(worker, 'disconnected');
     const { port } = signaling;
@@ -93,7 +94,7 @@ describe('the signaling client', () => {
     assert.deepEqual(await finding, []);
   });
 
-  it('notices within 5 s a server that has fallen silent, and within 6 s one that never said a word', async () => {
+  it('notices within 5 s a server that has fallen silent, and within 6 s one that never sent anything', async () => {
     const sockets = new Set<Socket>();
     const mute = createServer((socket) => sockets.add(socket));
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
@@ -126,17 +127,17 @@ describe('the signaling client', () => {
     await assert.rejects(join(url, 'worker-2', { signal: abort.signal }), { name: 'AbortError' });
   });
 
-  it('ignores what it does not understand, and a listener that throws', async () => {
+  it('ignores messages that it does not know, and a listener that throws', async () => {
     const worker = await joinAs('worker-1');
     signaling.sendTo('worker-1', 'not json');
     signaling.sendTo('worker-1', JSON.stringify({ type: 'from_the_future' }));
     worker.on('peer_message', () => {
       throw new Error('broken listener');
     });
-    const heard = next(worker, 'peer_message');
+    const received = next(worker, 'peer_message');
     const message: ServerMessage = { type: 'peer_message', from_peer_id: 'client-1', payload: status };
     signaling.sendTo('worker-1', message);
-    assert.deepEqual(await heard, message);
+    assert.deepEqual(await received, message);
   });
 });
 

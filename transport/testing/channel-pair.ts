@@ -6,7 +6,7 @@ import { DEFAULT_MAX_MESSAGE_BYTES } from '../connection/limits.ts';
 type Message = string | Uint8Array;
 
 /**
- * One end of a channel in memory. `tamper` sees what this end sends and may change, drop or repeat it; `cut` ends both as if
+ * One end of a channel in memory. `tamper` gets what this end sends, and may change, drop or repeat it. `cut` ends both as if
  * the peer died.
  */
 export interface TestChannel extends DataChannel {
@@ -15,7 +15,7 @@ export interface TestChannel extends DataChannel {
   cut(): void;
 }
 
-/** Two ends of a channel in memory, for tests of what is said on channels. */
+/** Two ends of a channel in memory, for tests of what is sent on channels. */
 export function channelPair(): [TestChannel, TestChannel] {
   const queues = [new MessageQueue<Message>(), new MessageQueue<Message>()] as const;
   const ending = Promise.withResolvers<void>();
@@ -38,7 +38,7 @@ export function channelPair(): [TestChannel, TestChannel] {
         const sent = typeof message === 'string' ? message : Buffer.from(message);
         channel.sent.push(sent);
         for (const message of [channel.tamper(sent)].flat()) outgoing.push(message);
-        // As on a real channel, the other side gets to run before long.
+        // As on a real channel, the other side runs soon.
         await new Promise((resolve) => setImmediate(resolve));
       },
       closed: ending.promise,

@@ -1,6 +1,6 @@
 import type { Engine, EngineChannel, IceCandidate } from '../engines/engine.ts';
 
-/** A channel between two connections that hand each other descriptions and candidates: the offerer's end and the other. */
+/** Connects two stacks, and returns the two ends of a channel between them, the offerer's first. */
 export function connectEngines(
   offerer: Engine,
   answerer: Engine,

@@ -8,7 +8,7 @@ export interface EnginePairing {
   answerer: WebRtcChoice;
 }
 
-/** Every pairing of the stacks that can be loaded here: four, or one where the native one is not there. */
+/** Every pairing of the stacks that can be loaded here: four, or one if the native stack is missing. */
 export async function enginePairings(): Promise<EnginePairing[]> {
   const native = (await libdatachannelEngine()) !== undefined;
   const engines: WebRtcChoice[] = native ? ['werift', 'libdatachannel'] : ['werift'];

@@ -10,29 +10,28 @@ const CLIENT = 'client-1';
 type Message = string | Uint8Array;
 type Negotiation = Extract<ServerMessage, { type: 'offer' | 'answer' | 'candidate' }>;
 
-/** A connection of the attacker's own, and what it says on the control channel. */
+/** The attacker's connection to one peer, and its control channel. */
 interface Leg {
   connection: EngineConnection;
   control: EngineChannel;
-  /** What waits for the control channel to open. */
+  /** Messages that wait for the control channel to open. */
   unsent: Message[];
-  /** Resolves when the peer's description was taken: candidates have to wait for it. */
+  /** Resolves when the peer's description was accepted. Candidates wait for it. */
   described: PromiseWithResolvers<void>;
-  /** The peer's candidates, one after the other. */
+  /** Adding the peer's candidates, one after the other. */
   candidates: Promise<void>;
 }
 
 /**
- * A signaling server that stands between `worker-1` and `client-1`: it gives each a certificate of its own and joins the two
- * connections, so that it reads everything. `answerWorker` decides what the worker hears on the control channel; by default,
- * what the client said.
+ * A signaling server that stands between `worker-1` and `client-1`. It has a connection to each, with its own certificate, and joins
+ * the two connections, so that it reads everything.
  */
 export class ManInTheMiddle implements AsyncDisposable {
-  /** What came on the control channels. */
-  readonly heard: { from: string; message: Message }[] = [];
+  /** What the peers sent on the control channels. */
+  readonly received: { from: string; message: Message }[] = [];
   /** Labels of the other channels that a peer opened. */
   readonly opened: string[] = [];
-  /** Sees what the worker says; what it returns the worker hears. Without it the two legs are joined. */
+  /** Gets what the worker sends, and returns what the worker receives. By default the two connections are joined. */
   answerWorker: ((message: Message) => Message[]) | undefined;
   readonly #signaling: TestSignaling;
   readonly #engine: Engine;
@@ -116,7 +115,7 @@ export class ManInTheMiddle implements AsyncDisposable {
   }
 
   #pass(from: string, to: string, message: Message): void {
-    this.heard.push({ from, message });
+    this.received.push({ from, message });
     if (this.answerWorker === undefined) this.#say(to, message);
     else if (from === WORKER) for (const answer of this.answerWorker(message)) this.#say(WORKER, answer);
   }

@@ -1,10 +1,11 @@
-/**
- * Ends what a test has made, last first, in `afterEach(owned.end)`. Stands in for `await using`, which Node 22 cannot run.
- */
-export class Owned {
-  #stack: AsyncDisposable[] = [];
+/** Something that a test has to close. */
+type Closeable = AsyncDisposable | { close(): Promise<void> };
 
-  add<Thing extends AsyncDisposable>(thing: Thing): Thing {
+/** Closes what a test has made, the last first, in `afterEach(owned.end)`. It replaces `await using`, which Node 22 does not support. */
+export class Owned {
+  #stack: Closeable[] = [];
+
+  add<Thing extends Closeable>(thing: Thing): Thing {
     this.#stack.push(thing);
     return thing;
   }
@@ -12,6 +13,6 @@ export class Owned {
   readonly end = async (): Promise<void> => {
     const stack = this.#stack;
     this.#stack = [];
-    for (const thing of stack.reverse()) await thing[Symbol.asyncDispose]();
+    for (const thing of stack.reverse()) await ('close' in thing ? thing.close() : thing[Symbol.asyncDispose]());
   };
 }

@@ -3,42 +3,42 @@ import { DataReceiver } from '../engines/werift/tuning/sctp/data-receiver.ts';
 import { DataSender } from '../engines/werift/tuning/sctp/data-sender.ts';
 import { tsnPlus } from '../engines/werift/tuning/sctp/tsn.ts';
 
-/** A path in made-up time, the same for the same seed. */
+/** A path in simulated time. The same seed gives the same result. */
 export interface SimulatedPath {
   /** Bottleneck, in MB/s. */
   mbPerS: number;
   roundTripMs: number;
-  /** Share of packets that get lost, each way, besides those for which the queue has no room. */
+  /** Share of packets that are lost in each direction, besides those for which the queue has no room. */
   loss: number;
   queueBytes: number;
-  /** Share of packets that are held up by 2 ms, so that later ones overtake them, and of those that come twice. */
+  /** Share of packets that are delayed by 2 ms, so that later ones overtake them, and of those that arrive twice. */
   reordered?: number;
   duplicated?: number;
   seed?: number;
   firstTsn?: number;
   payloadBytes?: number;
-  /** Packets of ours that get lost besides, by the order of sending. */
+  /** Further packets of the sender that are lost, by the order of sending. */
   alsoLost?: (count: number) => boolean;
-  /** Bytes of another's that stand in the bottleneck's queue at a time: what a flow beside ours fills it with. */
+  /** Bytes of another flow in the bottleneck's queue. */
   otherQueuedBytes?: (nowMs: number) => number;
-  /** How long the receiver holds the acknowledgement of a single packet back, in ms; default: 1. */
+  /** How long the receiver delays the acknowledgement of a single packet, in ms. Default: 1. */
   sackDelayMs?: number;
-  /** When the application has the message with this index, in ms; default: at once. */
+  /** When the application has the message with this index, in ms. Default: at once. */
   availableAtMs?: (index: number) => number;
 }
 
-/** What became of the messages. */
+/** How the messages arrived. */
 export interface SimulatedTransfer {
   received: Buffer[];
   seconds: number;
   mbPerS: number;
   packetsSent: number;
   queueDrops: number;
-  /** Longest time that a packet stood in the bottleneck's queue, in ms, in the second half of the transfer. */
+  /** Longest time that a packet waited in the bottleneck's queue, in ms, in the second half of the transfer. */
   worstQueueMs: number;
 }
 
-/** Time that is made up: what is due next happens at once. */
+/** Simulated time: whatever is due next happens at once. */
 export class VirtualClock implements Clock {
   #now = 0;
   #order = 0;
@@ -62,7 +62,7 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** Runs until it is told to stop, nothing is left to do, or the time is up. */
+  /** Runs until `isOver` says so, nothing is left to do, or the time is up. */
   run(isOver: () => boolean, untilMs: number): void {
     for (let next = this.#tasks[0]; next !== undefined && !isOver(); next = this.#tasks[0]) {
       if (next.atMs > untilMs) return;

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A new empty folder, removed when disposed. */
-export async function temporaryFolder(): Promise<AsyncDisposable & { path: string }> {
+/** A new empty folder, which `close` removes. */
+export async function temporaryFolder(): Promise<{ path: string; close(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'sleap-rtc-test-'));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return { path, close: () => rm(path, { recursive: true, force: true }) };
 }

@@ -1,7 +1,7 @@
 /**
- * One side of a transfer in a process of its own, for tests: `node transfer-child.ts ROLE SERVER PEER FOLDER`.
+ * One side of a transfer in its own process, for tests: `node transfer-child.ts ROLE SERVER PEER FOLDER`.
  * `receive` is the worker's part (it connects), `receive-again` tries again until it has all; `send` and `idle` are the
- * client's; `receive-half` and `send-half` kill themselves amid it. Reports JSON lines on stdout.
+ * client's; `receive-half` and `send-half` kill themselves during it. Reports JSON lines on stdout.
  */
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -50,7 +50,7 @@ async function receive(): Promise<void> {
   }
 }
 
-/** As the activity is tried again by its workflow: with growing pauses, for as long as somebody wants the files. */
+/** Tries again with growing pauses, as the workflow does with the activity. */
 async function againUntilDone(attempt: () => Promise<void>): Promise<void> {
   for (let pauseMs = 500; ; pauseMs = Math.min(2 * pauseMs, 20_000)) {
     try {
@@ -85,7 +85,7 @@ async function serve(connection: PeerConnection): Promise<void> {
   await connection.closed;
 }
 
-/** A channel on which the process dies, as by `kill -9`, once 12 MiB have arrived or were sent. */
+/** A channel on which the process dies, as by `kill -9`, when 12 MiB were sent or received. */
 function fatalChannel(channel: DataChannel): DataChannel {
   let bytes = 0;
   function count(message: string | Uint8Array): void {
@@ -111,7 +111,7 @@ function fatalChannel(channel: DataChannel): DataChannel {
   };
 }
 
-/** The process's memory (`VmRSS`) or its peak so far (`VmHWM`), in MB; NaN where the system is not Linux. */
+/** The process's memory (`VmRSS`) or its peak so far (`VmHWM`), in MB. NaN if the system is not Linux. */
 function memoryMb(which: 'VmRSS' | 'VmHWM'): number {
   const status = process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : '';
   return Number(new RegExp(`^${which}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;

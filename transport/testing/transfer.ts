@@ -8,17 +8,17 @@ import { type SendOptions, sendFiles } from '../file-transfer/send/send-files.ts
 import { PIECE_HEADER_BYTES } from '../file-transfer/wire/limits.ts';
 import { channelPair, type TestChannel } from './channel-pair.ts';
 
-/** What is to be transferred, and how. */
+/** What to transfer, and how. */
 export interface Transfer {
   files: SourceFile[];
   to: string;
   send?: SendOptions;
   receive?: ReceiveOptions;
-  /** May meddle with the channel. */
+  /** May change the channel. */
   arrange?: (sender: TestChannel, receiver: TestChannel) => void;
 }
 
-/** How a transfer ended on each side, what went over the wire, and what the receiver asked for. */
+/** How a transfer ended on each side, what was sent, and what the receiver requested. */
 export interface Transferred {
   codes: string[];
   errors: string[];
@@ -46,7 +46,7 @@ export async function transfer({ files, to, send, receive, arrange }: Transfer):
   };
 }
 
-/** Writes a file that was last changed an hour ago, and gives its path. */
+/** Writes a file that was last changed an hour ago, and returns its path. */
 export async function writeOld(folder: string, path: string, content: Uint8Array | number): Promise<string> {
   const absolutePath = join(folder, path);
   await mkdir(dirname(absolutePath), { recursive: true });
@@ -55,13 +55,13 @@ export async function writeOld(folder: string, path: string, content: Uint8Array
   return absolutePath;
 }
 
-/** Puts the time of a file's last change an hour back. */
+/** Sets the time of a file's last change an hour back. */
 export async function age(absolutePath: string): Promise<void> {
   const hourAgo = Date.now() / 1000 - 3600;
   await utimes(absolutePath, hourAgo, hourAgo);
 }
 
-/** Whether the files have arrived as they are. */
+/** Whether the files have arrived unchanged. */
 export async function arrived(files: SourceFile[], to: string): Promise<boolean> {
   for (const { entry, absolutePath } of files) {
     if (!(await readFile(absolutePath)).equals(await readFile(join(to, entry.path)))) return false;

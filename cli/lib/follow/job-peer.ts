@@ -3,15 +3,15 @@ import { SleapRtcError, toSleapRtcError } from '../../../protocol/errors.ts';
 import { totalBytes } from '../../../protocol/files.ts';
 import type { TransferProgress } from '../../../protocol/job-view.ts';
 import {
-  acceptPeers,
+  acceptTransfers,
   type HashCache,
   type PeerConnection,
   type Route,
   receiveFiles,
   type SignalingClient,
   type SourceFile,
-  StripeEntrance,
   sendFiles,
+  type TransferChannel,
 } from '../../../transport/index.ts';
 import { pause } from '../api/http.ts';
 
@@ -47,9 +47,7 @@ export interface JobPeerOptions {
  */
 export class JobPeer {
   readonly #options: JobPeerOptions;
-  readonly #accepting: AsyncDisposable;
-  /** Where further connections of a running transfer come in. */
-  readonly #entrances = { dataset: new StripeEntrance(), results: new StripeEntrance() };
+  readonly #accepting: { close(): Promise<void> };
   readonly #received = Promise.withResolvers<void>();
   #datasetIsAcross = false;
   #receiving = 0;
@@ -57,7 +55,7 @@ export class JobPeer {
 
   constructor(options: JobPeerOptions) {
     this.#options = options;
-    this.#accepting = acceptPeers(options.signaling, (connection) => this.#serve(connection), {
+    this.#accepting = acceptTransfers(options.signaling, (channel, connection) => this.#serve(channel, connection), {
       onNotProven: ({ message }) => options.onNotProven(message),
       accept: ({ purpose }) =>
         purpose.job_id === options.jobId &&
@@ -78,16 +76,15 @@ export class JobPeer {
   }
 
   async close(): Promise<void> {
-    await this.#accepting[Symbol.asyncDispose]();
+    await this.#accepting.close();
   }
 
-  async #serve(connection: PeerConnection): Promise<void> {
+  async #serve(channel: TransferChannel, connection: PeerConnection): Promise<void> {
     try {
       await this.#refuseStrangers(connection.remotePeerId);
-      if (connection.purpose.stripe !== undefined) return await this.#join(connection);
       if (connection.route !== undefined) this.#options.onConnected(connection.remotePeerId, connection.route);
-      if (connection.purpose.kind === 'dataset') await this.#send(connection);
-      else await this.#receive(connection);
+      if (connection.purpose.kind === 'dataset') await this.#send(channel);
+      else await this.#receive(channel);
     } catch (thrown) {
       const error = toSleapRtcError(thrown);
       if (!this.#options.signal.aborted) this.#options.onTrouble(`${error.message} [${error.code}]`);
@@ -102,32 +99,23 @@ export class JobPeer {
     if (!allowed) throw new SleapRtcError('NOT_ALLOWED', `${peerId} is no worker of this job and was sent away.`);
   }
 
-  async #join(connection: PeerConnection): Promise<void> {
-    const { kind } = connection.purpose;
-    const channel = await connection.acceptChannel({ signal: this.#options.signal });
-    await this.#entrances[kind === 'dataset' ? 'dataset' : 'results'].join(channel);
-  }
-
-  async #send(connection: PeerConnection): Promise<void> {
+  async #send(channel: TransferChannel): Promise<void> {
     const { sources = [], cache, onProgress, onSent, signal } = this.#options;
     const started = Date.now();
-    const channel = await connection.acceptChannel({ signal });
-    await sendFiles(channel, sources, { cache, striping: { entrance: this.#entrances.dataset }, signal, onProgress });
+    await sendFiles(channel, sources, { cache, signal, onProgress });
     this.#datasetIsAcross = true;
     onSent(totalBytes(sources.map(({ entry }) => entry)), (Date.now() - started) / 1000);
   }
 
-  async #receive(connection: PeerConnection): Promise<void> {
+  async #receive(channel: TransferChannel): Promise<void> {
     const { resultsFolder, cache, onProgress, onReceived, signal } = this.#options;
     this.#receiving += 1;
     try {
       const started = Date.now();
-      const channel = await connection.acceptChannel({ signal });
       await mkdir(resultsFolder, { recursive: true });
       const files = await receiveFiles(channel, resultsFolder, {
         maxTotalBytes: MAX_RESULT_BYTES,
         cache,
-        striping: { entrance: this.#entrances.results },
         signal,
         onProgress,
       });

@@ -8,7 +8,7 @@ describe('the engine on libdatachannel', () => {
 
   before(async function () {
     const engine = await libdatachannelEngine();
-    // Where the optional package has no binary, werift is used and there is nothing to test.
+    // If the optional package has no binary, werift is used and there is nothing to test.
     if (engine === undefined) return this.skip();
     create = (handlers) => {
       const none = { candidate: () => undefined, channel: () => undefined, failed: () => undefined };
@@ -21,7 +21,7 @@ describe('the engine on libdatachannel', () => {
   });
   afterEach(() => Promise.all(connections.splice(0).map((connection) => connection.close())));
 
-  /** A connection with the candidates that it has told so far. */
+  /** A connection with the candidates that it has sent so far. */
   function gathering() {
     const told: IceCandidate[] = [];
     const end = Promise.withResolvers<void>();
@@ -34,12 +34,12 @@ describe('the engine on libdatachannel', () => {
     return { connection, told, end: end.promise };
   }
 
-  it('tells its candidates one by one, each once, and their end last; as the offerer after the answer only', async () => {
+  it('sends its candidates one by one, each once, and their end last; as the offerer only after the answer', async () => {
     const offerer = gathering();
     const answerer = gathering();
     const offer = await offerer.connection.createOffer();
     const answer = await answerer.connection.acceptOffer(offer);
-    // The answerer began later, so by then the offerer has found its own as well.
+    // The answerer began later, so the offerer has found its candidates by then too.
     await answerer.end;
     assert.deepEqual(offerer.told, []);
     await offerer.connection.acceptAnswer(answer);
@@ -56,7 +56,7 @@ describe('the engine on libdatachannel', () => {
     }
   });
 
-  it('refuses a description or candidate that is none with an error, not with the end of the process', async () => {
+  it('refuses an invalid description or candidate with an error, and the process goes on', async () => {
     const connection = create({});
     await assert.rejects(connection.acceptOffer('nonsense'));
     await assert.rejects(connection.acceptAnswer('v=0\r\n'));
@@ -76,7 +76,7 @@ describe('the engine on libdatachannel', () => {
     assert.equal(channel.isOpen, false);
   });
 
-  it('makes a throw of a handler an uncaught exception with its own words', async () => {
+  it('makes an error that a handler throws an uncaught exception with its own message', async () => {
     const uncaught = Promise.withResolvers<Error>();
     const others = process.listeners('uncaughtException');
     process.removeAllListeners('uncaughtException');

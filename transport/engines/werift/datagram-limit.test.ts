@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readDatagramLimit } from './datagram-limit.ts';
 
 describe('SLEAP_RTC_DATAGRAM_BYTES', () => {
-  it('holds packets to a size that any path carries, or more', () => {
+  it('limits packets to a size that every path carries, or more', () => {
     assert.equal(readDatagramLimit({ SLEAP_RTC_DATAGRAM_BYTES: '1500' }), 1_500);
     assert.equal(readDatagramLimit({}), 65_535);
     for (const wrong of ['1279', '65536', '1e9', 'small', '1500.5']) {

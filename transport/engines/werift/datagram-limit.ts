@@ -1,12 +1,12 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
 
-/** Any path carries as much: IPv6's least (RFC 8200, 5). */
+/** Every path carries this much: IPv6's minimum (RFC 8200, section 5). */
 const SMALLEST_DATAGRAM_BYTES = 1_280;
 const LARGEST_DATAGRAM_BYTES = 65_535;
 
 /**
- * Reads the environment variable SLEAP_RTC_DATAGRAM_BYTES: the largest IP packet to send, in bytes, for a network that
- * drops large ones without saying so. Unset or empty is no limit of ours.
+ * Reads the environment variable SLEAP_RTC_DATAGRAM_BYTES: the largest IP packet to send, in bytes, for a network that silently
+ * drops larger ones. Unset or empty means no limit.
  * @throws SleapRtcError USAGE
  */
 export function readDatagramLimit(environment: NodeJS.ProcessEnv): number {
@@ -16,6 +16,6 @@ export function readDatagramLimit(environment: NodeJS.ProcessEnv): number {
   if (Number.isInteger(bytes) && bytes >= SMALLEST_DATAGRAM_BYTES && bytes <= LARGEST_DATAGRAM_BYTES) return bytes;
   throw new SleapRtcError(
     'USAGE',
-    `SLEAP_RTC_DATAGRAM_BYTES is a number from ${SMALLEST_DATAGRAM_BYTES} to ${LARGEST_DATAGRAM_BYTES}, not “${value}”.`,
+    `SLEAP_RTC_DATAGRAM_BYTES must be a number from ${SMALLEST_DATAGRAM_BYTES} to ${LARGEST_DATAGRAM_BYTES}, not “${value}”.`,
   );
 }

@@ -11,7 +11,7 @@ const MESSAGES = 64;
 const tuned = createWeriftEngine();
 const plain = createWeriftEngine({}, () => undefined);
 
-describe('werift, tuned and as it comes', () => {
+describe('werift, tuned and plain', () => {
   const closing: (() => Promise<void>)[] = [];
 
   afterEach(() => Promise.all(closing.splice(0).map((close) => close())));
@@ -24,7 +24,7 @@ describe('werift, tuned and as it comes', () => {
     it(`exchange messages both ways at once: ${name}`, () => exchange(offerer, answerer));
   }
 
-  it('exchange them with libdatachannel too', async function () {
+  it('exchange messages with libdatachannel too', async function () {
     const native = await libdatachannelEngine();
     if (native === undefined) return this.skip();
     await exchange(tuned, native);
@@ -44,7 +44,7 @@ describe('werift, tuned and as it comes', () => {
     assert.equal(atOther, expected);
   }
 
-  /** Sends messages once the channel is open, and gives the hash of as many that came. */
+  /** Sends messages when the channel is open, and returns the hash of the same number of received ones. */
   function pour(channel: EngineChannel, message: Buffer): Promise<string> {
     const received = createHash('sha256');
     const all = Promise.withResolvers<string>();

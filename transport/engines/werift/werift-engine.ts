@@ -1,7 +1,6 @@
 import type { Socket } from 'node:dgram';
 import {
   type PeerConfig,
-  type RTCDataChannel,
   type RTCIceServer,
   RTCPeerConnection,
   type RTCSessionDescription,
@@ -9,57 +8,56 @@ import {
 } from 'werift';
 import type { IceServer } from '../../../protocol/signaling.ts';
 import { loopbackIfAlone } from '../../ice/local-addresses.ts';
-import {
-  type Engine,
-  type EngineChannel,
-  type EngineChannelHandlers,
-  type EngineConnection,
-  type EngineConnectionHandlers,
-  type EngineOptions,
-  type EnginePath,
-  type IceCandidate,
-  SEND_BUFFER_BYTES,
+import type {
+  Engine,
+  EngineChannel,
+  EngineConnection,
+  EngineConnectionHandlers,
+  EngineOptions,
+  EnginePath,
+  IceCandidate,
 } from '../engine.ts';
 import { readDatagramLimit } from './datagram-limit.ts';
 import { type TunedConnection, tuneConnection } from './tuning/index.ts';
 import { steadyHandshake } from './tuning/steady-handshake.ts';
+import { WeriftChannel } from './werift-channel.ts';
 
-/** SCTP packet size in bytes: with the headers of DTLS, UDP and IPv6 below the 1,280 bytes that every path carries. */
+/** SCTP packet size in bytes. With the headers of DTLS, UDP and IPv6 it is below the 1,280 bytes that every path carries. */
 const SCTP_MTU_BYTES = 1_191;
 
 /**
- * Tells the peer, at the end of our description, that we read datagrams of any size. Others may not: libdatachannel drops
- * what is above 4 KiB, so it gets no large packets, whatever the path carries.
+ * Tells the peer, at the end of our description, that we accept datagrams of any size. Peers that do not send this line get no large
+ * packets, whatever the path carries: libdatachannel drops what is larger than 4 KiB.
  */
 const LARGE_DATAGRAMS = 'a=x-sleap-rtc-large-datagrams';
 
-/** Largest IP packet to a peer that says nothing of that kind, in bytes: Ethernet's. */
+/** Largest IP packet to a peer that does not send that line, in bytes: Ethernet's. */
 const USUAL_DATAGRAM_BYTES = 1_500;
 
-/** UDP buffers, in bytes: the usual 208 KiB overflow while JavaScript is busy. */
+/** Size of the UDP buffers, in bytes. The usual 208 KiB overflow while JavaScript is busy. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /**
- * First number of a DTLS record with data, above that of any record of the handshake. werift counts anew after its last one
- * (Finished), which already is of the new epoch, so that one later record has the same number: others then drop it as
- * repeated (RFC 6347, 4.1.2.6), which costs a second, and two records share a nonce, which AES-GCM does not forgive.
+ * First number of a DTLS record with data, above the number of any record of the handshake. werift starts to count again after the
+ * last record of the handshake (Finished), which is in the new epoch already, so a later record has the same number. Peers drop it
+ * as a repetition (RFC 6347, 4.1.2.6), which costs a second; and two records share a nonce, which breaks AES-GCM.
  */
 const FIRST_DATA_RECORD = 1_000;
 
 /**
- * A candidate whose address a browser hides behind a name of multicast DNS (RFC 8828): werift asks for it and waits 10 s, while
- * nobody answers beyond the peer's own network. The path is found all the same, by the peer's checks of our addresses.
+ * A candidate whose address a browser hides behind a multicast DNS name (RFC 8828). werift would resolve it and wait 10 s, although
+ * nobody outside the peer's network answers. The path is found anyway, when the peer checks our addresses.
  */
 const HIDDEN_ADDRESS = /^(candidate:)?(\S+ ){4}\S+\.local /;
 
-/** Longest wait for a STUN server while gathering, in seconds: werift begins to connect only when gathering has ended. */
-const STUN_GATHER_S = 2;
+/** Longest wait for a STUN server while gathering, in seconds. werift begins to connect only when gathering has ended. */
+const STUN_GATHER_TIMEOUT_S = 2;
 
-/** The WebRTC stack in pure TypeScript, which works everywhere. */
+/** The WebRTC stack in pure TypeScript, which works on every system. */
 export const weriftEngine: Engine = createWeriftEngine();
 
 /**
- * werift with a certificate of one's own. Without one all connections of a process share one that werift makes.
+ * Makes an engine of werift. Without a certificate all connections of the process share one that werift makes.
  * @param tune for tests
  */
 export function createWeriftEngine(certificate: Partial<Pick<PeerConfig, 'dtls'>> = {}, tune = tuneConnection): Engine {
@@ -73,7 +71,7 @@ class WeriftConnection implements EngineConnection {
   readonly #peer: RTCPeerConnection;
   readonly #handlers: EngineConnectionHandlers;
   readonly #hasStun: boolean;
-  #peerTakesLargeDatagrams = false;
+  #peerAcceptsLargeDatagrams = false;
   #hidesAddresses = false;
   readonly #tune: typeof tuneConnection;
   readonly #datagramLimitBytes = readDatagramLimit(process.env);
@@ -91,7 +89,7 @@ class WeriftConnection implements EngineConnection {
     this.#peer = new RTCPeerConnection({
       iceServers: iceServers.map(toWerift),
       iceTransportPolicy,
-      iceStunGatherTimeout: STUN_GATHER_S,
+      iceStunGatherTimeout: STUN_GATHER_TIMEOUT_S,
       sctp: { mtu: SCTP_MTU_BYTES },
       ...certificate,
       ...(loopback !== undefined && { iceAdditionalHostAddresses: [loopback] }),
@@ -117,19 +115,19 @@ class WeriftConnection implements EngineConnection {
   async createOffer(): Promise<string> {
     const offer = await this.#peer.createOffer();
     this.#setLocal(offer);
-    return announced(offer.sdp);
+    return withLargeDatagrams(offer.sdp);
   }
 
   async acceptOffer(sdp: string): Promise<string> {
-    this.#peerTakesLargeDatagrams = sdp.includes(LARGE_DATAGRAMS);
+    this.#peerAcceptsLargeDatagrams = sdp.includes(LARGE_DATAGRAMS);
     await this.#peer.setRemoteDescription({ type: 'offer', sdp });
     const answer = await this.#peer.createAnswer();
     this.#setLocal(answer);
-    return announced(answer.sdp);
+    return withLargeDatagrams(answer.sdp);
   }
 
   acceptAnswer(sdp: string): Promise<void> {
-    this.#peerTakesLargeDatagrams = sdp.includes(LARGE_DATAGRAMS);
+    this.#peerAcceptsLargeDatagrams = sdp.includes(LARGE_DATAGRAMS);
     return this.#peer.setRemoteDescription({ type: 'answer', sdp });
   }
 
@@ -138,7 +136,7 @@ class WeriftConnection implements EngineConnection {
       this.#hidesAddresses = true;
       return;
     }
-    // Told that there are no more than those it knows, werift would give up before such a check comes.
+    // If werift got the end of candidates, it would give up before the peer checks our addresses.
     if (candidate === null) return this.#hidesAddresses ? undefined : this.#peer.addIceCandidate(null);
     return this.#peer.addIceCandidate({
       candidate: candidate.candidate,
@@ -173,32 +171,32 @@ class WeriftConnection implements EngineConnection {
     const transports = this.#peer.dtlsTransports;
     this.#tuned?.stop();
     await this.#peer.close();
-    // werift goes on repeating an unanswered handshake, which keeps the process alive for half a minute. A flight past the
-    // last one ends that; a handshake that has not begun refuses to begin where it seems to be in flight 1.
+    // werift repeats an unanswered handshake, which keeps the process alive for half a minute. A flight after the last one ends
+    // that. A handshake that has not begun does not begin if it is in flight 1.
     for (const { dtls } of transports) {
       if (dtls !== undefined) dtls.dtls.flight = dtls.dtls.flight === 0 ? 1 : Number.MAX_SAFE_INTEGER;
     }
   }
 
-  /** Fits the socket and the packets to the path that was found, as far as the system lets us. */
+  /** Adapts the socket and the packets to the path that was found, as far as the system allows. */
   #fitToPath(): void {
     const protocol = this.#peer.iceTransports[0]?.connection.nominated?.protocol;
     if (protocol instanceof StunProtocol) {
       enlargeBuffers(protocol.transport.socket);
-      // Without a listener a datagram that the system refuses, for a network that has gone, ends the process.
+      // Without a listener, a datagram that the system refuses because the network is gone would end the process.
       protocol.transport.socket.on('error', () => undefined);
     }
     this.#tuned?.connected({
-      peerIsTuned: this.#peerTakesLargeDatagrams,
-      limitBytes: this.#peerTakesLargeDatagrams
+      peerIsTuned: this.#peerAcceptsLargeDatagrams,
+      limitBytes: this.#peerAcceptsLargeDatagrams
         ? this.#datagramLimitBytes
         : Math.min(this.#datagramLimitBytes, USUAL_DATAGRAM_BYTES),
     });
   }
 
-  /** Not awaited: it ends only when gathering has, while candidates are passed on as they come. */
+  /** Does not wait, since werift resolves only when gathering has ended, and candidates are sent as they are found. */
   #setLocal(description: RTCSessionDescription): void {
-    // Without a configured STUN server werift asks a public one of Google's, which costs seconds and tells it of us.
+    // If no STUN server is configured, werift uses a public one of Google, which costs seconds and discloses the connection.
     if (!this.#hasStun) for (const transport of this.#peer.iceTransports) delete transport.connection.stunServer;
     for (const transport of this.#peer.dtlsTransports) {
       steadyHandshake(transport);
@@ -212,49 +210,11 @@ class WeriftConnection implements EngineConnection {
   }
 }
 
-class WeriftChannel implements EngineChannel {
-  readonly #channel: RTCDataChannel;
-
-  constructor(channel: RTCDataChannel) {
-    this.#channel = channel;
-    channel.bufferedAmountLowThreshold = SEND_BUFFER_BYTES / 2;
-  }
-
-  get label(): string {
-    return this.#channel.label;
-  }
-
-  get isOpen(): boolean {
-    return this.#channel.readyState === 'open';
-  }
-
-  get bufferedBytes(): number {
-    return this.#channel.bufferedAmount;
-  }
-
-  listen(handlers: EngineChannelHandlers): void {
-    this.#channel.stateChanged.subscribe((state) => {
-      if (state === 'open') handlers.open();
-      if (state === 'closed') handlers.closed();
-    });
-    this.#channel.onMessage.subscribe((data) => handlers.message(data));
-    this.#channel.bufferedAmountLow.subscribe(() => handlers.drained());
-  }
-
-  send(data: string | Uint8Array): void {
-    this.#channel.send(typeof data === 'string' ? data : Buffer.from(data));
-  }
-
-  close(): void {
-    this.#channel.close();
-  }
-}
-
 function toWerift({ urls, username, credential }: IceServer): RTCIceServer {
   return { urls, ...(username !== undefined && { username }), ...(credential !== undefined && { credential }) };
 }
 
-function announced(sdp: string): string {
+function withLargeDatagrams(sdp: string): string {
   return `${sdp}${LARGE_DATAGRAMS}\r\n`;
 }
 
@@ -263,6 +223,6 @@ function enlargeBuffers(socket: Socket): void {
     socket.setRecvBufferSize(SOCKET_BUFFER_BYTES);
     socket.setSendBufferSize(SOCKET_BUFFER_BYTES);
   } catch {
-    // Some systems refuse more than they allow in place of giving what they allow.
+    // Some systems refuse a size above their limit instead of using the limit.
   }
 }

@@ -5,7 +5,7 @@ import { createWeriftEngine } from './werift-engine.ts';
 
 /** First bytes of a DTLS handshake's datagrams: change of cipher, handshake (RFC 6347, 4.1). */
 const HANDSHAKE_TYPES = [20, 22];
-/** A handshake has six of each side's. */
+/** A handshake has six datagrams on each side. */
 const DATAGRAMS = 6;
 
 describe('a handshake of werift', () => {
@@ -15,7 +15,7 @@ describe('a handshake of werift', () => {
     Socket.prototype.send = send;
   });
 
-  /** Loses the datagram of each socket's handshake that has this place. */
+  /** Drops the datagram with this index in each socket's handshake. */
   function lose(place: number): void {
     const counts = new WeakMap<Socket, number>();
     Socket.prototype.send = function (this: Socket, ...args: unknown[]) {
@@ -30,7 +30,7 @@ describe('a handshake of werift', () => {
   }
 
   for (let place = 1; place <= DATAGRAMS; place += 1) {
-    it(`comes to its end where each side’s datagram ${place} is lost`, async () => {
+    it(`succeeds if datagram ${place} of each side is lost`, async () => {
       lose(place);
       const engine = createWeriftEngine();
       const { channels, close } = connectEngines(engine, engine);

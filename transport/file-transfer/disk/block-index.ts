@@ -1,20 +1,21 @@
-import { HASH_BYTES, MAX_CACHED_BLOCK_HASHES } from '../wire/limits.ts';
+import { HASH_BYTES } from '../wire/limits.ts';
+import { MAX_CACHED_BLOCK_HASHES } from './limits.ts';
 
-/** Something that blocks can be read from; undefined where one is not there any more. */
+/** A file that blocks can be read from. `read` returns undefined if the block is no longer there. */
 export interface BlockSource {
   read: (block: number) => Promise<Buffer | undefined>;
 }
 
 /** More blocks than any file has. */
-const BLOCKS_A_SOURCE = 2 ** 21;
+const BLOCKS_PER_SOURCE = 2 ** 21;
 
 /**
- * Where a block with a hash may be read. Kept small, about 40 bytes a block: a key is 30 bits of the hash, so what is found has
- * to be compared, and of two blocks with one key only the later is found, which costs a transfer of the other.
+ * Finds where the block with a given hash may be read. To be small (about 40 bytes a block) it uses 30 bits of the hash as a key,
+ * so the caller compares what it reads. Of two blocks with the same key only the later one is found; the other is transferred.
  */
 export class BlockIndex {
   readonly #sources: BlockSource[] = [];
-  /** Number of the source × `BLOCKS_A_SOURCE` + number of the block, by key. */
+  /** Index of the source × `BLOCKS_PER_SOURCE` + index of the block, by key. */
   readonly #places = new Map<number, number>();
 
   addFile(source: BlockSource, hashes: Uint8Array): void {
@@ -26,13 +27,13 @@ export class BlockIndex {
   add(hash: Uint8Array, source: BlockSource, block: number): void {
     if (this.#places.size >= 2 * MAX_CACHED_BLOCK_HASHES) return;
     if (this.#sources.at(-1) !== source) this.#sources.push(source);
-    this.#places.set(key(hash), (this.#sources.length - 1) * BLOCKS_A_SOURCE + block);
+    this.#places.set(key(hash), (this.#sources.length - 1) * BLOCKS_PER_SOURCE + block);
   }
 
   find(hash: Uint8Array): { source: BlockSource; block: number } | undefined {
     const place = this.#places.get(key(hash));
-    const source = place === undefined ? undefined : this.#sources[Math.floor(place / BLOCKS_A_SOURCE)];
-    return place === undefined || source === undefined ? undefined : { source, block: place % BLOCKS_A_SOURCE };
+    const source = place === undefined ? undefined : this.#sources[Math.floor(place / BLOCKS_PER_SOURCE)];
+    return place === undefined || source === undefined ? undefined : { source, block: place % BLOCKS_PER_SOURCE };
   }
 
   remove(hash: Uint8Array): void {
@@ -40,7 +41,7 @@ export class BlockIndex {
   }
 }
 
-/** A number that the engine keeps unboxed. */
+/** A number that V8 stores without boxing. */
 function key(hash: Uint8Array): number {
   return (((hash[0] ?? 0) << 22) | ((hash[1] ?? 0) << 14) | ((hash[2] ?? 0) << 6) | ((hash[3] ?? 0) >> 2)) >>> 0;
 }

@@ -7,27 +7,28 @@ import { BLOCK_BYTES } from '../wire/limits.ts';
 import { fileIdentity, isSettled, settledTime } from './file-identity.ts';
 import type { HashCache, KnownContent } from './hash-cache.ts';
 
-/** A file to send: what is promised of it, and where it lies here. */
+/** A file to send. */
 export interface SourceFile {
+  /** What the receiver is promised. */
   entry: FileEntry;
   absolutePath: string;
   /**
-   * SHA-256 of each 1 MiB block, 32 bytes each. Where absent, it is computed when the receiver asks, and a change of the
-   * file before that is noticed only by the receiver.
+   * SHA-256 of each 1 MiB block, 32 bytes each. If absent, they are computed when the receiver requests them, and only the receiver
+   * notices if the file has changed before that.
    */
   blockHashes?: Uint8Array;
-  /** As long as the file has this identity its blocks need not be compared with their hashes (see `file-identity.ts`). */
+  /** As long as the file has this identity, its blocks need not be compared with their hashes (see `file-identity.ts`). */
   identity?: string;
 }
 
-/** A file's content, and its identity where that is sure to stand for it. */
+/** A file's content, and the file's identity if any later change of the content would change it too. */
 export interface DescribedContent extends KnownContent {
   identity?: string;
 }
 
 /**
- * Describes files by size and SHA-256, reading those that the cache does not know.
- * @param files `path` is the name that the file will have at the receiver
+ * Describes files by size and SHA-256. Reads those that the cache does not know.
+ * @param files `path` is the file's name at the receiver
  * @throws SleapRtcError FILE_NOT_FOUND, PATH_UNSAFE
  */
 export async function describeFiles(
@@ -49,7 +50,7 @@ export async function describeFiles(
 }
 
 /**
- * The hashes of a file, from the cache where it has not changed since, else read and remembered.
+ * The hashes of a file: from the cache if the file has not changed since, else from reading it.
  * @throws SleapRtcError FILE_NOT_FOUND
  */
 export async function describeContent(
@@ -77,10 +78,10 @@ export async function describeContent(
 }
 
 /**
- * Has the cache know a file that was written here and is written to no more. One that it does not know yet gets an earlier time
- * of change, without which it would have to be older to be known.
+ * Adds a file to the cache that this process has written and will not write to again. The file gets an earlier time of change,
+ * because the cache cannot know files that were changed just now.
  */
-export async function rememberOwnFile(absolutePath: string, cache: HashCache): Promise<void> {
+export async function cacheOwnFile(absolutePath: string, cache: HashCache): Promise<void> {
   if ((await cache.find(absolutePath)) !== undefined) return;
   await utimes(absolutePath, settledTime(), settledTime());
   await describeContent(absolutePath, { cache });
@@ -102,7 +103,7 @@ async function hashContent(handle: FileHandle, signal: AbortSignal | undefined):
   return { sizeBytes, sha256: whole.digest('hex'), blockHashes: Buffer.concat(hashes) };
 }
 
-/** One block from `position` on; shorter only at the file's end, where a single read may be shorter anywhere. */
+/** Reads one block from `position` on. It is shorter only at the file's end, unlike a single `read`. */
 async function readBlock(handle: FileHandle, position: number): Promise<Buffer> {
   const block = Buffer.allocUnsafe(BLOCK_BYTES);
   let filled = 0;

@@ -4,17 +4,17 @@ import { lstat, mkdir, open, realpath, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { FileEntry } from '../../../protocol/files.ts';
-import { DISK_RESERVE_BYTES } from '../wire/limits.ts';
+import { DISK_RESERVE_BYTES } from './limits.ts';
 
-/** Makes the folder where needed and gives its real path; below it no symbolic link is followed. */
+/** Makes the folder if it is missing, and returns its real path. Below it no symbolic link is followed. */
 export async function openDestination(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   return realpath(folder);
 }
 
 /**
- * Makes the folders above a safe relative path, one by one, and gives the absolute path.
- * @throws SleapRtcError PATH_UNSAFE where a symbolic link or a file is in the way
+ * Makes the folders above a safe relative path, one by one, and returns the absolute path.
+ * @throws SleapRtcError PATH_UNSAFE if a symbolic link or a file is in the way
  */
 export async function prepareParents(root: string, path: string): Promise<string> {
   let folder = root;
@@ -29,8 +29,8 @@ export async function prepareParents(root: string, path: string): Promise<string
 }
 
 /**
- * Whether a file may be written at a safe relative path, and whether there is one already. Writes nothing.
- * @throws SleapRtcError PATH_UNSAFE where a symbolic link or something else is in the way
+ * Checks that a file may be written at a safe relative path, and whether there is one already. Writes nothing.
+ * @throws SleapRtcError PATH_UNSAFE if a symbolic link or anything else but a file is in the way
  */
 export async function lookAt(root: string, path: string): Promise<'absent' | { sizeBytes: number }> {
   const parts = path.split('/');
@@ -49,7 +49,7 @@ export async function lookAt(root: string, path: string): Promise<'absent' | { s
 
 /**
  * Whether the file is there under its final name with the promised content.
- * @throws SleapRtcError PATH_UNSAFE where a symbolic link or a folder has its name
+ * @throws SleapRtcError PATH_UNSAFE if a symbolic link or a folder has its name
  */
 export async function isFinished(absolutePath: string, entry: FileEntry): Promise<boolean> {
   const found = await lstat(absolutePath).catch(() => undefined);
@@ -59,7 +59,7 @@ export async function isFinished(absolutePath: string, entry: FileEntry): Promis
 }
 
 /**
- * Which of the files are not in the folder with the promised content; for deciding whether a transfer is needed at all.
+ * Finds the files that are not in the folder with the promised content, to decide whether a transfer is needed.
  * @throws SleapRtcError PATH_UNSAFE
  */
 export async function missingFiles(folder: string, entries: readonly FileEntry[]): Promise<FileEntry[]> {
@@ -68,7 +68,7 @@ export async function missingFiles(folder: string, entries: readonly FileEntry[]
   return missing;
 }
 
-/** @throws SleapRtcError DISK_FULL, with the sizes, where `neededBytes` and a reserve do not fit */
+/** @throws SleapRtcError DISK_FULL, with the sizes, if `neededBytes` and a reserve do not fit */
 export async function checkFreeSpace(root: string, neededBytes: number): Promise<void> {
   if (neededBytes === 0) return;
   const { bavail, bsize } = await statfs(root);
@@ -80,13 +80,13 @@ export async function checkFreeSpace(root: string, neededBytes: number): Promise
   );
 }
 
-/** Bytes that a file takes on disk; a file with holes takes less than its size, one that is not there nothing. */
+/** Bytes that a file takes on disk: less than its size if it has holes, 0 if it is not there. */
 export async function allocatedBytes(absolutePath: string): Promise<number> {
   const found = await stat(absolutePath).catch(() => undefined);
   return found === undefined ? 0 : found.blocks * 512;
 }
 
-/** Makes a rename or a new name in a folder durable; systems that cannot (Windows) are let be. */
+/** Makes a rename or a new name in a folder durable. Does nothing on systems that cannot (Windows). */
 export async function syncFolderOf(absolutePath: string): Promise<void> {
   const handle = await open(dirname(absolutePath), constants.O_RDONLY).catch(() => undefined);
   await handle?.sync().catch(() => undefined);
@@ -101,7 +101,7 @@ async function hashFile(absolutePath: string): Promise<string> {
 }
 
 function inTheWay(path: string): SleapRtcError {
-  return new SleapRtcError('PATH_UNSAFE', `${path} cannot be written: a link or something else has its place.`);
+  return new SleapRtcError('PATH_UNSAFE', `${path} cannot be written: a link or something else is in the way.`);
 }
 
 function megabytes(bytes: number): string {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { Owned } from '../../testing/owned.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
 import { arrived, transfer, writeOld } from '../../testing/transfer.ts';
-import { MAX_CACHED_FILES } from '../wire/limits.ts';
 import { describeFiles } from './describe-files.ts';
 import { HashCache } from './hash-cache.ts';
+import { MAX_CACHED_FILES } from './limits.ts';
 
 const MiB = 1024 * 1024;
 
@@ -23,7 +23,7 @@ describe('the hash cache', () => {
   });
   afterEach(owned.end);
 
-  /** Exchanges a byte behind the cache's back and puts the time of change back. */
+  /** Changes a byte without telling the cache, and sets the time of change back. */
   async function exchange(path: string): Promise<void> {
     const { atime, mtime } = await stat(path);
     const handle = await open(path, 'r+');
@@ -43,7 +43,7 @@ describe('the hash cache', () => {
     const first = await describe_(path, await HashCache.open(store));
     assert.equal((await stat(store)).mode & 0o777, 0o600);
 
-    // What the cache says of the file is told from what the file holds by altering the former.
+    // The cached hash is changed, to distinguish it from the file's.
     const cache = await HashCache.open(store);
     const known = await cache.find(path);
     assert.ok(known);
@@ -53,7 +53,7 @@ describe('the hash cache', () => {
     assert.equal((await describe_(path, cache)).entry.sha256, 'a'.repeat(64));
   });
 
-  it('reads a file again that was changed, whether or not its size or its time show it', async () => {
+  it('reads a file again that was changed, even if its size and its time do not show it', async () => {
     const path = await writeOld(folder, 'a.bin', 2 * MiB);
     const cache = await HashCache.open(store);
     const changes = [
@@ -70,7 +70,7 @@ describe('the hash cache', () => {
     assert.equal(seen.size, 1 + changes.length);
   });
 
-  it('remembers nothing of a file that was written to just now: the next change may not show', async () => {
+  it('does not remember a file that was written to just now: the next change may not show', async () => {
     const path = join(folder, 'a.bin');
     await writeFile(path, 'just now');
     const cache = await HashCache.open(store);
@@ -78,7 +78,7 @@ describe('the hash cache', () => {
     assert.equal(await cache.find(path), undefined);
   });
 
-  it('is empty where its file is damaged, cut off or from another version', async () => {
+  it('is empty if its file is damaged, cut off or from another version', async () => {
     const path = await writeOld(folder, 'a.bin', 2 * MiB);
     await describe_(path, await HashCache.open(store));
     const good = await readFile(store, 'utf8');
@@ -97,7 +97,7 @@ describe('the hash cache', () => {
     }
   });
 
-  it('forgets what was used longest ago when it is full', async () => {
+  it('forgets the least recently used files when it is full', async () => {
     const cache = HashCache.inMemory();
     const known = { identity: 'x', sizeBytes: 1, sha256: 'a'.repeat(64), blockHashes: Buffer.alloc(32) };
     for (let i = 0; i < MAX_CACHED_FILES + 2; i += 1) cache.add(`/${i}`, known);
@@ -109,7 +109,7 @@ describe('the hash cache', () => {
     assert.ok(![...cache.entries()].some(([path]) => path === '/a'));
   });
 
-  it('costs one failed attempt at most where a file is not what it says: then the file is read again', async () => {
+  it('costs at most one failed attempt if it is wrong about a file: then the file is read again', async () => {
     const path = await writeOld(folder, 'a.bin', 3 * MiB);
     const cache = await HashCache.open(store);
     const { identity } = await describe_(path, cache);

@@ -4,8 +4,9 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { Sha256 } from '../../../protocol/ids.ts';
 import { blockCount } from '../wire/blocks.ts';
-import { HASH_BYTES, MAX_CACHED_BLOCK_HASHES, MAX_CACHED_FILES } from '../wire/limits.ts';
+import { HASH_BYTES } from '../wire/limits.ts';
 import { differByLinksOnly, fileIdentity } from './file-identity.ts';
+import { MAX_CACHED_BLOCK_HASHES, MAX_CACHED_FILES } from './limits.ts';
 
 /** What is known of a file's content. */
 export interface KnownContent {
@@ -16,7 +17,7 @@ export interface KnownContent {
   blockHashes: Uint8Array;
 }
 
-/** The content of a file as it was with this identity (see `file-identity.ts`). */
+/** A file's content at the time when the file had this identity (see `file-identity.ts`). */
 export interface KnownFile extends KnownContent {
   identity: string;
 }
@@ -28,19 +29,19 @@ const StoredFiles = z.array(
     identity: z.string(),
     size: z.int().min(0),
     sha256: Sha256,
-    /** Base64; empty for a file of one block, whose hash is the file's. */
+    /** In base64. Empty for a file of one block, whose hash is the file's. */
     blocks: z.string(),
   }),
 );
 
 /**
- * Remembers the hashes of files, so that what has not changed need not be read to be offered, or to be found whole. Bounded:
- * what was used longest ago is forgotten. In memory, and where it has a file also there, readable by its owner only; of several
- * processes that save at a time the last one's memory stays, which costs the others some hashing.
+ * Remembers the hashes of files, so that a file that has not changed need not be read again. When the cache is full, it forgets the
+ * least recently used files. It is in memory, and optionally in a file that only its owner can read. If several processes save it
+ * at the same time, the last one's content stays, which costs the others some hashing.
  */
 export class HashCache {
   readonly #path: string | undefined;
-  /** By absolute path; used latest last. */
+  /** By absolute path; the most recently used last. */
   readonly #files: Map<string, KnownFile>;
   #blocks = 0;
   #isChanged = false;
@@ -51,17 +52,17 @@ export class HashCache {
     for (const { blockHashes } of files.values()) this.#blocks += blockHashes.byteLength / HASH_BYTES;
   }
 
-  /** Reads what an earlier process has saved. A damaged or absent file counts as empty: it only costs hashing. */
+  /** Reads what an earlier process saved. A damaged or missing file counts as empty: it costs only hashing. */
   static async open(path: string): Promise<HashCache> {
     return new HashCache(path, await load(path));
   }
 
-  /** One that is forgotten with the process. */
+  /** Makes an empty cache that is never saved. */
   static inMemory(): HashCache {
     return new HashCache(undefined, new Map());
   }
 
-  /** What is known of the file's content, if it is still as it was. */
+  /** What is known of the file's content. Undefined if nothing is, or if the file has changed. */
   async find(absolutePath: string): Promise<KnownFile | undefined> {
     const known = this.#files.get(absolutePath);
     if (known === undefined) return undefined;
@@ -76,7 +77,7 @@ export class HashCache {
     return known;
   }
 
-  /** Remembers a file. To be called only where its content is sure to have belonged to that identity. */
+  /** Adds a file. The caller is sure that the file had this content while it had this identity. */
   add(absolutePath: string, known: KnownFile): void {
     this.forget(absolutePath);
     this.#files.set(absolutePath, known);
@@ -89,8 +90,9 @@ export class HashCache {
   }
 
   /**
-   * Goes on knowing a file that has just got or lost another name by our own doing. To be called with what `find` said before;
-   * undefined where the file was changed meanwhile.
+   * Updates what is known of a file after this process has added or removed a hard link to it. Returns undefined if the file was
+   * changed in between.
+   * @param known what `find` returned before that
    */
   async afterLinking(absolutePath: string, known: KnownFile): Promise<KnownFile | undefined> {
     const found = await stat(absolutePath, { bigint: true }).catch(() => undefined);
@@ -109,12 +111,12 @@ export class HashCache {
     this.#isChanged = true;
   }
 
-  /** All that is remembered, used latest last. Whether a file is still as it was is not looked at. */
+  /** All that is remembered, the most recently used last. Does not check whether the files have changed. */
   entries(): IterableIterator<[absolutePath: string, known: KnownFile]> {
     return this.#files.entries();
   }
 
-  /** Writes it to its file, where it has one and something is new. A disk that does not take it is let be. */
+  /** Saves the cache to its file, if it has one and something has changed. A failure to write is ignored. */
   async save(): Promise<void> {
     if (this.#path === undefined || !this.#isChanged) return;
     this.#isChanged = false;
@@ -128,7 +130,7 @@ export class HashCache {
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
       await writeFileAtomic(this.#path, `${HEADER} ${checksum(body)}\n${body}`, { mode: 0o600, fsync: false });
     } catch {
-      // Hashing again next time is all that it costs.
+      // It costs only hashing, next time.
     }
   }
 }
@@ -151,7 +153,7 @@ async function load(path: string): Promise<Map<string, KnownFile>> {
   return files;
 }
 
-/** A torn or altered file would make a sender promise what it has not. */
+/** With a torn or changed cache a sender would promise content that it does not have. */
 function checksum(body: string): string {
   return createHash('sha256').update(body).digest('hex');
 }

@@ -11,21 +11,22 @@ import { fileIdentity, settledTime } from './file-identity.ts';
 import type { HashCache, KnownFile } from './hash-cache.ts';
 import { PARTIAL_FOLDER, partialPath } from './partial-file.ts';
 
-/** Which of a receiver's files may serve for those that are offered. */
+/** Which local files a receiver may use instead of receiving the same content. */
 export interface Reuse {
-  /** Files below these folders whose hashes the cache knows; what lies in the destination itself always serves. */
+  /** Files below these folders are used if the cache knows their hashes. Files in the destination are always used. */
   folders: string[];
   /**
-   * Whether a whole file may be a further name (hard link) of one of those, where the disk cannot share their blocks otherwise.
-   * Both become read-only and must stay as they are; one that is written to all the same is not used again.
+   * Whether a received file may be a hard link to one of them, if the disk cannot clone files. Both names become read-only, and
+   * nobody should change the file. If somebody does, the file is not used again.
    */
   link: boolean;
 }
 
-/** What a receiver has of the offered content already, under whatever name. */
-export class Holdings implements AsyncDisposable {
+/** The files and blocks on this machine that need not be received, whatever their names. */
+export class LocalBlocks {
   readonly #cache: HashCache;
   readonly #link: boolean;
+  /** Paths of files, by the SHA-256 of their content. */
   readonly #bySha256 = new Map<string, Set<string>>();
   readonly #blocks = new BlockIndex();
   #open: { path: string; handle: FileHandle } | undefined;
@@ -35,18 +36,18 @@ export class Holdings implements AsyncDisposable {
     this.#link = link;
   }
 
-  /** @param root the destination */
-  static async open(cache: HashCache, root: string, reuse: Reuse = { folders: [], link: false }): Promise<Holdings> {
-    const holdings = new Holdings(cache, reuse.link);
+  /** Looks through the cache. @param root the destination. The caller closes what it gets. */
+  static async open(cache: HashCache, root: string, reuse: Reuse = { folders: [], link: false }): Promise<LocalBlocks> {
+    const localBlocks = new LocalBlocks(cache, reuse.link);
     const folders = [root, ...reuse.folders];
     const real = await Promise.all(folders.map((folder) => realpath(folder).catch(() => undefined)));
     for (const [path, known] of [...cache.entries()]) {
-      if (real.some((folder) => folder !== undefined && path.startsWith(folder + sep))) holdings.#index(path, known);
+      if (real.some((folder) => folder !== undefined && path.startsWith(folder + sep))) localBlocks.#index(path, known);
     }
-    return holdings;
+    return localBlocks;
   }
 
-  /** The hashes of a file in the destination. It serves from now on, whether or not it is what is wanted under its name. */
+  /** Reads the hashes of a file in the destination. From now on its blocks are found, even if the file is to be replaced. */
   async describe(absolutePath: string): Promise<DescribedContent> {
     const known = await this.#cache.find(absolutePath);
     if (known !== undefined) return known;
@@ -55,29 +56,30 @@ export class Holdings implements AsyncDisposable {
     return content;
   }
 
-  /** Remembers a file that has come to the destination. */
+  /** Adds a file that was received. */
   add(absolutePath: string, known: KnownFile): void {
     this.#cache.add(absolutePath, known);
     this.#index(absolutePath, known);
   }
 
-  /** The block hashes of content that is here. */
+  /** The block hashes of a file whose content is on this machine. */
   async hashesOf(entry: FileEntry): Promise<Uint8Array | undefined> {
-    return (await this.#find(entry))?.known.blockHashes;
+    return (await this.#findFile(entry))?.known.blockHashes;
   }
 
-  /** Whether `place` needs no more room on the disk for this file. */
+  /** Whether `place` needs no more disk space for this file. */
   async canLink(entry: FileEntry): Promise<boolean> {
-    return this.#link && (await this.#find(entry)) !== undefined;
+    return this.#link && (await this.#findFile(entry)) !== undefined;
   }
 
   /**
-   * Gives content that is here this name too, without copying it: as a clone where the disk can share blocks between files
-   * (Btrfs, XFS, APFS), else as a link where that is allowed. The cache vouches for the content, whose file has not changed.
-   * @returns whether it is there now
+   * Puts a file into the destination whose content is on this machine, without copying it: as a clone if the disk can share blocks
+   * between files (Btrfs, XFS, APFS), else as a hard link if that is allowed. The content is not read again, since the cache knows
+   * that the file has not changed.
+   * @returns whether the file is in the destination now
    */
   async place(root: string, entry: FileEntry): Promise<boolean> {
-    const source = await this.#find(entry);
+    const source = await this.#findFile(entry);
     if (source === undefined) return false;
     await prepareParents(root, `${PARTIAL_FOLDER}/x`);
     const beside = `${partialPath(root, entry)}.whole`;
@@ -85,7 +87,7 @@ export class Holdings implements AsyncDisposable {
     try {
       const isClone = await clone(source.path, beside);
       if (!isClone && !(this.#link && (await linkTo(source.path, beside)))) return false;
-      // A file that was written to while it got its second name is not what it was.
+      // The file may have been written to while it got its second name.
       if (!isClone && (await this.#cache.afterLinking(source.path, source.known)) === undefined) return false;
       const to = await prepareParents(root, entry.path);
       await rename(beside, to);
@@ -94,13 +96,13 @@ export class Holdings implements AsyncDisposable {
       if (!isClone) await this.#cache.afterLinking(source.path, source.known);
       return true;
     } finally {
-      // Renaming a link to another name of the same file leaves both.
+      // A rename from one name of a file to another name of the same file leaves both.
       await rm(beside, { force: true });
     }
   }
 
-  /** A block with this hash, read and compared with it. */
-  async block(hash: Uint8Array): Promise<Buffer | undefined> {
+  /** Finds and reads the block with this hash, and compares it with the hash. */
+  async find(hash: Uint8Array): Promise<Buffer | undefined> {
     const place = this.#blocks.find(hash);
     const data = await place?.source.read(place.block);
     if (data !== undefined && hashBlock(data).equals(hash)) return data;
@@ -108,17 +110,17 @@ export class Holdings implements AsyncDisposable {
     return undefined;
   }
 
-  /** Lets a block of an unfinished file serve: a file may hold the same block many times. */
+  /** Adds a block of an unfinished file: a file may contain the same block many times. */
   addBlock(hash: Uint8Array, source: BlockSource, block: number): void {
     this.#blocks.add(hash, source, block);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.#open?.handle.close();
     this.#open = undefined;
   }
 
-  async #find({ sha256, size_bytes }: FileEntry): Promise<{ path: string; known: KnownFile } | undefined> {
+  async #findFile({ sha256, size_bytes }: FileEntry): Promise<{ path: string; known: KnownFile } | undefined> {
     for (const path of this.#bySha256.get(sha256) ?? []) {
       const known = await this.#cache.find(path);
       if (known?.sha256 === sha256 && known.sizeBytes === size_bytes) return { path, known };
@@ -138,7 +140,7 @@ export class Holdings implements AsyncDisposable {
     try {
       if (this.#open?.path !== path) {
         if ((await this.#cache.find(path)) === undefined) return undefined;
-        await this[Symbol.asyncDispose]();
+        await this.close();
         this.#open = { path, handle: await open(path) };
       }
       const data = Buffer.allocUnsafe(length);
@@ -150,7 +152,7 @@ export class Holdings implements AsyncDisposable {
   }
 }
 
-/** A file with the same content that is independent of the first and takes no time to make, where the disk can do that. */
+/** Makes a file that shares its blocks with another until one of them is written to. Returns false if the disk cannot do that. */
 async function clone(from: string, to: string): Promise<boolean> {
   try {
     await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);

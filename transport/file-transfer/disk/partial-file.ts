@@ -9,30 +9,30 @@ import { BLOCK_BYTES } from '../wire/limits.ts';
 import { isFinished, prepareParents, syncFolderOf } from './destination.ts';
 import { fileIdentity, settledTime } from './file-identity.ts';
 
-/** Folder, below the destination, of unfinished files: on the same disk, so that finishing one is a rename. */
+/** Folder of unfinished files in the destination. It is on the same disk, so that a file is finished by a rename. */
 export const PARTIAL_FOLDER = '.sleap-rtc-partial';
 
-/** Reads and writes without following a link at the last part of the path, where the system knows how. */
+/** Opens for reading and writing, and follows no link at the last part of the path if the system supports that. */
 const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 
-/** Where an unfinished file lies. Named by path and content, so that only a transfer of the same file meets it. */
+/** The path of an unfinished file. It depends on path and content, so that only a transfer of the same file finds it. */
 export function partialPath(root: string, entry: FileEntry): string {
   const name = createHash('sha256').update(`${entry.path}\n${entry.sha256}`).digest('hex').slice(0, 32);
   return join(root, PARTIAL_FOLDER, `${name}.part`);
 }
 
 /**
- * A file while it arrives: `.part` holds its blocks at their places, and `.journal` the numbers of those written, 4 bytes
- * each, big-endian. The journal is only a hint: each block that it names is checked against its hash before it counts.
+ * An unfinished file: `.part` has the blocks at their places, and `.journal` the indices of those that were written, 4 bytes each,
+ * big-endian. The journal is only a hint: each block that it names is compared with its hash before it counts.
  */
-export class PartialFile implements AsyncDisposable {
+export class PartialFile {
   readonly #root: string;
   readonly #entry: FileEntry;
   readonly #data: FileHandle;
   readonly #journal: FileHandle;
   readonly #claimed: Set<number>;
   readonly #present = new Set<number>();
-  /** Hash of the file up to block `#hashedBlocks`, which runs along so that finishing need not read it all again. */
+  /** Hash of the file up to block `#hashedBlocks`, so that the finished file need not be read again. */
   readonly #whole: Hash = createHash('sha256');
   #hashedBlocks = 0;
 
@@ -44,7 +44,7 @@ export class PartialFile implements AsyncDisposable {
     this.#claimed = claimed;
   }
 
-  /** Opens what an earlier attempt left, or a new one. The caller disposes it. */
+  /** Opens what an earlier attempt left, or a new file. The caller closes it. */
   static async open(root: string, entry: FileEntry): Promise<PartialFile> {
     await prepareParents(root, `${PARTIAL_FOLDER}/x`);
     const path = partialPath(root, entry);
@@ -58,7 +58,7 @@ export class PartialFile implements AsyncDisposable {
     }
   }
 
-  /** Whether the earlier attempt has left this block whole. */
+  /** Whether an earlier attempt left this block complete. */
   async recover(block: number, hash: Uint8Array): Promise<boolean> {
     if (!this.#claimed.has(block)) return false;
     const data = await this.read(block);
@@ -67,7 +67,7 @@ export class PartialFile implements AsyncDisposable {
     return true;
   }
 
-  /** Writes a block whose hash has been checked. @throws SleapRtcError DISK_FULL */
+  /** Writes a block whose hash was checked. @throws SleapRtcError DISK_FULL */
   async write(block: number, data: Uint8Array): Promise<void> {
     await writeAll(this.#data, data, block * BLOCK_BYTES);
     const number = Buffer.allocUnsafe(4);
@@ -87,27 +87,27 @@ export class PartialFile implements AsyncDisposable {
   }
 
   /**
-   * Checks the whole file's hash, makes it durable, and moves it to its name.
-   * @returns where it is, and its identity there unless somebody else has changed it already
-   * @throws SleapRtcError INTEGRITY, after which nothing of it is left
+   * Checks the whole file's hash, makes the file durable, and moves it to its name. Removes the file if the hash is wrong.
+   * @returns its path, and its identity unless somebody else has changed the file already
+   * @throws SleapRtcError INTEGRITY
    */
   async finish(): Promise<{ absolutePath: string; identity: string | undefined }> {
     const { path, sha256, size_bytes } = this.#entry;
     const from = partialPath(this.#root, this.#entry);
-    await this.#catchUp();
+    await this.#hashRest();
     if (this.#whole.copy().digest('hex') !== sha256) {
-      await this[Symbol.asyncDispose]();
+      await this.close();
       await Promise.all([rm(from, { force: true }), rm(journalOf(from), { force: true })]);
-      throw new SleapRtcError('INTEGRITY', `${path} arrived, but its content is not what was promised.`);
+      throw new SleapRtcError('INTEGRITY', `${path} was received, but its content is not what was promised.`);
     }
     await this.#data.truncate(size_bytes);
     const changedAt = settledTime();
     await this.#data.utimes(changedAt, changedAt);
     await this.#data.sync();
-    await this[Symbol.asyncDispose]();
+    await this.close();
     const to = await prepareParents(this.#root, path);
     await rename(from, to).catch(async (error: NodeJS.ErrnoException) => {
-      // A second transfer of the same file was quicker.
+      // Another transfer of the same file may have been faster.
       if (error.code !== 'ENOENT' || !(await isFinished(to, this.#entry))) throw error;
     });
     await syncFolderOf(to);
@@ -117,7 +117,7 @@ export class PartialFile implements AsyncDisposable {
     return { absolutePath: to, identity: isOurs ? fileIdentity(found) : undefined };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await Promise.all([this.#data.close(), this.#journal.close()]);
   }
 
@@ -128,17 +128,18 @@ export class PartialFile implements AsyncDisposable {
     this.#hashedBlocks += 1;
   }
 
-  /** Hashes the blocks that came before their turn. */
-  async #catchUp(): Promise<void> {
+  /** Hashes the blocks that arrived before one that precedes them. */
+  async #hashRest(): Promise<void> {
     for (; this.#hashedBlocks < blockCount(this.#entry.size_bytes); this.#hashedBlocks += 1) {
       const data = await this.read(this.#hashedBlocks);
-      if (data === undefined)
-        throw new SleapRtcError('INTEGRITY', `${this.#entry.path} was shortened while it arrived.`);
+      if (data === undefined) {
+        throw new SleapRtcError('INTEGRITY', `${this.#entry.path} was truncated while it was received.`);
+      }
       this.#whole.update(data);
     }
   }
 
-  /** A block that is there, unchecked. */
+  /** Reads a block, and does not check it. */
   async read(block: number): Promise<Buffer | undefined> {
     const data = Buffer.allocUnsafe(blockLength(this.#entry.size_bytes, block));
     const { bytesRead } = await this.#data.read(data, 0, data.length, block * BLOCK_BYTES);
@@ -146,7 +147,7 @@ export class PartialFile implements AsyncDisposable {
   }
 }
 
-/** Removes the folder of unfinished files where it is empty. */
+/** Removes the folder of unfinished files if it is empty. */
 export async function removePartialFolder(root: string): Promise<void> {
   await rmdir(join(root, PARTIAL_FOLDER)).catch(() => undefined);
 }
@@ -159,7 +160,7 @@ async function readJournal(journal: FileHandle): Promise<Set<number>> {
   const written = await journal.readFile();
   const blocks = new Set<number>();
   for (let at = 0; at + 4 <= written.length; at += 4) blocks.add(written.readUInt32BE(at));
-  // A torn entry at the end would shift those that follow.
+  // A torn entry at the end would shift the entries that follow.
   if (written.length % 4 !== 0) await journal.truncate(written.length - (written.length % 4));
   return blocks;
 }
@@ -174,5 +175,5 @@ async function writeAll(handle: FileHandle, data: Uint8Array, position: number |
 
 function diskFull(cause: NodeJS.ErrnoException): never {
   if (cause.code !== 'ENOSPC' && cause.code !== 'EDQUOT') throw cause;
-  throw new SleapRtcError('DISK_FULL', 'The disk became full while files arrived.', { cause });
+  throw new SleapRtcError('DISK_FULL', 'The disk became full while files were received.', { cause });
 }

@@ -71,7 +71,7 @@ describe('an offer', () => {
     });
   }
 
-  it('of a file that is too large, or of no size at all, is refused', () => {
+  it('of a file that is too large, or has no size at all, is refused', () => {
     for (const size of [MAX_FILE_BYTES + 1, -1, 0.5, Number.NaN]) {
       assert.throws(() => acceptOffer([file('x', size)], {}), { code: 'PATH_UNSAFE' });
     }
@@ -85,7 +85,7 @@ describe('an offer', () => {
     );
   });
 
-  it('for a place where a link or something else is, on the way or at the end, is refused before anything is written', async () => {
+  it('with a link or something else in the way of a file is refused before anything is written', async () => {
     const to = owned.add(await temporaryFolder()).path;
     await mkdir(join(to, 'folder'));
     await writeFile(join(to, 'file'), 'x');
@@ -102,7 +102,7 @@ describe('an offer', () => {
     }
   });
 
-  it('that is accepted names places below the folder only, each its own, whatever the names', async () => {
+  it('that is accepted has only distinct paths below the folder, whatever the names', async () => {
     const to = await realpath(owned.add(await temporaryFolder()).path);
     const part = fc.oneof(
       fc.constantFrom(
@@ -145,7 +145,7 @@ describe('an offer', () => {
           assert.ok(place.startsWith(`${to}/`));
           assert.equal(await lookAt(to, each), 'absent');
         }
-        // As a disk would see them that ignores case and composition.
+        // As on a disk that ignores case and Unicode composition.
         const distinct = new Set(accepted.map((each) => each.normalize('NFD').toUpperCase().toLowerCase()));
         assert.equal(distinct.size, accepted.length);
       }),

@@ -2,18 +2,18 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type FileEntry, FileList, foldedPath, unsafePathReason } from '../../../protocol/files.ts';
 import { PARTIAL_FOLDER } from '../disk/partial-file.ts';
 
-/** What a receiver lets a sender offer. */
+/** What a receiver accepts. */
 export interface OfferTerms {
-  /** Exactly these files are accepted, with these sizes and hashes. */
+  /** Only exactly these files, with these sizes and hashes, are accepted. */
   expected?: readonly FileEntry[];
-  /** Most bytes in all. */
+  /** An offer of more bytes in all is refused. */
   maxTotalBytes?: number;
 }
 
 /**
  * Checks a sender's whole offer, before anything is written.
- * @throws SleapRtcError PATH_UNSAFE, MESSAGE_INVALID, SOURCE_CHANGED (another content than expected), INTEGRITY (other files
- * than expected), NOT_ALLOWED (too many bytes)
+ * @throws SleapRtcError PATH_UNSAFE, SOURCE_CHANGED (other content than expected), INTEGRITY (other files than expected),
+ * NOT_ALLOWED (too many bytes)
  */
 export function acceptOffer(offered: readonly FileEntry[], terms: OfferTerms): FileEntry[] {
   for (const { path } of offered) {
@@ -50,7 +50,10 @@ function refuseFilesAsFolders(files: readonly FileEntry[]): void {
     const parts = foldedPath(path).split('/');
     for (let depth = 1; depth < parts.length; depth += 1) {
       if (!names.has(parts.slice(0, depth).join('/'))) continue;
-      throw new SleapRtcError('PATH_UNSAFE', `The file name ${path} is refused: a part of it is itself a file.`);
+      throw new SleapRtcError(
+        'PATH_UNSAFE',
+        `The file name ${path} is refused: one of its folders is itself offered as a file.`,
+      );
     }
   }
 }
@@ -59,12 +62,13 @@ function compare(files: readonly FileEntry[], expected: readonly FileEntry[]): v
   const byPath = new Map(files.map((file) => [file.path, file]));
   for (const { path, size_bytes, sha256 } of expected) {
     const file = byPath.get(path);
-    if (file === undefined)
+    if (file === undefined) {
       throw new SleapRtcError('INTEGRITY', `${path} is expected, but the sender does not offer it.`);
+    }
     if (file.size_bytes !== size_bytes || file.sha256 !== sha256) {
       throw new SleapRtcError(
         'SOURCE_CHANGED',
-        `${path} is not the file that was promised: its content has changed since.`,
+        `${path} is not the file that was promised: its content has changed since then.`,
       );
     }
     byPath.delete(path);

@@ -1,10 +1,10 @@
 import { BLOCK_BYTES } from '../wire/limits.ts';
 
-/** Lends buffers of a block's size and keeps those given back, since making and collecting them costs a tenth of a transfer. */
+/** Reuses buffers of a block's size: to allocate and collect them costs a tenth of a transfer. */
 export class BlockBuffers {
   readonly #free: Buffer[] = [];
 
-  /** A buffer of so many bytes, a block's at most; what it holds is not defined. */
+  /** A buffer of so many bytes, at most a block's. Its content is undefined. */
   take(bytes: number): Buffer {
     return (this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES)).subarray(0, bytes);
   }

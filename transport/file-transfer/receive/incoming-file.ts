@@ -1,83 +1,83 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { FileEntry } from '../../../protocol/files.ts';
-import type { Holdings } from '../disk/local-blocks.ts';
+import type { LocalBlocks } from '../disk/local-blocks.ts';
 import { PartialFile } from '../disk/partial-file.ts';
 import { blockCount, blockLength, hashBlock } from '../wire/blocks.ts';
-import { BLOCK_ATTEMPTS, HASH_BYTES, HASHES_PER_REQUEST } from '../wire/limits.ts';
+import { HASH_BYTES, MAX_BLOCK_REQUESTS, MAX_HASHES_PER_REQUEST } from '../wire/limits.ts';
 import type { Piece } from '../wire/pieces.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 
-/** A block that was asked for, as far as it has arrived. */
-interface WantedBlock {
+/** A block that was requested and is not complete. */
+interface PendingBlock {
   data: Buffer;
   filled: number;
-  attempt: number;
-  /** It came out of order or broke off and was asked for again: what comes of it before its beginning is of no use. */
+  requests: number;
+  /** The block arrived in the wrong order or was broken off, and was requested again: pieces before its beginning are skipped. */
   isBroken: boolean;
 }
 
-/** What came of a piece of data. */
-export interface Taken {
-  /** `again`: its block is to be asked for again; `spare`: of a block that is here already. */
-  outcome: 'more' | 'done' | 'again' | 'spare';
-  /** Bytes by which the transfer is further; fewer than none where what came is of no use. */
+/** What became of a piece of data. */
+export interface TakenPiece {
+  /** `retry`: the block has to be requested again. `duplicate`: the block is there already, or the piece is of no use. */
+  outcome: 'partial' | 'complete' | 'retry' | 'duplicate';
+  /** Bytes that the transfer has gained; negative if earlier bytes turned out to be of no use. */
   bytes: number;
 }
 
 /** What the files of a transfer share. */
 interface IncomingFileDeps {
-  holdings: Holdings;
+  localBlocks: LocalBlocks;
   buffers: BlockBuffers;
 }
 
-/** One offered file at the receiver: its promised hashes, the blocks on their way, and what is on disk. */
-export class IncomingFile implements AsyncDisposable {
+/** One offered file at the receiver: its promised hashes, the blocks that are pending, and what is on disk. */
+export class IncomingFile {
   readonly entry: FileEntry;
   readonly #partial: PartialFile;
-  readonly #holdings: Holdings;
+  readonly #localBlocks: LocalBlocks;
   readonly #buffers: BlockBuffers;
   readonly #hashes: Buffer;
   #hashesKnown = 0;
   #next = 0;
-  readonly #wanted = new Map<number, WantedBlock>();
+  readonly #pending = new Map<number, PendingBlock>();
 
   private constructor(
     entry: FileEntry,
     partial: PartialFile,
-    { holdings, buffers }: IncomingFileDeps,
+    { localBlocks, buffers }: IncomingFileDeps,
     hashes: Uint8Array | undefined,
   ) {
     this.entry = entry;
     this.#buffers = buffers;
     this.#partial = partial;
-    this.#holdings = holdings;
+    this.#localBlocks = localBlocks;
     this.#hashes = Buffer.alloc(this.#blocks * HASH_BYTES);
     if (hashes === undefined) return;
     this.#hashes.set(hashes);
     this.#hashesKnown = this.#blocks;
   }
 
-  /** Opens what an earlier attempt left of the file. The caller disposes it. */
+  /** Opens a file with what an earlier attempt left of it. The caller closes it. */
   static async open(root: string, entry: FileEntry, deps: IncomingFileDeps): Promise<IncomingFile> {
-    // A file of one block is its own block hash, and the hashes of content that is here are known, which saves asking.
+    // Two kinds of hashes need not be requested: of a file with one block, and of content that is on this machine.
     const isSingle = blockCount(entry.size_bytes) === 1;
-    const hashes = isSingle ? Buffer.from(entry.sha256, 'hex') : await deps.holdings.hashesOf(entry);
+    const hashes = isSingle ? Buffer.from(entry.sha256, 'hex') : await deps.localBlocks.hashesOf(entry);
     return new IncomingFile(entry, await PartialFile.open(root, entry), deps, hashes);
   }
 
-  /** The hashes to ask for next, if any are missing. */
+  /** The hashes to request next. Undefined if all are known. */
   get missingHashes(): { first: number; count: number } | undefined {
-    const count = Math.min(HASHES_PER_REQUEST, this.#blocks - this.#hashesKnown);
+    const count = Math.min(MAX_HASHES_PER_REQUEST, this.#blocks - this.#hashesKnown);
     return count === 0 ? undefined : { first: this.#hashesKnown, count };
   }
 
-  /** Whether the block was asked for and has not come. */
-  isWanted(block: number): boolean {
-    return this.#wanted.has(block);
+  /** Whether the block was requested and is not complete. */
+  isPending(block: number): boolean {
+    return this.#pending.has(block);
   }
 
-  /** Whether every block has been recovered or asked for. */
-  get isAskedFor(): boolean {
+  /** Whether every block was requested or is there. */
+  get isRequested(): boolean {
     return this.#next === this.#blocks;
   }
 
@@ -85,87 +85,93 @@ export class IncomingFile implements AsyncDisposable {
     return this.#partial.isComplete;
   }
 
-  /** Takes the hashes that were asked for. @throws SleapRtcError MESSAGE_INVALID */
+  /** Takes the hashes that were requested. @throws SleapRtcError MESSAGE_INVALID */
   takeHashes({ block, data }: Piece): void {
-    const asked = this.missingHashes;
-    if (asked?.first !== block || data.byteLength !== asked.count * HASH_BYTES) throw notAskedFor(this.entry.path);
+    const requested = this.missingHashes;
+    if (requested?.first !== block || data.byteLength !== requested.count * HASH_BYTES) {
+      throw notRequested(this.entry.path);
+    }
     this.#hashes.set(data, block * HASH_BYTES);
-    this.#hashesKnown += asked.count;
+    this.#hashesKnown += requested.count;
   }
 
   /**
-   * Looks at the next block: either it is here, from an earlier attempt or in some other file (its bytes are counted), or it
-   * is to be asked for.
-   * To be called only when all hashes are known.
+   * Looks for the next block on this machine: in what an earlier attempt left, and in other files. Call it only when all hashes
+   * are known.
+   * @returns the bytes that were found, or the number of the block if it has to be requested
    */
-  async advance(): Promise<{ want: number } | { hadBytes: number }> {
+  async advance(): Promise<{ missingBlock: number } | { hadBytes: number }> {
     const block = this.#next;
     this.#next += 1;
     const length = blockLength(this.entry.size_bytes, block);
     const hash = this.#hashOf(block);
     if (await this.#partial.recover(block, hash)) return { hadBytes: length };
-    const here = await this.#holdings.block(hash);
-    if (here?.length === length) {
-      await this.#partial.write(block, here);
+    const local = await this.#localBlocks.find(hash);
+    if (local?.length === length) {
+      await this.#partial.write(block, local);
       return { hadBytes: length };
     }
-    this.#wanted.set(block, { data: this.#buffers.take(length), filled: 0, attempt: 1, isBroken: false });
-    return { want: block };
+    this.#pending.set(block, { data: this.#buffers.take(length), filled: 0, requests: 1, isBroken: false });
+    return { missingBlock: block };
   }
 
   /**
-   * Takes a piece of a block that was asked for.
-   * @throws SleapRtcError MESSAGE_INVALID for data that was not asked for, INTEGRITY after too many corrupt arrivals
+   * Takes a piece of a block that was requested.
+   * @throws SleapRtcError MESSAGE_INVALID if the data was not requested, INTEGRITY if the block was corrupt too often
    */
-  async takeData({ block, offset, data }: Piece): Promise<Taken> {
-    const wanted = this.#wanted.get(block);
-    if (wanted === undefined) {
-      if (!this.#partial.has(block)) throw notAskedFor(this.entry.path);
-      return { outcome: 'spare', bytes: 0 };
+  async takeData({ block, offset, data }: Piece): Promise<TakenPiece> {
+    const pending = this.#pending.get(block);
+    if (pending === undefined) {
+      if (!this.#partial.has(block)) throw notRequested(this.entry.path);
+      return { outcome: 'duplicate', bytes: 0 };
     }
-    if (offset + data.byteLength > blockLength(this.entry.size_bytes, block)) throw notAskedFor(this.entry.path);
-    if (wanted.isBroken && offset !== 0) return { outcome: 'spare', bytes: 0 };
-    wanted.isBroken = false;
-    if (offset !== wanted.filled) return this.breakOff(block);
-    wanted.data.set(data, offset);
-    wanted.filled += data.byteLength;
+    if (offset + data.byteLength > blockLength(this.entry.size_bytes, block)) throw notRequested(this.entry.path);
+    if (pending.isBroken && offset !== 0) return { outcome: 'duplicate', bytes: 0 };
+    pending.isBroken = false;
+    if (offset !== pending.filled) return this.breakOff(block);
+    pending.data.set(data, offset);
+    pending.filled += data.byteLength;
     const bytes = data.byteLength;
-    if (wanted.filled < wanted.data.length) return { outcome: 'more', bytes };
-    if (!hashBlock(wanted.data).equals(this.#hashOf(block))) {
+    if (pending.filled < pending.data.length) return { outcome: 'partial', bytes };
+    if (!hashBlock(pending.data).equals(this.#hashOf(block))) {
       const { bytes: lost } = this.breakOff(block);
-      return { outcome: 'again', bytes: lost + bytes };
+      return { outcome: 'retry', bytes: lost + bytes };
     }
-    this.#wanted.delete(block);
-    await this.#partial.write(block, wanted.data);
-    this.#holdings.addBlock(this.#hashOf(block), this.#partial, block);
-    this.#buffers.giveBack(wanted.data);
-    return { outcome: 'done', bytes };
+    this.#pending.delete(block);
+    await this.#partial.write(block, pending.data);
+    this.#localBlocks.addBlock(this.#hashOf(block), this.#partial, block);
+    this.#buffers.giveBack(pending.data);
+    return { outcome: 'complete', bytes };
   }
 
   /**
-   * Gives up what has come of a block, because it came wrong or the sender went on to another. To be asked for again.
-   * @throws SleapRtcError INTEGRITY after too many times
+   * Drops what has arrived of a block, because it was wrong or the sender went on to another block. The block has to be requested
+   * again.
+   * @throws SleapRtcError INTEGRITY if that happened too often
    */
-  breakOff(block: number): Taken {
-    const wanted = this.#wanted.get(block);
-    if (wanted === undefined) return { outcome: 'spare', bytes: 0 };
-    if (wanted.attempt >= BLOCK_ATTEMPTS) {
-      throw new SleapRtcError('INTEGRITY', `A block of ${this.entry.path} arrived corrupt ${BLOCK_ATTEMPTS} times.`);
+  breakOff(block: number): TakenPiece {
+    const pending = this.#pending.get(block);
+    if (pending === undefined) return { outcome: 'duplicate', bytes: 0 };
+    if (pending.requests >= MAX_BLOCK_REQUESTS) {
+      throw new SleapRtcError(
+        'INTEGRITY',
+        `A block of ${this.entry.path} arrived corrupt ${MAX_BLOCK_REQUESTS} times.`,
+      );
     }
-    const bytes = wanted.filled === 0 ? 0 : -wanted.filled;
-    wanted.filled = 0;
-    wanted.attempt += 1;
-    wanted.isBroken = true;
-    return { outcome: 'again', bytes };
+    const bytes = pending.filled === 0 ? 0 : -pending.filled;
+    pending.filled = 0;
+    pending.requests += 1;
+    pending.isBroken = true;
+    return { outcome: 'retry', bytes };
   }
 
-  /** Forgets what has come of a block, which is to be asked for anew. @returns how many bytes that was */
+  /** Drops what has arrived of a block on a lost channel. The block has to be requested again. @returns the bytes dropped */
   forget(block: number): number {
-    const wanted = this.#wanted.get(block);
-    if (wanted === undefined) return 0;
-    const { filled } = wanted;
-    wanted.filled = 0;
-    wanted.isBroken = false;
+    const pending = this.#pending.get(block);
+    if (pending === undefined) return 0;
+    const { filled } = pending;
+    pending.filled = 0;
+    pending.isBroken = false;
     return filled;
   }
 
@@ -174,11 +180,11 @@ export class IncomingFile implements AsyncDisposable {
     const { absolutePath, identity } = await this.#partial.finish();
     if (identity === undefined) return;
     const { sha256, size_bytes: sizeBytes } = this.entry;
-    this.#holdings.add(absolutePath, { identity, sizeBytes, sha256, blockHashes: this.#hashes });
+    this.#localBlocks.add(absolutePath, { identity, sizeBytes, sha256, blockHashes: this.#hashes });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#partial[Symbol.asyncDispose]();
+  async close(): Promise<void> {
+    await this.#partial.close();
   }
 
   get #blocks(): number {
@@ -190,6 +196,6 @@ export class IncomingFile implements AsyncDisposable {
   }
 }
 
-function notAskedFor(path: string): SleapRtcError {
-  return new SleapRtcError('MESSAGE_INVALID', `The sender sent data of ${path} that was not asked for.`);
+function notRequested(path: string): SleapRtcError {
+  return new SleapRtcError('MESSAGE_INVALID', `The sender sent data of ${path} that was not requested.`);
 }

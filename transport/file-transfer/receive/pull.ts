@@ -1,21 +1,21 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { FileEntry } from '../../../protocol/files.ts';
-import type { Holdings } from '../disk/local-blocks.ts';
-import type { Stripe } from '../stripes/stripe.ts';
+import type { LocalBlocks } from '../disk/local-blocks.ts';
 import { appendBlock, type BlockRange, blocksOf } from '../wire/blocks.ts';
-import { MAX_SPARE_BYTES, STRIPE_WINDOW_BLOCKS, WINDOW_BLOCKS } from '../wire/limits.ts';
+import type { Conversation } from '../wire/conversation.ts';
+import { MAX_DUPLICATE_BYTES } from '../wire/limits.ts';
 import { parseMessage, SenderMessage } from '../wire/messages.ts';
 import { decodePiece, type Piece } from '../wire/pieces.ts';
 import type { ProgressMeter } from '../wire/progress-meter.ts';
 import { BlockBuffers } from './block-buffers.ts';
+import type { MissingFile } from './find-missing.ts';
 import { IncomingFile } from './incoming-file.ts';
 
-/** A file whose blocks are being asked for. */
-interface Asking {
+/** The file whose blocks are being requested. */
+interface Requesting {
   index: number;
   file: IncomingFile;
-  /** The channel on which hashes are on their way. */
-  hashesFrom?: Stripe | undefined;
+  /** The channel on which its next hashes were requested. */
+  hashesFrom?: Conversation | undefined;
 }
 
 interface Block {
@@ -23,91 +23,91 @@ interface Block {
   block: number;
 }
 
-/** What one channel owes. */
-interface Owed {
-  /** Blocks that were asked for on it, by a number for each. */
+/** What was requested on one channel and has not arrived. */
+interface Pending {
+  /** By `blockKey`. */
   blocks: Map<number, Block>;
-  /** The one whose pieces are arriving. */
+  /** The block whose pieces are arriving. */
   arriving?: Block | undefined;
 }
 
 /** What a pull works on. */
 interface PullOptions {
   root: string;
-  holdings: Holdings;
-  missing: readonly { index: number; entry: FileEntry }[];
+  localBlocks: LocalBlocks;
+  missing: readonly MissingFile[];
   meter: ProgressMeter;
-  /** How many channels there are now. */
-  stripeCount: () => number;
+  /** Blocks that may be pending on each channel. */
+  windowBlocks: () => number;
 }
 
 /**
- * The receiver's part: on each channel it keeps a window of blocks asked for, across the bounds of files, takes what arrives,
- * and finishes each file as its last block comes. Blocks go to whichever channel has room for them.
+ * The receiver's part of a transfer. It keeps a window of requested blocks on each channel, also from one file to the next, takes
+ * what arrives, and finishes each file when its last block arrives. A block is requested on whichever channel has room for it.
  */
-export class Pull implements AsyncDisposable {
+export class Pull {
   readonly #options: PullOptions;
-  /** Files with blocks on their way, by their index in the offer. */
+  /** Unfinished files, by their index in the offer. */
   readonly #open = new Map<number, IncomingFile>();
   readonly #finished = new Set<number>();
   readonly #buffers = new BlockBuffers();
-  readonly #owed = new Map<Stripe, Owed>();
-  /** What lost channels owed. */
+  readonly #pending = new Map<Conversation, Pending>();
+  /** Blocks that were pending on channels that are lost. */
   readonly #returned: Block[] = [];
-  #asking: Asking | undefined;
+  #requesting: Requesting | undefined;
   #started = 0;
-  #spareBytes = 0;
+  #duplicateBytes = 0;
   #isOver = false;
-  /** Resolves when an idle channel may find something to do. */
+  /** Resolves when a channel that has nothing pending may find something to request. */
   #changed = Promise.withResolvers<void>();
-  /** What was begun is ended before anything else begins, whichever channel it is for. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** The latest step of any channel. Steps run one at a time. */
+  #lastStep: Promise<unknown> = Promise.resolve();
 
   constructor(options: PullOptions) {
     this.#options = options;
   }
 
-  /** Takes part on one channel. Resolves when all files have their names. */
-  async serve(stripe: Stripe): Promise<void> {
-    const owed: Owed = { blocks: new Map() };
-    this.#owed.set(stripe, owed);
+  /** Takes part in the transfer on one channel. Resolves when all files have their names. */
+  async serve(channel: Conversation): Promise<void> {
+    const pending: Pending = { blocks: new Map() };
+    this.#pending.set(channel, pending);
     for (;;) {
-      await this.#alone(() => this.#ask(stripe, owed));
+      await this.#runAlone(() => this.#request(channel, pending));
       if (this.#isDone) return this.#wake();
-      if (await this.#isToRead(stripe, owed)) {
-        const message = await stripe.conversation.next();
-        await this.#alone(() => this.#take(stripe, owed, message));
+      if (await this.#hasToRead(channel, pending)) {
+        const message = await channel.next();
+        await this.#runAlone(() => this.#take(channel, pending, message));
       }
     }
   }
 
-  /** The channel is lost: what it owes goes to the others. */
-  lose(stripe: Stripe): void {
-    for (const { file, block } of this.#owed.get(stripe)?.blocks.values() ?? []) {
+  /** Requests what is pending on a lost channel on the others. */
+  lose(channel: Conversation): void {
+    for (const { file, block } of this.#pending.get(channel)?.blocks.values() ?? []) {
       this.#options.meter.moved(-(this.#open.get(file)?.forget(block) ?? 0));
       this.#returned.push({ file, block });
     }
-    this.#owed.delete(stripe);
-    if (this.#asking?.hashesFrom === stripe) this.#asking.hashesFrom = undefined;
+    this.#pending.delete(channel);
+    if (this.#requesting?.hashesFrom === channel) this.#requesting.hashesFrom = undefined;
     this.#wake();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     this.#isOver = true;
-    await this.#last;
-    for (const file of this.#open.values()) await file[Symbol.asyncDispose]();
+    await this.#lastStep;
+    for (const file of this.#open.values()) await file.close();
   }
 
   get #isDone(): boolean {
-    return this.#asking === undefined && this.#started === this.#options.missing.length && this.#open.size === 0;
+    return this.#requesting === undefined && this.#started === this.#options.missing.length && this.#open.size === 0;
   }
 
-  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(() => {
+  #runAlone<Result>(step: () => Promise<Result>): Promise<Result> {
+    const result = this.#lastStep.then(() => {
       if (this.#isOver) throw new SleapRtcError('PEER_GONE', 'The transfer is over.');
-      return work();
+      return step();
     });
-    this.#last = result.catch(() => undefined);
+    this.#lastStep = result.catch(() => undefined);
     return result;
   }
 
@@ -116,118 +116,122 @@ export class Pull implements AsyncDisposable {
     this.#changed = Promise.withResolvers<void>();
   }
 
-  /** Waits, where the channel owes nothing, for a message or for something to ask for. @returns false for the latter */
-  async #isToRead(stripe: Stripe, owed: Owed): Promise<boolean> {
-    if (owed.blocks.size > 0 || this.#asking?.hashesFrom === stripe) return true;
+  /** If nothing is pending, waits for a message or for something to request. Returns false for the latter. */
+  async #hasToRead(channel: Conversation, pending: Pending): Promise<boolean> {
+    if (pending.blocks.size > 0 || this.#requesting?.hashesFrom === channel) return true;
     const changed = this.#changed.promise.then(() => false);
-    return Promise.race([stripe.conversation.whenHeard().then(() => true), changed]);
+    return Promise.race([channel.peek().then(() => true), changed]);
   }
 
-  /** Asks for blocks until the channel's window is full, all is asked for, or a file's hashes must come first. */
-  async #ask(stripe: Stripe, owed: Owed): Promise<void> {
-    const most = this.#options.stripeCount() > 1 ? STRIPE_WINDOW_BLOCKS : WINDOW_BLOCKS;
-    // In fours, since each request takes its turn with the data.
-    if (owed.blocks.size > (most * 3) / 4) return;
-    while (owed.blocks.size < most) {
+  /** Requests blocks until the channel's window is full, everything is requested, or a file's hashes are needed first. */
+  async #request(channel: Conversation, pending: Pending): Promise<void> {
+    const most = this.#options.windowBlocks();
+    // Several at a time, since each request waits for its turn among the data.
+    if (pending.blocks.size > (most * 3) / 4) return;
+    while (pending.blocks.size < most) {
       const returned = this.#returned.shift();
       if (returned === undefined) break;
-      await this.#want(stripe, owed, returned.file, { first: returned.block, count: 1 });
+      await this.#requestRange(channel, pending, returned.file, { first: returned.block, count: 1 });
     }
-    while (owed.blocks.size < most) {
-      this.#asking ??= await this.#openNext();
-      if (this.#asking === undefined) return;
-      const { index, file } = this.#asking;
+    while (pending.blocks.size < most) {
+      this.#requesting ??= await this.#openNext();
+      if (this.#requesting === undefined) return;
+      const { index, file } = this.#requesting;
       const hashes = file.missingHashes;
       if (hashes !== undefined) {
-        if (this.#asking.hashesFrom !== undefined) return;
-        this.#asking.hashesFrom = stripe;
-        return stripe.conversation.say({ type: 'hashes', file: index, ...hashes });
+        if (this.#requesting.hashesFrom !== undefined) return;
+        this.#requesting.hashesFrom = channel;
+        return channel.sendMessage({ type: 'hashes', file: index, ...hashes });
       }
-      await this.#askForBlocks(stripe, owed, this.#asking, most);
-      if (!file.isAskedFor) return;
-      this.#asking = undefined;
+      await this.#requestBlocks(channel, pending, this.#requesting, most);
+      if (!file.isRequested) return;
+      this.#requesting = undefined;
       if (file.isComplete) await this.#finish(index, file);
     }
   }
 
-  async #openNext(): Promise<Asking | undefined> {
+  async #openNext(): Promise<Requesting | undefined> {
     const next = this.#options.missing[this.#started];
     if (next === undefined) return undefined;
     this.#started += 1;
-    const deps = { holdings: this.#options.holdings, buffers: this.#buffers };
-    const file = await IncomingFile.open(this.#options.root, next.entry, deps);
+    const { root, localBlocks } = this.#options;
+    const file = await IncomingFile.open(root, next.entry, { localBlocks, buffers: this.#buffers });
     this.#open.set(next.index, file);
     return { index: next.index, file };
   }
 
-  async #askForBlocks(stripe: Stripe, owed: Owed, { index, file }: Asking, most: number): Promise<void> {
+  async #requestBlocks(
+    channel: Conversation,
+    pending: Pending,
+    { index, file }: Requesting,
+    most: number,
+  ): Promise<void> {
     const ranges: BlockRange[] = [];
-    let room = most - owed.blocks.size;
-    while (room > 0 && !file.isAskedFor) {
-      const found = await file.advance();
-      if ('want' in found) {
-        appendBlock(ranges, found.want);
+    let room = most - pending.blocks.size;
+    while (room > 0 && !file.isRequested) {
+      const next = await file.advance();
+      if ('missingBlock' in next) {
+        appendBlock(ranges, next.missingBlock);
         room -= 1;
       } else {
-        this.#options.meter.had(found.hadBytes);
-        stripe.conversation.throwIfAborted();
+        this.#options.meter.had(next.hadBytes);
+        channel.throwIfAborted();
       }
     }
-    // All are noted before the first is asked for, since the channel may be lost meanwhile.
-    for (const range of ranges) note(owed, index, range);
-    for (const range of ranges) await this.#want(stripe, owed, index, range);
+    // All are pending before the first is requested, since the channel may be lost in between.
+    for (const range of ranges) addPending(pending, index, range);
+    for (const range of ranges) await this.#requestRange(channel, pending, index, range);
   }
 
-  async #want(stripe: Stripe, owed: Owed, file: number, range: BlockRange): Promise<void> {
-    note(owed, file, range);
-    await stripe.conversation.say({ type: 'want', file, ...range, had_bytes: this.#options.meter.hadBytes });
+  async #requestRange(channel: Conversation, pending: Pending, file: number, range: BlockRange): Promise<void> {
+    addPending(pending, file, range);
+    await channel.sendMessage({ type: 'want', file, ...range, had_bytes: this.#options.meter.hadBytes });
   }
 
-  async #take(stripe: Stripe, owed: Owed, message: string | Uint8Array): Promise<void> {
+  async #take(channel: Conversation, pending: Pending, message: string | Uint8Array): Promise<void> {
     if (typeof message === 'string') {
       const { type } = parseMessage(SenderMessage, message);
       throw new SleapRtcError('MESSAGE_INVALID', `The sender sent "${type}" out of turn.`);
     }
     const piece = decodePiece(message);
     const file = this.#open.get(piece.file);
-    if (file === undefined && this.#finished.has(piece.file)) return this.#countSpare(piece);
-    if (file === undefined) throw notAskedFor();
-    if (piece.kind === 'data') await this.#takeData(stripe, owed, file, piece);
-    else {
-      file.takeHashes(piece);
-      if (this.#asking !== undefined) this.#asking.hashesFrom = undefined;
-      this.#wake();
-    }
+    if (file === undefined && this.#finished.has(piece.file)) return this.#countDuplicate(piece);
+    if (file === undefined) throw notRequested();
+    if (piece.kind === 'data') return this.#takeData(channel, pending, file, piece);
+    file.takeHashes(piece);
+    if (this.#requesting !== undefined) this.#requesting.hashesFrom = undefined;
+    this.#wake();
   }
 
-  async #takeData(stripe: Stripe, owed: Owed, file: IncomingFile, piece: Piece): Promise<void> {
-    if (!owed.blocks.has(numberOf(piece)) && file.isWanted(piece.block)) throw notAskedFor();
-    await this.#breakOffOther(stripe, owed, piece);
+  async #takeData(channel: Conversation, pending: Pending, file: IncomingFile, piece: Piece): Promise<void> {
+    if (!pending.blocks.has(blockKey(piece)) && file.isPending(piece.block)) throw notRequested();
+    await this.#breakOffOther(channel, pending, piece);
     const { outcome, bytes } = await file.takeData(piece);
-    stripe.movedBytes += piece.data.byteLength;
     this.#options.meter.moved(bytes);
-    if (outcome === 'spare') this.#countSpare(piece);
-    owed.arriving = outcome === 'more' ? piece : undefined;
-    if (outcome === 'again') await this.#want(stripe, owed, piece.file, { first: piece.block, count: 1 });
-    if (outcome !== 'done') return;
-    owed.blocks.delete(numberOf(piece));
+    if (outcome === 'duplicate') this.#countDuplicate(piece);
+    pending.arriving = outcome === 'partial' ? piece : undefined;
+    if (outcome === 'retry') {
+      await this.#requestRange(channel, pending, piece.file, { first: piece.block, count: 1 });
+    }
+    if (outcome !== 'complete') return;
+    pending.blocks.delete(blockKey(piece));
     if (file.isComplete) await this.#finish(piece.file, file);
   }
 
-  /** The pieces of a block come one after another, so where another block's follow, the rest of it is lost. */
-  async #breakOffOther(stripe: Stripe, owed: Owed, { file, block }: Piece): Promise<void> {
-    const before = owed.arriving;
+  /** The pieces of a block follow each other. If another block's piece arrives, the rest of the block is lost. */
+  async #breakOffOther(channel: Conversation, pending: Pending, { file, block }: Piece): Promise<void> {
+    const before = pending.arriving;
     if (before === undefined || (before.file === file && before.block === block)) return;
-    owed.arriving = undefined;
+    pending.arriving = undefined;
     this.#options.meter.moved(this.#open.get(before.file)?.breakOff(before.block).bytes ?? 0);
-    await this.#want(stripe, owed, before.file, { first: before.block, count: 1 });
+    await this.#requestRange(channel, pending, before.file, { first: before.block, count: 1 });
   }
 
-  /** What was asked for may come twice, but not for ever. */
-  #countSpare({ data }: Piece): void {
-    this.#spareBytes += data.byteLength;
-    if (this.#spareBytes <= MAX_SPARE_BYTES) return;
-    throw new SleapRtcError('MESSAGE_INVALID', 'The sender goes on sending what has come already.');
+  /** A block that was requested again may arrive twice, but only so often. */
+  #countDuplicate({ data }: Piece): void {
+    this.#duplicateBytes += data.byteLength;
+    if (this.#duplicateBytes <= MAX_DUPLICATE_BYTES) return;
+    throw new SleapRtcError('MESSAGE_INVALID', 'The sender keeps sending what has arrived already.');
   }
 
   async #finish(index: number, file: IncomingFile): Promise<void> {
@@ -238,14 +242,14 @@ export class Pull implements AsyncDisposable {
 }
 
 /** A number for each block of the offer. */
-function numberOf({ file, block }: Block): number {
+function blockKey({ file, block }: Block): number {
   return file * 2 ** 32 + block;
 }
 
-function note(owed: Owed, file: number, range: BlockRange): void {
-  for (const block of blocksOf(range)) owed.blocks.set(numberOf({ file, block }), { file, block });
+function addPending(pending: Pending, file: number, range: BlockRange): void {
+  for (const block of blocksOf(range)) pending.blocks.set(blockKey({ file, block }), { file, block });
 }
 
-function notAskedFor(): SleapRtcError {
-  return new SleapRtcError('MESSAGE_INVALID', 'The sender sent data that was not asked for.');
+function notRequested(): SleapRtcError {
+  return new SleapRtcError('MESSAGE_INVALID', 'The sender sent data that was not requested.');
 }

@@ -1,139 +1,113 @@
-import { randomBytes } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { TransferProgress } from '../../../protocol/job-view.ts';
-import type { DataChannel } from '../../connection/connection.ts';
 import type { SourceFile } from '../disk/describe-files.ts';
 import type { HashCache } from '../disk/hash-cache.ts';
-import { Stripe, type Striping } from '../stripes/stripe.ts';
-import { StripeGroup } from '../stripes/stripe-group.ts';
-import { widen } from '../stripes/widening.ts';
 import { blocksOf } from '../wire/blocks.ts';
 import { Conversation } from '../wire/conversation.ts';
-import { FAREWELL_MS, HASHES_PER_REQUEST, MAX_STRIPES, PIECE_HEADER_BYTES } from '../wire/limits.ts';
-import { HELLO, type Hello, offerMessages, parseMessage, ReceiverMessage } from '../wire/messages.ts';
+import { GOODBYE_TIMEOUT_MS, MAX_HASHES_PER_REQUEST, PIECE_HEADER_BYTES } from '../wire/limits.ts';
+import { HELLO, offerMessages, parseMessage, ReceiverMessage } from '../wire/messages.ts';
 import { dataPieces, encodePiece } from '../wire/pieces.ts';
 import { ProgressMeter } from '../wire/progress-meter.ts';
+import { channelGroup, type TransferChannel } from '../wire/transfer-channel.ts';
 import { SourceFiles } from './source-files.ts';
 
-/** How a sender is watched and stopped. */
+/** How a sender is observed and stopped. */
 export interface SendOptions {
-  /** The one that the files were described with: it forgets a file whose content is found to be another. */
+  /** The cache that the files were described with. If a file turns out to have changed, the cache forgets it. */
   cache?: HashCache;
-  /** How it may use further connections. Absent: it uses the one channel. */
-  striping?: Striping;
   signal?: AbortSignal;
   /** Called about four times a second, and at the end. */
   onProgress?: (progress: TransferProgress) => void;
 }
 
 /**
- * Offers files and serves the blocks that the receiver asks for, until it says that it has all. The caller closes the channel.
+ * Offers files and sends the blocks that the receiver requests, until the receiver has all files. The caller closes the channel.
  * @throws SleapRtcError SOURCE_CHANGED, FILE_NOT_FOUND, PEER_GONE, TRANSFER_FAILED, or what the receiver reports (DISK_FULL, INTEGRITY, …)
  */
-export async function sendFiles(channel: DataChannel, files: SourceFile[], options: SendOptions = {}): Promise<void> {
-  const conversation = new Conversation(channel, options.signal);
-  const source = new SourceFiles(files, options.cache);
-  const total = files.reduce((sum, { entry }) => sum + entry.size_bytes, 0);
-  const meter = new ProgressMeter(total, options.onProgress);
-  const sending = new Sending(source, meter, options);
+export async function sendFiles(
+  channel: TransferChannel,
+  files: SourceFile[],
+  options: SendOptions = {},
+): Promise<void> {
+  const { cache, signal, onProgress } = options;
+  const conversation = new Conversation(channel, signal);
+  const source = new SourceFiles(files, cache);
+  const totalBytes = files.reduce((sum, { entry }) => sum + entry.size_bytes, 0);
+  const meter = new ProgressMeter(totalBytes, onProgress);
+  const group = channelGroup(channel, { role: 'sender', signal, readError: readReceiverError });
   try {
     await conversation.run(async () => {
-      await conversation.say({ ...HELLO, ...sending.invitation });
-      for (const message of offerMessages(files.map(({ entry }) => entry))) await conversation.say(message);
-      await sending.run(new Stripe(conversation, channel));
+      await conversation.sendMessage({ ...HELLO, ...group.helloFields });
+      for (const message of offerMessages(files.map(({ entry }) => entry))) await conversation.sendMessage(message);
+      await group.run(conversation, {
+        serve: (each) => serveReceiver(each, { source, meter, greeted: (hello) => group.greeted(hello) }),
+        onLost: () => undefined,
+        leftBytes: () => meter.leftBytes,
+      });
     }, readReceiverError);
     meter.finish();
   } finally {
-    await sending[Symbol.asyncDispose]();
-    await source[Symbol.asyncDispose]();
+    await group.close();
+    await source.close();
   }
 }
 
-/** A sender's part on all channels of a transfer. */
-class Sending implements AsyncDisposable {
-  /** What the first hello says of further channels. */
-  readonly invitation: { stripes?: number; transfer?: string };
-  readonly #source: SourceFiles;
-  readonly #meter: ProgressMeter;
-  readonly #striping: Striping | undefined;
-  readonly #group: StripeGroup;
-  #widening: AsyncDisposable | undefined;
-  #greeted = false;
+type Request<Type extends ReceiverMessage['type']> = Extract<ReceiverMessage, { type: Type }>;
 
-  constructor(source: SourceFiles, meter: ProgressMeter, { striping, signal }: SendOptions) {
-    this.#source = source;
-    this.#meter = meter;
-    this.#striping = striping;
-    this.invitation =
-      striping === undefined ? {} : { stripes: MAX_STRIPES, transfer: randomBytes(16).toString('base64url') };
-    this.#group = new StripeGroup({
-      serve: (stripe) => this.#serve(stripe),
-      onLost: () => undefined,
-      readError: readReceiverError,
-      signal,
-      patient: false,
-    });
-  }
+/** What the channels of a sender share. */
+interface Sending {
+  source: SourceFiles;
+  meter: ProgressMeter;
+  greeted: (hello: Request<'hello'>) => void;
+}
 
-  async run(first: Stripe): Promise<void> {
-    await this.#group.run(first);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#widening?.[Symbol.asyncDispose]();
-  }
-
-  async #serve(stripe: Stripe): Promise<void> {
-    const { conversation } = stripe;
-    for (;;) {
-      const request = await nextRequest(conversation);
-      switch (request.type) {
-        case 'hashes': {
-          if (request.count > HASHES_PER_REQUEST)
-            throw new SleapRtcError('MESSAGE_INVALID', 'Too many hashes were asked for.');
-          const { file, first: block } = request;
-          const data = await this.#source.hashes(file, block, request.count);
-          await conversation.send(encodePiece({ kind: 'hashes', file, block, offset: 0, data }));
-          break;
-        }
-        case 'want':
-          await this.#send(stripe, request);
-          break;
-        case 'hello':
-          this.#open(request);
-          break;
-        case 'busy':
-          break;
-        case 'done':
-          this.#meter.setHad(request.had_bytes);
-          await takeLeave(conversation);
-          return;
-        default:
-          throw new SleapRtcError('MESSAGE_INVALID', `The receiver sent "${request.type}" out of turn.`);
-      }
+/** Answers the receiver's requests on one channel, until the receiver has all files. */
+async function serveReceiver(conversation: Conversation, { source, meter, greeted }: Sending): Promise<void> {
+  for (;;) {
+    const request = await nextRequest(conversation);
+    switch (request.type) {
+      case 'hashes':
+        await sendHashes(conversation, source, request);
+        break;
+      case 'want':
+        meter.setHad(request.had_bytes);
+        await sendBlocks(conversation, { source, meter }, request);
+        break;
+      case 'hello':
+        greeted(request);
+        break;
+      case 'busy':
+        break;
+      case 'done':
+        meter.setHad(request.had_bytes);
+        await sayGoodbye(conversation);
+        return;
+      default:
+        throw new SleapRtcError('MESSAGE_INVALID', `The receiver sent "${request.type}" out of turn.`);
     }
   }
+}
 
-  async #send(stripe: Stripe, request: Extract<ReceiverMessage, { type: 'want' }>): Promise<void> {
-    const { conversation } = stripe;
-    this.#meter.setHad(request.had_bytes);
-    for (const block of blocksOf(request)) {
-      const data = await this.#source.block(request.file, block);
-      for (const piece of dataPieces(request.file, block, data, conversation.maxMessageBytes)) {
-        await conversation.send(piece);
-        stripe.movedBytes += piece.byteLength - PIECE_HEADER_BYTES;
-        this.#meter.moved(piece.byteLength - PIECE_HEADER_BYTES);
-      }
-    }
+async function sendHashes(conversation: Conversation, source: SourceFiles, request: Request<'hashes'>): Promise<void> {
+  const { file, first, count } = request;
+  if (count > MAX_HASHES_PER_REQUEST) {
+    throw new SleapRtcError('MESSAGE_INVALID', 'The receiver requested too many hashes.');
   }
+  const data = await source.hashes(file, first, count);
+  await conversation.sendData(encodePiece({ kind: 'hashes', file, block: first, offset: 0, data }));
+}
 
-  /** The receiver's first hello says whether it takes further channels. */
-  #open(hello: Hello): void {
-    if (this.#greeted) return;
-    this.#greeted = true;
-    const { transfer } = this.invitation;
-    const leftBytes = () => this.#meter.leftBytes;
-    this.#widening = widen(this.#group, { striping: this.#striping, hello, transfer, leftBytes });
+async function sendBlocks(
+  conversation: Conversation,
+  { source, meter }: Pick<Sending, 'source' | 'meter'>,
+  request: Request<'want'>,
+): Promise<void> {
+  for (const block of blocksOf(request)) {
+    const data = await source.block(request.file, block);
+    for (const piece of dataPieces(request.file, block, data, conversation.maxMessageBytes)) {
+      await conversation.sendData(piece);
+      meter.moved(piece.byteLength - PIECE_HEADER_BYTES);
+    }
   }
 }
 
@@ -147,12 +121,12 @@ async function nextRequest(conversation: Conversation): Promise<ReceiverMessage>
   return parseMessage(ReceiverMessage, message);
 }
 
-/** The receiver has all, so nothing that happens now is a failure. The channel is kept until it has heard the goodbye. */
-async function takeLeave(conversation: Conversation): Promise<void> {
+/** The receiver has all files, so a failure no longer matters. Waits for its answer, so that the goodbye is not cut off. */
+async function sayGoodbye(conversation: Conversation): Promise<void> {
   try {
-    await conversation.say({ type: 'goodbye' });
-    await conversation.next(FAREWELL_MS);
+    await conversation.sendMessage({ type: 'goodbye' });
+    await conversation.next(GOODBYE_TIMEOUT_MS);
   } catch {
-    // It has closed the channel.
+    // The receiver has closed the channel.
   }
 }

@@ -7,55 +7,56 @@ import { blockCount, blockLength, hashBlock } from '../wire/blocks.ts';
 import { BLOCK_BYTES, HASH_BYTES } from '../wire/limits.ts';
 
 /**
- * Reads the blocks of the files on offer, one open file at a time, and notices where a file is no longer what was offered: a
- * block is compared with its promised hash unless the file, looked at after the reading, is still the one that was described.
+ * Reads the blocks of the offered files, one open file at a time, and notices if a file is no longer what was offered. A block is
+ * compared with its promised hash unless the file, checked after the read, is still the one that was described.
  */
-export class SourceFiles implements AsyncDisposable {
+export class SourceFiles {
   readonly #files: readonly SourceFile[];
-  /** Hashes that were promised to the receiver, by file; nought where none was yet. */
+  /** Hashes that were promised to the receiver, by file; zeros for those that were not requested yet. */
   readonly #promised = new Map<number, Buffer>();
-  /** Blocks that were sent, a bit each, by file: one that is asked for again may have been read wrong. */
+  /** Which blocks were sent, one bit each, by file. A block that is requested again may have been read wrong. */
   readonly #sent = new Map<number, Uint8Array>();
   readonly #cache: HashCache | undefined;
   #open: { index: number; handle: FileHandle } | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  /** The latest read for any channel. Reads run one at a time. */
+  #lastRead: Promise<unknown> = Promise.resolve();
   #isOver = false;
 
-  /** @param cache forgets a file that turns out to be another than it says */
+  /** @param cache forgets a file that turns out to have changed */
   constructor(files: readonly SourceFile[], cache?: HashCache) {
     this.#files = files;
     this.#cache = cache;
   }
 
   /**
-   * The hashes of `count` blocks from `first` on, as promised; where they were not computed with the file's description,
-   * the blocks are read for it.
+   * The promised hashes of `count` blocks from `first` on. Reads the blocks if their hashes were not computed with the file's
+   * description.
+   * @throws SleapRtcError MESSAGE_INVALID if there are no such blocks, SOURCE_CHANGED, FILE_NOT_FOUND
    */
   hashes(index: number, first: number, count: number): Promise<Uint8Array> {
-    return this.#alone(() => this.#hashes(index, first, count));
+    return this.#runAlone(() => this.#hashes(index, first, count));
   }
 
   /**
    * The data of a block.
-   * @throws SleapRtcError SOURCE_CHANGED, FILE_NOT_FOUND
+   * @throws SleapRtcError MESSAGE_INVALID if there is no such block, SOURCE_CHANGED, FILE_NOT_FOUND
    */
   block(index: number, block: number): Promise<Uint8Array> {
-    return this.#alone(() => this.#block(index, block));
+    return this.#runAlone(() => this.#block(index, block));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     this.#isOver = true;
-    await this.#last;
-    await this.#close();
+    await this.#lastRead;
+    await this.#closeFile();
   }
 
-  /** One file is open at a time, whichever channel it is for. */
-  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(() => {
+  #runAlone<Result>(read: () => Promise<Result>): Promise<Result> {
+    const result = this.#lastRead.then(() => {
       if (this.#isOver) throw new SleapRtcError('PEER_GONE', 'The transfer is over.');
-      return work();
+      return read();
     });
-    this.#last = result.catch(() => undefined);
+    this.#lastRead = result.catch(() => undefined);
     return result;
   }
 
@@ -74,7 +75,7 @@ export class SourceFiles implements AsyncDisposable {
   async #block(index: number, block: number): Promise<Uint8Array> {
     const data = await this.#read(index, block);
     const { entry, blockHashes } = this.#file(index);
-    if (!this.#isSentBefore(index, block) && (await this.#isAsDescribed(index))) return data;
+    if (!this.#markSent(index, block) && (await this.#isAsDescribed(index))) return data;
     const promised =
       blockCount(entry.size_bytes) === 1
         ? Buffer.from(entry.sha256, 'hex')
@@ -83,7 +84,7 @@ export class SourceFiles implements AsyncDisposable {
     return data;
   }
 
-  async #close(): Promise<void> {
+  async #closeFile(): Promise<void> {
     await this.#open?.handle.close();
     this.#open = undefined;
   }
@@ -104,25 +105,25 @@ export class SourceFiles implements AsyncDisposable {
 
   async #handle(index: number): Promise<FileHandle> {
     if (this.#open?.index === index) return this.#open.handle;
-    await this.#close();
+    await this.#closeFile();
     const { entry, absolutePath } = this.#file(index);
     const handle = await open(absolutePath).catch((cause: unknown) => {
-      throw new SleapRtcError('FILE_NOT_FOUND', `${entry.path} cannot be read any more.`, { cause });
+      throw new SleapRtcError('FILE_NOT_FOUND', `${entry.path} can no longer be read.`, { cause });
     });
     this.#open = { index, handle };
     if ((await handle.stat()).size !== entry.size_bytes) throw this.#changed(index);
     return handle;
   }
 
-  /** Systems note that a file is being written to before its new content can be read, so looking afterwards is enough. */
+  /** Systems record a write to a file before the new content can be read, so a check after the read is enough. */
   async #isAsDescribed(index: number): Promise<boolean> {
     const { identity } = this.#file(index);
     if (identity === undefined || this.#open?.index !== index) return false;
     return fileIdentity(await this.#open.handle.stat({ bigint: true })) === identity;
   }
 
-  /** Whether the block was sent before; from now on it was. */
-  #isSentBefore(index: number, block: number): boolean {
+  /** Marks the block as sent. @returns whether it was sent before */
+  #markSent(index: number, block: number): boolean {
     let sent = this.#sent.get(index);
     if (sent === undefined) {
       sent = new Uint8Array(Math.ceil(blockCount(this.#file(index).entry.size_bytes) / 8));
@@ -143,11 +144,11 @@ export class SourceFiles implements AsyncDisposable {
 
   #file(index: number): SourceFile {
     const file = this.#files[index];
-    if (file === undefined) throw new SleapRtcError('MESSAGE_INVALID', `File ${index} is not on offer.`);
+    if (file === undefined) throw new SleapRtcError('MESSAGE_INVALID', `File ${index} is not offered.`);
     return file;
   }
 }
 
 function outOfRange(path: string): SleapRtcError {
-  return new SleapRtcError('MESSAGE_INVALID', `A block beyond the end of ${path} was asked for.`);
+  return new SleapRtcError('MESSAGE_INVALID', `A block beyond the end of ${path} was requested.`);
 }

@@ -10,7 +10,10 @@ import { PARTIAL_FOLDER } from '../disk/partial-file.ts';
 import { receiveFiles } from '../receive/receive-files.ts';
 import { sendFiles } from '../send/send-files.ts';
 import { BLOCK_BYTES, PIECE_HEADER_BYTES } from '../wire/limits.ts';
-import { StripeEntrance } from './stripe.ts';
+import type { TransferSide } from '../wire/transfer-channel.ts';
+import { withStripes } from './stripe-channels.ts';
+import { StripeGroup } from './stripe-group.ts';
+import { StripeLobby } from './stripe-lobby.ts';
 
 const BLOCKS = 60;
 
@@ -30,8 +33,8 @@ describe('a transfer over several channels', () => {
   afterEach(owned.end);
 
   /**
-   * Transfers on `count` channels, the further ones from the first request on. `arrange` is given each channel's two ends;
-   * `strange` says by which name a further channel is greeted.
+   * Transfers on `count` channels. The further ones are added when the receiver requests the first block. `arrange` gets the two
+   * ends of each channel. A plain side does not know of further channels.
    */
   async function transfer(
     count: number,
@@ -39,22 +42,30 @@ describe('a transfer over several channels', () => {
     { plainSender = false, plainReceiver = false } = {},
   ) {
     const pairs = Array.from({ length: count }, () => channelPair());
-    const entrances = { sender: new StripeEntrance(), receiver: new StripeEntrance() };
+    const lobby = new StripeLobby();
+    let receiving: StripeGroup | undefined;
     for (const [place, [sender, receiver]] of pairs.entries()) arrange(place, sender, receiver);
     const [first, ...others] = pairs;
     assert.ok(first);
     const joining: Promise<void>[] = [];
-    const [, receiver] = first;
+    const [sender, receiver] = first;
     const inner = receiver.tamper;
     receiver.tamper = (message) => {
       if (joining.length === 0 && typeof message === 'string' && message.includes('"want"')) {
-        for (const [a, b] of others) joining.push(entrances.sender.join(a), entrances.receiver.join(b));
+        for (const [a, b] of others) {
+          const adding = receiving?.add({ channel: b, close: () => b.close() });
+          joining.push(lobby.join(a), adding ?? b.close());
+        }
       }
       return inner(message);
     };
+    const group = (side: TransferSide) => {
+      receiving = new StripeGroup(side, receiver, { lobby: new StripeLobby() });
+      return receiving;
+    };
     const results = await Promise.allSettled([
-      sendFiles(first[0], files, plainSender ? {} : { striping: { entrance: entrances.sender } }),
-      receiveFiles(receiver, to, plainReceiver ? {} : { striping: { entrance: entrances.receiver } }),
+      sendFiles(plainSender ? sender : withStripes(sender, { lobby }), files),
+      receiveFiles(plainReceiver ? receiver : Object.assign(receiver, { group }), to),
     ]);
     await Promise.all(joining);
     const codes = results.map((result) => (result.status === 'rejected' ? result.reason.code : 'ok'));
@@ -67,7 +78,7 @@ describe('a transfer over several channels', () => {
       .reduce((sum, message) => sum + message.length - PIECE_HEADER_BYTES, 0);
   }
 
-  /** Cuts a channel when so many of its pieces have gone out. */
+  /** Cuts a channel when it has sent this many pieces. */
   function cutAfter(sender: TestChannel, pieces: number): void {
     let left = pieces;
     sender.tamper = (message) => {
@@ -103,7 +114,7 @@ describe('a transfer over several channels', () => {
     });
   }
 
-  it('fails when all are cut, and the next attempt asks for what is missing only', async () => {
+  it('fails when all are cut, and the next attempt requests only what is missing', async () => {
     const first = await transfer(3, (_, sender) => cutAfter(sender, 100));
     assert.deepEqual(first.codes, ['PEER_GONE', 'PEER_GONE']);
     const [journal] = (await readdir(join(to, PARTIAL_FOLDER))).filter((name) => name.endsWith('.journal'));
@@ -117,7 +128,7 @@ describe('a transfer over several channels', () => {
     await assertArrived();
   });
 
-  it('ends on all of them, with the reason, where the source has changed', async () => {
+  it('ends on all of them, with the reason, if the source has changed', async () => {
     const { codes } = await transfer(2, (_, sender) => {
       let isChanged = false;
       sender.tamper = (message) => {
@@ -131,7 +142,7 @@ describe('a transfer over several channels', () => {
     assert.deepEqual(codes, ['SOURCE_CHANGED', 'SOURCE_CHANGED']);
   });
 
-  it('lets no channel in that names another transfer', async () => {
+  it('accepts no channel that names another transfer', async () => {
     const { codes, sentBytes } = await transfer(2, (place, _, receiver) => {
       if (place === 1)
         receiver.tamper = (message) => String(message).replace(/"joins":"[^"]+"/, '"joins":"AAAAAAAAAAAAAAAAAAAAAA"');
@@ -141,7 +152,7 @@ describe('a transfer over several channels', () => {
   });
 
   for (const plain of [{ plainSender: true }, { plainReceiver: true }]) {
-    it(`uses the one channel with a peer that knows of no others (${Object.keys(plain)})`, async () => {
+    it(`uses one channel with a peer that does not know of others (${Object.keys(plain)})`, async () => {
       const { codes, sentBytes } = await transfer(2, undefined, plain);
       assert.deepEqual(
         [codes, sentBytes],

@@ -1,43 +1,53 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { MAX_STRIPES, STRIPE_TICK_MS } from '../wire/limits.ts';
-import type { Hello } from '../wire/messages.ts';
-import type { Stripe, StripeLine, StripeOpener, Striping } from './stripe.ts';
-import type { StripeGroup } from './stripe-group.ts';
-import { StripePlanner } from './stripe-planner.ts';
+import type { DataChannel } from '../../connection/connection.ts';
+import type { Conversation } from '../wire/conversation.ts';
+import { STRIPE_TICK_MS } from './limits.ts';
+import { StripePlanner, type StripeReading } from './stripe-planner.ts';
 
-/** What a transfer lets the widening see and do. */
+/** A further channel, on a connection of its own. Closing it closes the connection. */
+export interface Stripe {
+  channel: DataChannel;
+  close(): Promise<void>;
+}
+
+/** Opens another connection to the same peer, with a channel on it. */
+export type OpenStripe = (signal: AbortSignal) => Promise<Stripe>;
+
+/** What the widening of a transfer can see and do. */
 interface WideningOptions {
-  open: StripeOpener;
-  /** Takes a further channel into the transfer. */
-  join: (line: StripeLine, tolerant: boolean) => Promise<void>;
-  stripes: () => readonly Stripe[];
+  open: OpenStripe;
+  /** Adds a channel to the transfer. Resolves when the channel is over. */
+  add: (stripe: Stripe) => Promise<void>;
+  /** Closes one of the channels. What was requested on it is requested on the others. */
+  drop: (stripe: Conversation) => void;
+  stripes: () => readonly Conversation[];
   leftBytes: () => number;
-  /** Most channels that the other side takes. */
+  /** Most channels that both sides accept. */
   most: number;
 }
 
-/** Adds connections to a running transfer where they pay, and ends those that do not, until disposed. */
-class Widening implements AsyncDisposable {
+/** Adds connections to a running transfer if they make it faster, and ends those that do not, until it is closed. */
+export class Widening {
   readonly #options: WideningOptions;
   readonly #planner: StripePlanner;
   readonly #stop = new AbortController();
-  readonly #joined = new Set<Promise<void>>();
-  readonly #lines = new Set<StripeLine>();
+  readonly #added = new Set<Promise<void>>();
+  readonly #opened = new Set<Stripe>();
   readonly #running: Promise<void>;
-  /** What was seen of each channel at the last look. */
-  readonly #seen = new Map<Stripe, { movedBytes: number; age: number }>();
+  /** What each channel had transferred at the last look. */
+  readonly #seen = new Map<Conversation, { dataBytes: number; age: number }>();
 
   constructor(options: WideningOptions) {
     this.#options = options;
-    this.#planner = new StripePlanner(Math.min(MAX_STRIPES, options.most));
+    this.#planner = new StripePlanner(options.most);
     this.#running = this.#run().catch(() => undefined);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    await Promise.all([...this.#lines].map((line) => line.close().catch(() => undefined)));
-    await Promise.all(this.#joined);
+    await Promise.all([...this.#opened].map((stripe) => stripe.close().catch(() => undefined)));
+    await Promise.all(this.#added);
   }
 
   async #run(): Promise<void> {
@@ -58,62 +68,32 @@ class Widening implements AsyncDisposable {
         cpuShare: (used.user + used.system) / 1e6 / seconds,
       });
       if (step === undefined) continue;
-      if ('drop' in step) stripes[step.drop]?.drop();
-      else await this.#add(step.add.tolerant);
+      if (step === 'add') await this.#add();
+      else this.#drop(stripes[step.drop]);
     }
   }
 
-  #look(stripe: Stripe) {
-    const { movedBytes, age } = this.#seen.get(stripe) ?? { movedBytes: 0, age: 0 };
-    this.#seen.set(stripe, { movedBytes: stripe.movedBytes, age: age + 1 });
-    return { movedBytes: stripe.movedBytes - movedBytes, tolerant: stripe.tolerant, age };
+  #look(stripe: Conversation): StripeReading {
+    const { dataBytes, age } = this.#seen.get(stripe) ?? { dataBytes: 0, age: 0 };
+    this.#seen.set(stripe, { dataBytes: stripe.dataBytes, age: age + 1 });
+    return { movedBytes: stripe.dataBytes - dataBytes, age };
   }
 
-  async #add(tolerant: boolean): Promise<void> {
+  #drop(stripe: Conversation | undefined): void {
+    if (stripe !== undefined) this.#options.drop(stripe);
+  }
+
+  async #add(): Promise<void> {
     try {
-      const line = await this.#options.open({ tolerant, signal: this.#stop.signal });
-      this.#lines.add(line);
-      const joined = this.#options.join(line, tolerant).finally(() => {
-        this.#lines.delete(line);
-        this.#joined.delete(joined);
+      const stripe = await this.#options.open(this.#stop.signal);
+      this.#opened.add(stripe);
+      const added = this.#options.add(stripe).finally(() => {
+        this.#opened.delete(stripe);
+        this.#added.delete(added);
       });
-      this.#joined.add(joined);
+      this.#added.add(added);
     } catch {
       this.#planner.failed();
     }
   }
-}
-
-/**
- * Opens a transfer to further channels: as the side that connects, makes them; as the other one, lets them in.
- * @param hello the other side's, which says whether it takes any; @param transfer the sender's name for the transfer
- */
-export function widen(
-  group: StripeGroup,
-  options: {
-    striping: Striping | undefined;
-    hello: Hello | undefined;
-    transfer: string | undefined;
-    leftBytes: () => number;
-  },
-): AsyncDisposable | undefined {
-  const { striping, hello, transfer, leftBytes } = options;
-  if (striping === undefined || transfer === undefined || hello?.stripes === undefined) return undefined;
-  const entry = striping.entrance?.open({ join: (line) => group.join(line, transfer) });
-  const widening =
-    striping.open === undefined
-      ? undefined
-      : new Widening({
-          open: striping.open,
-          join: (line, tolerant) => group.join(line, transfer, tolerant),
-          stripes: () => group.stripes,
-          leftBytes,
-          most: hello.stripes,
-        });
-  return {
-    async [Symbol.asyncDispose]() {
-      entry?.[Symbol.dispose]();
-      await widening?.[Symbol.asyncDispose]();
-    },
-  };
 }

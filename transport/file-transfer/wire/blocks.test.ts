@@ -25,7 +25,7 @@ describe('blocks and pieces', () => {
     assert.ok(blockCount(MAX_FILE_BYTES) <= 2 ** 32);
   });
 
-  it('are asked for in ranges that name each block once, in order', () => {
+  it('are requested in ranges that name each block once, in order', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(200)), (indices) => {
         const sorted = indices.sort((a, b) => a - b);
@@ -43,7 +43,7 @@ describe('blocks and pieces', () => {
     );
   });
 
-  it('survive the wire', () => {
+  it('are the same after encoding and decoding', () => {
     const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
     fc.assert(
       fc.property(u32, u32, u32, fc.uint8Array({ minLength: 1 }), (file, block, offset, data) => {
@@ -60,7 +60,7 @@ describe('blocks and pieces', () => {
     }
   });
 
-  it('are refused where they are garbage', () => {
+  it('are refused if they are not valid', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         if (bytes.length > 16 && (bytes[0] === 1 || bytes[0] === 2)) return;

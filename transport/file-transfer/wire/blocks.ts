@@ -12,12 +12,12 @@ export function blockCount(sizeBytes: number): number {
   return Math.ceil(sizeBytes / BLOCK_BYTES);
 }
 
-/** Bytes of block `index`; only a file's last block may be shorter than the others. */
+/** Bytes of block `index`. Only a file's last block may be shorter than the others. */
 export function blockLength(sizeBytes: number, index: number): number {
   return Math.max(0, Math.min(BLOCK_BYTES, sizeBytes - index * BLOCK_BYTES));
 }
 
-/** Adds a block to a list of ranges, lengthening the last one where the block follows it. */
+/** Adds a block to a list of ranges. If the block follows the last range, that range becomes longer. */
 export function appendBlock(ranges: BlockRange[], index: number): void {
   const last = ranges.at(-1);
   if (last !== undefined && last.first + last.count === index) last.count += 1;

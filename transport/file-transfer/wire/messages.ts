@@ -1,26 +1,21 @@
 import { z } from 'zod';
 import { isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
 import { FileEntry, MAX_FILES } from '../../../protocol/files.ts';
-import { MAX_WANTED_BLOCKS, OFFER_BYTES } from './limits.ts';
+import { MAX_OFFER_BYTES, MAX_WANTED_BLOCKS } from './limits.ts';
 
-/** Version of the transfer protocol (see `../PROTOCOL.md`); a change that an older side cannot follow raises it. */
-export const TRANSFER_VERSION = 1;
+/** Version of the transfer protocol (see `../../PROTOCOL.md`). A change that an older side cannot follow raises it. */
+const TRANSFER_VERSION = 1;
 
-const Hello = z.object({
+/** The first message of each side. What it says about further channels is read by the channel group. */
+const Hello = z.looseObject({
   type: z.literal('hello'),
   protocol: z.literal('sleap-rtc-files'),
   version: z.int(),
-  /** Most channels that this side takes for the transfer; absent: this one only. */
-  stripes: z.int().min(1).max(16).optional(),
-  /** The sender's name for the transfer, where further channels may join it. */
-  transfer: z.string().min(16).max(64).optional(),
-  /** On a further channel: the transfer that it joins. */
-  joins: z.string().min(16).max(64).optional(),
 });
 export type Hello = z.infer<typeof Hello>;
-/** Why a side gives up; `code` is one of `protocol/errors.ts`. */
+/** Why a side gives up. `code` is one of `protocol/errors.ts`. */
 const Failure = z.object({ type: z.literal('error'), code: z.string().max(64), message: z.string().max(2000) });
-/** The last word of each side, the sender's first. */
+/** The last message of each side. The sender's comes first. */
 const Goodbye = z.object({ type: z.literal('goodbye') });
 const FileIndex = z
   .int()
@@ -34,7 +29,7 @@ export const SenderMessage = z.discriminatedUnion('type', [
   Failure,
   z.object({
     type: z.literal('offer'),
-    /** Paths are checked apart from the rest, so that an unsafe one is reported as such. */
+    /** Paths are checked separately, so that an unsafe one is reported as such. */
     files: z.array(FileEntry.extend({ path: z.string().max(4096) })).max(MAX_FILES),
     last: z.boolean(),
   }),
@@ -52,36 +47,30 @@ export const ReceiverMessage = z.discriminatedUnion('type', [
     file: FileIndex,
     first: BlockIndex,
     count: z.int().min(1).max(MAX_WANTED_BLOCKS),
-    /** Bytes found here, from an earlier attempt; for the sender's progress. */
+    /** Bytes that the receiver had already, for the sender's progress. */
     had_bytes: z.int().min(0),
   }),
   z.object({ type: z.literal('done'), had_bytes: z.int().min(0) }),
-  /** Checking what an earlier attempt left takes long. */
+  /** The receiver is working, for example checking what an earlier attempt left. */
   z.object({ type: z.literal('busy') }),
   Goodbye,
 ]);
 export type ReceiverMessage = z.infer<typeof ReceiverMessage>;
 
-/** What both sides say first. */
+/** What both sides send first. */
 export const HELLO = { type: 'hello', protocol: 'sleap-rtc-files', version: TRANSFER_VERSION } as const;
 
 /**
  * Parses a text message of the other side.
- * @throws SleapRtcError MESSAGE_INVALID; or, where the other side reports an error, that one
+ * @throws SleapRtcError MESSAGE_INVALID, or the error that the message reports
  */
 export function parseMessage<Message extends SenderMessage | ReceiverMessage>(
   schema: z.ZodType<Message>,
   text: string,
 ): Message {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(parseJson(text));
   if (!parsed.success) {
-    throw new SleapRtcError('MESSAGE_INVALID', 'A message of the transfer is not understood.', { cause: parsed.error });
+    throw new SleapRtcError('MESSAGE_INVALID', 'A message of the transfer is not valid.', { cause: parsed.error });
   }
   const message: SenderMessage | ReceiverMessage = parsed.data;
   if (message.type === 'error') {
@@ -90,10 +79,18 @@ export function parseMessage<Message extends SenderMessage | ReceiverMessage>(
   if (message.type === 'hello' && message.version !== TRANSFER_VERSION) {
     throw new SleapRtcError(
       'MESSAGE_INVALID',
-      `The other side speaks version ${message.version} of the transfer protocol, this one ${TRANSFER_VERSION}.`,
+      `The other side uses version ${message.version} of the transfer protocol, this side version ${TRANSFER_VERSION}.`,
     );
   }
   return parsed.data;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The offer of a list of files, in as many messages as it needs. */
@@ -102,7 +99,7 @@ export function* offerMessages(files: readonly FileEntry[]): Generator<SenderMes
   let bytes = 0;
   for (const file of files) {
     const size = Buffer.byteLength(JSON.stringify(file)) + 1;
-    if (bytes + size > OFFER_BYTES) {
+    if (bytes + size > MAX_OFFER_BYTES) {
       yield { type: 'offer', files: part, last: false };
       part = [];
       bytes = 0;

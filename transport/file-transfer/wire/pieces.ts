@@ -6,21 +6,21 @@ const KIND_NAMES = new Map<number, keyof typeof KINDS>(
   Object.entries(KINDS).map(([name, code]) => [code, name as keyof typeof KINDS]),
 );
 
-/** A binary message: part of a block's data, or some of a file's block hashes. */
+/** A binary message: a part of a block's data, or some of a file's block hashes. */
 export interface Piece {
   kind: keyof typeof KINDS;
   /** Index of the file in the offer. */
   file: number;
   /** Index of the block, or of the first hash. */
   block: number;
-  /** Where in the block the data belongs, in bytes. */
+  /** The data's place in the block, in bytes. */
   offset: number;
   data: Uint8Array;
 }
 
 /**
- * Cuts a block's data into messages of about the same size. All share one buffer, so each is valid until the next is taken.
- * @param maxMessageBytes largest message that the peer takes
+ * Cuts a block's data into messages of about the same size. They share one buffer, so each is valid only until the next one.
+ * @param maxMessageBytes largest message that the peer accepts
  */
 export function* dataPieces(
   file: number,
@@ -42,7 +42,7 @@ export function encodePiece(piece: Piece): Uint8Array {
   return writePiece(Buffer.allocUnsafe(PIECE_HEADER_BYTES + piece.data.byteLength), piece);
 }
 
-/** Layout (big-endian): u8 kind, 3 bytes nought, u32 file, u32 block, u32 offset, data. */
+/** Layout (big-endian): u8 kind, 3 zero bytes, u32 file, u32 block, u32 offset, data. */
 function writePiece(message: Buffer, { kind, file, block, offset, data }: Piece): Uint8Array {
   message.writeUInt32BE(KINDS[kind] << 24, 0);
   message.writeUInt32BE(file, 4);
@@ -53,14 +53,13 @@ function writePiece(message: Buffer, { kind, file, block, offset, data }: Piece)
 }
 
 /**
- * Reads a binary message. `data` is a view of it.
+ * Reads a binary message. The piece's `data` is a view of the message.
  * @throws SleapRtcError MESSAGE_INVALID
  */
 export function decodePiece(message: Uint8Array): Piece {
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
   const kind = message.byteLength > PIECE_HEADER_BYTES ? KIND_NAMES.get(view.getUint8(0)) : undefined;
-  if (kind === undefined)
-    throw new SleapRtcError('MESSAGE_INVALID', 'A binary message of the transfer is not understood.');
+  if (kind === undefined) throw new SleapRtcError('MESSAGE_INVALID', 'A binary message of the transfer is not valid.');
   return {
     kind,
     file: view.getUint32(4),

@@ -1,14 +1,14 @@
 import type { TransferProgress } from '../../../protocol/job-view.ts';
 import { PROGRESS_INTERVAL_MS, RATE_WINDOW_MS } from './limits.ts';
 
-/** Counts a transfer's bytes and reports them at most four times a second, and once at the end. */
+/** Counts a transfer's bytes, and reports them at most four times a second and at the end. */
 export class ProgressMeter {
   readonly #totalBytes: number;
   readonly #report: ((progress: TransferProgress) => void) | undefined;
   #hadBytes = 0;
   #movedBytes = 0;
   #reportedAt = Number.NEGATIVE_INFINITY;
-  /** Readings of the moved bytes, from the start of the rate's window on. */
+  /** Readings of the moved bytes within the time over which the rate is measured. */
   #readings = [{ at: performance.now(), bytes: 0 }];
 
   constructor(totalBytes: number, report: ((progress: TransferProgress) => void) | undefined) {
@@ -24,18 +24,18 @@ export class ProgressMeter {
     return this.#totalBytes - this.#hadBytes - this.#movedBytes;
   }
 
-  /** Counts bytes that went over the network; negative where they must go again. */
+  /** Counts bytes that went over the network. Negative if they have to be sent again. */
   moved(bytes: number): void {
     this.#movedBytes += bytes;
     if (performance.now() - this.#reportedAt >= PROGRESS_INTERVAL_MS) this.#emit();
   }
 
-  /** Counts bytes that were there already. */
+  /** Counts bytes that the receiver had already. */
   had(bytes: number): void {
     this.setHad(this.#hadBytes + bytes);
   }
 
-  /** Sets the bytes that were there already. */
+  /** Sets the bytes that the receiver had already. */
   setHad(bytes: number): void {
     this.#hadBytes = bytes;
   }

@@ -21,19 +21,22 @@ import {
 } from './sctp/packets.ts';
 import type { Association } from './werift-parts.ts';
 
-/** Room for what comes beyond a gap, in bytes: werift's own 1 MiB hold a path of 50 ms to 20 MB/s. */
+/** Room for chunks beyond a gap, in bytes. werift's 1 MiB limits a path of 50 ms to 20 MB/s. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
-/** Largest message taken; what we announce (RFC 8841) is a sixteenth of it. */
+/** Largest message that is accepted. We announce a sixteenth of it (RFC 8841). */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
-/** Packets between two acknowledgements while many come: RFC 9260, 6.2, has two. Other stacks grow slowly with more than four. */
+/**
+ * Packets between two acknowledgements while many arrive. RFC 9260, 6.2, says two. With more than four, other stacks increase their
+ * rate too slowly.
+ */
 const SACK_PACKETS = 4;
 const SACK_PACKETS_OF_TUNED = 16;
-/** Longest that an acknowledgement of a single packet waits for company, in ms (RFC 9260, 6.2, allows 500). */
+/** Longest delay of the acknowledgement of a single packet, in ms (RFC 9260, 6.2, allows 500). */
 const SACK_DELAY_MS = 10;
-/** First wait of the association's set-up for an answer, in s, where werift waits 3: the path has just carried DTLS. */
+/** First timeout while the association is set up, in s. werift waits 3 s, but the path has just carried DTLS. */
 const SETUP_RTO_S = 0.5;
 
-/** A HEARTBEAT's only parameter, and the bytes of a packet with one that has a token and no padding. */
+/** The only parameter of a HEARTBEAT, and the size of a packet with a HEARTBEAT that has a token and no padding. */
 const HEARTBEAT_INFO = 1;
 const HEARTBEAT_INFO_BYTES = 4;
 const TOKEN_BYTES = 16;
@@ -43,8 +46,8 @@ const ESTABLISHED = 4;
 const CLOSED = 1;
 
 /**
- * Takes over the data transfer of an association of werift's, both ways: DATA and SACK chunks are ours from here on, set-up,
- * reset of streams and shutdown stay werift's. To be called before the association is set up.
+ * Replaces the data transfer of a werift association, in both directions: DATA and SACK chunks are ours, while set-up, stream resets
+ * and shutdown stay werift's. Create it before the association is set up.
  */
 export class TunedAssociation implements ProbedAssociation {
   readonly #sctp: Association;
@@ -58,7 +61,7 @@ export class TunedAssociation implements ProbedAssociation {
   #sackSoon: NodeJS.Immediate | undefined;
   #cancelSackTimer: (() => void) | undefined;
   #sackPackets = SACK_PACKETS;
-  /** Probes without an answer yet, by their token in hexadecimal. */
+  /** Probes without an answer, by their token in hexadecimal. */
   readonly #probes = new Map<string, () => void>();
   onTimeout: ProbedAssociation['onTimeout'] = () => undefined;
 
@@ -70,7 +73,7 @@ export class TunedAssociation implements ProbedAssociation {
       sctp.transport.send(packet).catch(() => undefined);
     };
     sctp.advertisedRwnd = WINDOW_BYTES;
-    // All our channels are reliable, so no peer may tell us to do without a chunk (RFC 3758, 3.1).
+    // All our channels are reliable, so no peer may make us skip a chunk (RFC 3758, 3.1).
     sctp.localPartialReliability = false;
     sctp.rto = SETUP_RTO_S;
     sctp.handleData = (packet) => this.#handle(packet);
@@ -83,12 +86,12 @@ export class TunedAssociation implements ProbedAssociation {
       });
   }
 
-  /** Sends packets another way from here on. */
+  /** Replaces the function that sends packets. */
   set transmitPacket(transmit: (packet: Buffer) => void) {
     this.#transmitPacket = transmit;
   }
 
-  /** The peer's stack is this one too, and takes an acknowledgement for many packets. */
+  /** The peer uses this tuned stack too, so one acknowledgement may cover more packets. */
   peerIsTuned(): void {
     this.#sackPackets = SACK_PACKETS_OF_TUNED;
   }
@@ -97,13 +100,13 @@ export class TunedAssociation implements ProbedAssociation {
     return this.#sctp.maxPayloadSize;
   }
 
-  /** Data in a packet from here on. */
+  /** Bytes of data in each packet from now on. */
   set payloadBytes(bytes: number) {
     this.#sctp.maxPayloadSize = bytes;
     if (this.#sender !== undefined) this.#sender.payloadBytes = bytes;
   }
 
-  /** A HEARTBEAT (RFC 9260, 3.3.5) whose information is a token and padding. */
+  /** Sends a HEARTBEAT (RFC 9260, 3.3.5) whose information is a token and padding. */
   probe(sctpBytes: number): { answered: Promise<void>; forget: () => void } {
     const answer = Promise.withResolvers<void>();
     const body = Buffer.alloc(Math.max(sctpBytes - PROBE_OVERHEAD_BYTES, 0) + HEARTBEAT_INFO_BYTES + TOKEN_BYTES);
@@ -112,8 +115,8 @@ export class TunedAssociation implements ProbedAssociation {
     const token = randomBytes(TOKEN_BYTES);
     body.set(token, HEARTBEAT_INFO_BYTES);
     this.#probes.set(token.toString('hex'), answer.resolve);
-    if (!this.#sctp.isStopped)
-      this.#transmitPacket(chunkPacket(this.#header(), { type: CHUNK_HEARTBEAT, flags: 0, body }));
+    const chunk = { type: CHUNK_HEARTBEAT, flags: 0, body };
+    if (!this.#sctp.isStopped) this.#transmitPacket(chunkPacket(this.#header(), chunk));
     return { answered: answer.promise, forget: () => this.#probes.delete(token.toString('hex')) };
   }
 
@@ -127,7 +130,7 @@ export class TunedAssociation implements ProbedAssociation {
     const sctp = this.#sctp;
     if (sctp.isStopped) return this.stop();
     const chunks = readPacket(packet, sctp.localVerificationTag);
-    // An INIT has no tag; one that comes late, when the association stands, would set it back.
+    // An INIT has no tag. A late one would reset an established association.
     if (chunks === undefined) {
       if (sctp.associationState !== ESTABLISHED && packet[12] === CHUNK_INIT) await this.#leaveToWerift(packet);
       return;
@@ -141,7 +144,7 @@ export class TunedAssociation implements ProbedAssociation {
     if (this.#packetsToAcknowledge > 0) this.#scheduleSack();
   }
 
-  /** werift throws at what it doesn't know, which is to be passed over. */
+  /** werift throws an error for unknown chunks, which have to be ignored. */
   #leaveToWerift(packet: Buffer): Promise<void> {
     return this.#handleOther(packet).catch(() => undefined);
   }
@@ -184,7 +187,7 @@ export class TunedAssociation implements ProbedAssociation {
     this.#sctp.setState(CLOSED);
   }
 
-  /** Packets that the event loop hands over in one go are acknowledged together. */
+  /** Acknowledges all packets of one turn of the event loop together. */
   #scheduleSack(): void {
     if (this.#packetsToAcknowledge >= this.#sackPackets) this.#sendSack();
     else if (this.#packetsToAcknowledge >= 2 || this.#mustAcknowledge) {

@@ -6,20 +6,20 @@ import { systemClock } from './sctp/clock.ts';
 import { classesOf, sourceHash, TUNED_SOURCES, weriftIsAsTuned } from './shape.ts';
 import type { Association } from './werift-parts.ts';
 
-/** A connection of werift's whose data transfer was taken over. */
+/** A werift connection whose data transfer was replaced. */
 export interface TunedConnection {
   /**
-   * To be called when the connection stands.
-   * @param options.peerIsTuned the peer is on this stack too
-   * @param options.limitBytes largest IP packet that the peer reads and the user allows
+   * Call it when the connection is established.
+   * @param options.peerIsTuned the peer uses this tuned stack too
+   * @param options.limitBytes largest IP packet that the peer accepts and the user allows
    */
   connected(options: { peerIsTuned: boolean; limitBytes: number }): void;
   stop(): void;
 }
 
 /**
- * Takes over the data transfer of a connection, after its first channel was made and before it is negotiated. Undefined, and
- * all is left as it was, where werift isn't the version this was made for.
+ * Replaces the data transfer of a connection. Call it after the first channel was created and before the connection is negotiated.
+ * Returns undefined and changes nothing if werift is not the version that this folder was written for.
  */
 export function tuneConnection(peer: RTCPeerConnection, isAsTuned = weriftIsAsTuned()): TunedConnection | undefined {
   const sctp = peer.sctpTransport?.sctp;
@@ -41,7 +41,7 @@ export function tuneConnection(peer: RTCPeerConnection, isAsTuned = weriftIsAsTu
       if (!(pair?.protocol instanceof StunProtocol)) return;
       const localHost = pair.protocol.localCandidate?.host ?? '';
       const ends = { localHost, remoteHost: pair.remoteCandidate.host, limitBytes };
-      // Not at once: others are still being told that the connection stands.
+      // Later, since other listeners have not been called yet.
       setImmediate(() => void discoverPathMtu(association, ends, systemClock));
     },
     stop: () => association.stop(),

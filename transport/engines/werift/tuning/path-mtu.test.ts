@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { VirtualClock } from '../../../testing/simulated-path.ts';
 import { discoverPathMtu, interfaceMtu, type ProbedAssociation } from './path-mtu.ts';
 
-/** Of IPv4, UDP, DTLS and an SCTP packet with one chunk of data. */
+/** Bytes of IPv4, UDP, DTLS and an SCTP packet with one chunk, besides its data. */
 const OVERHEAD_BYTES = 20 + 8 + 37 + 28;
 
-describe('the discovery of how large packets may be', () => {
+describe('path MTU discovery', () => {
   let clock: VirtualClock;
   let carriesBytes: number;
   let probed: number[];
@@ -13,7 +13,7 @@ describe('the discovery of how large packets may be', () => {
   let association: ProbedAssociation;
 
   before(function () {
-    // Elsewhere nothing is tried.
+    // On other systems nothing is tried.
     if (process.platform !== 'linux') this.skip();
   });
 
@@ -35,7 +35,7 @@ describe('the discovery of how large packets may be', () => {
     };
   });
 
-  /** To `host`, which is reached over the loopback, whose packets are large. */
+  /** Ends of a path to `host` over the loopback interface, whose packets are large. */
   async function discover(host: string, limitBytes = 65_535): Promise<void> {
     const over = discoverPathMtu(association, { localHost: '127.0.0.1', remoteHost: host, limitBytes }, clock);
     let isOver = false;
@@ -45,7 +45,7 @@ describe('the discovery of how large packets may be', () => {
     while (!isOver) await pass(100);
   }
 
-  /** Lets made-up time go on. */
+  /** Advances the simulated time. */
   async function pass(ms: number): Promise<void> {
     let isOver = false;
     clock.after(ms, () => {
@@ -55,18 +55,18 @@ describe('the discovery of how large packets may be', () => {
     for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
   }
 
-  it('ends at the largest size of which a probe came back, after three of each larger one', async () => {
+  it('ends at the largest size whose probe came back, after three probes of the next size', async () => {
     carriesBytes = 1_500 - 20 - 8 - 37;
     await discover('127.0.0.1');
     assert.equal(association.payloadBytes, 1_404);
     assert.equal(probed.length, 1 + 3);
     carriesBytes = 65_535;
     await discover('127.0.0.1');
-    // As much as a DTLS record holds.
+    // The size of a full DTLS record.
     assert.equal(association.payloadBytes, 16_384 - 28);
   });
 
-  it('never tries what the interface, the peer or the user excludes', async () => {
+  it('never tries a size that the interface, the peer or the user excludes', async () => {
     carriesBytes = 65_535;
     await discover('127.0.0.1', 1_500);
     assert.ok(probed.every((bytes) => bytes + OVERHEAD_BYTES - 28 <= 1_500));
@@ -75,7 +75,7 @@ describe('the discovery of how large packets may be', () => {
     assert.equal(interfaceMtu('203.0.113.77', '203.0.113.78'), undefined);
   });
 
-  it('cuts a connection whose large packets vanish while small ones pass, and keeps the next one to that host small', async () => {
+  it('cuts a connection whose large packets are lost while small ones arrive, and uses small ones for that host next time', async () => {
     carriesBytes = 65_535;
     await discover('::1');
     const raised = association.payloadBytes;
@@ -91,12 +91,12 @@ describe('the discovery of how large packets may be', () => {
     assert.equal(association.payloadBytes, 1_160);
   });
 
-  it('does not take an interruption for that', async () => {
+  it('does not cut a connection that is only interrupted', async () => {
     carriesBytes = 65_535;
     await discover('127.0.0.1');
     association.onTimeout(3);
     await pass(1);
-    // The data comes back with the probe.
+    // Data arrives again together with the probe.
     association.onTimeout(0);
     await pass(1_000);
     assert.equal(wasCut, false);

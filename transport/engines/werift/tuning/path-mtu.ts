@@ -4,46 +4,47 @@ import { RECORD_OVERHEAD_BYTES } from './record-path.ts';
 import type { Clock } from './sctp/clock.ts';
 import { DATA_OVERHEAD_BYTES } from './sctp/packets.ts';
 
-/** IP packets that are tried, in bytes, as far as the ceiling goes, which is tried too: Ethernet's, then jumbo frames. */
+/** Sizes of IP packets that are tried below the ceiling, in bytes: Ethernet's, then jumbo frames. The ceiling is tried too. */
 const STEPS_BYTES = [1_500, 9_000];
-/** A DTLS record holds 16 KiB (RFC 6347, 4.1). */
+/** A DTLS record has at most 16 KiB (RFC 6347, 4.1). */
 const LARGEST_SCTP_BYTES = 16_384;
 const UDP_BYTES = 8;
 const IP_BYTES = { IPv4: 20, IPv6: 40 };
-/** Tries of one size, and the time for each, in ms (RFC 8899, 5.1.1 and 5.1.2; a probe here is acknowledged at once). */
+/** Probes of one size, and the time limit for each, in ms (RFC 8899, 5.1.1 and 5.1.2). The peer answers a probe at once. */
 const PROBES = 3;
-const PROBE_MS = 500;
-/** Timeouts in a row after which a size that worked once is suspected. */
+const PROBE_TIMEOUT_MS = 500;
+/** Timeouts in a row after which a size that worked before may no longer work. */
 const SUSPICIOUS_TIMEOUTS = 3;
-/** Peers that are remembered, each some 50 bytes. */
-const MOST_REMEMBERED = 1_000;
+/** Hosts that are remembered, about 50 bytes each. */
+const MAX_BLACK_HOLES = 1_000;
 
-/** Remote hosts to which large packets got lost on the way; for as long as this process lives. */
+/** Remote hosts to which large packets were lost. Kept until the process ends. */
 const blackHoles = new Set<string>();
 
-/** What path discovery needs of an association. */
+/** What path MTU discovery needs of an association. */
 export interface ProbedAssociation {
-  /** Sends an SCTP packet of this size that asks for an answer of the same size; resolves when the answer comes. */
+  /** Sends an SCTP packet of this size, which the peer answers with one of the same size. `answered` resolves then. */
   probe(sctpBytes: number): { answered: Promise<void>; forget: () => void };
   payloadBytes: number;
-  /** Told at each timeout how many there were in a row. */
+  /** Called at each timeout with the number of timeouts in a row, and with 0 when data arrives again. */
   onTimeout: (inARow: number) => void;
   cutOff(): void;
 }
 
+/** The two ends of a path. */
 export interface PathEnds {
   localHost: string;
   remoteHost: string;
-  /** Largest IP packet that the peer reads and the user allows, in bytes. */
+  /** Largest IP packet that the peer accepts and the user allows, in bytes. */
   limitBytes: number;
 }
 
 /**
- * Finds how large the packets on a path may be, by trying (RFC 8899, datagram packetization layer path MTU discovery): an
- * SCTP HEARTBEAT of that size, which the peer sends back. Nothing larger than the interface's own packets is tried: up to
- * that size Linux sends UDP with "don't fragment", so a probe that comes through came through whole; on other systems and
- * over relays nothing is tried. When data stops while small probes still come back, large packets vanish on the way: the
- * connection is cut, and the next one to that host stays small.
+ * Finds out how large packets on a path may be (RFC 8899, datagram packetization layer path MTU discovery). It sends SCTP HEARTBEATs
+ * of growing sizes, which the peer sends back. It tries nothing larger than the interface's own packets, because up to that size
+ * Linux sends UDP with "don't fragment", so a probe that arrives was not fragmented. On other systems and over relays it tries
+ * nothing. If data stops while small probes still come back, large packets are lost on the way: the connection is cut, and the
+ * next one to that host uses small packets.
  */
 export async function discoverPathMtu(association: ProbedAssociation, ends: PathEnds, clock: Clock): Promise<void> {
   const { remoteHost } = ends;
@@ -56,26 +57,26 @@ export async function discoverPathMtu(association: ProbedAssociation, ends: Path
   for (const ipBytes of [...STEPS_BYTES.filter((step) => step < ceilingBytes), ceilingBytes]) {
     const sctpBytes = (ipBytes - overheadBytes) & ~3;
     if (sctpBytes - DATA_OVERHEAD_BYTES <= association.payloadBytes) continue;
-    if (!(await comesThrough(association, sctpBytes, clock))) return;
+    if (!(await arrives(association, sctpBytes, clock))) return;
     association.payloadBytes = sctpBytes - DATA_OVERHEAD_BYTES;
   }
 }
 
-async function comesThrough(association: ProbedAssociation, sctpBytes: number, clock: Clock): Promise<boolean> {
+async function arrives(association: ProbedAssociation, sctpBytes: number, clock: Clock): Promise<boolean> {
   for (let probe = 0; probe < PROBES; probe += 1) {
     const { answered, forget } = association.probe(sctpBytes);
     const waited = Promise.withResolvers<boolean>();
-    const cancel = clock.after(PROBE_MS, () => waited.resolve(false));
+    const cancel = clock.after(PROBE_TIMEOUT_MS, () => waited.resolve(false));
     void answered.then(() => waited.resolve(true));
-    const came = await waited.promise;
+    const hasArrived = await waited.promise;
     cancel();
     forget();
-    if (came) return true;
+    if (hasArrived) return true;
   }
   return false;
 }
 
-/** A small packet that comes back, while large ones time out, tells a path that drops large ones from one that is dead. */
+/** If a small packet comes back while large ones time out, the path drops large packets. If not, the path is dead. */
 function watchForBlackHole(association: ProbedAssociation, remoteHost: string, clock: Clock): void {
   let silence: object | undefined;
   association.onTimeout = (inARow) => {
@@ -84,32 +85,32 @@ function watchForBlackHole(association: ProbedAssociation, remoteHost: string, c
     silence ??= {};
     const then = silence;
     const { answered, forget } = association.probe(0);
-    clock.after(PROBE_MS, forget);
+    clock.after(PROBE_TIMEOUT_MS, forget);
     void answered.then(() =>
-      // The data may come back right after the probe, where the path was only interrupted.
-      clock.after(PROBE_MS, () => {
+      // If the path was only interrupted, data arrives again soon after the probe.
+      clock.after(PROBE_TIMEOUT_MS, () => {
         if (silence !== then) return;
-        if (blackHoles.size < MOST_REMEMBERED) blackHoles.add(remoteHost);
+        if (blackHoles.size < MAX_BLACK_HOLES) blackHoles.add(remoteHost);
         association.cutOff();
       }),
     );
   };
 }
 
-/** Largest packet of the interface by which a path leaves, in bytes; undefined where it can't be told. */
+/** Largest packet of a path's local interface, in bytes. Returns undefined if it is not known. */
 export function interfaceMtu(localHost: string, remoteHost: string): number | undefined {
   if (process.platform !== 'linux') return undefined;
   const interfaces = Object.entries(networkInterfaces());
   const named = (host: string) => interfaces.find(([, list]) => list?.some(({ address }) => address === host))?.[0];
-  // What goes to an address of this machine goes through the loopback.
+  // Packets to an address of this machine use the loopback interface.
   const name = named(remoteHost) === undefined ? named(localHost) : 'lo';
   if (name === undefined || !/^[\w.:@-]+$/.test(name)) return undefined;
-  // The first is the network namespace's own; a mount of the second may be another's.
+  // The first file belongs to the network namespace. The second may be mounted from another one.
   for (const file of [`/proc/sys/net/ipv6/conf/${name}/mtu`, `/sys/class/net/${name}/mtu`]) {
     try {
       return Number(readFileSync(file, 'utf8')) || undefined;
     } catch {
-      // Not there: without IPv6, or in a sandbox.
+      // The file is missing, as without IPv6 or in a sandbox.
     }
   }
   return undefined;

@@ -7,15 +7,16 @@ const APPLICATION_DATA = 23;
 const HEADER_BYTES = 13;
 const NONCE_BYTES = 8;
 const TAG_BYTES = 16;
-/** Bytes of a record that are not its content. */
+/** Bytes of a record besides its content. */
 export const RECORD_OVERHEAD_BYTES = HEADER_BYTES + NONCE_BYTES + TAG_BYTES;
 /** The epoch of the keys that the handshake agreed on. */
 const EPOCH = 1;
 const DTLS_1_2 = 0xfefd;
+
 /**
- * Carries SCTP packets between DTLS and the socket in one step each way, where werift takes a dozen calls, three promises and
- * four copies. Keys, the count of records and the choice of the path stay werift's; so do the handshake and everything that
- * is not application data. Gives the function to send with; undefined where the connection isn't of the kind this is for.
+ * Moves SCTP packets between DTLS and the socket in one step in each direction; werift takes a dozen calls, three promises and four
+ * copies. Keys, record numbers, the choice of the path, the handshake and everything but application data stay werift's. Returns the
+ * function that sends packets, or undefined if the connection does not use the cipher that this is written for.
  */
 export function takeRecordPath(
   dtlsTransport: RTCDtlsTransport,
@@ -75,12 +76,12 @@ export function takeRecordPath(
   };
 }
 
-/** A datagram that could not be sent is a lost one, and is sent again as such. */
+/** A datagram that cannot be sent counts as lost, and is sent again. */
 function ignoreError(): void {}
 
 interface Keys {
   key: Buffer;
-  /** The part of the nonce that both sides know. */
+  /** The implicit part of the nonce. */
   salt: Buffer;
 }
 
@@ -92,7 +93,7 @@ function sealer({ key, salt }: Keys): (packet: Buffer, sequence: number) => Buff
     const record = Buffer.allocUnsafe(packet.length + RECORD_OVERHEAD_BYTES);
     iv.writeUInt16BE(EPOCH, 4);
     iv.writeUIntBE(sequence, 6, 6);
-    // The additional data is the record's header with the number before it and the length of the plain text (RFC 5246, 6.2.3.3).
+    // The additional data is the record's number, type and version, and the length of the plain text (RFC 5246, 6.2.3.3).
     additional.set(iv.subarray(4), 0);
     additional.writeUInt8(APPLICATION_DATA, 8);
     additional.writeUInt16BE(DTLS_1_2, 9);
@@ -111,7 +112,7 @@ function sealer({ key, salt }: Keys): (packet: Buffer, sequence: number) => Buff
   };
 }
 
-/** Undefined for what is not a single record of application data under the agreed keys, or was tampered with. */
+/** Returns undefined if a datagram is not a single record of application data with these keys, or was tampered with. */
 function opener({ key, salt }: Keys): (datagram: Buffer) => Buffer | undefined {
   const iv = Buffer.alloc(12);
   salt.copy(iv);
@@ -119,8 +120,8 @@ function opener({ key, salt }: Keys): (datagram: Buffer) => Buffer | undefined {
   return (datagram) => {
     const plainBytes = datagram.length - RECORD_OVERHEAD_BYTES;
     if (plainBytes < 0 || datagram[0] !== APPLICATION_DATA) return undefined;
-    if (datagram.readUInt16BE(3) !== EPOCH || datagram.readUInt16BE(11) !== datagram.length - HEADER_BYTES)
-      return undefined;
+    if (datagram.readUInt16BE(3) !== EPOCH) return undefined;
+    if (datagram.readUInt16BE(11) !== datagram.length - HEADER_BYTES) return undefined;
     iv.set(datagram.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES), 4);
     additional.set(datagram.subarray(3, 11), 0);
     additional.set(datagram.subarray(0, 3), 8);

@@ -20,7 +20,7 @@ describe('the tuning of werift', () => {
   });
   afterEach(() => peer.close());
 
-  it('is for the werift that is installed: after an update of it, read what changed below the tuning, then its README', () => {
+  it('is for the installed werift: after an update, read what changed in werift, then the README of the tuning', () => {
     assert.equal(weriftVersion(), TUNED_VERSION);
     assert.equal(sourceHash(exportedClasses()), TUNED_SOURCES.classes);
     const association = peer.sctpTransport?.sctp;
@@ -29,7 +29,7 @@ describe('the tuning of werift', () => {
     assert.ok(weriftIsAsTuned());
   });
 
-  it('leaves another version, and one whose sources differ, as it is', () => {
+  it('does not change another version, or one whose sources differ', () => {
     assert.equal(weriftIsAsTuned({ version: '0.25.3', classes: TUNED_SOURCES.classes }), false);
     assert.equal(weriftIsAsTuned({ version: TUNED_VERSION, classes: sourceHash([class Connection {}]) }), false);
     const association = peer.sctpTransport?.sctp;

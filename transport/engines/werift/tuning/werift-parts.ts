@@ -1,6 +1,6 @@
 import type { Connection, DtlsSocket, RTCSctpTransport } from 'werift';
 
-/** The parts of werift 0.25.2 that are used here and are not public. `shape.ts` checks that they are still what they were. */
+/** The parts of werift 0.25.2 that are used here and are not public. `shape.ts` checks that they have not changed. */
 
 /** `RTCSctpTransport.sctp`. */
 export interface Association {
@@ -14,14 +14,13 @@ export interface Association {
   readonly lastReceivedTsn: number | undefined;
   readonly peerAdvertisedRwnd: number;
   readonly isStopped: boolean;
-  /** RFC 9260's states; 4 is established, 1 closed. */
+  /** A state of RFC 9260: 4 is established, 1 is closed. */
   readonly associationState: number;
   advertisedRwnd: number;
   localPartialReliability: boolean;
   localTsn: number;
-  /** Seconds. */
+  /** In seconds. */
   rto: number;
-  mtu: number;
   maxPayloadSize: number;
   handleData(packet: Buffer): Promise<void>;
   send: (streamId: number, protocolId: number, data: Buffer, options?: { ordered?: boolean }) => Promise<void>;
@@ -37,7 +36,6 @@ export interface Aead {
   readonly serverWriteKey: Buffer;
   readonly clientNonce: Buffer;
   readonly serverNonce: Buffer;
-  readonly nonceImplicitLength: number;
   readonly nonceExplicitLength: number;
   readonly authTagLength: number;
 }
@@ -45,11 +43,11 @@ export interface Aead {
 export type Dtls = DtlsSocket;
 
 export type IceConnection = Pick<Connection, 'nominated' | 'send'> & {
-  /** There is a path, and the peer still consents to it (RFC 7675). */
+  /** Whether there is a path that the peer still consents to (RFC 7675). */
   canSendApplicationData(): boolean;
 };
 
-/** Where DTLS gets its datagrams from: `IceTransport` of werift's `dtls.ts`. */
+/** What passes datagrams to DTLS: `IceTransport` of werift's `dtls.ts`. */
 export interface DatagramSource {
   onData: (datagram: Buffer) => void;
 }

@@ -1,11 +1,11 @@
-/** Where time comes from, so that tests can make it up. */
+/** A source of time, which tests replace. */
 export interface Clock {
   nowMs(): number;
-  /** Calls `task` after `ms`, unless what it returns is called before. */
+  /** Calls `task` after `ms`, unless the returned function is called before. */
   after(ms: number, task: () => void): () => void;
 }
 
-/** Node's own. */
+/** Node's clock. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after: (ms, task) => {
@@ -18,7 +18,10 @@ export const systemClock: Clock = {
   },
 };
 
-/** A timer that is put off more often than it goes off: one that goes off too early is put off then, which costs less. */
+/**
+ * A timer that is postponed more often than it rings. To postpone it is cheap: the underlying timer stays, and starts again if it
+ * fires too early.
+ */
 export class Alarm {
   readonly #clock: Clock;
   readonly #ring: () => void;
@@ -26,7 +29,7 @@ export class Alarm {
   #atMs = Number.POSITIVE_INFINITY;
   #timerAtMs = 0;
 
-  /** @param ring called at the time that is set, or a little after */
+  /** @param ring called at the time that was set, or shortly after */
   constructor(clock: Clock, ring: () => void) {
     this.#clock = clock;
     this.#ring = ring;
@@ -36,7 +39,7 @@ export class Alarm {
     return this.#atMs !== Number.POSITIVE_INFINITY;
   }
 
-  /** @param atMs infinite for never */
+  /** @param atMs infinity for never */
   set(atMs: number, nowMs: number): void {
     this.#atMs = atMs;
     if (!this.isSet || (this.#cancel !== undefined && this.#timerAtMs <= atMs)) return;

@@ -1,4 +1,4 @@
-/** What an acknowledgement tells of the path. */
+/** What an acknowledgement shows about the path. */
 export interface DeliverySample {
   nowMs: number;
   /** All bytes acknowledged so far, and how many of them when the newest acknowledged chunk was sent. */
@@ -6,11 +6,11 @@ export interface DeliverySample {
   deliveredBytesAtSend: number;
   newlyDeliveredBytes: number;
   newlyLostBytes: number;
-  /** Bytes that are on their way after it. */
+  /** Bytes that are still in flight. */
   inFlightBytes: number;
-  /** Delivery rate; undefined where the acknowledgement says nothing of it. */
+  /** Delivery rate. Undefined if the acknowledgement does not show it. */
   bytesPerMs: number | undefined;
-  /** The rate was bounded by what there was to send, so the path may carry more. */
+  /** The rate was limited by what there was to send, so the path may carry more. */
   appLimited: boolean;
   rttMs: number | undefined;
 }
@@ -18,43 +18,43 @@ export interface DeliverySample {
 /** Gains of start-up, and the cycle of the steady state (draft-ietf-ccwg-bbr, 5.6 and its precursor's ProbeBW). */
 const STARTUP_GAIN = 2.77;
 const CYCLE_GAINS = [1.25, 0.75, 1, 1, 1, 1, 1, 1] as const;
-/** Bytes on their way, as a multiple of what the path holds: what is above stands in its queue. */
+/** Bytes in flight, as a multiple of what the path holds. More than the path holds waits in its queue. */
 const WINDOW_GAIN = 2;
-/** A start-up in whose last rounds the rate grew by less than a quarter has filled the path. */
+/** If the rate grew by less than a quarter in the last rounds of start-up, the path is full. */
 const FULL_GROWTH = 1.25;
 const FULL_ROUNDS = 3;
-/** A rate is forgotten when it is older than both. */
+/** A rate is dropped when it is older than both. */
 const BANDWIDTH_ROUNDS = 10;
 const BANDWIDTH_MS = 400;
-/** A shortest round trip older than this is measured anew, with the queue drained for a moment. */
+/** A shortest round trip older than this is measured again, while the queue is drained for a moment. */
 const MIN_RTT_MS = 10_000;
 const PROBE_RTT_MS = 200;
 const PROBE_RTT_GAIN = 0.5;
-/** Loss a round that counts as random, not as congestion (BBRv2's threshold), and the packets below which it's chance. */
+/** Share of lost packets in a round that does not count as congestion (BBRv2's threshold), and a number that may be chance. */
 const TOLERATED_LOSS = 0.02;
 const CHANCE_PACKETS = 8;
-/** Share of the window that is left after a round with more loss. */
+/** Share of the window that remains after a round with more loss. */
 const LOSS_BETA = 0.7;
 /**
- * Time that the two event loops add to a path, in ms: acknowledgements come in bunches as the receiver's JavaScript gets to
- * run, and a window made for the bare path would stand still between two of them.
+ * Time that the two event loops add to a round trip, in ms. Acknowledgements arrive in groups, whenever the receiver's JavaScript
+ * runs, and a window for the path alone would be used up between two groups.
  */
 const EVENT_LOOP_MS = 3;
 const INITIAL_PACKETS = 10;
 const MINIMUM_PACKETS = 4;
 
 /**
- * How much may be on its way and how fast it goes out: a small BBR (Cardwell et al., ACM Queue 2016; draft-ietf-ccwg-bbr),
- * with BBRv2's limit on what is in flight after a round that lost more than 2 %. It measures what the path delivers and its
- * shortest round trip, sends at that rate, and keeps at most twice what the path holds on its way. So a random loss costs
- * no more than what was lost, while a queue that grows, or heavy loss, makes it yield.
+ * Decides how much may be in flight and how fast it is sent. It is a small BBR (Cardwell et al., ACM Queue 2016;
+ * draft-ietf-ccwg-bbr), with BBRv2's limit on bytes in flight after a round that lost more than 2 %. It measures what the path
+ * delivers and its shortest round trip, sends at that rate, and has at most twice what the path holds in flight. So a random loss
+ * costs only what was lost, while a growing queue or heavy loss makes it slow down.
  */
 export class CongestionControl {
   #mode: 'startup' | 'drain' | 'cruise' | 'probe-rtt' = 'startup';
   #packetBytes: number;
   #windowBytes: number;
-  /** Cap after heavy loss. */
-  #heldToBytes = Number.POSITIVE_INFINITY;
+  /** Limit of the window after heavy loss. */
+  #capBytes = Number.POSITIVE_INFINITY;
   #rates: { bytesPerMs: number; round: number; atMs: number }[] = [];
   #minRttMs = Number.POSITIVE_INFINITY;
   #minRttAtMs = 0;
@@ -69,7 +69,7 @@ export class CongestionControl {
   #cycle = 0;
   #cycleStartedMs = 0;
 
-  /** @param packetBytes data in a packet */
+  /** @param packetBytes bytes of data in a packet */
   constructor(packetBytes: number) {
     this.#packetBytes = packetBytes;
     this.#windowBytes = INITIAL_PACKETS * packetBytes;
@@ -80,22 +80,22 @@ export class CongestionControl {
     this.#windowBytes = Math.max(this.#windowBytes, MINIMUM_PACKETS * bytes);
   }
 
-  /** Shortest round trip seen, in ms; infinite before the first. */
+  /** Shortest round trip seen, in ms. Infinite before the first. */
   get minRttMs(): number {
     return this.#minRttMs;
   }
 
-  /** Bytes that may be on their way. */
+  /** Bytes that may be in flight. */
   get windowBytes(): number {
-    const capped = Math.min(this.#windowBytes, Math.max(this.#heldToBytes, this.#pathBytes() / 2));
+    const capped = Math.min(this.#windowBytes, Math.max(this.#capBytes, this.#pathBytes() / 2));
     const window = this.#mode === 'probe-rtt' ? Math.min(capped, PROBE_RTT_GAIN * this.#pathBytes()) : capped;
     return Math.max(window, MINIMUM_PACKETS * this.#packetBytes);
   }
 
   /**
-   * Rate at which to send; infinite before anything is known. What was measured while there was little to send says nothing
-   * of the path, so it is never less than the smallest window in each round trip, and in start-up than the first one
-   * (draft-ietf-ccwg-bbr, 5.6.2: there the pace does not fall below the nominal one).
+   * Rate at which to send. Infinite before the first measurement. It is at least the smallest window per round trip, since a rate
+   * that was measured while there was little to send does not show what the path carries. In start-up it is at least the initial
+   * window per round trip (as the nominal rate in draft-ietf-ccwg-bbr, 5.6.2).
    */
   get pacingBytesPerMs(): number {
     const bandwidth = this.#bandwidth();
@@ -119,7 +119,7 @@ export class CongestionControl {
     if (newRound) this.#endRound(sample);
     this.#advance(sample);
     const target = this.#mode === 'startup' ? Number.POSITIVE_INFINITY : WINDOW_GAIN * this.#pathBytes();
-    // In start-up only where the window was used; it then doubles each round, as slow start does.
+    // The window grows only if it was used. In start-up it then doubles each round, as in slow start.
     const used = sample.inFlightBytes + sample.newlyDeliveredBytes >= this.#windowBytes / 2;
     if (used || this.#windowBytes > target) {
       this.#windowBytes = Math.min(this.#windowBytes + sample.newlyDeliveredBytes, target);
@@ -132,7 +132,7 @@ export class CongestionControl {
     }
   }
 
-  /** Nothing came back for so long that all is taken for lost. */
+  /** Nothing was acknowledged for so long that everything in flight counts as lost. */
   onTimeout(): void {
     this.#windowBytes = MINIMUM_PACKETS * this.#packetBytes;
     this.#rates = [];
@@ -156,7 +156,7 @@ export class CongestionControl {
     return CYCLE_GAINS[this.#cycle] ?? 1;
   }
 
-  /** Keeps the largest rate first, and those that follow it when it is forgotten. */
+  /** Keeps the largest rate first, then those that replace it when it expires. */
   #learnRate({ bytesPerMs, appLimited, nowMs }: DeliverySample): void {
     const rates = this.#rates;
     const expired = (rate: (typeof rates)[number]) =>
@@ -185,12 +185,12 @@ export class CongestionControl {
     const enough = lost > CHANCE_PACKETS * this.#packetBytes;
     const heavy = enough && lost > TOLERATED_LOSS * (lost + this.#roundDelivered);
     if (heavy) {
-      // Start-up overshoots, and its losses show in several rounds: not less than what the path was seen to carry.
-      this.#heldToBytes = LOSS_BETA * Math.max(Math.min(this.#roundPeakBytes, this.#heldToBytes), this.#pathBytes());
+      // Start-up overshoots, and its losses appear in several rounds. The limit is never below what the path was seen to carry.
+      this.#capBytes = LOSS_BETA * Math.max(Math.min(this.#roundPeakBytes, this.#capBytes), this.#pathBytes());
       if (this.#mode === 'startup') this.#mode = 'drain';
     }
     if (heavy || enough || this.#roundDelivered > 50 * CHANCE_PACKETS * this.#packetBytes || lost === 0) {
-      // Otherwise the count goes on over the next round, until there is enough of it to judge.
+      // Otherwise the counts continue over the next round, until they are large enough.
       this.#roundLost = 0;
       this.#roundDelivered = 0;
     }
@@ -224,10 +224,10 @@ export class CongestionControl {
     if (!over) return;
     this.#cycle = (this.#cycle + 1) % CYCLE_GAINS.length;
     this.#cycleStartedMs = nowMs;
-    // With each cycle a cap that loss had set is tried a little wider.
-    if (this.#cycle === 0 && Number.isFinite(this.#heldToBytes)) {
-      this.#heldToBytes *= 1.25;
-      if (this.#heldToBytes > 2 * WINDOW_GAIN * this.#pathBytes()) this.#heldToBytes = Number.POSITIVE_INFINITY;
+    // Each cycle widens the limit that a loss has set.
+    if (this.#cycle === 0 && Number.isFinite(this.#capBytes)) {
+      this.#capBytes *= 1.25;
+      if (this.#capBytes > 2 * WINDOW_GAIN * this.#pathBytes()) this.#capBytes = Number.POSITIVE_INFINITY;
     }
   }
 

@@ -1,10 +1,10 @@
 import { DATA_FIRST, DATA_LAST, type DataChunk, type GapBlock, type SackChunk } from './packets.ts';
 import { tsnDistance, tsnPlus } from './tsn.ts';
 
-/** Most gap blocks in one SACK: with them it fits the smallest packet. */
+/** Most gap blocks in one SACK, so that it fits into the smallest packet. */
 const MAX_GAP_BLOCKS = 250;
 
-/** A message of one chunk or more. */
+/** A message of one or more chunks. */
 export interface InboundMessage {
   streamId: number;
   protocolId: number;
@@ -12,14 +12,14 @@ export interface InboundMessage {
 }
 
 /**
- * The receiver's half of SCTP's data transfer (RFC 9260, 6.2, 6.6 and 6.9), for reliable channels. Messages are delivered in
- * the order of their TSNs: as a sender numbers the fragments of a message in a row, one that comes in that order needs no
- * queue for each stream. A lost packet so holds up other streams too, for as long as it takes to send it again.
+ * The receiver's half of SCTP's data transfer (RFC 9260, 6.2, 6.6 and 6.9), for reliable channels. Messages are delivered in the
+ * order of their TSNs. Since the fragments of a message have consecutive TSNs, no queue for each stream is needed. The drawback: a
+ * lost packet delays other streams too, until it arrives again.
  */
 export class DataReceiver {
   /** Chunks beyond a gap, by TSN. */
   readonly #early = new Map<number, DataChunk>();
-  /** The same as runs of TSNs, ascending, both ends inclusive. */
+  /** Their TSNs as ascending runs. Both ends are inclusive. */
   #runs: [first: number, last: number][] = [];
   #earlyBytes = 0;
   #fragments: Buffer[] = [];
@@ -27,13 +27,13 @@ export class DataReceiver {
   readonly #windowBytes: number;
   readonly #maxMessageBytes: number;
   readonly #deliver: (message: InboundMessage) => void;
-  /** All TSNs up to this one have come. */
+  /** All TSNs up to this one have arrived. */
   cumulativeTsn: number;
 
   constructor(options: {
-    /** The first TSN that the peer uses, less one. */
+    /** The first TSN that the peer uses, minus one. */
     cumulativeTsn: number;
-    /** Bytes that may be held here. */
+    /** Bytes that may wait for earlier ones. */
     windowBytes: number;
     maxMessageBytes: number;
     deliver: (message: InboundMessage) => void;
@@ -44,13 +44,9 @@ export class DataReceiver {
     this.#deliver = options.deliver;
   }
 
-  get hasGaps(): boolean {
-    return this.#runs.length > 0;
-  }
-
   /**
-   * Takes a chunk. 'order' where it was the next one, 'early' and 'duplicate' where it was not; 'refused' where it had no
-   * room; 'violation' where the peer breaks the protocol and is to be cut off.
+   * Takes a chunk. Returns 'order' if it was the next one; 'early', or 'duplicate' if not; 'refused' if there was no room;
+   * 'violation' if the peer breaks the protocol and has to be cut off.
    */
   take(chunk: DataChunk): 'order' | 'early' | 'duplicate' | 'refused' | 'violation' {
     const ahead = tsnDistance(chunk.tsn, this.cumulativeTsn);
@@ -89,7 +85,7 @@ export class DataReceiver {
     };
   }
 
-  /** Takes the chunk that is next in order. */
+  /** Takes the next chunk in order. Returns false if it breaks the protocol. */
   #pass(chunk: DataChunk): boolean {
     const first = (chunk.flags & DATA_FIRST) !== 0;
     if (first !== (this.#fragments.length === 0)) return false;
@@ -105,7 +101,7 @@ export class DataReceiver {
     return true;
   }
 
-  /** Most come at the end, so the search begins there. */
+  /** Searches from the end, since most chunks belong there. */
   #addToRuns(tsn: number): void {
     const runs = this.#runs;
     let at = runs.length - 1;

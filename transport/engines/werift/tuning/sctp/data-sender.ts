@@ -1,22 +1,22 @@
 import { Alarm, type Clock } from './clock.ts';
 import { CongestionControl } from './congestion-control.ts';
+import { Delivery } from './delivery.ts';
+import { LostChunks } from './lost-chunks.ts';
 import { ChunkRing, InFlight, KnownGaps, type OutboundChunk } from './outbound-chunks.ts';
 import { Pacer } from './pacer.ts';
 import { DATA_FIRST, DATA_LAST, DATA_UNORDERED, type DataChunk, type SackChunk } from './packets.ts';
 import { RoundTripTime } from './round-trip-time.ts';
-import { tsnDistance } from './tsn.ts';
 
-/** Most packets that go out before the event loop turns, so that what arrives meanwhile is read. */
+/** Most packets that are sent in one turn of the event loop, so that what arrives in the meantime is read. */
 const BURST_PACKETS = 32;
-/** Longest that a receiver may hold an acknowledgement back, in ms (RFC 9260, 6.2, as others do it). */
+/** Longest time that a receiver delays an acknowledgement, in ms (RFC 9260, 6.2, as implemented by others). */
 const PEER_ACK_DELAY_MS = 200;
-/** Least wait for packets that were overtaken, in ms (RFC 8985, 6.2). */
+/** Shortest wait for packets that may have been reordered, in ms (RFC 8985, 6.2). */
 const MIN_REORDER_MS = 1;
 
 /**
- * The sender's half of SCTP's data transfer (RFC 9260, 6), for reliable channels: paced, with the congestion control beside,
- * and losses told by time as in RACK-TLP (RFC 8985) in place of counting and 1 s timers. What is needed of a chunk is reached
- * in constant time, however long the path.
+ * The sender's half of SCTP's data transfer (RFC 9260, 6), for reliable channels. It paces packets, and detects losses by time as in
+ * RACK-TLP (RFC 8985) instead of counting and 1 s timers. The work per chunk is constant, however long the path is.
  */
 export class DataSender {
   readonly congestion: CongestionControl;
@@ -28,19 +28,15 @@ export class DataSender {
   readonly #gaps = new KnownGaps();
   readonly #rtt = new RoundTripTime();
   readonly #pacer: Pacer;
-  /** For packets that were only overtaken, for a probe of a lost tail, and for the timeout. */
+  /** For packets that may have been reordered, for the tail loss probe, and for the timeout. */
   readonly #alarm: Alarm;
   readonly #streamSequences: Record<number, number>;
-  /** Chunks to be sent again; those acknowledged meanwhile are passed over. */
-  #lost: OutboundChunk[] = [];
-  /** Sent and not acknowledged, the lost included: what the peer must have room for. */
+  readonly #lost = new LostChunks();
+  readonly #delivery = new Delivery();
+  /** Bytes that were sent and not acknowledged, including lost ones: what the peer must have room for. */
   #outstandingBytes = 0;
   #peerWindowBytes: number;
-  #deliveredBytes = 0;
-  #deliveredAtMs = 0;
-  #firstSentAtMs = 0;
-  #appLimitedUntilBytes = 0;
-  /** The newest sending of those known to have arrived. */
+  /** When the newest chunk that has arrived was sent. */
   #newestArrivedAtMs = Number.NEGATIVE_INFINITY;
   #cancelPacing: (() => void) | undefined;
   #reorderDeadlineMs = Number.POSITIVE_INFINITY;
@@ -52,15 +48,15 @@ export class DataSender {
 
   constructor(options: {
     firstTsn: number;
-    /** Data in a packet. */
+    /** Bytes of data in a packet. */
     payloadBytes: number;
-    /** The next sequence number of each stream; a stream that is reset is taken out of it. */
+    /** The next sequence number of each stream. werift removes a stream that is reset. */
     streamSequences: Record<number, number>;
-    /** What the peer has room for, as it said at first. */
+    /** The window that the peer announced first. */
     peerWindowBytes: number;
     clock: Clock;
     emit: (chunk: DataChunk) => void;
-    /** Told how many timeouts there were in a row, and 0 when something arrives again. */
+    /** Called with the number of timeouts in a row, and with 0 when something is acknowledged again. */
     onTimeout?: (inARow: number) => void;
   }) {
     this.#ring = new ChunkRing(options.firstTsn);
@@ -80,13 +76,13 @@ export class DataSender {
     return this.#ring.endTsn;
   }
 
-  /** Data in a packet from here on. */
+  /** Bytes of data in each packet from now on. */
   set payloadBytes(bytes: number) {
     this.#payloadBytes = bytes;
     this.congestion.packetBytes = bytes;
   }
 
-  /** Queues a message; `onSent` is called when its last byte has gone out for the first time. */
+  /** Queues a message. `onSent` is called when its last byte was sent for the first time. */
   enqueue(
     message: { streamId: number; protocolId: number; data: Buffer; unordered: boolean },
     onSent: () => void,
@@ -129,7 +125,7 @@ export class DataSender {
     if (advance < 0 || !this.#ring.isSent(sack.cumulativeTsn)) return;
     const nowMs = this.#clock.nowMs();
     this.#peerWindowBytes = sack.windowBytes;
-    const deliveredBefore = this.#deliveredBytes;
+    const deliveredBefore = this.#delivery.bytes;
     let newest: OutboundChunk | undefined;
     let sampled: OutboundChunk | undefined;
     const arrived = (chunk: OutboundChunk | undefined) => {
@@ -148,18 +144,18 @@ export class DataSender {
       if (advance > 0 || this.#outstandingBytes > 0) this.transmit();
       return;
     }
-    this.#learn(newest, sampled, this.#deliveredBytes - deliveredBefore, nowMs);
+    this.#learn(newest, sampled, this.#delivery.bytes - deliveredBefore, nowMs);
     this.#setAlarm(nowMs);
     this.transmit();
   }
 
-  /** Sends what the path, the peer and the pace allow. */
+  /** Sends what the path, the peer and the pacing allow. */
   transmit(): void {
     if (this.#stopped || this.#transmitting) return;
     this.#transmitting = true;
     try {
       const waitMs = this.#sendBurst(this.#clock.nowMs());
-      // Anew each time: the wait before may have been reckoned from a lower rate.
+      // The timer starts again each time: the earlier one may have used a lower rate.
       this.#cancelPacing?.();
       this.#cancelPacing = undefined;
       if (waitMs === undefined) return;
@@ -172,22 +168,20 @@ export class DataSender {
     }
   }
 
-  /** Time after which to go on; undefined where something else must happen first. */
+  /** Returns the time until the next burst, or undefined if something else has to happen first. */
   #sendBurst(nowMs: number): number | undefined {
     this.#pacer.fill(nowMs, this.congestion.pacingBytesPerMs, this.#payloadBytes);
     const windowBytes = this.congestion.windowBytes;
     for (let packets = 0; packets < BURST_PACKETS; packets += 1) {
-      const chunk = this.#nextToSend();
+      const chunk = this.#lost.next() ?? this.#ring.unsent;
       if (chunk === undefined) {
-        if (this.#inFlight.bytes < windowBytes) {
-          this.#appLimitedUntilBytes = this.#deliveredBytes + Math.max(this.#inFlight.bytes, 1);
-        }
+        if (this.#inFlight.bytes < windowBytes) this.#delivery.limitByApp(this.#inFlight.bytes);
         return undefined;
       }
       if (this.#inFlight.bytes > 0 && this.#inFlight.bytes + chunk.data.length > windowBytes) return undefined;
       if (chunk.state === 'queued') {
         const full = this.#outstandingBytes + chunk.data.length > this.#peerWindowBytes;
-        // One chunk may always be on its way, to hear when there is room (RFC 9260, 6.1, rule A).
+        // One chunk may always be in flight, to learn when there is room again (RFC 9260, 6.1, rule A).
         if (full && this.#outstandingBytes > 0) return undefined;
       }
       const { waitMs } = this.#pacer;
@@ -198,21 +192,8 @@ export class DataSender {
     return 0;
   }
 
-  #nextToSend(): OutboundChunk | undefined {
-    while (this.#lost.length > 0) {
-      const chunk = this.#lost[this.#lost.length - 1];
-      if (chunk?.state === 'lost') return chunk;
-      this.#lost.pop();
-    }
-    return this.#ring.unsent;
-  }
-
   #send(chunk: OutboundChunk, nowMs: number): void {
-    if (this.#inFlight.bytes === 0) {
-      this.#firstSentAtMs = nowMs;
-      this.#deliveredAtMs = nowMs;
-    }
-    if (chunk.state === 'lost') this.#lost.pop();
+    if (chunk.state === 'lost') this.#lost.shift();
     else {
       this.#ring.passUnsent();
       this.#outstandingBytes += chunk.data.length;
@@ -220,10 +201,7 @@ export class DataSender {
     chunk.state = 'sent';
     chunk.transmissions += 1;
     chunk.sentAtMs = nowMs;
-    chunk.deliveredBytesAtSend = this.#deliveredBytes;
-    chunk.deliveredAtMs = this.#deliveredAtMs;
-    chunk.firstSentAtMs = this.#firstSentAtMs;
-    chunk.appLimited = this.#appLimitedUntilBytes > this.#deliveredBytes;
+    this.#delivery.stamp(chunk, nowMs, this.#inFlight.bytes === 0);
     this.#inFlight.add(chunk);
     this.#emit(chunk);
     if (!this.#alarm.isSet) this.#setAlarm(nowMs);
@@ -236,26 +214,27 @@ export class DataSender {
     if (chunk.state === 'sent') this.#inFlight.remove(chunk);
     chunk.state = 'acknowledged';
     this.#outstandingBytes -= chunk.data.length;
-    this.#deliveredBytes += chunk.data.length;
+    this.#delivery.bytes += chunk.data.length;
   }
 
-  /** What an acknowledgement tells of the path: by the newest chunk in it, and by the newest that was sent once only. */
+  /**
+   * Learns about the path from an acknowledgement.
+   * @param newest the newest chunk in it; @param sampled the newest that was sent only once
+   */
   #learn(newest: OutboundChunk, sampled: OutboundChunk | undefined, newlyDeliveredBytes: number, nowMs: number): void {
-    this.#deliveredAtMs = nowMs;
     if (this.#timeouts > 0) this.#onTimeout(0);
     this.#timeouts = 0;
     this.#probed = false;
     const rttMs = sampled === undefined ? undefined : Math.max(nowMs - sampled.sentAtMs, 0.05);
     if (rttMs !== undefined) this.#rtt.learn(rttMs);
-    // An acknowledgement of what was sent again, sooner than the path allows, is one of its first sending.
+    // If a chunk that was sent again is acknowledged sooner than the path allows, its first transmission has arrived.
     const spurious = newest.transmissions > 1 && nowMs - newest.sentAtMs < this.congestion.minRttMs;
     if (!spurious) this.#newestArrivedAtMs = Math.max(this.#newestArrivedAtMs, newest.sentAtMs);
-    const intervalMs = Math.max(newest.sentAtMs - newest.firstSentAtMs, nowMs - newest.deliveredAtMs);
-    this.#firstSentAtMs = newest.sentAtMs;
+    const intervalMs = this.#delivery.intervalMs(newest, nowMs);
     const newlyLostBytes = this.#markLosses(nowMs);
     this.congestion.onAcknowledged({
       nowMs,
-      deliveredBytes: this.#deliveredBytes,
+      deliveredBytes: this.#delivery.bytes,
       deliveredBytesAtSend: newest.deliveredBytesAtSend,
       newlyDeliveredBytes,
       newlyLostBytes,
@@ -263,13 +242,13 @@ export class DataSender {
       bytesPerMs:
         spurious || intervalMs < Math.min(this.congestion.minRttMs, 1000)
           ? undefined
-          : (this.#deliveredBytes - newest.deliveredBytesAtSend) / Math.max(intervalMs, 1),
+          : this.#delivery.bytesPerMs(newest, intervalMs),
       appLimited: newest.appLimited,
       rttMs,
     });
   }
 
-  /** What was sent well before something that has arrived is lost (RFC 8985, 6.2). Gives how many bytes are newly so. */
+  /** Marks chunks as lost that were sent well before one that has arrived (RFC 8985, 6.2). @returns their bytes */
   #markLosses(nowMs: number): number {
     const reorderMs = Math.max(Math.min(this.congestion.minRttMs / 4, this.#rtt.smoothedMs ?? 0), MIN_REORDER_MS);
     let lostBytes = 0;
@@ -286,21 +265,13 @@ export class DataSender {
       lostBytes += chunk.data.length;
       lost.push(chunk);
     }
-    this.#queueLost(lost);
+    this.#lost.add(lost);
     return lostBytes;
   }
 
   #lose(chunk: OutboundChunk): void {
     this.#inFlight.remove(chunk);
     chunk.state = 'lost';
-  }
-
-  /** The lost go out again from the end of the array, so the lowest TSN, for which the receiver waits, stands last. */
-  #queueLost(lost: OutboundChunk[]): void {
-    if (lost.length === 0) return;
-    this.#lost.push(...lost);
-    this.#lost = this.#lost.filter(({ state }) => state === 'lost');
-    this.#lost.sort((a, b) => tsnDistance(b.tsn, a.tsn));
   }
 
   #setAlarm(nowMs: number): void {
@@ -311,8 +282,8 @@ export class DataSender {
     }
     const timeoutMs = this.#rtt.timeoutMs(this.#timeouts);
     const probeMs = 2 * this.#rtt.likelyMs + (earliest === latest ? PEER_ACK_DELAY_MS : MIN_REORDER_MS);
-    const patienceMs = this.#probed || this.#timeouts > 0 ? timeoutMs : Math.min(probeMs + 5, timeoutMs);
-    this.#alarm.set(Math.min(nowMs + patienceMs, this.#reorderDeadlineMs), nowMs);
+    const waitMs = this.#probed || this.#timeouts > 0 ? timeoutMs : Math.min(probeMs + 5, timeoutMs);
+    this.#alarm.set(Math.min(nowMs + waitMs, this.#reorderDeadlineMs), nowMs);
   }
 
   #onAlarm(): void {
@@ -325,13 +296,13 @@ export class DataSender {
     this.transmit();
   }
 
-  /** Sends the newest chunk again, so that an acknowledgement tells what of the tail is lost (RFC 8985, 7). */
+  /** Sends the newest chunk again, so that its acknowledgement shows which later chunks are lost (RFC 8985, 7). */
   #probeTail(nowMs: number): void {
     this.#probed = true;
     const chunk = this.#inFlight.latest;
     if (chunk === undefined) return;
     this.#lose(chunk);
-    this.#lost.push(chunk);
+    this.#lost.addNext(chunk);
     this.#send(chunk, nowMs);
   }
 
@@ -343,9 +314,9 @@ export class DataSender {
       this.#lose(chunk);
       lost.push(chunk);
     }
-    // A receiver that holds the first chunk would have passed it on: it has thrown away what it held (RFC 9260, 6.3.3).
+    // If the receiver still had the first chunk, it would have delivered it. It has dropped its early chunks (RFC 9260, 6.3.3).
     if (this.#ring.first?.state === 'acknowledged') this.#forgetGaps(lost);
-    this.#queueLost(lost);
+    this.#lost.add(lost);
     this.#pacer.empty();
     this.#newestArrivedAtMs = Number.NEGATIVE_INFINITY;
     this.#reorderDeadlineMs = Number.POSITIVE_INFINITY;

@@ -16,7 +16,7 @@ function megabytes(count: number): Buffer[] {
 }
 
 describe('the data transfer of tuned werift', () => {
-  it('delivers every message once, whole and in order, whatever the path loses, holds up, or sends twice', () => {
+  it('delivers every message once, complete and in order, whatever the path loses, delays, or sends twice', () => {
     fc.assert(
       fc.property(
         fc.record({
@@ -24,7 +24,7 @@ describe('the data transfer of tuned werift', () => {
           loss: fc.double({ min: 0, max: 0.3, noNaN: true }),
           reordered: fc.double({ min: 0, max: 0.3, noNaN: true }),
           duplicated: fc.double({ min: 0, max: 0.3, noNaN: true }),
-          // A third of them cross the end of the count of TSNs on the way.
+          // In a third of them the TSNs wrap.
           firstTsn: fc.oneof(
             fc.integer({ min: 0, max: 2 ** 32 - 1 }),
             fc.integer({ min: 2 ** 32 - 60, max: 2 ** 32 - 1 }),
@@ -45,7 +45,7 @@ describe('the data transfer of tuned werift', () => {
     );
   });
 
-  it('goes on after a loss just where the count of TSNs wraps, where werift stops for ever', () => {
+  it('goes on after a loss just where TSNs wrap, where plain werift hangs forever', () => {
     for (let lost = 1; lost <= 20; lost += 1) {
       const path = { ...LAN, firstTsn: tsnPlus(0, -10), alsoLost: (count: number) => count === lost };
       const { received, seconds } = simulateTransfer(path, messagesOf([65_536, 65_536]));
@@ -54,14 +54,14 @@ describe('the data transfer of tuned werift', () => {
     }
   });
 
-  it('makes up for a lost tail with a probe, not with a timeout of a second', () => {
+  it('recovers a lost tail with a probe, not with a timeout of a second', () => {
     const lastTwo = { ...LONG, alsoLost: (count: number) => count === 9 || count === 10 };
     const { received, seconds } = simulateTransfer(lastTwo, messagesOf([10 * 1_160]));
     assert.equal(received.length, 1);
     assert.ok(seconds < 0.35, `took ${seconds} s`);
   });
 
-  it('is not slow after a few small messages, which say nothing of what the path can carry', () => {
+  it('is not slow after a few small messages, which do not show what the path can carry', () => {
     const chats = fc.array(
       fc.record({
         bytes: fc.oneof(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 25_000 })),
@@ -73,7 +73,7 @@ describe('the data transfer of tuned werift', () => {
       mbPerS: fc.constantFrom(50, 500),
       roundTripMs: fc.constantFrom(0.2, 1, 5, 40),
       payloadBytes: fc.constantFrom(1_160, 15_972),
-      // A busy host holds the acknowledgement of a single packet back for long.
+      // A busy host delays the acknowledgement of a single packet for a long time.
       sackDelayMs: fc.constantFrom(1, 100, 400),
     });
     const dataset = new Array<number>(8).fill(65_536);
@@ -94,7 +94,7 @@ describe('the data transfer of tuned werift', () => {
     );
   });
 
-  it('fills a long path, and keeps a round trip of packets in its queue at most', () => {
+  it('fills a long path, and has at most a round trip of packets in its queue', () => {
     const { mbPerS, worstQueueMs } = simulateTransfer(LONG, megabytes(64));
     assert.ok(mbPerS > 40, `${mbPerS} MB/s`);
     assert.ok(worstQueueMs < 30, `${worstQueueMs} ms`);
@@ -104,18 +104,18 @@ describe('the data transfer of tuned werift', () => {
     assert.ok(shortQueue.mbPerS > 15, `${shortQueue.mbPerS} MB/s at 100 ms with a short queue`);
   });
 
-  it('loses to random loss little more than what was lost', () => {
+  it('loses little more speed to random loss than what was lost', () => {
     const { mbPerS, packetsSent } = simulateTransfer({ ...LONG, loss: 0.01 }, megabytes(64));
     assert.ok(mbPerS > 35, `${mbPerS} MB/s`);
     assert.ok(packetsSent < (64e6 / 1_160) * 1.08, `${packetsSent} packets`);
   });
 
-  it('yields where a tenth gets lost, as a path does on which too much is sent', () => {
+  it('slows down if a tenth is lost, as on a path with too much traffic', () => {
     const { mbPerS } = simulateTransfer({ ...LONG, loss: 0.1 }, megabytes(8));
     assert.ok(mbPerS < 15, `${mbPerS} MB/s`);
   });
 
-  it('does not drown a path with a short queue', () => {
+  it('does not overload a path with a short queue', () => {
     const { mbPerS, packetsSent } = simulateTransfer({ ...LONG, queueBytes: 100_000 }, megabytes(64));
     assert.ok(mbPerS > 25, `${mbPerS} MB/s`);
     assert.ok(packetsSent < (64e6 / 1_160) * 1.08, `${packetsSent} packets`);

@@ -1,7 +1,7 @@
 import type { DataChunk, SackChunk } from './packets.ts';
 import { tsnDistance, tsnPlus } from './tsn.ts';
 
-/** A chunk of ours from queueing to acknowledgement. */
+/** A chunk that this side sends, until it is acknowledged. */
 export interface OutboundChunk extends DataChunk {
   state: 'queued' | 'sent' | 'lost' | 'acknowledged';
   transmissions: number;
@@ -11,18 +11,18 @@ export interface OutboundChunk extends DataChunk {
   deliveredAtMs: number;
   firstSentAtMs: number;
   appLimited: boolean;
-  /** Neighbours among those in flight, in the order of sending. */
+  /** Neighbours among the chunks in flight, in the order of sending. */
   earlier: OutboundChunk | undefined;
   later: OutboundChunk | undefined;
-  /** Called when the last chunk of a message has gone out. */
+  /** Called when the last chunk of a message was sent for the first time. */
   onSent: (() => void) | undefined;
 }
 
-/** The chunks from the first that is not acknowledged to the last that is queued, found by their TSN in constant time. */
+/** The chunks from the first that is not acknowledged to the last that is queued. A TSN is found in constant time. */
 export class ChunkRing {
   /** By TSN modulo its length, which is a power of two. */
   #slots: (OutboundChunk | undefined)[] = new Array(1024);
-  /** The first TSN that is not acknowledged with all before it, the first that was never sent, and the first that is free. */
+  /** The first TSN that is not acknowledged, the first that was never sent, and the first that is free. */
   #base: number;
   #next: number;
   #end: number;
@@ -42,7 +42,7 @@ export class ChunkRing {
     return this.at(this.#base);
   }
 
-  /** The first that was never sent; undefined where all were. */
+  /** The first chunk that was never sent. Undefined if all were sent. */
   get unsent(): OutboundChunk | undefined {
     return this.#next === this.#end ? undefined : this.at(this.#next);
   }
@@ -62,12 +62,12 @@ export class ChunkRing {
     this.#slots[chunk.tsn & (this.#slots.length - 1)] = chunk;
   }
 
-  /** The first that was never sent is now. */
+  /** The first chunk that was never sent is sent now. */
   passUnsent(): void {
     this.#next = tsnPlus(this.#next, 1);
   }
 
-  /** How many chunks from the first on `cumulativeTsn` acknowledges; negative where it is an old one. */
+  /** How many chunks, from the first on, `cumulativeTsn` acknowledges. Negative if it is an old TSN. */
   countUpTo(cumulativeTsn: number): number {
     return tsnDistance(cumulativeTsn, this.#base) + 1;
   }
@@ -79,7 +79,7 @@ export class ChunkRing {
     return chunk;
   }
 
-  /** All that were sent, from the first on. */
+  /** All chunks that were sent, from the first on. */
   *sent(): Generator<OutboundChunk> {
     for (let tsn = this.#base; tsn !== this.#next; tsn = tsnPlus(tsn, 1)) {
       const chunk = this.at(tsn);
@@ -98,7 +98,7 @@ export class ChunkRing {
   }
 }
 
-/** The chunks in flight, in the order of their last sending; one is taken out in constant time wherever it stands. */
+/** The chunks in flight, in the order in which they were last sent. Any of them is removed in constant time. */
 export class InFlight {
   bytes = 0;
   earliest: OutboundChunk | undefined;
@@ -123,11 +123,11 @@ export class InFlight {
   }
 }
 
-/** The gaps that a peer told of. Long ones are told again and again, so only what the last SACK did not say is looked at. */
+/** The gap blocks of the last SACK. Long ones are repeated in each SACK, so only what is new is processed. */
 export class KnownGaps {
   #known: [first: number, last: number][] = [];
 
-  /** Calls `arrived` for each TSN that was not in the SACK before this one. */
+  /** Calls `arrived` for each TSN that was not in the last SACK. */
   take({ cumulativeTsn, gaps }: SackChunk, isSent: (tsn: number) => boolean, arrived: (tsn: number) => void): void {
     const known = this.#known;
     this.#known = [];

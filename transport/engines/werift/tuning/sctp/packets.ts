@@ -1,6 +1,6 @@
 import { crc32c } from 'werift';
 
-/** SCTP packets (RFC 9260, 3), as far as data moves: the DATA and SACK chunks. werift reads and writes the others. */
+/** SCTP packets (RFC 9260, 3) with DATA and SACK chunks. werift reads and writes the other chunks. */
 
 export const CHUNK_DATA = 0;
 export const CHUNK_INIT = 1;
@@ -18,10 +18,10 @@ const CHUNK_HEADER_BYTES = 4;
 const DATA_HEADER_BYTES = 16;
 const SACK_HEADER_BYTES = 16;
 
-/** Bytes of a packet with one DATA chunk that are not its data. */
+/** Bytes of a packet with one DATA chunk besides its data. */
 export const DATA_OVERHEAD_BYTES = COMMON_HEADER_BYTES + DATA_HEADER_BYTES;
 
-/** What stands in the header of each packet of an association that we send. */
+/** The header of each packet that we send in an association. */
 export interface PacketHeader {
   sourcePort: number;
   destinationPort: number;
@@ -37,7 +37,7 @@ export interface DataChunk {
   data: Buffer;
 }
 
-/** A run of TSNs that were received beyond the cumulative one: offsets from it, both inclusive. */
+/** A run of TSNs that were received beyond the cumulative TSN, as offsets from it. Both are inclusive. */
 export type GapBlock = [start: number, end: number];
 
 export interface SackChunk {
@@ -46,7 +46,7 @@ export interface SackChunk {
   gaps: GapBlock[];
 }
 
-/** A chunk in a packet: views of it, not copies. */
+/** A chunk in a packet. The body is a view of the packet. */
 export interface RawChunk {
   type: number;
   flags: number;
@@ -92,7 +92,7 @@ export function chunkPacket(header: PacketHeader, { type, flags, body }: RawChun
   return sealPacket(packet);
 }
 
-/** The chunks of a packet for us, or undefined where it is damaged or belongs to another association (RFC 9260, 8.5). */
+/** Reads the chunks of a packet. Returns undefined if it is damaged or belongs to another association (RFC 9260, 8.5). */
 export function readPacket(packet: Buffer, verificationTag: number): RawChunk[] | undefined {
   if (packet.length < COMMON_HEADER_BYTES + CHUNK_HEADER_BYTES) return undefined;
   if (packet.readUInt32BE(4) !== verificationTag) return undefined;
@@ -115,7 +115,7 @@ export function readPacket(packet: Buffer, verificationTag: number): RawChunk[] 
   return chunks;
 }
 
-/** The header of a packet, to write another with the same. */
+/** Reads the header of a packet, to write another packet with the same header. */
 export function readHeader(packet: Buffer): PacketHeader {
   return {
     sourcePort: packet.readUInt16BE(0),
@@ -124,7 +124,7 @@ export function readHeader(packet: Buffer): PacketHeader {
   };
 }
 
-/** Undefined where the chunk is too short, or carries nothing, which is forbidden (RFC 9260, 3.3.1). */
+/** Returns undefined if the chunk is too short, or has no data, which is forbidden (RFC 9260, 3.3.1). */
 export function readData({ flags, body }: RawChunk): DataChunk | undefined {
   if (body.length <= 12) return undefined;
   return {
@@ -165,7 +165,7 @@ function startChunk(packet: Buffer, type: number, flags: number, length: number)
   packet.writeUInt8(type, 12);
   packet.writeUInt8(flags, 13);
   packet.writeUInt16BE(length, 14);
-  // Padding is nought.
+  // Padding is zero.
   packet.fill(0, COMMON_HEADER_BYTES + length);
 }
 

@@ -1,9 +1,9 @@
-/** RFC 9260, 6.3.1, says 1 s; with a probe before it, TCP's usual 200 ms suffice (RFC 8985). */
+/** RFC 9260, 6.3.1, says 1 s. Since a probe is sent first, TCP's usual 200 ms is enough (RFC 8985). */
 const MIN_RTO_MS = 200;
 const MAX_RTO_MS = 10_000;
 const INITIAL_RTO_MS = 500;
 
-/** What is known of the time between sending and acknowledgement, in ms (RFC 9260, 6.3.1). */
+/** Measurements of the time between sending and acknowledgement, in ms (RFC 9260, 6.3.1). */
 export class RoundTripTime {
   lastMs = 0;
   /** Undefined before the first measurement. */
@@ -21,12 +21,12 @@ export class RoundTripTime {
     }
   }
 
-  /** The smoothed one, or a guess. */
+  /** The smoothed time, or a guess before the first measurement. */
   get likelyMs(): number {
     return this.smoothedMs ?? INITIAL_RTO_MS / 2;
   }
 
-  /** How long to wait for an acknowledgement after so many timeouts in a row. */
+  /** How long to wait for an acknowledgement, after this many timeouts in a row. */
   timeoutMs(timeoutsInARow: number): number {
     const once = this.smoothedMs === undefined ? INITIAL_RTO_MS : this.smoothedMs + 4 * this.#varianceMs;
     return Math.min(Math.max(once, MIN_RTO_MS) * 2 ** timeoutsInARow, MAX_RTO_MS);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { within } from './abort.ts';
+import { within } from './within.ts';
 
 describe('a bounded wait', () => {
   it('ends with the promise, the abort or the time, whichever is first', async () => {
@@ -12,7 +12,7 @@ describe('a bounded wait', () => {
     await assert.rejects(waiting, { message: 'stop' });
   });
 
-  it('leaves no unhandled rejection where it was aborted beforehand', async () => {
+  it('leaves no unhandled rejection if it was aborted before', async () => {
     const failing = Promise.reject(new Error('unheard'));
     await assert.rejects(within(failing, { signal: AbortSignal.abort() }), { name: 'AbortError' });
   });

@@ -1,13 +1,13 @@
 /**
- * Waits for `promise`, but no longer than until `signal` aborts or `timeoutMs` have passed.
- * @throws the signal's reason, or what `onTimeout` makes
+ * Waits for `promise`, but only until `signal` aborts or `timeoutMs` have passed.
+ * @throws the signal's reason, or the error that `onTimeout` makes
  */
 export async function within<Value>(
   promise: Promise<Value>,
   limits: { signal?: AbortSignal | undefined; timeoutMs?: number; onTimeout?: () => Error },
 ): Promise<Value> {
   const { signal, timeoutMs, onTimeout } = limits;
-  // Where nobody waits for it any more, its failure is nobody's.
+  // If nobody waits any more, a failure must not count as unhandled.
   promise.catch(() => undefined);
   signal?.throwIfAborted();
   if (signal === undefined && timeoutMs === undefined) return promise;
