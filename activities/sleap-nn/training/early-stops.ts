@@ -3,22 +3,22 @@ import { dirname } from 'node:path';
 import type { TrainingEvent } from '../process/zmq-bridge.ts';
 
 /**
- * Its presence says that the run with this work folder shall end early, also to an attempt that begins later. It lies beside the
- * folder, which is made anew when checkpoints of another worker are brought.
+ * If this file exists, the run with this work folder ends early, as does an attempt that begins later. It is beside the folder,
+ * which is replaced when checkpoints of another worker are downloaded.
  */
 const markOf = (work: string) => `${work}.stop-early`;
 
-/** What a run under way offers to whoever wants it to end early. */
+/** What a run in progress offers to whoever wants it to end early. */
 interface Stoppable {
-  /** Asks sleap-nn to end after this batch; asking again does no harm. */
+  /** Asks sleap-nn to end after this batch. May be called again. */
   stop(): Promise<void>;
   /** Tells the researcher. */
   say(detail: string): void;
 }
 
 /**
- * The runs that shall end early with their best model. There is none before the first epoch is done, so until then a stop
- * waits; it is sent again with every event, since sleap-nn may not listen yet.
+ * The runs that are to end early with their best model. There is no model before the first epoch is done, so a stop waits until
+ * then. It is sent again with every event, since sleap-nn may not listen yet.
  */
 export class EarlyStops {
   readonly #underWay = new Map<string, () => void>();
@@ -30,7 +30,7 @@ export class EarlyStops {
     this.#underWay.get(work)?.();
   }
 
-  /** True where somebody wanted it, perhaps of an earlier attempt. */
+  /** True if somebody wanted it, perhaps during an earlier attempt. */
   isWanted(work: string): Promise<boolean> {
     return stat(markOf(work)).then(
       () => true,
@@ -38,7 +38,7 @@ export class EarlyStops {
     );
   }
 
-  /** Follows an attempt from before it starts: pass it sleap-nn's events, and dispose of it at its end. */
+  /** Follows an attempt from before it starts: pass it sleap-nn's events, and call `dispose` at its end. */
   async follow(work: string, run: Stoppable): Promise<{ onEvent(event: TrainingEvent): void; dispose(): void }> {
     let wanted = false;
     let hasModel = false;

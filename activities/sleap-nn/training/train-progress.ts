@@ -9,7 +9,7 @@ const WINDOW = 8;
 
 type Publish = (progress: WorkerProgress) => void;
 
-/** Follows one run's events, and tells people what they mean. */
+/** Follows one run's events, and tells the room what they mean. */
 export class TrainProgress {
   /** True once sleap-nn has said that training ended. */
   sawTrainEnd = false;

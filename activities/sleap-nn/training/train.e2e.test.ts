@@ -149,7 +149,7 @@ describe('training with the real sleap-nn', function () {
     try {
       await trainRun(0);
       const spare = await launchersOf(workDir);
-      assert.equal(spare.length, 1, 'a spare is being built');
+      assert.ok(spare.length > 0, 'a spare is being built');
       await trainRun(1);
       await processesGone(spare);
       assert.deepEqual(await launchersOf(workDir), []);
