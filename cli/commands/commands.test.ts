@@ -2,69 +2,64 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { isErrorCode } from '../../protocol/errors.ts';
 import type { JobStatus } from '../../protocol/job.ts';
-import { FakeServer, ROOM, TOKEN } from '../testing/fake-server.ts';
-import { FakeWorker } from '../testing/fake-worker.ts';
-import { type CliResult, deadServer, TestHome } from '../testing/run-cli.ts';
+import { useDesk } from '../testing/desk.ts';
+import { type CliResult, deadServer } from '../testing/run-cli.ts';
+import { ROOM, TOKEN } from '../testing/test-server.ts';
 
 describe('the other commands', function () {
   this.timeout(60_000);
-  let home: TestHome;
-  let server: FakeServer;
 
-  beforeEach(async () => {
-    home = await TestHome.make();
-    server = await FakeServer.start();
-  });
-  afterEach(async () => {
-    await server[Symbol.asyncDispose]();
-    await home[Symbol.asyncDispose]();
-  });
+  const desk = useDesk({ inRoom: false, prepare: async () => undefined });
 
   async function ok(...args: string[]): Promise<CliResult> {
-    const result = await home.run(...args);
+    const result = await desk.home.run(...args);
     assert.equal(result.exitCode, 0, result.stderr);
     return result;
   }
   const json = async (...args: string[]) => JSON.parse((await ok(...args, '--json')).stdout);
 
   it('a room is made, remembered, and joined by a second researcher with its invite', async () => {
-    const made = await json('rooms', 'create', ROOM, '--server', server.url);
+    const made = await json('rooms', 'create', ROOM, '--server', desk.server.url);
     assert.equal(made.room_id, ROOM);
-    assert.match((await ok('rooms', 'show')).stdout, new RegExp(`Room: +${ROOM}\nServer: +${server.url}`));
+    assert.match((await ok('rooms', 'show')).stdout, new RegExp(`Room: +${ROOM}\nServer: +${desk.server.url}`));
 
-    home.env.SLEAP_RTC_CONFIG_DIR = home.path('second');
-    const outside = await home.run('rooms', 'show');
+    desk.home.env.SLEAP_RTC_CONFIG_DIR = desk.home.path('second');
+    const outside = await desk.home.run('rooms', 'show');
     assert.match(outside.stderr, /No server is set.*\[USAGE\]/);
     assert.match((await ok('rooms', 'join', made.invite)).stdout, /Joined lab-mice/);
     assert.equal((await json('rooms', 'show')).room_id, ROOM);
     assert.equal((await json('rooms', 'invite')).invite, made.invite);
     assert.match(made.invite, new RegExp(`&key=${made.key}$`));
-    const stored = await readFile(home.path('second', 'config.json'), 'utf8');
+    const stored = await readFile(desk.home.path('second', 'config.json'), 'utf8');
     assert.ok(stored.includes(made.key));
     await ok('rooms', 'open');
   });
 
   it('an invite without a key is said to be for looking only', async () => {
-    const { token } = await json('rooms', 'create', ROOM, '--server', server.url);
-    home.env.SLEAP_RTC_CONFIG_DIR = home.path('second');
-    const { stdout } = await ok('rooms', 'join', `${server.url}/#room=${ROOM}&token=${token}`);
+    const { token } = await json('rooms', 'create', ROOM, '--server', desk.server.url);
+    desk.home.env.SLEAP_RTC_CONFIG_DIR = desk.home.path('second');
+    const { stdout } = await ok('rooms', 'join', `${desk.server.url}/#room=${ROOM}&token=${token}`);
     assert.match(stdout, /no key: you can see the room, but you cannot run jobs/);
   });
 
   it('an invite that does not open the room is not remembered', async () => {
-    const { exitCode, stderr } = await home.run('rooms', 'join', `${server.url}/#room=${ROOM}&token=wrong-token`);
+    const { exitCode, stderr } = await desk.home.run(
+      'rooms',
+      'join',
+      `${desk.server.url}/#room=${ROOM}&token=wrong-token`,
+    );
     assert.equal(exitCode, 4);
     assert.doesNotMatch(stderr, /wrong-token/);
-    assert.deepEqual(await readdir(home.path('config')), ['sign-in.json']);
+    assert.deepEqual(await readdir(desk.home.path('config')), ['sign-in.json']);
   });
 
   it('signs in once for many commands, keeps the identity private, and signs in anew when the server forgot it', async () => {
-    await ok('rooms', 'create', ROOM, '--server', server.url);
+    await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     await ok('rooms', 'show');
     await ok('models', 'list');
-    const signIns = () => server.requests.filter((request) => request.endsWith('/anonymous-signin')).length;
+    const signIns = () => desk.server.requests.filter((request) => request.endsWith('/anonymous-signin')).length;
     assert.equal(signIns(), 1);
-    const path = home.path('config', 'sign-in.json');
+    const path = desk.home.path('config', 'sign-in.json');
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     const { writeFile } = await import('node:fs/promises');
     await writeFile(path, (await readFile(path, 'utf8')).replace(/"id-\d+"/, '"of another pool"'));
@@ -73,10 +68,10 @@ describe('the other commands', function () {
   });
 
   it('config shows where each value came from, and no token or key', async () => {
-    const { key } = await json('rooms', 'create', ROOM, '--server', server.url);
-    home.env.SLEAP_RTC_TOKEN = 'env-token';
+    const { key } = await json('rooms', 'create', ROOM, '--server', desk.server.url);
+    desk.home.env.SLEAP_RTC_TOKEN = 'env-token';
     const { stdout } = await ok('config', '--room', 'other-room');
-    assert.match(stdout, new RegExp(`server +${server.url} +${home.path('config', 'config.json')}`));
+    assert.match(stdout, new RegExp(`server +${desk.server.url} +${desk.home.path('config', 'config.json')}`));
     assert.match(stdout, /room +other-room +--room/);
     assert.match(stdout, /token +\(set, not shown\) +SLEAP_RTC_TOKEN/);
     assert.match((await ok('config')).stdout, /room_key +\(set, not shown\) +.*config.json/);
@@ -84,24 +79,20 @@ describe('the other commands', function () {
   });
 
   it('warns that --token can be seen by others', async () => {
-    const { stderr } = await ok('rooms', 'show', '--server', server.url, '--room', ROOM, '--token', TOKEN);
+    const { stderr } = await ok('rooms', 'show', '--server', desk.server.url, '--room', ROOM, '--token', TOKEN);
     assert.match(stderr, /others on this machine can see --token/);
   });
 
   it('lists workers with GPU, memory, status and tags', async () => {
-    await ok('rooms', 'create', ROOM, '--server', server.url);
+    await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     assert.match((await ok('workers', 'list')).stdout, /There is no such worker/);
-    const worker = await FakeWorker.join(server);
-    try {
-      assert.match((await ok('workers', 'list')).stdout, /gpu-1 +available +Test +16000 +– +cuda/);
-      assert.equal((await json('workers', 'list', '--min-gpu-memory', '20000')).workers.length, 0);
-    } finally {
-      await worker[Symbol.asyncDispose]();
-    }
+    await desk.joined();
+    assert.match((await ok('workers', 'list')).stdout, /gpu-1 +available +Test +16000 +– +cuda/);
+    assert.equal((await json('workers', 'list', '--min-gpu-memory', '20000')).workers.length, 0);
   });
 
   it('lists, shows and downloads models by alias, id or the beginning of an id', async () => {
-    await ok('rooms', 'create', ROOM, '--server', server.url);
+    await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     assert.match((await ok('models', 'list')).stdout, /no models yet/);
     await publish();
     assert.match((await ok('models', 'list')).stdout, /a3f5e8c9 +centroid +flies, latest-centroid/);
@@ -109,35 +100,35 @@ describe('the other commands', function () {
     for (const reference of ['flies', 'a3f5e8c9', 'a3f5']) {
       assert.match((await ok('models', 'show', reference)).stdout, /Model: +a3f5e8c9/);
     }
-    const missing = await home.run('models', 'show', 'bees');
+    const missing = await desk.home.run('models', 'show', 'bees');
     assert.equal(missing.exitCode, 2);
     assert.match(missing.stderr, /no model “bees”\. \[MODEL_NOT_FOUND\]/);
 
     const first = await json('models', 'download', 'flies', '-o', 'got');
     assert.equal(first.path, 'got/centroid-a3f5e8c9');
-    assert.equal(await readFile(home.path(first.path, 'best.ckpt'), 'utf8'), 'weights');
+    assert.equal(await readFile(desk.home.path(first.path, 'best.ckpt'), 'utf8'), 'weights');
     assert.equal((await json('models', 'download', 'flies', '-o', 'got')).path, 'got/centroid-a3f5e8c9-2');
-    assert.deepEqual((await readdir(home.path('got'))).sort(), ['centroid-a3f5e8c9', 'centroid-a3f5e8c9-2']);
+    assert.deepEqual((await readdir(desk.home.path('got'))).sort(), ['centroid-a3f5e8c9', 'centroid-a3f5e8c9-2']);
   });
 
   it('says that a job is not there', async () => {
-    await ok('rooms', 'create', ROOM, '--server', server.url);
+    await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     assert.match((await ok('jobs', 'list')).stdout, /no jobs yet/);
     for (const command of ['show', 'cancel', 'stop', 'pause', 'resume', 'attach']) {
-      const { exitCode, stderr } = await home.run('jobs', command, 'abcdefgh12345678');
+      const { exitCode, stderr } = await desk.home.run('jobs', command, 'abcdefgh12345678');
       assert.equal(exitCode, 2);
       assert.match(stderr, /\[JOB_NOT_FOUND\]/);
     }
   });
 
   it('a pause and its end say what becomes of the job', async () => {
-    await ok('rooms', 'create', ROOM, '--server', server.url);
+    await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     const status = jobOf('training');
-    server.addJob(status);
+    desk.server.addJob(status);
     const pause = async () => (await ok('jobs', 'pause', status.job_id)).stdout;
     const resume = async () => (await ok('jobs', 'resume', status.job_id)).stdout;
     const refused = async (command: string) => {
-      const { exitCode, stderr } = await home.run('jobs', command, status.job_id);
+      const { exitCode, stderr } = await desk.home.run('jobs', command, status.job_id);
       assert.equal(exitCode, 2);
       assert.match(stderr, /\[JOB_ACTION_REFUSED\]/);
       return stderr;
@@ -147,26 +138,26 @@ describe('the other commands', function () {
     assert.match(await pause(), /is paused/);
     assert.match((await ok('jobs', 'list')).stdout, /abcdefgh12345678 .* paused /);
     assert.match(await resume(), /is queued: queued now\.\n.*not in the room’s storage.*jobs attach abcdefgh12345678/);
-    server.update(status.job_id, { phase: 'paused', staging: 'staged' });
+    desk.server.update(status.job_id, { phase: 'paused', staging: 'staged' });
     assert.doesNotMatch(await resume(), /attach/);
-    server.update(status.job_id, { phase: 'publishing', detail: 'publishing in the room' });
+    desk.server.update(status.job_id, { phase: 'publishing', detail: 'publishing in the room' });
     assert.match(await refused('pause'), /not paused, since nothing is being trained now: publishing/);
-    server.update(status.job_id, { phase: 'done' });
+    desk.server.update(status.job_id, { phase: 'done' });
     for (const told of [await refused('pause'), await refused('resume')]) assert.match(told, /had ended already: done/);
   });
 
   it('an action that nobody answers yet is asked for again, and is not said to be accepted before it is', async () => {
-    await ok('rooms', 'create', ROOM, '--server', server.url);
+    await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     const status = jobOf('training');
-    server.addJob(status);
-    server.unansweredActions = 2;
+    desk.server.addJob(status);
+    desk.server.unansweredActions = 2;
     const { stdout, stderr } = await ok('jobs', 'pause', status.job_id);
     assert.match(stderr, /has not accepted `pause` yet/);
     assert.match(stdout, /is paused/);
 
-    server.unansweredActions = Number.POSITIVE_INFINITY;
-    const running = home.start('jobs', 'resume', status.job_id);
-    await home.says(running, /has not accepted `resume` yet/);
+    desk.server.unansweredActions = Number.POSITIVE_INFINITY;
+    const running = desk.home.start('jobs', 'resume', status.job_id);
+    await desk.home.says(running, /has not accepted `resume` yet/);
     running.kill('SIGINT');
     const result = await running;
     assert.equal(result.exitCode, 130);
@@ -175,30 +166,30 @@ describe('the other commands', function () {
   });
 
   it('show tells the priority of a job as long as it matters', async () => {
-    await ok('rooms', 'create', ROOM, '--server', server.url);
+    await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     const status = jobOf('training');
-    server.addJob({ ...status, priority: 1 });
+    desk.server.addJob({ ...status, priority: 1 });
     assert.match((await ok('jobs', 'show', status.job_id)).stdout, /^Priority: +1$/m);
-    server.update(status.job_id, { phase: 'done' });
+    desk.server.update(status.job_id, { phase: 'done' });
     assert.doesNotMatch((await ok('jobs', 'show', status.job_id)).stdout, /Priority/);
   });
 
   it('a stop says what becomes of the job', async () => {
-    await ok('rooms', 'create', ROOM, '--server', server.url);
+    await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     const status = jobOf('training');
-    server.addJob(status);
+    desk.server.addJob(status);
     const stop = async () => (await ok('jobs', 'stop', status.job_id)).stdout;
     assert.match(await stop(), /stops early: centroid ends early/);
-    server.update(status.job_id, { phase: 'publishing', detail: 'publishing in the room' });
-    const late = await home.run('jobs', 'stop', status.job_id);
+    desk.server.update(status.job_id, { phase: 'publishing', detail: 'publishing in the room' });
+    const late = await desk.home.run('jobs', 'stop', status.job_id);
     assert.equal(late.exitCode, 2);
     assert.match(late.stderr, /no training under way to stop: publishing/);
-    server.update(status.job_id, { phase: 'queued' });
+    desk.server.update(status.job_id, { phase: 'queued' });
     assert.match(await stop(), /is cancelled: Stopped before anything was trained/);
   });
 
   it('a server that is away is told in seconds by every command', async () => {
-    const { exitCode, stderr } = await home.run('rooms', 'create', '--server', await deadServer());
+    const { exitCode, stderr } = await desk.home.run('rooms', 'create', '--server', await deadServer());
     assert.equal(exitCode, 5);
     assert.match(stderr, /connection refused\. \[SERVER_UNREACHABLE\]/);
   });
@@ -209,7 +200,7 @@ describe('the other commands', function () {
     await new Promise((resolve) => other.once('listening', resolve));
     try {
       const { port } = other.address() as { port: number };
-      const { exitCode, stderr } = await home.run('rooms', 'create', '--server', `http://127.0.0.1:${port}`);
+      const { exitCode, stderr } = await desk.home.run('rooms', 'create', '--server', `http://127.0.0.1:${port}`);
       assert.equal(exitCode, 5);
       assert.match(stderr, /is not one of this release/);
     } finally {
@@ -232,7 +223,7 @@ describe('the other commands', function () {
     assert.match((await ok('--version')).stdout, /^sleap-rtc\/\d/);
     assert.match((await ok('--help')).stdout, /train +Train models/);
     assert.match((await ok('train', '--help')).stdout, /--on-interrupt/);
-    const unknown = await home.run('trian');
+    const unknown = await desk.home.run('trian');
     assert.equal(unknown.exitCode, 2);
     assert.match(unknown.stderr, /no command “trian”\. \[USAGE\]/);
   });
@@ -242,8 +233,8 @@ describe('the other commands', function () {
     const { createHash } = await import('node:crypto');
     const content = Buffer.from('weights');
     const sha256 = createHash('sha256').update(content).digest('hex');
-    server.storage.set('a3f5e8c9', [{ path: 'best.ckpt', content, sha256 }]);
-    server.manifest.models.a3f5e8c9 = {
+    desk.server.storage.set('a3f5e8c9', [{ path: 'best.ckpt', content, sha256 }]);
+    desk.server.manifest.models.a3f5e8c9 = {
       id: 'a3f5e8c9',
       alias: 'flies',
       model_type: 'centroid',
@@ -258,7 +249,7 @@ describe('the other commands', function () {
       tags: [],
       training: { dataset_hash: '12345678', epochs: 2, final_loss: 0.1, training_duration_sec: 3 },
     };
-    Object.assign(server.manifest.aliases, { flies: 'a3f5e8c9', 'latest-centroid': 'a3f5e8c9' });
+    Object.assign(desk.server.manifest.aliases, { flies: 'a3f5e8c9', 'latest-centroid': 'a3f5e8c9' });
   }
 });
 

@@ -1,36 +1,27 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { Desk, FILES, MODEL } from '../testing/desk.ts';
-import type { FakeServer } from '../testing/fake-server.ts';
-import type { TestHome } from '../testing/run-cli.ts';
+import { FILES, MODEL, useDesk } from '../testing/desk.ts';
 
 describe('sleap-rtc train, left and come back to', function () {
   this.timeout(60_000);
-  let desk: Desk;
-  let home: TestHome;
-  let server: FakeServer;
 
-  beforeEach(async () => {
-    desk = await Desk.make();
-    ({ home, server } = desk);
-  });
-  afterEach(() => desk[Symbol.asyncDispose]());
+  const desk = useDesk();
 
   it('tells the researcher when they may close their computer', async () => {
     const worker = await desk.joined();
     const running = desk.train();
-    const spec = await server.submitted();
-    await worker.receive(spec, home.path('worker', 'dataset'));
+    const spec = await desk.server.submitted();
+    await worker.receive(spec, desk.home.path('worker', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 1, 2);
-    await home.says(running, /epoch 1\/2/);
+    await desk.home.says(running, /epoch 1\/2/);
     // Whoever is in the room may call itself a worker; the job knows better.
     const liar = await desk.joined('gpu-liar');
     await liar.staged(spec.job_id);
     await worker.epochs(spec.job_id, 'single', 2, 2);
-    await home.says(running, /epoch 2\/2/);
+    await desk.home.says(running, /epoch 2\/2/);
     await worker.staged(spec.job_id);
-    await home.says(running, /you may close this computer/);
-    server.update(spec.job_id, { phase: 'cancelled' });
+    await desk.home.says(running, /you may close this computer/);
+    desk.server.update(spec.job_id, { phase: 'cancelled' });
     const { stderr } = await running;
     assert.ok(stderr.indexOf('epoch 2/2') < stderr.indexOf('you may close'), stderr);
   });
@@ -38,52 +29,52 @@ describe('sleap-rtc train, left and come back to', function () {
   it('with --detach leaves when the data is staged, not when it is across; jobs attach brings the model later', async () => {
     const worker = await desk.joined();
     const running = desk.train('--detach');
-    const spec = await server.submitted();
-    await worker.receive(spec, home.path('worker', 'dataset'));
+    const spec = await desk.server.submitted();
+    await worker.receive(spec, desk.home.path('worker', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 1, 2);
-    await home.says(running, /epoch 1\/2/);
+    await desk.home.says(running, /epoch 1\/2/);
     await worker.staged(spec.job_id);
     const left = await running;
     assert.equal(left.exitCode, 0, left.stderr);
     assert.match(left.stdout, /does not need the researcher’s computer/);
     assert.match(left.stdout, new RegExp(`jobs attach ${spec.job_id}`));
 
-    const attached = home.start('jobs', 'attach', spec.job_id, '-o', 'later');
-    await home.says(attached, /Training/);
-    await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('worker', 'models'));
-    await worker.send(spec.job_id, home.path('worker', 'models'), FILES);
-    server.update(spec.job_id, { phase: 'done' });
+    const attached = desk.home.start('jobs', 'attach', spec.job_id, '-o', 'later');
+    await desk.home.says(attached, /Training/);
+    await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, desk.home.path('worker', 'models'));
+    await worker.send(spec.job_id, desk.home.path('worker', 'models'), FILES);
+    desk.server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await attached;
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /Received/);
-    assert.deepEqual(await readdir(home.path('later')), ['single']);
+    assert.deepEqual(await readdir(desk.home.path('later')), ['single']);
   });
 
   it('killed before the data is across, jobs attach serves it and brings the model where it was wanted', async () => {
     const running = desk.train('-o', 'wanted');
-    const spec = await server.submitted();
-    await home.says(running, /No worker/);
+    const spec = await desk.server.submitted();
+    await desk.home.says(running, /No worker/);
     running.kill('SIGKILL');
     await running;
-    const attached = home.start('jobs', 'attach', spec.job_id);
-    await home.says(attached, /No worker/);
+    const attached = desk.home.start('jobs', 'attach', spec.job_id);
+    await desk.home.says(attached, /No worker/);
     const worker = await desk.joined();
     await desk.untilPublished(worker);
-    server.update(spec.job_id, { phase: 'done' });
+    desk.server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await attached;
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /Sent 30\d kB/);
-    assert.deepEqual(await readdir(home.path('wanted')), ['single']);
-    assert.deepEqual(await readdir(home.path('config', 'jobs')), []);
+    assert.deepEqual(await readdir(desk.home.path('wanted')), ['single']);
+    assert.deepEqual(await readdir(desk.home.path('config', 'jobs')), []);
   });
 
   it('with --detach --no-stage leaves when the data is across, says what that means, and jobs attach serves it again', async () => {
     const lost = await desk.joined('gpu-lost');
     const running = desk.train('--detach', '--no-stage');
-    const spec = await server.submitted();
+    const spec = await desk.server.submitted();
     assert.equal(spec.stage, false);
-    server.update(spec.job_id, { staging: 'off' });
-    await lost.receive(spec, home.path('worker-lost'));
+    desk.server.update(spec.job_id, { staging: 'off' });
+    await lost.receive(spec, desk.home.path('worker-lost'));
     const left = await running;
     assert.equal(left.exitCode, 0);
     assert.match(
@@ -92,29 +83,29 @@ describe('sleap-rtc train, left and come back to', function () {
     );
     assert.match(left.stdout, /if the worker is lost, the job waits for the researcher’s computer/);
     await lost.epochs(spec.job_id, 'single', 1, 2);
-    const attached = home.start('jobs', 'attach', spec.job_id);
-    await home.says(attached, /Training/);
+    const attached = desk.home.start('jobs', 'attach', spec.job_id);
+    await desk.home.says(attached, /Training/);
     const worker = await desk.joined();
     await desk.untilPublished(worker);
-    server.update(spec.job_id, { phase: 'done' });
+    desk.server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await attached;
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /Worker gpu-1 goes on with the job/);
-    assert.deepEqual(await readdir(home.path('models')), ['single']);
+    assert.deepEqual(await readdir(desk.home.path('models')), ['single']);
   });
 
   it('jobs attach looking on from another machine does not stand in the way of who has the data', async () => {
     const running = desk.train();
-    const spec = await server.submitted();
-    await home.says(running, /No worker/);
-    home.env.SLEAP_RTC_CONFIG_DIR = home.path('another-machine');
-    const onlooker = home.start('jobs', 'attach', spec.job_id, '-o', 'elsewhere');
-    await home.says(onlooker, /data is not on this machine/);
+    const spec = await desk.server.submitted();
+    await desk.home.says(running, /No worker/);
+    desk.home.env.SLEAP_RTC_CONFIG_DIR = desk.home.path('another-machine');
+    const onlooker = desk.home.start('jobs', 'attach', spec.job_id, '-o', 'elsewhere');
+    await desk.home.says(onlooker, /data is not on this machine/);
     const worker = await desk.joined();
     await desk.untilPublished(worker);
-    server.update(spec.job_id, { phase: 'done' });
+    desk.server.update(spec.job_id, { phase: 'done' });
     assert.equal((await running).exitCode, 0);
     assert.equal((await onlooker).exitCode, 0);
-    assert.deepEqual(await readdir(home.path('elsewhere')), ['single']);
+    assert.deepEqual(await readdir(desk.home.path('elsewhere')), ['single']);
   });
 });

@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { execa } from 'execa';
-import { Desk, MODEL } from '../testing/desk.ts';
-import type { FakeServer } from '../testing/fake-server.ts';
-import type { TestHome } from '../testing/run-cli.ts';
+import { MODEL, useDesk } from '../testing/desk.ts';
 
 /** A key as a terminal sends it. */
 const KEY = { ctrlC: '\u0003', down: '\u001b[B', enter: '\r' };
 
 describe('sleap-rtc train, interrupted', function () {
   this.timeout(60_000);
-  let desk: Desk;
-  let home: TestHome;
-  let server: FakeServer;
 
-  beforeEach(async () => {
-    desk = await Desk.make();
-    ({ home, server } = desk);
-  });
-  afterEach(() => desk[Symbol.asyncDispose]());
+  const desk = useDesk();
 
   describe('Ctrl-C on a terminal', () => {
     before(async function () {
@@ -27,11 +18,11 @@ describe('sleap-rtc train, interrupted', function () {
     });
 
     async function interrupted(...keys: string[]) {
-      const running = home.startOnTerminal('train', 'flies.pkg.slp', '--config', 'single.yaml');
-      const spec = await server.submitted();
-      await home.says(running, /No worker is in the room/);
+      const running = desk.home.startOnTerminal('train', 'flies.pkg.slp', '--config', 'single.yaml');
+      const spec = await desk.server.submitted();
+      await desk.home.says(running, /No worker is in the room/);
       running.stdin.write(KEY.ctrlC);
-      await home.says(running, /What shall become of the job/);
+      await desk.home.says(running, /What shall become of the job/);
       for (const key of keys) running.stdin.write(key);
       return { running, spec };
     }
@@ -41,7 +32,7 @@ describe('sleap-rtc train, interrupted', function () {
       const { exitCode, stdout } = await running;
       assert.equal(exitCode, 7, stdout);
       assert.match(stdout, /is cancelled, as you asked/);
-      assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
+      assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
     });
 
     it('asks, and detaches', async () => {
@@ -49,44 +40,44 @@ describe('sleap-rtc train, interrupted', function () {
       const { exitCode, stdout } = await running;
       assert.equal(exitCode, 130, stdout);
       assert.match(stdout, /waits for its data/);
-      assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'queued');
+      assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'queued');
     });
 
     it('asks, and goes on', async () => {
       const { running, spec } = await interrupted(KEY.enter);
       const worker = await desk.joined();
-      await worker.receive(spec, home.path('worker', 'dataset'));
-      await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('worker', 'models'));
-      server.update(spec.job_id, { phase: 'done' });
+      await worker.receive(spec, desk.home.path('worker', 'dataset'));
+      await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, desk.home.path('worker', 'models'));
+      desk.server.update(spec.job_id, { phase: 'done' });
       assert.equal((await running).exitCode, 0);
     });
 
     it('pressed again while it asks, ends at once', async () => {
       const { running, spec } = await interrupted(KEY.ctrlC);
       assert.equal((await running).exitCode, 130);
-      assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'queued');
+      assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'queued');
     });
   });
 
   describe('Ctrl-C without a terminal', () => {
     it('before the data is across cancels the job, and says so', async () => {
       const running = desk.train();
-      const spec = await server.submitted();
-      await home.says(running, /No worker/);
+      const spec = await desk.server.submitted();
+      await desk.home.says(running, /No worker/);
       running.kill('SIGINT');
       const { exitCode, stderr } = await running;
       assert.equal(exitCode, 7, stderr);
       assert.match(stderr, /Cancelling job .*\n.*is cancelled, as you asked\. \[JOB_CANCELLED\]/);
-      assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
+      assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
     });
 
     it('while it trains detaches: the job goes on', async () => {
       const worker = await desk.joined();
       const running = desk.train();
-      const spec = await server.submitted();
-      await worker.receive(spec, home.path('worker', 'dataset'));
+      const spec = await desk.server.submitted();
+      await worker.receive(spec, desk.home.path('worker', 'dataset'));
       await worker.epochs(spec.job_id, 'single', 1, 2);
-      await home.says(running, /epoch 1\/2/);
+      await desk.home.says(running, /epoch 1\/2/);
       running.kill('SIGINT');
       const { exitCode, stderr } = await running;
       assert.equal(exitCode, 130, stderr);
@@ -96,29 +87,29 @@ describe('sleap-rtc train, interrupted', function () {
           `Detached from job ${spec.job_id}, which goes on; .*waits for this computer.*\\. \\[INTERRUPTED\\]\n.*jobs attach`,
         ),
       );
-      assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'training');
+      assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'training');
     });
 
     it('does what --on-interrupt says', async () => {
       const worker = await desk.joined();
       const running = desk.train('--on-interrupt', 'cancel');
-      const spec = await server.submitted();
-      await worker.receive(spec, home.path('worker', 'dataset'));
+      const spec = await desk.server.submitted();
+      await worker.receive(spec, desk.home.path('worker', 'dataset'));
       await worker.epochs(spec.job_id, 'single', 1, 2);
-      await home.says(running, /epoch 1\/2/);
+      await desk.home.says(running, /epoch 1\/2/);
       running.kill('SIGTERM');
       assert.equal((await running).exitCode, 7);
-      assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
+      assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
     });
 
     it('a second time ends at once', async () => {
       const running = desk.train();
-      await server.submitted();
-      await home.says(running, /No worker/);
+      await desk.server.submitted();
+      await desk.home.says(running, /No worker/);
       // Nothing answers the cancellation.
-      await server.down();
+      await desk.server.down();
       running.kill('SIGINT');
-      await home.says(running, /Cancelling/);
+      await desk.home.says(running, /Cancelling/);
       running.kill('SIGINT');
       const { exitCode, stderr } = await running;
       assert.equal(exitCode, 130);
@@ -127,11 +118,11 @@ describe('sleap-rtc train, interrupted', function () {
 
     it('leaves nothing of an unpacked package behind', async () => {
       const running = desk.train();
-      await server.submitted();
-      await home.says(running, /No worker/);
+      await desk.server.submitted();
+      await desk.home.says(running, /No worker/);
       running.kill('SIGINT');
       await running;
-      assert.deepEqual((await readdir(home.folder)).sort(), ['config', 'flies.pkg.slp', 'single.yaml']);
+      assert.deepEqual((await readdir(desk.home.folder)).sort(), ['config', 'flies.pkg.slp', 'single.yaml']);
     });
   });
 });

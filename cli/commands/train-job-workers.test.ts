@@ -1,28 +1,19 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { Desk } from '../testing/desk.ts';
-import type { FakeServer } from '../testing/fake-server.ts';
-import type { TestHome } from '../testing/run-cli.ts';
+import { useDesk } from '../testing/desk.ts';
 
 describe('sleap-rtc train, by who is in the room', function () {
   this.timeout(60_000);
-  let desk: Desk;
-  let home: TestHome;
-  let server: FakeServer;
 
-  beforeEach(async () => {
-    desk = await Desk.make();
-    ({ home, server } = desk);
-  });
-  afterEach(() => desk[Symbol.asyncDispose]());
+  const desk = useDesk();
 
   it('says that no worker is in the room, waits, and goes on when one comes', async () => {
     const running = desk.train();
-    const spec = await server.submitted();
-    await home.says(running, /No worker is in the room; waiting/);
+    const spec = await desk.server.submitted();
+    await desk.home.says(running, /No worker is in the room; waiting/);
     const worker = await desk.joined();
-    await worker.receive(spec, home.path('worker', 'dataset'));
-    server.update(spec.job_id, {
+    await worker.receive(spec, desk.home.path('worker', 'dataset'));
+    desk.server.update(spec.job_id, {
       phase: 'failed',
       error: { code: 'CONFIG_REFUSED', message: 'trainer_config.x is not a key.', remedy: 'Fix it.' },
     });
@@ -35,11 +26,11 @@ describe('sleap-rtc train, by who is in the room', function () {
   it('sends nothing to a worker with another key, and says who was refused', async () => {
     const stranger = await desk.joined('gpu-1', 'worker', Buffer.alloc(32, 'other').toString('base64url'));
     const running = desk.train();
-    const spec = await server.submitted();
-    await assert.rejects(stranger.receive(spec, home.path('worker', 'dataset')), { code: 'PEER_NOT_PROVEN' });
-    await home.says(running, /A connection was refused: gpu-1 and cli-.* the same room key, so no data was moved/);
-    assert.ok(!(await readdir(home.path())).includes('worker'), 'nothing has come to the worker');
-    server.update(spec.job_id, {
+    const spec = await desk.server.submitted();
+    await assert.rejects(stranger.receive(spec, desk.home.path('worker', 'dataset')), { code: 'PEER_NOT_PROVEN' });
+    await desk.home.says(running, /A connection was refused: gpu-1 and cli-.* the same room key, so no data was moved/);
+    assert.ok(!(await readdir(desk.home.path())).includes('worker'), 'nothing has come to the worker');
+    desk.server.update(spec.job_id, {
       phase: 'failed',
       error: { code: 'PEER_NOT_PROVEN', message: 'No key.', remedy: 'Use the same invite.' },
     });
@@ -52,15 +43,15 @@ describe('sleap-rtc train, by who is in the room', function () {
     const { exitCode, stderr } = await desk.train('--wait', '0.02');
     assert.equal(exitCode, 6, stderr);
     assert.match(stderr, /No worker is in the room; the time of --wait is over.*\[NO_WORKER\]/);
-    const spec = await server.submitted();
-    assert.equal(server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
+    const spec = await desk.server.submitted();
+    assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
   });
 
   it('submits with the priority that was asked for and with none otherwise', async () => {
     await desk.train('--wait', '0.02');
-    assert.equal((await server.submitted()).priority, undefined);
+    assert.equal((await desk.server.submitted()).priority, undefined);
     await desk.train('--wait', '0.02', '--priority', '1', '--retrain');
-    assert.equal([...server.jobs.values()].at(-1)?.spec?.priority, 1);
+    assert.equal([...desk.server.jobs.values()].at(-1)?.spec?.priority, 1);
     assert.equal((await desk.train('--priority', '6')).exitCode, 2);
   });
 
@@ -76,14 +67,14 @@ describe('sleap-rtc train, by who is in the room', function () {
   it('serves nobody who is not a worker, whatever they say', async () => {
     const stranger = await desk.joined('stranger', 'client');
     const running = desk.train();
-    const spec = await server.submitted();
-    await assert.rejects(stranger.receive(spec, home.path('stolen')));
-    server.update(spec.job_id, { phase: 'cancelled' });
+    const spec = await desk.server.submitted();
+    await assert.rejects(stranger.receive(spec, desk.home.path('stolen')));
+    desk.server.update(spec.job_id, { phase: 'cancelled' });
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 7);
     assert.match(stderr, /stranger is no worker/);
     assert.deepEqual(
-      (await readdir(home.path('stolen'))).filter((name) => name.endsWith('.slp')),
+      (await readdir(desk.home.path('stolen'))).filter((name) => name.endsWith('.slp')),
       [],
     );
   });

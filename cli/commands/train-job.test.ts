@@ -4,22 +4,14 @@ import { parse } from 'yaml';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { datasetHash, modelId } from '../../protocol/model-id.ts';
 import { readTrainingConfig } from '../../protocol/sleap-config.ts';
-import { Desk, FILES, MODEL } from '../testing/desk.ts';
-import { type FakeServer, TOKEN } from '../testing/fake-server.ts';
+import { FILES, MODEL, useDesk } from '../testing/desk.ts';
 import { configYaml } from '../testing/fixtures.ts';
-import type { TestHome } from '../testing/run-cli.ts';
+import { TOKEN } from '../testing/test-server.ts';
 
 describe('sleap-rtc train, with a server and a worker', function () {
   this.timeout(60_000);
-  let desk: Desk;
-  let home: TestHome;
-  let server: FakeServer;
 
-  beforeEach(async () => {
-    desk = await Desk.make();
-    ({ home, server } = desk);
-  });
-  afterEach(() => desk[Symbol.asyncDispose]());
+  const desk = useDesk();
 
   it('sends the data, shows the epochs, brings the model back, and ends', async () => {
     const worker = await desk.joined();
@@ -35,20 +27,20 @@ describe('sleap-rtc train, with a server and a worker', function () {
         model_type: 'single_instance',
       },
     ]);
-    await worker.send(spec.job_id, home.path('worker', 'models'), FILES);
-    server.update(spec.job_id, { phase: 'done' });
+    await worker.send(spec.job_id, desk.home.path('worker', 'models'), FILES);
+    desk.server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stdout, stderr } = await running;
 
     assert.equal(exitCode, 0, stderr);
     assert.deepEqual(
-      await readFile(home.path('worker/dataset/flies.pkg.slp')),
-      await readFile(home.path('flies.pkg.slp')),
+      await readFile(desk.home.path('worker/dataset/flies.pkg.slp')),
+      await readFile(desk.home.path('flies.pkg.slp')),
     );
     assert.deepEqual(
-      await readFile(home.path('models/single/best.ckpt')),
-      await readFile(home.path('worker/models/single/best.ckpt')),
+      await readFile(desk.home.path('models/single/best.ckpt')),
+      await readFile(desk.home.path('worker/models/single/best.ckpt')),
     );
-    assert.deepEqual(await readdir(home.path('models')), ['single']);
+    assert.deepEqual(await readdir(desk.home.path('models')), ['single']);
     for (const line of [
       /Worker gpu-1 has the job/,
       /Connected to gpu-1 directly\./,
@@ -75,8 +67,8 @@ describe('sleap-rtc train, with a server and a worker', function () {
     const worker = await desk.joined();
     const running = desk.train('--json');
     const spec = await desk.untilPublished(worker);
-    await worker.send(spec.job_id, home.path('worker', 'models'), FILES);
-    server.update(spec.job_id, { phase: 'done' });
+    await worker.send(spec.job_id, desk.home.path('worker', 'models'), FILES);
+    desk.server.update(spec.job_id, { phase: 'done' });
     const result = JSON.parse((await running).stdout);
     assert.equal(result.ok, true);
     assert.equal(result.job_id, spec.job_id);
@@ -88,60 +80,60 @@ describe('sleap-rtc train, with a server and a worker', function () {
   });
 
   it('never overwrites a model folder that is there', async () => {
-    await mkdir(home.path('models/single'), { recursive: true });
-    await writeFile(home.path('models/single/mine.txt'), 'precious');
+    await mkdir(desk.home.path('models/single'), { recursive: true });
+    await writeFile(desk.home.path('models/single/mine.txt'), 'precious');
     const worker = await desk.joined();
     const running = desk.train();
     const spec = await desk.untilPublished(worker);
-    await worker.send(spec.job_id, home.path('worker', 'models'), FILES);
-    server.update(spec.job_id, { phase: 'done' });
+    await worker.send(spec.job_id, desk.home.path('worker', 'models'), FILES);
+    desk.server.update(spec.job_id, { phase: 'done' });
     assert.equal((await running).exitCode, 0);
-    assert.deepEqual(await readdir(home.path('models/single')), ['mine.txt']);
-    assert.ok((await readdir(home.path('models/single-2'))).includes('best.ckpt'));
+    assert.deepEqual(await readdir(desk.home.path('models/single')), ['mine.txt']);
+    assert.ok((await readdir(desk.home.path('models/single-2'))).includes('best.ckpt'));
   });
 
   it('fetches the model from the storage where it cannot come over WebRTC', async () => {
     const worker = await desk.joined();
     const running = desk.train('-o', 'out/here');
     const spec = await desk.untilPublished(worker);
-    server.update(spec.job_id, { phase: 'done' });
+    desk.server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /from the room’s storage/);
-    assert.deepEqual(await readdir(home.path('out/here')), ['single']);
+    assert.deepEqual(await readdir(desk.home.path('out/here')), ['single']);
     assert.deepEqual(
-      await readFile(home.path('out/here/single/best.ckpt')),
-      await readFile(home.path('worker/models/single/best.ckpt')),
+      await readFile(desk.home.path('out/here/single/best.ckpt')),
+      await readFile(desk.home.path('worker/models/single/best.ckpt')),
     );
   });
 
   it('does not keep a model from the storage that is not the one published', async () => {
-    server.damage = (content) => Buffer.concat([content.subarray(1), Buffer.from('!')]);
+    desk.server.damage = (content) => Buffer.concat([content.subarray(1), Buffer.from('!')]);
     const worker = await desk.joined();
     const running = desk.train();
     const spec = await desk.untilPublished(worker);
-    server.update(spec.job_id, { phase: 'done' });
+    desk.server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 3, stderr);
     assert.match(stderr, /\[INTEGRITY\]/);
-    assert.deepEqual(await readdir(home.path('models')), []);
+    assert.deepEqual(await readdir(desk.home.path('models')), []);
   });
 
   it('submits once, also if the answer is lost on the way', async () => {
-    server.lostReplies = 2;
+    desk.server.lostReplies = 2;
     const { stderr } = await desk.train('--wait', '0.02');
-    assert.equal(server.requests.filter((request) => request.endsWith('/jobs')).length, 3);
-    assert.equal(server.jobs.size, 1, stderr);
+    assert.equal(desk.server.requests.filter((request) => request.endsWith('/jobs')).length, 3);
+    assert.equal(desk.server.jobs.size, 1, stderr);
   });
 
   it('does not send or submit what the room has already', async () => {
     const { config } = readTrainingConfig(parse(configYaml()), 'single.yaml');
     const { createHash } = await import('node:crypto');
     const sha256 = createHash('sha256')
-      .update(await readFile(home.path('flies.pkg.slp')))
+      .update(await readFile(desk.home.path('flies.pkg.slp')))
       .digest('hex');
     const id = modelId(config, datasetHash([sha256]));
-    server.manifest.models[id] = {
+    desk.server.manifest.models[id] = {
       id,
       alias: null,
       model_type: 'single_instance',
@@ -162,60 +154,63 @@ describe('sleap-rtc train, with a server and a worker', function () {
       stderr,
       new RegExp(`already has a model of this config and data: ${id} .*\\[MODEL_EXISTS\\]\n.*--retrain`),
     );
-    assert.equal(server.jobs.size, 0);
+    assert.equal(desk.server.jobs.size, 0);
     await desk.train('--retrain', '--wait', '0.02');
-    assert.equal(server.jobs.size, 1);
+    assert.equal(desk.server.jobs.size, 1);
   });
 
   it('unknown room, expired room, wrong token: exit 4 and nothing submitted', async () => {
-    home.env.SLEAP_RTC_TOKEN = 'another-token';
+    desk.home.env.SLEAP_RTC_TOKEN = 'another-token';
     const wrong = await desk.train();
     assert.equal(wrong.exitCode, 4);
     assert.match(wrong.stderr, /\[TOKEN_REFUSED\]/);
     const unknown = await desk.train('--room', 'no-such-room');
     assert.equal(unknown.exitCode, 4);
     assert.match(unknown.stderr, /no-such-room\. \[ROOM_UNKNOWN\]/);
-    server.refusal = new SleapRtcError('ROOM_EXPIRED', 'The room lab-mice has expired.');
+    desk.server.refusal = new SleapRtcError('ROOM_EXPIRED', 'The room lab-mice has expired.');
     const expired = await desk.train();
     assert.equal(expired.exitCode, 4);
     assert.match(expired.stderr, /rooms open/);
-    assert.equal(server.jobs.size, 0);
+    assert.equal(desk.server.jobs.size, 0);
   });
 
   it('waits for storage that is away, before the job and after it', async () => {
-    server.storageAway = true;
+    desk.server.storageAway = true;
     const worker = await desk.joined();
     const running = desk.train();
-    await home.says(running, /The S3 storage cannot be reached. Waiting until it is available again; nothing is lost/);
-    assert.equal(server.jobs.size, 0);
-    server.storageAway = false;
+    await desk.home.says(
+      running,
+      /The S3 storage cannot be reached. Waiting until it is available again; nothing is lost/,
+    );
+    assert.equal(desk.server.jobs.size, 0);
+    desk.server.storageAway = false;
     const spec = await desk.untilPublished(worker);
-    server.storageAway = true;
-    server.update(spec.job_id, { phase: 'done' });
-    await home.says(running, /Downloading the model from the room’s storage/);
-    await home.says(running, /Back again.*Waiting until it is available again; nothing is lost/s);
-    server.storageAway = false;
+    desk.server.storageAway = true;
+    desk.server.update(spec.job_id, { phase: 'done' });
+    await desk.home.says(running, /Downloading the model from the room’s storage/);
+    await desk.home.says(running, /Back again.*Waiting until it is available again; nothing is lost/s);
+    desk.server.storageAway = false;
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
-    assert.deepEqual(await readdir(home.path('models')), ['single']);
+    assert.deepEqual(await readdir(desk.home.path('models')), ['single']);
   });
 
   it('outlives a server that restarts while it trains, and says so', async () => {
     const worker = await desk.joined();
     const running = desk.train();
-    const spec = await server.submitted();
-    await worker.receive(spec, home.path('worker', 'dataset'));
+    const spec = await desk.server.submitted();
+    await worker.receive(spec, desk.home.path('worker', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 1, 2);
-    await home.says(running, /epoch 1\/2/);
-    await server.down();
-    await home.says(
+    await desk.home.says(running, /epoch 1\/2/);
+    await desk.server.down();
+    await desk.home.says(
       running,
       /Connecting again; the job is not lost|Waiting until it is available again; nothing is lost/,
     );
-    await server.up();
-    await home.says(running, /Back again/);
-    await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, home.path('worker', 'models'));
-    server.update(spec.job_id, { phase: 'done' });
+    await desk.server.up();
+    await desk.home.says(running, /Back again/);
+    await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, desk.home.path('worker', 'models'));
+    desk.server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
   });

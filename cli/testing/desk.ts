@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import type { JobSpec } from '../../protocol/job.ts';
-import { FakeServer, ROOM, ROOM_KEY, TOKEN } from './fake-server.ts';
 import { FakeWorker } from './fake-worker.ts';
 import { configYaml, EMBEDDED, hdf5 } from './fixtures.ts';
 import { TestHome } from './run-cli.ts';
+import { ROOM, ROOM_KEY, TestServer, TOKEN } from './test-server.ts';
 
 /** The model that the workers of a desk train, and its files. */
 export const MODEL = {
@@ -15,31 +15,39 @@ export const MODEL = {
 } as const;
 export const FILES = ['single/best.ckpt', 'single/training_config.yaml', 'single/sub/labels_gt.slp'];
 
-/** A researcher with labels and a config at hand, a server, and the workers that join. Whoever makes it disposes it. */
-export class Desk implements AsyncDisposable {
-  readonly home: TestHome;
-  readonly server: FakeServer;
+/** A researcher's computer, a server with one room, and the workers that join it: new ones for each test (`useDesk`). */
+export class Desk {
+  #open: { home: TestHome; server: TestServer } | undefined;
   readonly #workers: FakeWorker[] = [];
 
-  private constructor(home: TestHome, server: FakeServer) {
-    this.home = home;
-    this.server = server;
+  get home(): TestHome {
+    return this.#opened.home;
   }
 
-  static async make(): Promise<Desk> {
+  get server(): TestServer {
+    return this.#opened.server;
+  }
+
+  /** @param inRoom whether the researcher's commands know server, room, token and key */
+  async open(inRoom: boolean): Promise<void> {
     const home = await TestHome.make();
-    const server = await FakeServer.start();
+    const server = await TestServer.start();
+    this.#open = { home, server };
+    if (!inRoom) return;
     Object.assign(home.env, {
       SLEAP_RTC_SERVER: server.url,
       SLEAP_RTC_ROOM: ROOM,
       SLEAP_RTC_TOKEN: TOKEN,
       SLEAP_RTC_ROOM_KEY: ROOM_KEY,
     });
+  }
+
+  /** Puts labels and a config into the researcher's home. */
+  async writeTraining(): Promise<void> {
     const labels = hdf5({ size: 300_000, text: EMBEDDED });
     randomBytes(290_000).copy(labels, 8192);
-    await writeFile(home.path('flies.pkg.slp'), labels);
-    await writeFile(home.path('single.yaml'), configYaml());
-    return new Desk(home, server);
+    await writeFile(this.home.path('flies.pkg.slp'), labels);
+    await writeFile(this.home.path('single.yaml'), configYaml());
   }
 
   /** Types `sleap-rtc train`. */
@@ -63,9 +71,31 @@ export class Desk implements AsyncDisposable {
     return spec;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     for (const worker of this.#workers.splice(0)) await worker[Symbol.asyncDispose]();
-    await this.server[Symbol.asyncDispose]();
-    await this.home[Symbol.asyncDispose]();
+    await this.#open?.server[Symbol.asyncDispose]();
+    await this.#open?.home[Symbol.asyncDispose]();
+    this.#open = undefined;
   }
+
+  get #opened() {
+    if (this.#open === undefined) throw new Error('no test is running');
+    return this.#open;
+  }
+}
+
+/**
+ * Gives each test of a suite a desk of its own.
+ * @param options `inRoom: false` for a researcher who knows no room yet; `prepare` runs before each test (default: writes labels
+ * and a config)
+ */
+export function useDesk(options: { inRoom?: boolean; prepare?: (desk: Desk) => Promise<void> } = {}): Desk {
+  const desk = new Desk();
+  const prepare = options.prepare ?? (() => desk.writeTraining());
+  beforeEach(async () => {
+    await desk.open(options.inRoom ?? true);
+    await prepare(desk);
+  });
+  afterEach(() => desk.close());
+  return desk;
 }

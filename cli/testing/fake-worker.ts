@@ -6,24 +6,24 @@ import type { JobModel, JobSpec } from '../../protocol/job.ts';
 import type { WorkerProgress } from '../../protocol/job-view.ts';
 import type { Role } from '../../protocol/signaling.ts';
 import { connectPeer, describeFiles, receiveFiles, SignalingClient, sendFiles } from '../../transport/index.ts';
-import { type FakeServer, ROOM, ROOM_KEY, TOKEN } from './fake-server.ts';
+import { ROOM, ROOM_KEY, type TestServer, TOKEN } from './test-server.ts';
 
 /** A worker that does its part of the wire, and pretends to train. */
 export class FakeWorker implements AsyncDisposable {
   readonly name: string;
-  readonly #server: FakeServer;
+  readonly #server: TestServer;
   readonly #signaling: SignalingClient;
   /** Sessions by job. */
   readonly #sessions = new Map<string, string>();
 
-  private constructor(server: FakeServer, name: string, signaling: SignalingClient) {
+  private constructor(server: TestServer, name: string, signaling: SignalingClient) {
     this.#server = server;
     this.name = name;
     this.#signaling = signaling;
   }
 
   static async join(
-    server: FakeServer,
+    server: TestServer,
     name = 'gpu-1',
     role: Role = 'worker',
     roomKey = ROOM_KEY,

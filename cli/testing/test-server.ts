@@ -27,7 +27,7 @@ export interface StoredFile {
  * The real signaling server, on backends in this process's memory and with one room, behind a front that records requests and
  * breaks them as a test wishes. What the CLI needs beside it, the storage's downloads, is served by the front.
  */
-export class FakeServer implements AsyncDisposable {
+export class TestServer implements AsyncDisposable {
   readonly manifest: Manifest = emptyManifest(ROOM, new Date());
   /** By model, and by job for what it has predicted. */
   readonly storage = new Map<string, StoredFile[]>();
@@ -50,12 +50,12 @@ export class FakeServer implements AsyncDisposable {
     this.#real = real;
   }
 
-  static async start(): Promise<FakeServer> {
+  static async start(): Promise<TestServer> {
     const backends = createMemoryBackends();
     backends.rooms.add(ROOM, TOKEN);
     const logger = pino({ level: 'silent' });
     const real = await startSignalingServer(memoryConfig(), { backends, logger, roundMs: ROUND_MS });
-    const server = new FakeServer(backends, real);
+    const server = new TestServer(backends, real);
     await server.up();
     return server;
   }
