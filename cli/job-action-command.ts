@@ -27,7 +27,7 @@ export abstract class JobActionCommand extends BaseCommand<typeof JobActionComma
         if (!isSaid) process.stderr.write(`${message} It is asked again until it does; Ctrl-C ends that.\n`);
         isSaid = true;
       };
-      const { status } = await controlJob(api, args.job, action, { onUnavailable, signal: interrupted.signal });
+      const status = await controlJob(api, args.job, action, { onUnavailable, signal: interrupted.signal });
       const { job_id, phase } = status;
       this.log(phase === 'done' || phase === 'failed' ? `Job ${job_id} has ended: ${phase}.` : this.sentence(status));
       return { job: status };

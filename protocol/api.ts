@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { FileEntry } from './files.ts';
 import { RoomId } from './ids.ts';
-import { JobStatus } from './job.ts';
-import { JobView, Waiting } from './job-view.ts';
+import { JobView } from './job-view.ts';
 
 /** Header with the room's token; `Authorization: Bearer` carries the identity token. */
 export const ROOM_TOKEN_HEADER = 'x-room-token';
@@ -32,16 +31,10 @@ export const RoomReply = z.object({
 });
 export type RoomReply = z.infer<typeof RoomReply>;
 
-/** `POST /api/rooms/{room}/jobs` and `GET /api/rooms/{room}/jobs/{job}` (`?wait_ms=` waits for the end, at most 30 s). */
-export const JobReply = z.object({
-  status: JobStatus,
-  temporal_ui_url: z.string().nullable(),
-  /** Set while the job is queued. */
-  waiting: Waiting.optional(),
-});
-export type JobReply = z.infer<typeof JobReply>;
-
-/** `GET /api/rooms/{room}/jobs`, newest first. */
+/**
+ * `GET /api/rooms/{room}/jobs`, newest first. `POST /api/rooms/{room}/jobs` and `GET /api/rooms/{room}/jobs/{job}` (`?wait_ms=` waits
+ * for the end, at most 30 s) answer with one `JobView`.
+ */
 export const JobListReply = z.object({ jobs: z.array(JobView) });
 export type JobListReply = z.infer<typeof JobListReply>;
 

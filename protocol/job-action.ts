@@ -5,7 +5,7 @@ export const JobAction = z.enum(['stop', 'pause', 'resume', 'cancel']);
 export type JobAction = z.infer<typeof JobAction>;
 
 /**
- * Body of `POST /api/rooms/{room}/jobs/{job}/{action}`, answered with `JobReply` once the job has accepted the action.
+ * Body of `POST /api/rooms/{room}/jobs/{job}/{action}`, answered with a `JobView` once the job has accepted the action.
  * A request that is sent again under the same id has the same answer, and is carried out once.
  */
 export const JobActionRequest = z.object({

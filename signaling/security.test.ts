@@ -15,7 +15,7 @@ import { TestPeer } from './testing/test-peer.ts';
 import { newRoom, type TestRoom } from './testing/test-room.ts';
 import { startTestServers, type TestServers } from './testing/test-servers.ts';
 
-const status = { type: 'status', status: 'busy', job_id: null } as const;
+const status = { type: 'drain_response', status: 'busy', job_id: null } as const;
 const metadata = { tags: [], properties: {} };
 
 /** One message of every type but `register`. */

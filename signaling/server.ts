@@ -5,8 +5,6 @@ import express, { type Router } from 'express';
 import type { Logger } from 'pino';
 import pino from 'pino';
 import type { WebSocketServer } from 'ws';
-import type { WorkerProgress } from '../protocol/job-view.ts';
-import type { PeerPayload } from '../protocol/peer-messages.ts';
 import { createApp } from './api/app.ts';
 import { curveRoutes } from './api/curve-routes.ts';
 import { jobRoutes } from './api/job-routes.ts';
@@ -22,7 +20,6 @@ import { iceServersFor } from './ice/ice-servers.ts';
 import { JobViews } from './job-views/job-views.ts';
 import { findPageFiles } from './page/page-files.ts';
 import { PeerDirectory } from './peers/directory.ts';
-import { ProgressMemory } from './peers/last-progress.ts';
 import { CLOSE } from './peers/limits.ts';
 import { Liveness } from './peers/liveness.ts';
 import type { PeerServices } from './peers/registration.ts';
@@ -137,37 +134,16 @@ async function createServices(
       onChange();
     },
   });
-  const progress = new ProgressMemory();
   const curves = new LossCurves({ onChange });
   const jobViews = new JobViews({
     jobs: backends.jobs,
     peers: (roomId) => directory.peers(roomId),
-    onProgress: (roomId, worker, report) => {
-      curves.observe(roomId, report);
-      passOn(roomId, worker, report);
-    },
-    onEnd: (roomId, jobId) => {
-      curves.ended(roomId, jobId);
-      progress.forget(roomId, jobId);
-    },
+    onProgress: (roomId, report) => curves.observe(roomId, report),
+    onEnd: (roomId, jobId) => curves.ended(roomId, jobId),
     onChange,
     logger,
     roundMs: parts.roundMs,
   });
-  /** For readers that do not subscribe yet. */
-  function passOn(roomId: string, worker: string, { phase, staging, ...rest }: WorkerProgress): void {
-    const { job_id } = rest;
-    const at = now().toISOString();
-    const payload: PeerPayload | undefined =
-      phase !== undefined
-        ? { type: 'progress', worker, at, phase, ...rest }
-        : staging !== undefined
-          ? { type: 'dataset_staged', job_id, worker }
-          : undefined;
-    if (payload === undefined) return;
-    progress.observe(roomId, worker, payload);
-    directory.broadcast(roomId, { type: 'peer_message', from_peer_id: worker, payload }, worker);
-  }
   const backup: StateBackup = await startStateBackup({
     directory,
     jobViews,
@@ -178,7 +154,6 @@ async function createServices(
   });
   const services: PeerServices = {
     directory,
-    progress,
     jobViews,
     rooms,
     verifyIdToken: backends.verifyIdToken,

@@ -3,7 +3,6 @@ import type {
   CurveReply,
   ErrorReply,
   JobListReply,
-  JobReply,
   ModelFilesReply,
   ROOM_TOKEN_HEADER,
   SignInReply,
@@ -91,8 +90,7 @@ export class RoomApi {
   }
 
   async job(jobId: string): Promise<JobView> {
-    const { status, ...rest }: JobReply = await (await this.#requireRoom(`/jobs/${encodeURIComponent(jobId)}`)).json();
-    return { ...status, ...rest };
+    return (await this.#requireRoom(`/jobs/${encodeURIComponent(jobId)}`)).json();
   }
 
   async curve(jobId: string): Promise<CurveReply> {

@@ -65,7 +65,12 @@ describe('what the page knows of the room', () => {
   });
 
   it('shows a job as the server streams it, whatever the list says meanwhile', () => {
-    const streamed = room(listed([view()]), event({ phase: 'training', worker: 'w1' }), listed([view()]));
+    const streamed = room(
+      { type: 'link', link: { state: 'live' } },
+      listed([view()]),
+      event({ phase: 'training', worker: 'w1' }),
+      listed([view()]),
+    );
     assert.partialDeepStrictEqual(streamed.jobs, [{ phase: 'training', worker: 'w1' }]);
     const back = afterEvent(streamed, event({ phase: 'queued', detail: 'the worker was lost' }));
     assert.partialDeepStrictEqual(back.jobs, [{ phase: 'queued', worker: null, detail: 'the worker was lost' }]);

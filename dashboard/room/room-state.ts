@@ -125,11 +125,18 @@ function withViews(state: RoomState, views: readonly JobView[]): RoomState {
   return withJobs({ ...state, curves }, jobs, known);
 }
 
-/** The list of the API with the jobs of which the page knows more; it may also lack the newest ones. */
+/**
+ * The list of the API with the jobs of which the page knows more: those that the live connection keeps up to date, and those that
+ * have ended. The list may also lack the newest ones.
+ */
 function listed(state: RoomState, jobs: readonly JobView[]): JobView[] {
+  const isLive = state.link.state === 'live';
   const known = new Map((state.jobs ?? []).map((job) => [job.job_id, job]));
   const newer = (state.jobs ?? []).filter(({ job_id }) => jobs.every((job) => job.job_id !== job_id));
-  const merged = jobs.map((job) => (state.known.has(job.job_id) ? (known.get(job.job_id) ?? job) : job));
+  const merged = jobs.map((job) => {
+    const before = state.known.has(job.job_id) ? known.get(job.job_id) : undefined;
+    return before !== undefined && (isLive || PHASES[before.phase].ended) ? before : job;
+  });
   return [...newer, ...merged];
 }
 

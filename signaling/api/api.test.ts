@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict';
 import pino from 'pino';
-import {
-  JobListReply,
-  JobLogReply,
-  JobReply,
-  ModelFilesReply,
-  ResultFilesReply,
-  RoomReply,
-} from '../../protocol/api.ts';
+import { JobListReply, JobLogReply, ModelFilesReply, ResultFilesReply, RoomReply } from '../../protocol/api.ts';
 import type { TrainingSpec } from '../../protocol/job.ts';
-import type { Waiting } from '../../protocol/job-view.ts';
+import { JobView, type Waiting } from '../../protocol/job-view.ts';
 import { Manifest } from '../../protocol/manifest.ts';
 import { Bucket } from '../../storage/index.ts';
 import type { AwsClients } from '../aws.ts';
@@ -111,11 +104,11 @@ describe('the API on real servers', () => {
   });
 
   it('submits a job once, lists it, and does not say that it is cancelled while no control worker runs', async () => {
-    const submitted = JobReply.parse((await ofRoom('POST ROOM/jobs', { body: spec })).body);
-    assert.partialDeepStrictEqual(submitted.status, { job_id: spec.job_id, phase: 'queued', name: spec.name });
+    const submitted = JobView.parse((await ofRoom('POST ROOM/jobs', { body: spec })).body);
+    assert.partialDeepStrictEqual(submitted, { job_id: spec.job_id, phase: 'queued', name: spec.name });
     assert.match(submitted.temporal_ui_url ?? '', /\/namespaces\/default\/workflows\/job%3A/);
-    const again = JobReply.parse((await ofRoom('POST ROOM/jobs', { body: spec })).body);
-    assert.equal(again.status.submitted_at, submitted.status.submitted_at);
+    const again = JobView.parse((await ofRoom('POST ROOM/jobs', { body: spec })).body);
+    assert.equal(again.submitted_at, submitted.submitted_at);
     const { jobs } = JobListReply.parse((await ofRoom('GET ROOM/jobs')).body);
     assert.deepEqual(
       jobs.map(({ job_id }) => job_id),
@@ -123,7 +116,7 @@ describe('the API on real servers', () => {
     );
     assert.equal((await ofRoom(`GET ROOM/jobs/${spec.job_id}?wait_ms=100`)).status, 200);
     let waiting: Waiting | undefined;
-    do waiting = JobReply.parse((await ofRoom(`GET ROOM/jobs/${spec.job_id}`)).body).waiting;
+    do waiting = JobView.parse((await ofRoom(`GET ROOM/jobs/${spec.job_id}`)).body).waiting;
     while (waiting === undefined); // Temporal lists a job a moment after its start
     assert.deepEqual([waiting.position, waiting.sentence], [1, 'No worker is in the room']);
     const cancel = () => ofRoom(`POST ROOM/jobs/${spec.job_id}/cancel`, { body: { request_id: 'cancel-it' } });

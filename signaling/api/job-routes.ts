@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { JobListReply, JobLogReply, JobReply } from '../../protocol/api.ts';
+import type { JobListReply, JobLogReply } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
 import { JobSpec } from '../../protocol/job.ts';
@@ -36,11 +36,7 @@ export function jobRoutes(parts: {
   const router = Router();
   const door = [requireIdentity(parts.verifyIdToken), requireRoom(rooms)] as const;
 
-  const reply = (res: Response, view: JobView) => {
-    const { temporal_ui_url, waiting, ...status } = view;
-    const body: JobReply = { status, temporal_ui_url, ...(waiting && { waiting }) };
-    res.json(body);
-  };
+  const reply = (res: Response, view: JobView) => res.json(view);
 
   router.post('/api/rooms/:room/jobs', ...door, express.json({ limit: MAX_SPEC }), async (req, res) => {
     const spec = JobSpec.parse(req.body);

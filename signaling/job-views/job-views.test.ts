@@ -107,7 +107,8 @@ describe('the jobs of a room, as everybody sees them', function () {
     const view = await dashboard.until(({ staging }) => staging === 'staged');
     assert.partialDeepStrictEqual(view, { phase: 'training', worker: 'w1', epoch: { epoch: 1, val_loss: 1 } });
     assert.partialDeepStrictEqual((await ofRoom(`GET ROOM/jobs/${JOB}`)).body, {
-      status: { phase: 'training', staging: 'staged' },
+      phase: 'training',
+      staging: 'staged',
     });
     backends.jobs.update(JOB, { phase: 'done', detail: 'published' });
     await dashboard.until(({ phase }) => phase === 'done');

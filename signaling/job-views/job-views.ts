@@ -15,7 +15,7 @@ export interface JobViewsOptions {
   /** Who is in a room now. */
   peers: (roomId: string) => readonly PeerInfo[];
   /** A worker's report counts. */
-  onProgress?: (roomId: string, worker: string, progress: WorkerProgress) => void;
+  onProgress?: (roomId: string, progress: WorkerProgress) => void;
   /** A job has ended. */
   onEnd?: (roomId: string, jobId: string) => void;
   /** A job has changed that the backup holds. */
@@ -181,7 +181,7 @@ export class JobViews {
       roomId,
       uiUrl: (jobId) => engine.uiUrl(roomId, jobId),
       peers: () => peers(roomId),
-      onProgress: (worker, progress) => onProgress?.(roomId, worker, progress),
+      onProgress: (progress) => onProgress?.(roomId, progress),
       onEnd: (jobId) => onEnd?.(roomId, jobId),
       onChange: () => onChange?.(),
     });

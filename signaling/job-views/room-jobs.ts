@@ -31,7 +31,7 @@ export interface RoomJobsOptions {
   uiUrl: (jobId: string) => string | null;
   peers: () => readonly PeerInfo[];
   /** A worker's report counts. */
-  onProgress: (worker: string, progress: WorkerProgress) => void;
+  onProgress: (progress: WorkerProgress) => void;
   /** A job has ended. */
   onEnd: (jobId: string) => void;
   /** The jobs have changed. */
@@ -150,7 +150,7 @@ export class RoomJobs {
 
   #accept(job: TrackedJob, { worker, sessionId, progress, at }: Claim): boolean {
     const { phase, staging, ...rest } = progress;
-    this.#options.onProgress(worker, progress);
+    this.#options.onProgress(progress);
     const accepted = phase === undefined ? undefined : { ...rest, phase, worker, sessionId };
     return job.progressed(accepted, staging === 'staged', at);
   }

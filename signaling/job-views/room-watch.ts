@@ -80,8 +80,12 @@ export class RoomWatch {
   async list(): Promise<ReportedJob[]> {
     const askedAt = performance.now();
     const active = await this.#jobs.active(this.#room.roomId);
-    for (const reported of active)
-      if (!this.#room.jobs.has(reported.status.job_id)) this.#room.reported(reported, askedAt);
+    for (const reported of active) {
+      const { job_id } = reported.status;
+      if (!this.#room.jobs.has(job_id)) this.#room.reported(reported, askedAt);
+      const job = this.#room.jobs.get(job_id);
+      if (job !== undefined) job.wasListed = true;
+    }
     this.#room.updateWaits();
     return active;
   }
@@ -97,7 +101,9 @@ export class RoomWatch {
         active.filter(({ status }) => status.phase === 'queued').map(({ status }) => status.job_id),
       );
       const due = [...room.jobs.values()].filter((job) =>
-        listed.has(job.jobId) ? isDue(job, queued.has(job.jobId)) : startedAt - job.trackedAt > LISTED_AFTER_MS,
+        listed.has(job.jobId)
+          ? isDue(job, queued.has(job.jobId))
+          : job.wasListed || startedAt - job.trackedAt > LISTED_AFTER_MS,
       );
       due.sort((a, b) => Number(a.view.phase === 'queued') - Number(b.view.phase === 'queued'));
       await Promise.all(due.slice(0, MAX_ASKED).map(({ jobId }) => this.read(jobId)));

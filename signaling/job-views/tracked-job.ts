@@ -9,6 +9,8 @@ import { type AcceptedProgress, mergeView } from './merge-view.ts';
 export class TrackedJob {
   readonly jobId: string;
   readonly trackedAt = performance.now();
+  /** True once the workflow engine has listed the job as running. One that is no longer listed has ended. */
+  wasListed = false;
   readonly #uiUrl: string | null;
   #reported: ReportedJob;
   /** When the workflow engine was asked for `#reported`. */

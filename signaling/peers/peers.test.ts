@@ -10,7 +10,7 @@ import { startTestServers, type TestServers } from '../testing/test-servers.ts';
 import { CLOSE, HARD_MESSAGE_BYTES } from './limits.ts';
 
 const logger = pino({ level: 'silent' });
-const status = { type: 'status', status: 'busy', job_id: null } as const;
+const status = { type: 'drain_response', status: 'busy', job_id: null } as const;
 const purpose = { job_id: 'job00000001', kind: 'dataset' } as const;
 const connection_id = 'connection-1';
 

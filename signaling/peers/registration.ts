@@ -4,13 +4,11 @@ import type { VerifyIdToken } from '../auth/identity.ts';
 import type { JobViews } from '../job-views/job-views.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { PeerDirectory, PeerLink } from './directory.ts';
-import type { ProgressMemory } from './last-progress.ts';
 import { MAX_METADATA_BYTES } from './limits.ts';
 
 /** What the peers' part of the server works with. */
 export interface PeerServices {
   directory: PeerDirectory;
-  progress: ProgressMemory;
   jobViews: Pick<JobViews, 'report' | 'hint' | 'subscribe' | 'unsubscribe'>;
   rooms: Pick<Rooms, 'enter' | 'touch'>;
   verifyIdToken: VerifyIdToken;
@@ -58,9 +56,6 @@ export async function register(
     peer_list: services.directory.peers(room.room_id, info.peer_id),
     ice_servers: services.iceServersFor(user.user_id),
   });
-  if (message.role !== 'worker') {
-    for (const last of services.progress.of(room.room_id)) link.send({ type: 'peer_message', ...last });
-  }
   return { roomId: room.room_id, peerId: info.peer_id, role: info.role };
 }
 

@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type { z } from 'zod';
+import type { JobView } from '../../protocol/job-view.ts';
 import type { PeerPayload } from '../../protocol/peer-messages.ts';
 import { jobWorkflowId } from '../../protocol/queues.ts';
 import type { Bucket } from '../../storage/index.ts';
@@ -19,12 +20,16 @@ describe('the main job, on real parts', function () {
   let shown: string;
   /** What another peer of the room was told meanwhile. */
   const heard: PeerPayload[] = [];
+  const seen: JobView[] = [];
 
   before(async () => {
     room = await createRoom();
     bucket = bucketOf(room.stack.s3, room.stack.s3.bucket);
     await room.startWorker('worker-1', { SLEAP_RTC_WARM_TRAINER: '1' });
-    const neighbour = await room.enter('neighbour', (payload) => heard.push(payload));
+    const neighbour = await room.enter('neighbour', {
+      message: (payload) => heard.push(payload),
+      job: (job) => seen.push(job),
+    });
     const out = join(room.folder, 'models');
     const labels = fliesLabels(room.tools);
     const command = ['train', labels, '--config', FLIES_CONFIG, '--alias', 'flies', '-o', out, '--json'];
@@ -88,7 +93,7 @@ describe('the main job, on real parts', function () {
   });
 
   it('tells everyone in the room how the job goes, and that it is complete', () => {
-    const epochs = heard.flatMap((payload) => (payload.type === 'progress' ? [payload.epoch?.epoch] : []));
+    const epochs = seen.map(({ epoch }) => epoch?.epoch);
     assert.ok(epochs.includes(5));
     const complete = heard.filter((payload) => payload.type === 'job_complete');
     assert.deepEqual(complete, [
@@ -144,7 +149,7 @@ describe('the main job, on real parts', function () {
   });
 
   it('leaves the labels with the worker, which says so, so that the next job on them is offered to it first', async () => {
-    const neighbour = await room.enter('asks', () => {});
+    const neighbour = await room.enter('asks', {});
     const [worker] = await neighbour.discoverPeers({ role: 'worker' });
     await neighbour.close();
     const labels = sha256(await readFile(fliesLabels(room.tools)));

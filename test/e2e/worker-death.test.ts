@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { ProgressMessage } from '../../protocol/peer-messages.ts';
+import type { JobView } from '../../protocol/job-view.ts';
 import { s3Layout } from '../../protocol/s3-layout.ts';
 import { type Bucket, readJson } from '../../storage/index.ts';
 import { sleapNnOf } from '../faults/process-tree.ts';
@@ -22,13 +22,13 @@ describe('a worker that dies while it trains, its researcher gone', function () 
   let kept: number;
   let killedAt: number;
   let result: z.infer<typeof TrainResult>;
-  const heard: { message: ProgressMessage; at: number }[] = [];
+  const heard: { message: JobView; at: number }[] = [];
 
   before(async () => {
     room = await createRoom();
     bucket = bucketOf(room.stack.s3, room.stack.s3.bucket);
-    const neighbour = await room.enter('neighbour', (payload) => {
-      if (payload.type === 'progress') heard.push({ message: payload, at: Date.now() });
+    const neighbour = await room.enter('neighbour', {
+      job: (message) => heard.push({ message, at: Date.now() }),
     });
     const config = join(room.folder, 'flies.yaml');
     const text = await readFile(FLIES_CONFIG, 'utf8');

@@ -85,7 +85,7 @@ export class FaultRoom {
     const bucket = bucketOf(stack.s3, stack.s3.bucket);
     const temporal = new Client({ connection: await Connection.connect({ address: stack.temporalAddress }) });
     const ear = new RoomEar();
-    const observer = await room.enter('observer', ear.hear);
+    const observer = await room.enter('observer', { job: ear.hear });
     const faultRoom = new FaultRoom({ room, network, bucket, temporal, ear, observer });
     await Promise.all(workers.map((worker) => faultRoom.startWorker(worker)));
     return faultRoom;

@@ -125,8 +125,8 @@ const getsLater = async (at: FaultRoom, job: WatchedJob, output: string): Promis
 /** Submits the very same job once more, as a CLI does that got no answer. */
 const submitsAgain = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
   const { api } = at;
-  const { status } = await api.submitJob(await at.specOf(await job.id));
-  assert.equal(status.job_id, await job.id);
+  const { job_id } = await api.submitJob(await at.specOf(await job.id));
+  assert.equal(job_id, await job.id);
 };
 
 /** Sets the wall clocks of all workers and of the researcher's computer. */

@@ -1,25 +1,30 @@
-import { JobPhase } from '../../protocol/job.ts';
-import type { PeerPayload, ProgressMessage } from '../../protocol/peer-messages.ts';
+import { isFinal, JobPhase } from '../../protocol/job.ts';
+import type { JobView } from '../../protocol/job-view.ts';
 import type { RunningCommand } from '../support/test-room.ts';
 
-/** What another peer of the room hears of its jobs. */
-export class RoomEar {
-  readonly #listeners = new Set<(message: ProgressMessage) => void>();
+/** A job that a worker has. */
+type JobOfWorker = JobView & { worker: string };
 
-  readonly hear = (payload: PeerPayload): void => {
-    if (payload.type === 'progress') for (const listener of this.#listeners) listener(payload);
+/** What another peer of the room sees of its jobs. */
+export class RoomEar {
+  readonly #listeners = new Set<(message: JobOfWorker) => void>();
+
+  readonly hear = (job: JobView): void => {
+    const { worker } = job;
+    if (worker === null || isFinal(job.phase)) return;
+    for (const listener of this.#listeners) listener({ ...job, worker });
   };
 
-  /** Calls `listener` with every progress message until the returned function is called. */
-  on(listener: (message: ProgressMessage) => void): () => void {
+  /** Calls `listener` with every event of a job that a worker has, until the returned function is called. */
+  on(listener: (message: JobOfWorker) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 }
 
-/** A progress message, and when it was received. */
+/** An event, and when it was received. */
 export interface Heard {
-  message: ProgressMessage;
+  message: JobOfWorker;
   /** From `performance.now()`. */
   atMs: number;
 }
@@ -76,12 +81,12 @@ export class WatchedJob {
   }
 
   /** Resolves with the first message that fits, from `since` on; rejects when the command ends without. */
-  until(fits: (message: ProgressMessage) => boolean, since = 0): Promise<Heard> {
+  until(fits: (message: JobOfWorker) => boolean, since = 0): Promise<Heard> {
     return Promise.race([this.untilHeard(fits, since), this.untilEnded()]);
   }
 
   /** The same of a job whose researcher may be gone. */
-  untilHeard(fits: (message: ProgressMessage) => boolean, since = 0): Promise<Heard> {
+  untilHeard(fits: (message: JobOfWorker) => boolean, since = 0): Promise<Heard> {
     const found = Promise.withResolvers<Heard>();
     const check = () => {
       const heard = this.heard.find(({ message, atMs }) => atMs >= since && fits(message));

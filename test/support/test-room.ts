@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { CreateRoomReply, SignInReply } from '../../protocol/api.ts';
+import type { JobView } from '../../protocol/job-view.ts';
 import { Manifest } from '../../protocol/manifest.ts';
 import type { PeerPayload } from '../../protocol/peer-messages.ts';
 import { RoomKey } from '../../protocol/room-key.ts';
@@ -49,8 +50,11 @@ export interface TestRoom extends TestStack {
   json(args: string[]): Promise<unknown>;
   manifest(): Promise<Manifest>;
   startWorker(name: string, env?: Record<string, string>): Promise<StackGpuWorker>;
-  /** Joins the room as one more client peer, which receives what is sent to everyone. */
-  enter(peerId: string, onMessage: (payload: PeerPayload) => void): Promise<SignalingClient>;
+  /** Joins the room as one more client peer, which receives what is sent to everyone and follows all jobs. */
+  enter(
+    peerId: string,
+    on: { message?: (payload: PeerPayload) => void; job?: (job: JobView) => void },
+  ): Promise<SignalingClient>;
 }
 
 /** What `train --json` prints. */
@@ -87,7 +91,7 @@ export async function createRoom(on?: TestStack): Promise<TestRoom> {
     json,
     cli: (args, more) => runCli(args, { ...env, ...more }),
     manifest: async () => Manifest.parse(await json(['models', 'list'])),
-    async enter(peerId, onMessage) {
+    async enter(peerId, on) {
       const idToken = async () => {
         const response = await fetch(`${stack.serverUrl}/anonymous-signin`, { method: 'POST' });
         return SignInReply.parse(await response.json()).id_token;
@@ -95,7 +99,9 @@ export async function createRoom(on?: TestStack): Promise<TestRoom> {
       const metadata = { tags: [], properties: {} };
       const options = { serverUrl: stack.serverUrl, roomId: id, token, roomKey: key, idToken, peerId, metadata };
       const client = await SignalingClient.connect({ ...options, role: 'client' });
-      client.on('peer_message', ({ payload }) => onMessage(payload));
+      client.on('peer_message', ({ payload }) => on.message?.(payload));
+      client.on('job_event', ({ job }) => on.job?.(job));
+      if (on.job !== undefined) await client.subscribeJobs();
       return client;
     },
     // Workers live to the end of the run: a dozen of them with a warm process each would fill the machine.

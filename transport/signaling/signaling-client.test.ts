@@ -8,7 +8,7 @@ import { TestSignaling } from '../testing/test-signaling.ts';
 import type { SignalingClient } from './signaling-client.ts';
 import type { SignalingEvents } from './signaling-events.ts';
 
-const status = { type: 'status', status: 'available', job_id: null } as const;
+const status = { type: 'drain_response', status: 'available', job_id: null } as const;
 
 describe('the signaling client', () => {
   const owned = new Owned();

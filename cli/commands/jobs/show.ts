@@ -11,29 +11,30 @@ export default class JobsShow extends BaseCommand<typeof JobsShow> {
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
 
   async run(): Promise<object> {
-    const { status, temporal_ui_url, waiting } = await (await this.roomApi()).job(this.args.job);
+    const job = await (await this.roomApi()).job(this.args.job);
+    const { temporal_ui_url, waiting } = job;
     this.log(
       fields([
-        ['Job', `${status.job_id} (${status.kind} of ${status.name})`],
-        ['Phase', status.phase],
-        ['Doing', status.error === null ? status.detail : undefined],
+        ['Job', `${job.job_id} (${job.kind} of ${job.name})`],
+        ['Phase', job.phase],
+        ['Doing', job.error === null ? job.detail : undefined],
         ['Waiting', waiting?.sentence],
-        ['Priority', isFinal(status.phase) ? undefined : status.priority],
-        ['Error', status.error === null ? undefined : `${status.error.message} [${status.error.code}]`],
-        ['Remedy', status.error?.remedy],
-        ['Worker', status.worker],
-        ['Data', isFinal(status.phase) ? undefined : stagingWords(status.staging)],
-        ...status.models.map(
+        ['Priority', isFinal(job.phase) ? undefined : job.priority],
+        ['Error', job.error === null ? undefined : `${job.error.message} [${job.error.code}]`],
+        ['Remedy', job.error?.remedy],
+        ['Worker', job.worker],
+        ['Data', isFinal(job.phase) ? undefined : stagingWords(job.staging)],
+        ...job.models.map(
           (model) =>
             [
               'Model',
               `${model.id} (${model.aliases.join(', ')})${model.stopped_early ? ', stopped early' : ''}`,
             ] as const,
         ),
-        ['Submitted', `${when(status.submitted_at)} by ${status.user_id}`],
+        ['Submitted', `${when(job.submitted_at)} by ${job.user_id}`],
         ['History', temporal_ui_url],
       ]),
     );
-    return { job: status, temporal_ui_url, ...(waiting && { waiting }) };
+    return { job, temporal_ui_url, ...(waiting && { waiting }) };
   }
 }

@@ -4,7 +4,6 @@ import {
   CurveReply,
   JobListReply,
   JobLogReply,
-  JobReply,
   ModelFilesReply,
   ResultFilesReply,
   ROOM_TOKEN_HEADER,
@@ -13,6 +12,7 @@ import {
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { JobSpec } from '../../../protocol/job.ts';
 import type { JobAction, JobActionRequest } from '../../../protocol/job-action.ts';
+import { JobView } from '../../../protocol/job-view.ts';
 import { Manifest } from '../../../protocol/manifest.ts';
 import type { Connection } from '../settings/settings.ts';
 import { type ApiRequest, callApi } from './http.ts';
@@ -61,8 +61,8 @@ export class RoomApi {
   }
 
   /** Submits a job. The request may be repeated: the job id identifies the job. */
-  submitJob(spec: JobSpec, signal?: AbortSignal): Promise<JobReply> {
-    return this.#call('/jobs', { method: 'POST', reply: JobReply, body: spec, repeatable: true, signal });
+  submitJob(spec: JobSpec, signal?: AbortSignal): Promise<JobView> {
+    return this.#call('/jobs', { method: 'POST', reply: JobView, body: spec, repeatable: true, signal });
   }
 
   jobs(): Promise<JobListReply> {
@@ -70,12 +70,12 @@ export class RoomApi {
   }
 
   /** @param options `waitMs`: the server holds the answer back until the job ends, but not longer than this */
-  job(jobId: string, options: { waitMs?: number; signal?: AbortSignal } = {}): Promise<JobReply> {
+  job(jobId: string, options: { waitMs?: number; signal?: AbortSignal } = {}): Promise<JobView> {
     const { waitMs, signal } = options;
     const query = waitMs === undefined ? '' : `?wait_ms=${waitMs}`;
     return this.#call(`/jobs/${jobId}${query}`, {
       method: 'GET',
-      reply: JobReply,
+      reply: JobView,
       repeatable: true,
       extraMs: waitMs,
       signal,
@@ -105,9 +105,9 @@ export class RoomApi {
     jobId: string,
     action: JobAction,
     { requestId, signal }: { requestId: string; signal?: AbortSignal | undefined },
-  ): Promise<JobReply> {
+  ): Promise<JobView> {
     const body: JobActionRequest = { request_id: requestId };
-    return this.#call(`/jobs/${jobId}/${action}`, { method: 'POST', reply: JobReply, body, repeatable: true, signal });
+    return this.#call(`/jobs/${jobId}/${action}`, { method: 'POST', reply: JobView, body, repeatable: true, signal });
   }
 
   #call<T>(path: string, request: RoomRequest<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { JobReply } from '../../../protocol/api.ts';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { JobAction } from '../../../protocol/job-action.ts';
+import type { JobView } from '../../../protocol/job-view.ts';
 import type { RoomApi } from './api-client.ts';
 import { pause } from './http.ts';
 
@@ -19,7 +19,7 @@ export async function controlJob(
   jobId: string,
   action: JobAction,
   options: { onUnavailable?: (error: SleapRtcError) => void; forMs?: number; signal?: AbortSignal } = {},
-): Promise<JobReply> {
+): Promise<JobView> {
   const { onUnavailable = () => {}, forMs = Number.POSITIVE_INFINITY, signal } = options;
   const requestId = randomUUID();
   const endsAt = performance.now() + forMs;

@@ -63,7 +63,7 @@ async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError
   try {
     let status = await cancelled(api, jobId);
     for (const end = Date.now() + CANCEL_MS; !isFinal(status.phase) && Date.now() < end; ) {
-      ({ status } = await api.job(jobId, { waitMs: CANCEL_POLL_MS }));
+      status = await api.job(jobId, { waitMs: CANCEL_POLL_MS });
       if (!isFinal(status.phase)) await pause(100);
     }
     if (status.phase === 'cancelled')
@@ -97,10 +97,10 @@ async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError
 /** Has a job cancelled. @returns its status; one that has ended already stays as it is */
 async function cancelled(api: RoomApi, jobId: string): Promise<JobStatus> {
   try {
-    return (await controlJob(api, jobId, 'cancel', { forMs: CANCEL_MS })).status;
+    return await controlJob(api, jobId, 'cancel', { forMs: CANCEL_MS });
   } catch (error) {
     if (!(error instanceof SleapRtcError) || error.code !== 'JOB_ACTION_REFUSED') throw error;
-    return (await api.job(jobId)).status;
+    return api.job(jobId);
   }
 }
 

@@ -19,7 +19,8 @@ export async function getResults(
   display: Display,
 ): Promise<JobOutcome> {
   const started = Date.now();
-  const { status, temporal_ui_url: temporalUiUrl } = await api.job(jobId);
+  const status = await api.job(jobId);
+  const temporalUiUrl = status.temporal_ui_url;
   if (!isFinal(status.phase)) {
     throw new SleapRtcError('USAGE', `Job ${jobId} has not ended yet (${status.phase}).`, {
       remedy: `Follow it until it ends with \`sleap-rtc jobs attach ${jobId}\`.`,

@@ -32,7 +32,7 @@ export async function attachJob(
   { jobId, output: wanted, onInterrupt, configFolder }: AttachRequest,
   display: Display,
 ): Promise<JobOutcome> {
-  const { status, temporal_ui_url } = await api.job(jobId);
+  const status = await api.job(jobId);
   const remembered = await recallJob(configFolder, jobId);
   const output = resolve(wanted ?? remembered?.output ?? (status.kind === 'training' ? 'models' : 'predictions'));
   await checkOutputFolder(output);
@@ -51,7 +51,7 @@ export async function attachJob(
   try {
     const isOver = isFinal(status.phase);
     const followed = isOver ? { status, left: false, received: false } : await follow(job, status, remembered);
-    return await job.finish(followed, temporal_ui_url);
+    return await job.finish(followed, status.temporal_ui_url);
   } catch (error) {
     throw await job.error(error);
   } finally {
@@ -60,11 +60,6 @@ export async function attachJob(
 }
 
 async function follow(job: ActiveJob, status: JobStatus, remembered: RememberedJob | undefined): Promise<Followed> {
-  if (status.kind === 'training') {
-    // Without the earlier epochs, following works as well.
-    const { runs } = await job.api.curve(job.id).catch(() => ({ runs: [] }));
-    job.progress.curve(runs);
-  }
   // The data is offered even if a worker has it: if that worker is lost, the next one asks for it again.
   const sources = status.staging === 'staged' ? undefined : await findData(job, remembered);
   const follower = await job.enterRoom({ sources, requirements: {}, stage: status.staging !== 'off', detach: false });
