@@ -1,18 +1,18 @@
 import { log } from '@temporalio/workflow';
 import { fromFailure } from '../protocol/failures.ts';
 import type { JobInput } from '../protocol/job.ts';
-import type { SessionWorker } from './session-worker.ts';
+import type { SessionWorker } from './session/session-worker.ts';
 
 /**
- * Tells the room that a job is done and brings what it made to the researcher. All of that is safe in S3 by now: nothing that goes
- * wrong here fails the job.
- * @returns whether the researcher has got it
+ * Tells the room that a job is done and brings its results to the researcher. They are in S3 by now: nothing that goes wrong
+ * here fails the job.
+ * @returns whether the researcher has the results
  */
 export async function deliver(input: JobInput, worker: SessionWorker, model_ids: string[]): Promise<boolean> {
   try {
     return (await worker.returnResults({ input, model_ids })).delivered;
   } catch (failure) {
-    log.warn('not returned', { cause: fromFailure(failure).message });
+    log.warn('the results were not delivered', { cause: fromFailure(failure).message });
     return false;
   }
 }

@@ -12,8 +12,8 @@ import { inferenceInput, modelEntry, trainedModel, trainingInput } from '../test
 import { timeSkippingServer } from '../test/workflows/servers.ts';
 import { untilStaged } from '../test/workflows/training-jobs.ts';
 import type { inferenceJob } from './index.ts';
-import type { RoomRegistryReport } from './room-registry.ts';
-import { controlJobUpdate } from './run-control.ts';
+import { controlJobUpdate } from './job/run-control.ts';
+import type { RoomRegistryReport } from './registry/room-registry.ts';
 
 describe('inferenceJob', function () {
   this.timeout(60_000);
@@ -98,7 +98,7 @@ describe('inferenceJob', function () {
     await startWorker({ room: 'left', overrides: () => ({ returnResults: async () => ({ delivered: false }) }) });
     const status = await (await start('left')).result();
     assert.equal(status.phase, 'done');
-    assert.match(status.detail, /to be fetched/);
+    assert.match(status.detail, /fetch with `sleap-rtc jobs get/);
   });
 
   it('can be cancelled, and refuses to be stopped, paused or resumed: it has nothing to keep', async () => {

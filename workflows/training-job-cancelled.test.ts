@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { SleapRtcError } from '../protocol/errors.ts';
-import { trainingInput } from '../test/workflows/job-inputs.ts';
+import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
 import { trainingJobsOnDevServer, untilStaged } from '../test/workflows/training-jobs.ts';
 
 // On the real server: the time-skipping one loses a cancellation where an attempt of the activity ends meanwhile.
@@ -74,6 +74,33 @@ describe('trainingJob, cancelled', function () {
     await job.cancel();
     assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
     assert.equal((await statusOf(job)).phase, 'cancelled');
+  });
+
+  it('while its second model is trained: keeps the first one, which is published', async () => {
+    const room = 'cancel-second';
+    const training = Promise.withResolvers<void>();
+    await startWorker({
+      room,
+      overrides: (self) => ({
+        train: async ({ input, run_index }) => {
+          if (run_index > 0) {
+            training.resolve();
+            await self.work();
+          }
+          return trainedModel(input, run_index);
+        },
+      }),
+    });
+    const input = trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] });
+    const job = await start(input);
+    await training.promise;
+    await controlJob(job, 'cancel');
+    const { code, message } = await failureOf(job);
+    const { model_id } = trainedModel(input, 0);
+    assert.equal(code, 'JOB_CANCELLED');
+    assert.match(message, new RegExp(`Published before that: ${model_id}`));
+    assert.partialDeepStrictEqual(await statusOf(job), { phase: 'cancelled', models: [{ id: model_id }] });
+    assert.deepEqual(Object.keys(control().manifest(room).models), [model_id]);
   });
 
   it('while queued: leaves the queue', async () => {

@@ -5,7 +5,7 @@ import type { RunGpuSessionInput } from '../activities/contract.ts';
 import { type ErrorCode, SleapRtcError } from '../protocol/errors.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import type { FakeWorker } from '../test/workflows/fake-worker.ts';
-import { trainingInput } from '../test/workflows/job-inputs.ts';
+import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
 import { timeSkippingServer } from '../test/workflows/servers.ts';
 import { type TrainingJob, trainingJobsOn } from '../test/workflows/training-jobs.ts';
 
@@ -117,7 +117,7 @@ describe('trainingJob', function () {
 
   describe('ends with an error that only a person can cure, says what to do, does not try again, and frees the GPU', () => {
     const errors: [code: ErrorCode, message: string, advice: RegExp][] = [
-      ['CONFIG_REFUSED', 'trainer_config.max_epochs must be positive.', /Correct the named key/],
+      ['CONFIG_REFUSED', 'trainer_config.max_epochs must be positive.', /Correct the key/],
       ['LABELS_CORRUPT', 'labels.pkg.slp cannot be read as SLEAP labels: truncated file.', /save the package again/],
       ['GPU_OUT_OF_MEMORY', 'The GPU has too little memory for this config.', /Lower .*batch_size/],
       ['DISK_FULL', 'The worker’s disk is full: 0.01 GB of 100.00 GB are left.', /Free space/],
@@ -139,6 +139,31 @@ describe('trainingJob', function () {
         assert.deepEqual(control.manifest(room).models, {});
       });
     }
+  });
+
+  it('publishes each model as soon as it exists: a run that fails later takes none of them away, and the error names them', async () => {
+    const room = 'later-fails';
+    const atSecondRun: string[][] = [];
+    await startWorker({
+      room,
+      overrides: () => ({
+        train: async ({ input, run_index }) => {
+          if (run_index === 0) return trainedModel(input, run_index);
+          atSecondRun.push(Object.keys(control.manifest(room).models));
+          throw new SleapRtcError('GPU_OUT_OF_MEMORY', 'The GPU has too little memory for this config.');
+        },
+      }),
+    });
+    const input = trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] });
+    const job = await start(input);
+    const { message } = await failureOf(job);
+    const { model_id } = trainedModel(input, 0);
+    assert.match(message, new RegExp(`too little memory .* Published before that: ${model_id} \\(centroid\\)\\.`));
+    assert.deepEqual(atSecondRun, [[model_id]]);
+    const { phase, models, error } = await statusOf(job);
+    assert.deepEqual([phase, models.map(({ id }) => id)], ['failed', [model_id]]);
+    assert.equal(error?.message, message);
+    assert.deepEqual(Object.keys(control.manifest(room).models), [model_id]);
   });
 
   it('stays done when the researcher can’t be reached afterwards', async () => {

@@ -1,9 +1,9 @@
 /** A workflow that only publishes, with the registry beside it. */
 import { toApplicationFailure } from '../../protocol/failures.ts';
 import type { ManifestChange } from '../../protocol/manifest.ts';
-import { publishToRoom } from '../../workflows/publish.ts';
+import { publishToRoom } from '../../workflows/registry/publish.ts';
 
-export { roomRegistry } from '../../workflows/room-registry.ts';
+export { roomRegistry } from '../../workflows/registry/room-registry.ts';
 
 export async function publishing(roomId: string, changes: ManifestChange[]): Promise<void> {
   try {

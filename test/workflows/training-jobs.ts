@@ -7,7 +7,7 @@ import type { JobInput, JobStatus, TrainingSpec } from '../../protocol/job.ts';
 import type { JobAction } from '../../protocol/job-action.ts';
 import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
 import type { trainingJob } from '../../workflows/index.ts';
-import { controlJobUpdate } from '../../workflows/run-control.ts';
+import { controlJobUpdate } from '../../workflows/job/run-control.ts';
 import { type FakeControl, startFakeControl } from './fake-control.ts';
 import { FakeWorker, type FakeWorkerOptions } from './fake-worker.ts';
 import { type DevServer, devServer } from './servers.ts';

@@ -50,11 +50,11 @@ export async function jobOutcome(followed: Followed, context: OutcomeContext): P
 /** @throws SleapRtcError with the job's own code if the job ended without success */
 function throwUnlessDone(status: JobStatus): void {
   if (status.phase === 'done' || !isFinal(status.phase)) return;
-  const published =
-    status.models.length === 0 ? '' : ` Published before that: ${status.models.map(({ id }) => id).join(', ')}.`;
-  if (status.phase === 'cancelled') throw new SleapRtcError('JOB_CANCELLED', `The job was cancelled.${published}`);
+  if (status.phase === 'cancelled')
+    throw new SleapRtcError('JOB_CANCELLED', status.error?.message ?? 'The job was cancelled.');
+  // The sentence also names the models that were published before.
   const { code, message, remedy } = status.error ?? { code: 'INTERNAL', message: 'The job failed.', remedy: '' };
   throw isErrorCode(code)
-    ? new SleapRtcError(code, `${message}${published}`, { remedy })
-    : new SleapRtcError('INTERNAL', `${message}${published} (${code})`, { remedy });
+    ? new SleapRtcError(code, message, { remedy })
+    : new SleapRtcError('INTERNAL', `${message} (${code})`, { remedy });
 }

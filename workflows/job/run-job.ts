@@ -1,6 +1,7 @@
 import { CancellationScope, CancelledFailure, isCancellation, log } from '@temporalio/workflow';
-import { fromFailure, toApplicationFailure } from '../protocol/failures.ts';
-import type { JobInput, JobSpec, JobStatus } from '../protocol/job.ts';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { fromFailure, toApplicationFailure } from '../../protocol/failures.ts';
+import type { JobInput, JobModel, JobSpec, JobStatus } from '../../protocol/job.ts';
 import { clearStorage } from './clear-storage.ts';
 import { type JobReport, openReport } from './job-report.ts';
 import { RunControl } from './run-control.ts';
@@ -31,10 +32,19 @@ export async function runJob<Spec extends JobSpec>(
     const isCancelled = CancellationScope.current().consideredCancelled;
     // A step that fails while it is told to stop is not tried again: the job ends because it was cancelled, not because of that.
     const failure = isCancelled && !isCancellation(thrown) ? new CancelledFailure('The job was cancelled.') : thrown;
-    const error = (isCancelled ? control.ending : undefined) ?? fromFailure(failure);
+    const ending = (isCancelled ? control.ending : undefined) ?? fromFailure(failure);
+    const error = namingModels(ending, report.status.models);
     log.info('job ended without success', { code: error.code, phase: report.status.phase });
     report.failed(isCancelled || error.code === 'JOB_CANCELLED' ? 'cancelled' : 'failed', error);
     await clearStorage(input, report.unpublished);
     throw isCancelled && control.ending === undefined ? failure : toApplicationFailure(error);
   }
+}
+
+/** The same error, whose sentence also names the models that the job has published: they stay. */
+function namingModels(error: SleapRtcError, models: JobModel[]): SleapRtcError {
+  if (models.length === 0) return error;
+  const names = models.map(({ id, run }) => `${id} (${run})`).join(', ');
+  const { code, message, remedy } = error;
+  return new SleapRtcError(code, `${message} Published before that: ${names}.`, { remedy, cause: error });
 }

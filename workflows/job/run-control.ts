@@ -1,10 +1,10 @@
 import { CancellationScope, condition, defineUpdate, isCancellation, log, setHandler } from '@temporalio/workflow';
-import type { WorkerActivities } from '../activities/contract.ts';
-import { SleapRtcError } from '../protocol/errors.ts';
-import { fromFailure, toApplicationFailure } from '../protocol/failures.ts';
-import type { JobInput, JobPhase, TrainingRun, TrainingSpec } from '../protocol/job.ts';
-import type { JobAction } from '../protocol/job-action.ts';
-import { endedAlready } from '../protocol/job-refusals.ts';
+import type { WorkerActivities } from '../../activities/contract.ts';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { fromFailure, toApplicationFailure } from '../../protocol/failures.ts';
+import type { JobInput, JobPhase, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
+import type { JobAction } from '../../protocol/job-action.ts';
+import { endedAlready } from '../../protocol/job-refusals.ts';
 import type { JobReport } from './job-report.ts';
 
 /** Asks a job to stop its run early, to pause, to go on, or to end. Its validator refuses what the job cannot do. */
@@ -19,7 +19,7 @@ const LONGEST_RETRY_MS = 60 * 60_000;
 const WAITING: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'paused']);
 /** After these a job only stores and publishes what it has trained: a pause would gain nothing. */
 const PAUSABLE: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'training', 'paused']);
-/** In these phases the job has done what it is for, or cannot take it back. */
+/** In these phases of its last run the job has done what it is for, or cannot take it back. */
 const TOO_LATE: ReadonlySet<JobPhase> = new Set(['publishing', 'returning']);
 const ENDED: ReadonlySet<JobPhase> = new Set(['done', 'failed', 'cancelled']);
 
@@ -44,7 +44,8 @@ export class RunControl {
   #stops = 0;
   /** The run under way, also while the job waits for another worker to go on with it. */
   #run: TrainingRun | undefined;
-  #isAnyTrained = false;
+  /** Names of the runs that have been trained. */
+  readonly #trained = new Set<string>();
   #worker: Pick<WorkerActivities, 'controlTraining'> | undefined;
   /** Interrupts the session for a pause; undefined outside of one. */
   #interrupt: (() => void) | undefined;
@@ -106,6 +107,7 @@ export class RunControl {
   ): Promise<T> {
     this.#run = run;
     this.#worker = worker;
+    this.#trained.delete(run.name); // its model was lost with a worker
     let isOver = false;
     const stopping = this.#stopIfWanted(run, () => isOver);
     let trained: T;
@@ -118,7 +120,7 @@ export class RunControl {
     }
     this.#run = undefined;
     this.#isStopWanted = false;
-    this.#isAnyTrained = true;
+    this.#trained.add(run.name);
     return trained;
   }
 
@@ -167,7 +169,7 @@ export class RunControl {
 
   #stop(): void {
     this.#stops += 1;
-    if (this.#run === undefined && !this.#isAnyTrained) {
+    if (this.#run === undefined && this.#trained.size === 0) {
       this.#end('Stopped before anything was trained: there is no model to keep.');
       return;
     }
@@ -195,8 +197,8 @@ export class RunControl {
       if (!isCancellation(failure))
         log.warn('the worker was not told to pause', { cause: fromFailure(failure).message });
     }
-    // Training may have ended meanwhile.
-    if (!TOO_LATE.has(this.#report.status.phase)) session.cancel();
+    // The last training may have ended meanwhile.
+    if (!this.#isTooLate) session.cancel();
   }
 
   /** Waits until a stop is wanted, and tells the worker until it has been told. Never rejects. */
@@ -219,6 +221,12 @@ export class RunControl {
       // The worker is lost, or the run has ended: the next worker is told again.
       if (!isCancellation(failure)) log.warn('the run was not stopped', { cause: fromFailure(failure).message });
     }
+  }
+
+  get #isTooLate(): boolean {
+    const { spec } = this.#input;
+    const isAllTrained = spec.kind === 'inference' || spec.runs.every(({ name }) => this.#trained.has(name));
+    return isAllTrained && TOO_LATE.has(this.#report.status.phase);
   }
 
   async #tell(action: 'stop' | 'pause'): Promise<void> {

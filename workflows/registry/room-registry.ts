@@ -11,19 +11,19 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ControlActivities } from '../activities/contract.ts';
-import { fromFailure } from '../protocol/failures.ts';
-import type { ChangeOutcome, ManifestChange } from '../protocol/manifest.ts';
+import type { ControlActivities } from '../../activities/contract.ts';
+import { fromFailure } from '../../protocol/failures.ts';
+import type { ChangeOutcome, ManifestChange } from '../../protocol/manifest.ts';
+import { HEARTBEAT_TIMEOUT } from '../session/activity-options.ts';
 import { manifestChangesAppliedSignal } from './publish.ts';
-import { HEARTBEAT_WITHIN } from './session-worker.ts';
 
-/** Changes that someone wants made, and who is told of the outcomes. */
+/** Changes that a workflow wants made, and which workflow gets the outcomes. */
 export interface ManifestChangesRequest {
   changes: ManifestChange[];
   reply_to?: { workflow_id: string };
 }
 
-/** What the registry of a room starts with; the optional parts are carried from one run of it to the next. */
+/** What the registry of a room starts with; the optional parts pass from one run of the workflow to the next. */
 export interface RoomRegistryState {
   room_id: string;
   /** Requests that wait, oldest first. */
@@ -51,9 +51,9 @@ const REMEMBERED = 2_000;
 const { applyManifestChanges } = proxyActivities<ControlActivities>({
   summary: 'write the manifest',
   startToCloseTimeout: '60s',
-  // A control worker that died, or that Temporal has lost sight of, would hold up the room for a minute.
-  heartbeatTimeout: HEARTBEAT_WITHIN,
-  // Storage may be away for a while; then the requesters hear of it and ask again.
+  // Without it, a control worker that died would block the room for a minute.
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  // S3 may be unavailable for a while; then the requesters get an error and ask again.
   scheduleToCloseTimeout: '5m',
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
 });
@@ -108,7 +108,7 @@ function unmade(batch: ManifestChangesRequest[], applied: ReadonlySet<string>): 
   return [...changes.values()];
 }
 
-/** Makes changes; where the write fails, every change has failed with its error. */
+/** Makes changes; if the write fails, every change has failed with its error. */
 async function apply(room_id: string, changes: ManifestChange[]): Promise<ChangeOutcome[]> {
   try {
     return await applyManifestChanges({ room_id, changes });
@@ -119,18 +119,18 @@ async function apply(room_id: string, changes: ManifestChange[]): Promise<Change
   }
 }
 
-/** Tells every requester what became of its changes. One that has gone meanwhile does not need to know. */
+/** Sends every requester the outcomes of its changes, unless it has ended meanwhile. */
 async function reply(batch: ManifestChangesRequest[], outcomes: ChangeOutcome[]): Promise<void> {
   const byId = new Map(outcomes.map((outcome) => [outcome.change_id, outcome]));
   await Promise.all(
     batch.map(async ({ changes, reply_to }) => {
       if (reply_to === undefined) return;
-      // What is not among the outcomes had been made before.
+      // A change without an outcome had been made before.
       const answer = changes.map(({ change_id }) => byId.get(change_id) ?? { change_id, ok: true });
       try {
         await getExternalWorkflowHandle(reply_to.workflow_id).signal(manifestChangesAppliedSignal, answer);
       } catch (failure) {
-        log.info('a requester has gone', { workflow_id: reply_to.workflow_id, cause: fromFailure(failure).message });
+        log.info('a requester has ended', { workflow_id: reply_to.workflow_id, cause: fromFailure(failure).message });
       }
     }),
   );

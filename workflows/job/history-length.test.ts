@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
-import type { ModelType } from '../protocol/sleap-config.ts';
-import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
+import type { ModelType } from '../../protocol/sleap-config.ts';
+import { trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
+import { trainingJobsOnDevServer } from '../../test/workflows/training-jobs.ts';
 
 /** Longer than a workflow takes to answer to what has happened, also on a busy machine; in milliseconds. */
 const APART_MS = 500;
@@ -40,8 +40,8 @@ describe('the history of a job without faults', function () {
     assert.ok(events <= 65, `${events} events`);
   });
 
-  it('has at most 80 where two models are trained', async () => {
+  it('has at most 90 if two models are trained, each of which is published by itself', async () => {
     const events = await mostEvents('two', ['centroid', 'centered_instance']);
-    assert.ok(events <= 80, `${events} events`);
+    assert.ok(events <= 90, `${events} events`);
   });
 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { SleapRtcError } from '../protocol/errors.ts';
-import type { JobStatus } from '../protocol/job.ts';
-import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
-import { startWorkerProcess, type WorkerProcess } from '../test/workflows/worker-process.ts';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { JobStatus } from '../../protocol/job.ts';
+import { trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
+import { trainingJobsOnDevServer } from '../../test/workflows/training-jobs.ts';
+import { startWorkerProcess, type WorkerProcess } from '../../test/workflows/worker-process.ts';
 
 /** From a worker's death to the next worker at work, in milliseconds: the hold's heartbeat time-out, and some for a slow machine. */
 const SOON_MS = 15_000;
@@ -52,7 +52,7 @@ describe('a GPU session whose worker goes away', function () {
     await doomed.kill();
     const status = await job.result();
     assert.equal(status.phase, 'done');
-    assert.match(status.detail, /to be had from the room/);
+    assert.match(status.detail, /fetch with `sleap-rtc jobs get/);
     assert.equal(Object.keys(control().manifest(room).models).length, 1);
   });
 
@@ -111,7 +111,7 @@ describe('a GPU session whose worker goes away', function () {
     let status: JobStatus;
     do status = await job.query<JobStatus>('jobStatus');
     while (status.phase !== 'queued');
-    assert.match(status.detail, /the one before went away/);
+    assert.match(status.detail, /the worker before was lost/);
     assert.equal(status.worker, null);
     await job.cancel();
     await assert.rejects(job.result());

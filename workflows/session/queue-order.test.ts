@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
-import { sessionQueueOf } from '../protocol/session-queues.ts';
-import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { trainingJobsOnDevServer } from '../test/workflows/training-jobs.ts';
+import { sessionQueueOf } from '../../protocol/session-queues.ts';
+import { trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
+import { trainingJobsOnDevServer } from '../../test/workflows/training-jobs.ts';
 
 /** Temporal's number for the kind of queue (`temporal.api.enums.v1.TaskQueueType`). */
 const ACTIVITIES = 2;

@@ -1,17 +1,17 @@
 import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import type { SleapRtcError } from '../protocol/errors.ts';
-import { describeError } from '../protocol/failures.ts';
-import type { JobInput, JobModel, JobPhase, JobStatus, JobStatusAnswer, Staging } from '../protocol/job.ts';
-import { DEFAULT_PRIORITY } from '../protocol/queues.ts';
-import { searchAttributes } from '../protocol/search-attributes.ts';
+import type { SleapRtcError } from '../../protocol/errors.ts';
+import { describeError } from '../../protocol/failures.ts';
+import type { JobInput, JobModel, JobPhase, JobStatus, JobStatusAnswer, Staging } from '../../protocol/job.ts';
+import { DEFAULT_PRIORITY } from '../../protocol/queues.ts';
+import { searchAttributes } from '../../protocol/search-attributes.ts';
 
 /** How a job stands; answered also after it has ended. */
 export const jobStatusQuery = defineQuery<JobStatusAnswer>('jobStatus');
 
-/** Phases that are over so soon that nobody searches for them; an event of history each would be for nothing. */
+/** Phases that are over so soon that nobody searches for them; they are not worth an event of history. */
 const BRIEF: ReadonlySet<JobPhase> = new Set(['uploading', 'publishing', 'returning']);
 
-/** The one place where a job's workflow says how it stands: to the status query, the search attribute and the Temporal UI. */
+/** How a job stands, for the status query, the search attribute and the Temporal UI. */
 export interface JobReport {
   readonly status: Readonly<JobStatus>;
   /** Enters a phase; `detail` says in words what is done or waited for. Entering the same phase again costs no event. */
@@ -20,12 +20,12 @@ export interface JobReport {
   onWorker(worker: string | null, sessionId?: string): void;
   /** Whether the job's data is safe without the researcher; costs no event. */
   staging(staging: Staging): void;
-  /** Names a model that is going to S3: where the job ends before it publishes, it is removed again. */
+  /** Names a model whose upload begins: if the job ends before it is published, it is removed. */
   uploading(modelId: string): void;
-  /** From now on the models may be in the manifest, whatever comes. */
-  publishing(): void;
-  /** The models that the job has published. */
-  published(models: JobModel[]): void;
+  /** Names a model that may be in the manifest from now on. */
+  publishing(modelId: string): void;
+  /** Adds a model that the job has published. */
+  published(model: JobModel): void;
   /** Models whose upload has begun and that have not been published. */
   readonly unpublished: string[];
   /** Ends the job with an error. */
@@ -45,7 +45,7 @@ export function openReport({ spec, context }: JobInput): JobReport {
     models: [],
     submitted_at: context.submitted_at,
     priority: spec.priority ?? DEFAULT_PRIORITY,
-    staging: spec.stage === false ? 'off' : 'waiting',
+    staging: spec.stage ? 'waiting' : 'off',
     error: null,
   };
   const set = (changes: Partial<JobStatus>) => {
@@ -73,8 +73,8 @@ export function openReport({ spec, context }: JobInput): JobReport {
     },
     staging: (staging) => set({ staging }),
     uploading: (modelId) => void unpublished.add(modelId),
-    publishing: () => unpublished.clear(),
-    published: (models) => set({ models }),
+    publishing: (modelId) => void unpublished.delete(modelId),
+    published: (model) => set({ models: [...status.models, model] }),
     failed: (phase, error) => set({ phase, detail: error.message, error: describeError(error) }),
   };
 }

@@ -1,12 +1,12 @@
 import { CancellationScope, log, proxyLocalActivities } from '@temporalio/workflow';
-import type { ControlActivities } from '../activities/contract.ts';
-import { fromFailure } from '../protocol/failures.ts';
-import type { JobInput } from '../protocol/job.ts';
+import type { ControlActivities } from '../../activities/contract.ts';
+import { fromFailure } from '../../protocol/failures.ts';
+import type { JobInput } from '../../protocol/job.ts';
 
 /**
- * Removes what the job needed in S3 only while it ran, however it ended. The job has its final phase by then, so storage that
- * is away keeps nobody waiting; what is still there after ten minutes is swept up later (`sweepStorage`).
- * @param unpublished models that the job has begun to upload and will not publish
+ * Removes what the job needed in S3 only while it ran. The job has its final phase by then, so nobody waits if S3 is
+ * unavailable; `sweepStorage` removes later what is still there after ten minutes.
+ * @param unpublished models whose upload has begun and that will not be published
  */
 export async function clearStorage({ spec, context }: JobInput, unpublished: string[] = []): Promise<void> {
   // A local one: it takes milliseconds, and the history one event in place of six.
@@ -19,7 +19,7 @@ export async function clearStorage({ spec, context }: JobInput, unpublished: str
     localRetryThreshold: '2s',
   });
   const { job_id, files } = spec;
-  const dataset = spec.stage === false ? [] : files.map(({ sha256 }) => sha256);
+  const dataset = !spec.stage ? [] : files.map(({ sha256 }) => sha256);
   const rest = { room_id: context.room_id, job_id, dataset, ...(unpublished.length > 0 ? { unpublished } : {}) };
   await CancellationScope.nonCancellable(() => clearJobStorage(rest)).catch((failure: unknown) =>
     log.warn('storage not cleared', { cause: fromFailure(failure).message }),

@@ -1,20 +1,20 @@
 import { condition, defineSignal, proxyLocalActivities, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
-import type { ControlActivities } from '../activities/contract.ts';
-import { isErrorCode, SleapRtcError } from '../protocol/errors.ts';
-import type { ChangeOutcome, ManifestChange } from '../protocol/manifest.ts';
+import type { ControlActivities } from '../../activities/contract.ts';
+import { isErrorCode, SleapRtcError } from '../../protocol/errors.ts';
+import type { ChangeOutcome, ManifestChange } from '../../protocol/manifest.ts';
 
 /** The registry's answer to a request for changes. */
 export const manifestChangesAppliedSignal = defineSignal<[ChangeOutcome[]]>('manifestChangesApplied');
 
-/** A write takes well under a second; after this long an answer was lost, or storage is away. */
-const ANSWER_WITHIN = '20s';
-/** Asking again is harmless: the registry knows the changes by their ids. Storage may be away for some minutes. */
+/** A write takes well under a second; after this time the answer was lost, or S3 is unavailable. */
+const ANSWER_TIMEOUT = '20s';
+/** Asking again is harmless: the registry knows the changes by their ids. S3 may be unavailable for some minutes. */
 const MAX_ASKS = 40;
-const WAIT_AFTER_REFUSAL = '15s';
+const PAUSE_AFTER_REFUSAL = '15s';
 
 /**
  * Has the room's registry make changes to its manifest, and returns when all are made.
- * @throws SleapRtcError with the code of the first change that was refused; SERVER_ERROR where the registry never answers
+ * @throws SleapRtcError with the code of the first change that was refused; SERVER_ERROR if the registry never answers
  */
 export async function publishToRoom(roomId: string, changes: ManifestChange[]): Promise<void> {
   const outcomes = new Map<string, ChangeOutcome>();
@@ -26,19 +26,19 @@ export async function publishToRoom(roomId: string, changes: ManifestChange[]): 
     const missing = changes.filter(({ change_id }) => outcomes.get(change_id)?.ok !== true);
     for (const { change_id } of missing) outcomes.delete(change_id);
     await requestChanges(roomId, missing, { workflow_id: workflowInfo().workflowId });
-    await condition(() => missing.every(({ change_id }) => outcomes.has(change_id)), ANSWER_WITHIN);
+    await condition(() => missing.every(({ change_id }) => outcomes.has(change_id)), ANSWER_TIMEOUT);
 
     const refused = missing.map(({ change_id }) => outcomes.get(change_id)).find((outcome) => outcome?.ok !== true);
     if (missing.every(({ change_id }) => outcomes.get(change_id)?.ok === true)) return;
     const error = refusal(refused);
     if (!error.retryable || asks === MAX_ASKS) throw error;
-    if (refused !== undefined) await sleep(WAIT_AFTER_REFUSAL);
+    if (refused !== undefined) await sleep(PAUSE_AFTER_REFUSAL);
   }
 }
 
 /**
- * Hands changes to the room's registry without waiting for what becomes of them.
- * @param replyTo who gets the outcomes; nobody where it is left out
+ * Sends changes to the room's registry without waiting for the outcomes.
+ * @param replyTo which workflow gets the outcomes; none if left out
  */
 export async function requestChanges(
   roomId: string,

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { ControlActivities } from '../activities/contract.ts';
-import { createRequestManifestChanges } from '../activities/registry/request-changes.ts';
-import { SleapRtcError } from '../protocol/errors.ts';
-import type { ManifestChange } from '../protocol/manifest.ts';
-import { roomRegistryWorkflowId } from '../protocol/queues.ts';
-import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
-import { modelEntry, trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { devServerWithShortHistories, timeSkippingServer } from '../test/workflows/servers.ts';
+import type { ControlActivities } from '../../activities/contract.ts';
+import { createRequestManifestChanges } from '../../activities/registry/request-changes.ts';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import type { ManifestChange } from '../../protocol/manifest.ts';
+import { roomRegistryWorkflowId } from '../../protocol/queues.ts';
+import { type FakeControl, startFakeControl } from '../../test/workflows/fake-control.ts';
+import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
+import { devServerWithShortHistories, timeSkippingServer } from '../../test/workflows/servers.ts';
 import type { RoomRegistryReport } from './room-registry.ts';
 
 function publication(room: string): ManifestChange {

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { ControlActivities } from '../activities/contract.ts';
-import { SleapRtcError } from '../protocol/errors.ts';
-import { fromFailure } from '../protocol/failures.ts';
-import type { ManifestChange } from '../protocol/manifest.ts';
-import { CONTROL_QUEUE } from '../protocol/queues.ts';
-import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
-import { modelEntry, trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
-import { timeSkippingServer } from '../test/workflows/servers.ts';
-import { bundleWorkflows } from '../workers/control/workflow-bundle.ts';
+import type { ControlActivities } from '../../activities/contract.ts';
+import { SleapRtcError } from '../../protocol/errors.ts';
+import { fromFailure } from '../../protocol/failures.ts';
+import type { ManifestChange } from '../../protocol/manifest.ts';
+import { CONTROL_QUEUE } from '../../protocol/queues.ts';
+import { type FakeControl, startFakeControl } from '../../test/workflows/fake-control.ts';
+import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
+import { timeSkippingServer } from '../../test/workflows/servers.ts';
+import { bundleWorkflows } from '../../workers/control/workflow-bundle.ts';
 
 function publication(room: string): ManifestChange {
   const input = trainingInput({ room });
@@ -37,7 +37,7 @@ describe('publishToRoom', function () {
 
   before(async () => {
     env = await timeSkippingServer();
-    const bundle = bundleWorkflows(new URL('../test/workflows/publishing.ts', import.meta.url));
+    const bundle = bundleWorkflows(new URL('../../test/workflows/publishing.ts', import.meta.url));
     control = await startFakeControl(env, { overrides, bundle });
   });
   after(async () => {

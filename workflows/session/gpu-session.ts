@@ -1,0 +1,151 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  log,
+  TimeoutFailure,
+  uuid4,
+} from '@temporalio/workflow';
+import type { GpuSessionOpened } from '../../activities/contract.ts';
+import { fromFailure } from '../../protocol/failures.ts';
+import type { JobInput } from '../../protocol/job.ts';
+import { runSession, type SessionState } from './run-session.ts';
+import { endSession } from './session-worker.ts';
+
+/** The session's worker is gone; another one may do. */
+export class WorkerLost extends Error {
+  /** True if the worker was told to shut down, and said so: the job has nothing to do with it. */
+  readonly isEvicted: boolean;
+
+  constructor(message: string, isEvicted = false) {
+    super(message);
+    this.isEvicted = isEvicted;
+  }
+}
+
+/** One session on one worker. Whatever happens, `end` must be called. */
+export class GpuSession implements SessionState {
+  readonly id = uuid4();
+  readonly #input: JobInput;
+  readonly #activityScope: CancellationScope;
+  /** Resolves when the session's activity has ended, in whatever way. */
+  readonly #activityEnd: Promise<void>;
+  #opened: GpuSessionOpened | undefined;
+  #openedAtMs = 0;
+  #isEnding = false;
+  #lost: WorkerLost | undefined;
+  /** What must stop when the worker is lost: the body, later the end. */
+  #onWorker: CancellationScope | undefined;
+
+  /** @param firstOfferTo a worker that is asked before the others */
+  constructor(input: JobInput, firstOfferTo: string | undefined) {
+    this.#input = input;
+    // If the job is cancelled, the session must go on until the job's work on the worker has stopped. So its scope is the child of
+    // one that cancellation does not reach, and only `end` cancels it.
+    const shield = new CancellationScope({ cancellable: false });
+    this.#activityScope = new CancellationScope({ cancellable: true, parent: shield });
+    this.#activityEnd = this.#activityScope
+      .run(() => runSession(input, this, firstOfferTo))
+      .then(
+        () => {
+          if (!this.#isEnding) this.#lose('the worker ended the session');
+        },
+        (failure: unknown) =>
+          this.#lose(fromFailure(failure).message, this.#opened !== undefined && isEviction(failure)),
+      );
+  }
+
+  get opened(): GpuSessionOpened | undefined {
+    return this.#opened;
+  }
+
+  get openedAtMs(): number {
+    return this.#openedAtMs;
+  }
+
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** Handles the signal of a worker; a late signal of an earlier session is ignored. */
+  open(opened: GpuSessionOpened): void {
+    if (opened.session_id !== this.id) return;
+    if (this.#isEnding) {
+      // If Temporal could start the activity only now, nobody else would end it.
+      this.#activityScope.cancel();
+      return;
+    }
+    this.#openedAtMs = Date.now();
+    if (this.#opened === undefined) this.#opened = opened;
+    // A second worker answers only if the first one was lost and the server has retried the activity.
+    else if (this.#opened.worker_queue !== opened.worker_queue) this.#lose('another worker took the session');
+  }
+
+  /** Waits for a worker. @throws WorkerLost; CancelledFailure */
+  async untilOpened(): Promise<GpuSessionOpened> {
+    await condition(() => this.#opened !== undefined || this.#lost !== undefined);
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#opened === undefined) throw new WorkerLost('no worker');
+    return this.#opened;
+  }
+
+  /** Runs the body in a scope that ends with the worker. @throws WorkerLost; what the body throws */
+  async run<T>(body: () => Promise<T>): Promise<T> {
+    if (this.#lost !== undefined) throw this.#lost;
+    this.#onWorker = new CancellationScope({ cancellable: true });
+    try {
+      return await this.#onWorker.run(body);
+    } catch (error) {
+      if (isWorkerUseless(error)) this.#lose(fromFailure(error).message);
+      throw this.#lost ?? error;
+    }
+  }
+
+  /** Frees the slot, also if the workflow is cancelled. If the worker is dead, the server notices that. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    const opened = this.#opened;
+    await CancellationScope.nonCancellable(async () => {
+      try {
+        if (opened !== undefined && this.#lost === undefined) {
+          this.#onWorker = new CancellationScope({ cancellable: true });
+          await this.#onWorker.run(() => endSession(opened, this.#input.spec.job_id));
+        } else {
+          this.#activityScope.cancel();
+        }
+      } catch (failure) {
+        log.warn('the session could not be ended on its worker', { cause: fromFailure(failure).message });
+        this.#activityScope.cancel();
+      }
+      await this.#activityEnd;
+    });
+  }
+
+  #lose(reason: string, isEvicted = false): void {
+    this.#lost ??= new WorkerLost(reason, isEvicted);
+    this.#onWorker?.cancel();
+  }
+}
+
+/**
+ * True if the worker's queue is not polled any more, or an activity's heartbeat was missed: it died before its session noticed.
+ * Or the worker is alive, and its GPU is broken.
+ */
+function isWorkerUseless(error: unknown): boolean {
+  if (!(error instanceof ActivityFailure)) return false;
+  const { cause } = error;
+  if (cause instanceof ApplicationFailure) return cause.type === 'GPU_BROKEN';
+  return (
+    cause instanceof TimeoutFailure && (cause.timeoutType === 'SCHEDULE_TO_START' || cause.timeoutType === 'HEARTBEAT')
+  );
+}
+
+/** True if the worker itself has ended the session because it shuts down; after a missed heartbeat the failure is another. */
+function isEviction(failure: unknown): boolean {
+  return (
+    failure instanceof ActivityFailure &&
+    failure.cause instanceof ApplicationFailure &&
+    failure.cause.type === 'WORKER_LOST'
+  );
+}
