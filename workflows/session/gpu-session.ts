@@ -26,6 +26,7 @@ export class WorkerLost extends Error {
 
 /** One session on one worker. Whatever happens, `end` must be called. */
 export class GpuSession implements SessionState {
+  /** Nobody can guess it: whoever knows it may report the job's progress. */
   readonly id = uuid4();
   readonly #input: JobInput;
   readonly #activityScope: CancellationScope;

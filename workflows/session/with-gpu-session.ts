@@ -39,7 +39,7 @@ export async function withGpuSession<T>(
     const onOneWorker = async () => {
       const opened = await current.untilOpened();
       firstOfferTo = opened.worker; // after a pause the data is there
-      report.onWorker(opened.worker);
+      report.onWorker(opened.worker, current.id);
       const first = { isFirst };
       isFirst = false;
       return current.run(() => withTasksBeside((meanwhile) => body(sessionWorker(opened, { ...first, meanwhile }))));
