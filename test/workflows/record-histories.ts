@@ -5,7 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../../protocol/queues.ts';
-import { controlJobUpdate } from '../../workflows/run-control.ts';
+import { controlJobUpdate } from '../../workflows/job/run-control.ts';
 import { startFakeControl } from './fake-control.ts';
 import { FakeWorker, type FakeWorkerOptions } from './fake-worker.ts';
 import { inferenceInput, trainedModel, trainingInput } from './job-inputs.ts';

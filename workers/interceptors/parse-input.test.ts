@@ -62,7 +62,7 @@ const TABLE: Record<ActivityName, { fits: unknown; wrong: Record<string, unknown
     },
   },
   train: {
-    fits: { input: training, run_index: 0, mayHaveRemoteCheckpoint: true },
+    fits: { input: training, run_index: 0, may_have_remote_checkpoint: true },
     wrong: {
       'job_id is a path': { input: withSpec(training, { job_id: '../x' }), run_index: 0 },
       'run_index is negative': { input: training, run_index: -1 },
