@@ -5,13 +5,13 @@ import type { JobAction } from '../protocol/job-action.ts';
 import { BaseCommand } from './base-command.ts';
 import { controlJob } from './lib/api/control-job.ts';
 
-/** A command that has a job do something, and says what becomes of the job. */
+/** A command that requests an action of a job, and says whether the job accepts it. */
 export abstract class JobActionCommand extends BaseCommand<typeof JobActionCommand> {
   static override args = { job: Args.string({ required: true, description: "the job's id" }) };
 
   protected abstract readonly action: JobAction;
 
-  /** What is said of a job that has accepted the action. */
+  /** The sentence about a job that has accepted the action. */
   protected abstract sentence(status: JobStatus): string;
 
   async run(): Promise<object> {
@@ -22,10 +22,11 @@ export abstract class JobActionCommand extends BaseCommand<typeof JobActionComma
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
     for (const name of signals) process.once(name, interrupt);
     try {
-      let isSaid = false;
+      let isReported = false;
       const onUnavailable = ({ message }: SleapRtcError) => {
-        if (!isSaid) process.stderr.write(`${message} It is asked again until it does; Ctrl-C ends that.\n`);
-        isSaid = true;
+        if (!isReported)
+          process.stderr.write(`${message} The request is repeated until it is answered; Ctrl-C ends this.\n`);
+        isReported = true;
       };
       const status = await controlJob(api, args.job, action, { onUnavailable, signal: interrupted.signal });
       const { job_id, phase } = status;
@@ -39,6 +40,6 @@ export abstract class JobActionCommand extends BaseCommand<typeof JobActionComma
 
 function notAccepted(jobId: string, action: JobAction): SleapRtcError {
   return new SleapRtcError('INTERRUPTED', `Interrupted: job ${jobId} has not accepted \`${action}\`.`, {
-    remedy: `It may still accept it when a control worker runs again; look with \`sleap-rtc jobs show ${jobId}\`.`,
+    remedy: `The job may still accept it when a control worker runs again. See how it stands with \`sleap-rtc jobs show ${jobId}\`.`,
   });
 }

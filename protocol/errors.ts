@@ -132,7 +132,7 @@ const kinds = {
   CONTROL_UNAVAILABLE: {
     exitCode: EXIT.unreachable,
     retryable: true,
-    remedy: 'Try again shortly; if it goes on, tell the lab’s admin that no control worker is running.',
+    remedy: 'Try again in a minute. If the error stays, tell the lab’s admin that no control worker is running.',
   },
   STORAGE_UNREACHABLE: {
     exitCode: EXIT.unreachable,

@@ -134,7 +134,7 @@ describe('the other commands', function () {
       return stderr;
     };
     assert.match(await refused('resume'), /is not paused: epoch 3/);
-    assert.match(await pause(), /is paused\.\nGo on with: sleap-rtc jobs resume abcdefgh12345678/);
+    assert.match(await pause(), /is paused\.\nResume it with: sleap-rtc jobs resume abcdefgh12345678/);
     assert.match(await pause(), /is paused/);
     assert.match((await ok('jobs', 'list')).stdout, /abcdefgh12345678 .* paused /);
     assert.match(await resume(), /is queued: queued now\.\n.*not in the room’s storage.*jobs attach abcdefgh12345678/);

@@ -90,7 +90,7 @@ describe('sleap-rtc train, left and come back to', function () {
     desk.server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await attached;
     assert.equal(exitCode, 0, stderr);
-    assert.match(stderr, /Worker gpu-1 goes on with the job/);
+    assert.match(stderr, /Worker gpu-1 continues the job/);
     assert.deepEqual(await readdir(desk.home.path('models')), ['single']);
   });
 

@@ -22,7 +22,7 @@ describe('sleap-rtc train, interrupted', function () {
       const spec = await desk.server.submitted();
       await desk.home.says(running, /No worker is in the room/);
       running.stdin.write(KEY.ctrlC);
-      await desk.home.says(running, /What shall become of the job/);
+      await desk.home.says(running, /What should happen to the job/);
       for (const key of keys) running.stdin.write(key);
       return { running, spec };
     }
@@ -84,7 +84,7 @@ describe('sleap-rtc train, interrupted', function () {
       assert.match(
         stderr,
         new RegExp(
-          `Detached from job ${spec.job_id}, which goes on; .*waits for this computer.*\\. \\[INTERRUPTED\\]\n.*jobs attach`,
+          `Detached from job ${spec.job_id}, which continues; .*waits for this computer.*\\. \\[INTERRUPTED\\]\n.*jobs attach`,
         ),
       );
       assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'training');
@@ -113,7 +113,7 @@ describe('sleap-rtc train, interrupted', function () {
       running.kill('SIGINT');
       const { exitCode, stderr } = await running;
       assert.equal(exitCode, 130);
-      assert.match(stderr, /Stopped at once/);
+      assert.match(stderr, /Stopped immediately/);
     });
 
     it('leaves nothing of an unpacked package behind', async () => {

@@ -42,7 +42,7 @@ describe('sleap-rtc train, by who is in the room', function () {
   it('waits as long as --wait says, then cancels the job and exits with 6', async () => {
     const { exitCode, stderr } = await desk.train('--wait', '0.02');
     assert.equal(exitCode, 6, stderr);
-    assert.match(stderr, /No worker is in the room; the time of --wait is over.*\[NO_WORKER\]/);
+    assert.match(stderr, /No worker is in the room; the time limit of --wait is over.*\[NO_WORKER\]/);
     const spec = await desk.server.submitted();
     assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
   });
@@ -72,7 +72,7 @@ describe('sleap-rtc train, by who is in the room', function () {
     desk.server.update(spec.job_id, { phase: 'cancelled' });
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 7);
-    assert.match(stderr, /stranger is no worker/);
+    assert.match(stderr, /stranger is not a worker/);
     assert.deepEqual(
       (await readdir(desk.home.path('stolen'))).filter((name) => name.endsWith('.slp')),
       [],

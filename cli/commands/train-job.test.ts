@@ -188,7 +188,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     desk.server.storageAway = true;
     desk.server.update(spec.job_id, { phase: 'done' });
     await desk.home.says(running, /Downloading the model from the room’s storage/);
-    await desk.home.says(running, /Back again.*Waiting until it is available again; nothing is lost/s);
+    await desk.home.says(running, /Available again.*Waiting until it is available again; nothing is lost/s);
     desk.server.storageAway = false;
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
@@ -208,7 +208,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
       /Connecting again; the job is not lost|Waiting until it is available again; nothing is lost/,
     );
     await desk.server.up();
-    await desk.home.says(running, /Back again/);
+    await desk.home.says(running, /Available again/);
     await worker.publish(spec.job_id, { ...MODEL, aliases: [] }, desk.home.path('worker', 'models'));
     desk.server.update(spec.job_id, { phase: 'done' });
     const { exitCode, stderr } = await running;

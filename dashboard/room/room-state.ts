@@ -1,4 +1,4 @@
-/** Everything that the page knows of the room, and how each word that comes in changes it. Pure: no I/O, no clock of its own. */
+/** Everything that the page knows about the room, and how each event changes it. Pure functions: no I/O, no clock. */
 import type { ModelFilesReply, RunCurve } from '../../protocol/api.ts';
 import { withEpoch } from '../../protocol/curve.ts';
 import type { JobView } from '../../protocol/job-view.ts';
@@ -7,31 +7,33 @@ import type { PeerInfo, ServerMessage } from '../../protocol/signaling.ts';
 import type { LinkState } from '../connection/live-link.ts';
 import { PHASES } from './words.ts';
 
-/** Jobs that are unfolded by themselves at most. */
-const OPEN_BY_ITSELF = 3;
+/** Most jobs that are unfolded automatically. */
+const MAX_OPENED_JOBS = 3;
+
+/** What the page shows. */
 export interface RoomState {
   room: string;
   link: LinkState;
   peers: ReadonlyMap<string, PeerInfo>;
-  /** Undefined until they are known. */
+  /** Undefined until it is known. */
   manifest: Manifest | undefined;
   /** Newest first; undefined until they are known. */
   jobs: readonly JobView[] | undefined;
-  /** Jobs that are known in full and as they are now; of the others the list says only a part. */
+  /** Jobs that are completely known and up to date. The list has only a part of the others. */
   known: ReadonlySet<string>;
   curves: ReadonlyMap<string, readonly RunCurve[]>;
   /** Unfolded jobs. */
   open: ReadonlySet<string>;
-  /** Download links of the models that they were asked for; null while they are fetched. */
+  /** Requested download links by model; null while they are loading. */
   files: ReadonlyMap<string, ModelFilesReply['files'] | null>;
-  /** What cannot be had at the moment, by part of the page. */
+  /** Why a part of the page is out of date. */
   troubles: ReadonlyMap<Part, string>;
 }
 
-/** The parts of the page that are fetched on their own. */
+/** The parts of the page that are requested separately. */
 export type Part = 'jobs' | 'models' | 'details';
 
-/** Something that the page has heard or that its reader did. */
+/** Something that the page received, or that its reader did. */
 export type RoomEvent =
   | { type: 'link'; link: LinkState }
   | { type: 'message'; message: ServerMessage }
@@ -43,7 +45,7 @@ export type RoomEvent =
   | { type: 'files'; modelId: string; files: ModelFilesReply['files'] | null | undefined }
   | { type: 'trouble'; part: Part; trouble: string | undefined };
 
-/** A page that knows nothing yet. */
+/** The state of a page that has just been opened. */
 export function emptyRoom(room: string): RoomState {
   return {
     room,
@@ -59,7 +61,7 @@ export function emptyRoom(room: string): RoomState {
   };
 }
 
-/** The state after an event; the given one is left as it is. */
+/** Returns the state after an event. The given state does not change. */
 export function afterEvent(state: RoomState, event: RoomEvent): RoomState {
   switch (event.type) {
     case 'link':
@@ -104,7 +106,7 @@ function afterMessage(state: RoomState, message: ServerMessage): RoomState {
   }
 }
 
-/** All jobs that have not ended, after an interruption: others that the page took for running have ended meanwhile. */
+/** After an interruption, the server sends all jobs that have not ended. Other running jobs on the page have ended meanwhile. */
 function withSnapshot(state: RoomState, views: readonly JobView[]): RoomState {
   const running = new Set(views.map(({ job_id }) => job_id));
   const over = (state.jobs ?? []).filter(({ job_id, phase }) => !PHASES[phase].ended && !running.has(job_id));
@@ -112,7 +114,7 @@ function withSnapshot(state: RoomState, views: readonly JobView[]): RoomState {
   return withViews({ ...state, known }, views);
 }
 
-/** Jobs as they are now. */
+/** Adds or replaces jobs. */
 function withViews(state: RoomState, views: readonly JobView[]): RoomState {
   const known = new Set([...state.known, ...views.map(({ job_id }) => job_id)]);
   const fresh = new Set(views.map(({ job_id }) => job_id));
@@ -121,7 +123,7 @@ function withViews(state: RoomState, views: readonly JobView[]): RoomState {
   for (const { job_id, epoch } of views) {
     if (epoch !== undefined) curves.set(job_id, withEpoch(curves.get(job_id) ?? [], epoch));
   }
-  // Until the list has come, the jobs that have ended are missing.
+  // Until the list has been received, the jobs that have ended are missing.
   return withJobs({ ...state, curves }, jobs, known);
 }
 
@@ -145,19 +147,19 @@ function withJobs(state: RoomState, unsorted: readonly JobView[], known: Readonl
   return { ...state, jobs, known, open: opened(state, jobs) };
 }
 
-/** Unfolds jobs that begin to run, and on a quiet page the newest one, so that there is something to see. */
+/** Unfolds jobs that begin to run. If no job runs when the page is opened, unfolds the newest one. */
 function opened(state: RoomState, jobs: readonly JobView[]): ReadonlySet<string> {
   const before = new Set(state.jobs?.map(({ job_id }) => job_id));
   const running = jobs.filter(({ phase }) => !PHASES[phase].ended);
   const news = running.filter(({ job_id }) => !before.has(job_id));
-  const room = OPEN_BY_ITSELF - running.filter(({ job_id }) => state.open.has(job_id)).length;
+  const room = MAX_OPENED_JOBS - running.filter(({ job_id }) => state.open.has(job_id)).length;
   const wanted = news.slice(0, Math.max(0, room)).map(({ job_id }) => job_id);
   const [newest] = jobs;
   if (state.jobs === undefined && running.length === 0 && newest !== undefined) wanted.push(newest.job_id);
   return wanted.length === 0 ? state.open : new Set([...state.open, ...wanted]);
 }
 
-/** A fetched curve may have been overtaken by an epoch that came over the live connection. */
+/** Adds the newest epoch of the live connection if the loaded curve does not have it. */
 function withNewest(state: RoomState, jobId: string, runs: readonly RunCurve[]): readonly RunCurve[] {
   const epoch = state.jobs?.find(({ job_id }) => job_id === jobId)?.epoch;
   if (epoch === undefined) return runs;

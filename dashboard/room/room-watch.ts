@@ -1,4 +1,4 @@
-/** Keeps a RoomState true: listens to the live connection, and asks the API for what does not come over it. */
+/** Keeps a RoomState up to date: reads the live connection, and requests everything else from the API. */
 import type { JobView } from '../../protocol/job-view.ts';
 import type { ServerMessage } from '../../protocol/signaling.ts';
 import { ApiError, RoomApi } from '../connection/api.ts';
@@ -7,21 +7,21 @@ import { LiveLink } from '../connection/live-link.ts';
 import { afterEvent, emptyRoom, type Part, type RoomEvent, type RoomState } from './room-state.ts';
 import { PHASES } from './words.ts';
 
-/** Jobs and models are asked for this often while something is going on or the live connection is away, in ms. */
+/** Pause between two rounds of requests while a job runs or the live connection is lost, in ms. */
 const BUSY_MS = 4000;
-/** The same on a quiet page. */
+/** The same if nothing happens. */
 const QUIET_MS = 12_000;
-/** Least time between two rounds of questions, in ms: events come in bursts. */
+/** Shortest pause between two rounds, in ms, since events arrive in bursts. */
 const GAP_MS = 400;
 
-/** What a watch needs and tells. */
+/** Options of a watch. */
 export interface RoomWatchOptions {
   invite: Invite;
   /** `http://host`, the server that served the page. */
   origin: string;
   storage: TabStorage;
   onChange: (state: RoomState) => void;
-  /** The room is shut for this invite; the watch has ended. */
+  /** Called if the invite does not open the room. The watch has ended. */
   onRefused: (sentence: string) => void;
 }
 
@@ -33,11 +33,11 @@ export class RoomWatch {
   readonly #link: LiveLink;
   #state: RoomState;
   #nudged = Promise.withResolvers<void>();
-  /** True while the list of jobs need not be asked for: every change of them comes over the live connection. */
+  /** True while the list of jobs need not be requested, since every change arrives over the live connection. */
   #isListed = false;
-  /** Finished jobs whose curves need not be asked for again. */
+  /** Finished jobs whose curves need not be requested again. */
   readonly #settled = new Set<string>();
-  /** Jobs whose curve is known from its beginning; the live connection adds to it. */
+  /** Jobs whose curve is known from its beginning. The live connection adds to it. */
   readonly #whole = new Set<string>();
 
   constructor(options: RoomWatchOptions) {
@@ -63,14 +63,14 @@ export class RoomWatch {
         this.#apply({ type: 'message', message });
         if (isNews(before, this.#state, message)) this.nudge();
       },
-      // The API refuses as well, and says what to do.
+      // The API refuses as well, with a remedy.
       onRefused: () => this.nudge(),
     });
   }
 
   start(): void {
     this.#link.start();
-    void this.#ask();
+    void this.#run();
   }
 
   stop(): void {
@@ -79,24 +79,24 @@ export class RoomWatch {
     this.#nudged.resolve();
   }
 
-  /** Asks soon instead of at the next turn: something has happened. */
+  /** Requests the state soon, since something has happened. */
   nudge(): void {
     this.#nudged.resolve();
   }
 
-  /** The network is back, or the page is looked at again. */
+  /** Called when the network is available again, or the page visible again. */
   wake(): void {
     this.#link.retryNow();
     this.nudge();
   }
 
-  /** Unfolds a job, or folds it. */
+  /** Unfolds or folds a job. */
   toggleJob(jobId: string): void {
     this.#apply({ type: 'job_toggled', jobId });
     this.nudge();
   }
 
-  /** Fetches a model's download links, or puts them away. */
+  /** Shows or hides a model's download links. */
   async toggleFiles(modelId: string): Promise<void> {
     if (this.#state.files.has(modelId)) {
       this.#apply({ type: 'files', modelId, files: undefined });
@@ -113,10 +113,10 @@ export class RoomWatch {
     this.#options.onChange(this.#state);
   }
 
-  async #ask(): Promise<void> {
+  async #run(): Promise<void> {
     while (!this.#end.signal.aborted) {
       this.#nudged = Promise.withResolvers<void>();
-      // A page that nobody looks at asks for nothing.
+      // A hidden page requests nothing.
       if (!globalThis.document?.hidden) await this.#round();
       await pause(GAP_MS);
       await Promise.race([this.#nudged.promise, pause(this.#interval())]);
@@ -143,7 +143,7 @@ export class RoomWatch {
     await Promise.all(open.map((job) => this.#details(job)));
   }
 
-  /** What is shown of an unfolded job only: its curves, and of a job that had ended before the page was opened the rest. */
+  /** Requests what only an unfolded job shows: its curves and, if it ended before the page was opened, the rest of its view. */
   async #details(listed: JobView): Promise<void> {
     const { job_id } = listed;
     if (this.#settled.has(job_id)) return;
@@ -164,7 +164,7 @@ export class RoomWatch {
     if (PHASES[phase].ended) this.#settled.add(job_id);
   }
 
-  /** Asks, and says on the page what cannot be had; undefined then. */
+  /** Sends a request. If it fails, shows why on the page and returns undefined. */
   async #try<Reply>(part: Part, ask: () => Promise<Reply>): Promise<Reply | undefined> {
     try {
       const reply = await ask();
@@ -185,7 +185,7 @@ export class RoomWatch {
   }
 }
 
-/** True if a message may have changed more than it says: all but what happens to a job within a phase. */
+/** True if a message may have changed more than it contains: every message except those about a job within one phase. */
 function isNews(before: RoomState, after: RoomState, message: ServerMessage): boolean {
   if (message.type !== 'job_event') return true;
   const phaseIn = ({ jobs }: RoomState) => jobs?.find(({ job_id }) => job_id === message.job.job_id)?.phase;

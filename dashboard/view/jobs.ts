@@ -8,7 +8,7 @@ import { html, type MaybeView, safeHref, type View } from './html.ts';
 import { trouble } from './trouble.ts';
 
 /** Shown while Temporal does not answer the server. */
-const OUTDATED = 'The jobs may be further than shown: the server cannot reach Temporal. It is tried again by itself.';
+const OUTDATED = 'The jobs may be out of date, since the server cannot reach Temporal. It tries again automatically.';
 
 /** The room's jobs, newest first, each with as much as is known of it. */
 export function jobsPart(state: RoomState, jobs: readonly JobView[], actions: Actions): View {

@@ -44,15 +44,15 @@ describe('the life of a worker', function () {
     assert.ok(trainers.length > 0, 'sleap-nn was running');
     const evictedAt = Date.now();
     process.kill(leaving.pid, 'SIGTERM');
-    await training.untilShown(/Worker staying goes on with the job/);
+    await training.untilShown(/Worker staying continues the job/);
     const movedMs = Date.now() - evictedAt;
     assert.deepEqual(await leaving.exited.then((end) => z.looseObject({ exitCode: z.int() }).parse(end).exitCode), 0);
     assert.ok(Date.now() - evictedAt < GONE_WITHIN_MS, `gone after ${Date.now() - evictedAt} ms`);
     assert.ok(movedMs < 10_000, `another worker had the job after ${movedMs} ms`);
     await processesGone(trainers);
-    const shown = () => training.shown().split('Worker staying goes on with the job');
+    const shown = () => training.shown().split('Worker staying continues the job');
     const told = epochsIn(shown()[0]).at(-1) ?? 0;
-    await training.untilShown(/goes on with the job[\s\S]*epoch \d+\/500/);
+    await training.untilShown(/continues the job[\s\S]*epoch \d+\/500/);
     const [next = 0] = epochsIn(shown()[1]);
     assert.ok(next >= told, `went on with epoch ${next} after ${told}`);
 
@@ -63,7 +63,7 @@ describe('the life of a worker', function () {
     const pausedAt = Date.now();
     const paused = await room.cli(['jobs', 'pause', job_id]);
     assert.ok(Date.now() - pausedAt < 5_000, `acknowledged after ${Date.now() - pausedAt} ms`);
-    assert.match(paused.stdout, /paus(ed|e:).*\nGo on with/);
+    assert.match(paused.stdout, /paus(ed|e:).*\nResume it with/);
     await training.untilShown(/The job is paused: .*jobs resume/);
     await processesGone(toPause);
     assert.equal(await statusOf('staying'), 'available');
@@ -77,7 +77,7 @@ describe('the life of a worker', function () {
     assert.equal(await statusOf('staying'), 'draining');
     const askedAt = Date.now();
     const { stdout } = await room.cli(['jobs', 'stop', job_id]);
-    assert.match(stdout, /told to stop early/);
+    assert.match(stdout, /stops early/);
     assert.ok(Date.now() - askedAt < 5_000, `acknowledged after ${Date.now() - askedAt} ms`);
     const ended = await training;
     assert.equal(ended.exitCode, 0, ended.stderr);

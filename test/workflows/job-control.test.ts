@@ -57,7 +57,7 @@ describe('an action on a job, from the CLI to the workflow', function () {
     try {
       const { exitCode, stdout, stderr } = await running;
       assert.equal(exitCode, 0, String(stderr));
-      assert.match(String(stdout), /(is|has been told to) paused?/);
+      assert.match(String(stdout), /(is|will) paused?/);
       const { events } = await env.client.workflow.getHandle(jobWorkflowId(room.room_id, job)).fetchHistory();
       const accepted = events?.filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes != null);
       assert.equal(accepted?.length, 1);

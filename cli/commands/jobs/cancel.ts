@@ -4,10 +4,10 @@ import { JobActionCommand } from '../../job-action-command.ts';
 /** `sleap-rtc jobs cancel ID` */
 export default class JobsCancel extends JobActionCommand {
   static override summary =
-    'End a job for good, keeping nothing of what it trains; see `jobs stop` to keep the best model.';
+    'End a job without publishing what it trains. To get its best model so far, use `jobs stop`.';
   protected readonly action = 'cancel';
 
   protected sentence({ job_id, phase }: JobStatus): string {
-    return phase === 'cancelled' ? `Job ${job_id} is cancelled.` : `Job ${job_id} has been told to stop.`;
+    return phase === 'cancelled' ? `Job ${job_id} is cancelled.` : `Job ${job_id} is being cancelled.`;
   }
 }

@@ -3,24 +3,25 @@ import { JobActionCommand } from '../../job-action-command.ts';
 
 /** `sleap-rtc jobs pause ID` */
 export default class JobsPause extends JobActionCommand {
-  static override summary = 'Have a training job give its GPU to others, until `jobs resume`.';
+  static override summary = 'Let a training job give its GPU to others until `jobs resume`.';
   static override description =
-    'Training ends at its last checkpoint, which is kept in the room’s storage; the job goes on from there. A job that waits for ' +
-    'a worker or its data waits without taking one. One that stores or publishes its models already is left to its end.';
+    'Training stops at its last checkpoint, which is copied to the room’s storage. `jobs resume` continues from there on any ' +
+    'worker. A job that waits for a worker or for its data takes no worker while it is paused. A job that already uploads or ' +
+    'publishes its models cannot be paused.';
   protected readonly action = 'pause';
 
   protected sentence({ job_id, phase, detail }: JobStatus): string {
     switch (phase) {
       case 'cancelled':
-        return `Job ${job_id} had ended already: ${phase}.`;
+        return `Job ${job_id} has already ended (${phase}).`;
       case 'paused':
-        return `Job ${job_id} is paused.\nGo on with: sleap-rtc jobs resume ${job_id}`;
+        return `Job ${job_id} is paused.\nResume it with: sleap-rtc jobs resume ${job_id}`;
       case 'queued':
       case 'receiving':
       case 'training':
-        return `Job ${job_id} has been told to pause: ${detail || phase}.\nGo on with: sleap-rtc jobs resume ${job_id}`;
+        return `Job ${job_id} will pause: ${detail || phase}.\nResume it with: sleap-rtc jobs resume ${job_id}`;
       default:
-        return `Job ${job_id} is not paused, since nothing is being trained now: ${detail || phase}.`;
+        return `Job ${job_id} is not paused, since it is not training now: ${detail || phase}.`;
     }
   }
 }

@@ -5,13 +5,13 @@ import type { JobView } from '../../../protocol/job-view.ts';
 import type { RoomApi } from './api-client.ts';
 import { pause } from './http.ts';
 
-/** Between two requests for the same action, in ms; the server itself waits some seconds for an answer. */
+/** Pause between two requests for the same action, in ms. The server waits some seconds for each answer. */
 const RETRY_MS = 1_000;
 
 /**
- * Asks a job for an action until the job has accepted or refused it: while no control worker runs, nobody can do either. All
- * requests have the same id, so the action is carried out once, however many of them arrive.
- * @param options `onUnavailable` is called each time nobody has answered; `forMs` limits how long it is asked; `signal` ends it
+ * Requests an action until the job accepts or refuses it. While no control worker runs, no request is answered. All requests have
+ * the same id, so the action is carried out once even if several of them arrive.
+ * @param options `onUnavailable` is called after each unanswered request; `forMs` limits the time for all of them
  * @throws SleapRtcError JOB_ACTION_REFUSED; CONTROL_UNAVAILABLE after `forMs`; the signal's reason
  */
 export async function controlJob(

@@ -7,26 +7,26 @@ import type { Display } from '../output/display.ts';
 import type { JobProgress } from '../output/job-progress.ts';
 import { askInterruptChoice, type DataState, Interrupted, type InterruptWatch, watchInterrupts } from './interrupts.ts';
 
-/** How long a cancelled job's end is waited for, in ms; a trainer has a grace period to stop in. */
-const CANCEL_MS = 20_000;
+/** Longest wait for the end of a cancelled job, in ms. A trainer has a grace period to stop. */
+const CANCEL_TIMEOUT_MS = 20_000;
 const CANCEL_POLL_MS = 5_000;
 
-/** What `--on-interrupt` says; undefined: ask on a terminal, else by how far the data has come. */
+/** The value of `--on-interrupt`. Undefined means: ask on a terminal, else decide by where the data is. */
 export type OnInterrupt = 'ask' | 'detach' | 'cancel' | undefined;
 
-/** Watches interrupts during a job, asking or deciding as `--on-interrupt` says. */
+/** Watches interrupts during a job. Asks or decides as `--on-interrupt` says. */
 export function whenInterrupted(
   onInterrupt: OnInterrupt,
   display: Display,
   jobId: string,
   state: () => { submitted: boolean } & DataState,
 ): InterruptWatch {
-  return watchInterrupts(async (somebodyMayAnswer) => {
+  return watchInterrupts(async (personMayAnswer) => {
     const { submitted, ...data } = state();
     if (!submitted) return 'cancel';
     if (onInterrupt === 'detach' || onInterrupt === 'cancel') return onInterrupt;
-    if (!somebodyMayAnswer || !process.stdin.isTTY || !process.stderr.isTTY)
-      return data.dataIsAcross ? 'detach' : 'cancel';
+    if (!personMayAnswer || !process.stdin.isTTY || !process.stderr.isTTY)
+      return data.workerHasData ? 'detach' : 'cancel';
     display.pause();
     try {
       return await askInterruptChoice(jobId, data);
@@ -38,7 +38,7 @@ export function whenInterrupted(
 
 /**
  * Carries out what the researcher chose when they interrupted.
- * @returns the error to end with: INTERRUPTED, JOB_CANCELLED, or what was thrown where that was no interrupt
+ * @returns the error to end with: INTERRUPTED or JOB_CANCELLED, or what was thrown if that was not an interrupt
  */
 export async function endInterrupted(
   thrown: unknown,
@@ -47,22 +47,22 @@ export async function endInterrupted(
   if (!(thrown instanceof Interrupted)) return thrown;
   const { api, jobId, submitted, progress } = job;
   if (!submitted) {
-    return new SleapRtcError('INTERRUPTED', 'Interrupted before anything was submitted.', { remedy: 'Run it again.' });
+    return new SleapRtcError('INTERRUPTED', 'Interrupted before the job was submitted.', { remedy: 'Run it again.' });
   }
   if (thrown.choice === 'detach') {
     return new SleapRtcError('INTERRUPTED', `Detached from job ${jobId}, which ${whatItDoes(job)}.`, {
-      remedy: `Follow it again with \`sleap-rtc jobs attach ${jobId}\`, or stop it with \`sleap-rtc jobs cancel ${jobId}\`.`,
+      remedy: `Follow it again with \`sleap-rtc jobs attach ${jobId}\`, or cancel it with \`sleap-rtc jobs cancel ${jobId}\`.`,
     });
   }
   progress.note(`Cancelling job ${jobId}…`);
   return cancelAndWait(api, jobId);
 }
 
-/** Cancels a job and waits a little for its end. @returns the error that tells how it went */
+/** Cancels a job and waits for its end. @returns the error that says how the job ended */
 async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError> {
   try {
     let status = await cancelled(api, jobId);
-    for (const end = Date.now() + CANCEL_MS; !isFinal(status.phase) && Date.now() < end; ) {
+    for (const end = Date.now() + CANCEL_TIMEOUT_MS; !isFinal(status.phase) && Date.now() < end; ) {
       status = await api.job(jobId, { waitMs: CANCEL_POLL_MS });
       if (!isFinal(status.phase)) await pause(100);
     }
@@ -77,10 +77,7 @@ async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError
         },
       );
     }
-    return new SleapRtcError(
-      'JOB_CANCELLED',
-      `Job ${jobId} has been told to stop; its worker has not confirmed it yet.`,
-    );
+    return new SleapRtcError('JOB_CANCELLED', `Job ${jobId} is being cancelled; its worker has not stopped yet.`);
   } catch (error) {
     if (error instanceof SleapRtcError && error.code === 'JOB_NOT_FOUND') {
       return new SleapRtcError('INTERRUPTED', 'Interrupted before the server had the job.', {
@@ -94,19 +91,19 @@ async function cancelAndWait(api: RoomApi, jobId: string): Promise<SleapRtcError
   }
 }
 
-/** Has a job cancelled. @returns its status; one that has ended already stays as it is */
+/** Cancels a job. @returns its status, which stays the same if it has ended already */
 async function cancelled(api: RoomApi, jobId: string): Promise<JobStatus> {
   try {
-    return await controlJob(api, jobId, 'cancel', { forMs: CANCEL_MS });
+    return await controlJob(api, jobId, 'cancel', { forMs: CANCEL_TIMEOUT_MS });
   } catch (error) {
     if (!(error instanceof SleapRtcError) || error.code !== 'JOB_ACTION_REFUSED') throw error;
     return api.job(jobId);
   }
 }
 
-function whatItDoes({ dataIsAcross, dataIsStaged }: DataState): string {
-  if (dataIsStaged) return 'goes on';
-  return dataIsAcross
-    ? 'goes on; its data is not in the room’s storage (yet), so it waits for this computer if its worker is lost'
+function whatItDoes({ workerHasData, dataIsStaged }: DataState): string {
+  if (dataIsStaged) return 'continues';
+  return workerHasData
+    ? 'continues; its data is not in the room’s storage, so it waits for this computer if its worker is lost'
     : 'waits for its data';
 }

@@ -12,52 +12,53 @@ import { enterRoom } from '../room/enter-room.ts';
 import { JobFeed } from './job-feed.ts';
 import { JobPeer } from './job-peer.ts';
 
-/** How long results that are on their way are waited for once the job has ended, in ms; then S3 has them. */
-const SETTLE_MS = 30_000;
+/** Timeout for results that are still arriving after the job has ended, in ms. After it they are downloaded from S3. */
+const RESULTS_TIMEOUT_MS = 30_000;
 
-/** How long a worker may seem busy before it is said, in ms: one that takes this job is busy a moment before it says why. */
+/** Pause before a busy worker is reported, in ms: a worker that takes this job is busy for a moment before it says so. */
 const BUSY_GRACE_MS = 1_500;
 
-/** How long a job that waited too long is asked to be cancelled, in ms. */
+/** Timeout for cancelling a job that waited too long, in ms. */
 const CANCEL_TIMEOUT_MS = 20_000;
 
-/** A job to follow to its end. */
+/** Options for following a job. */
 export interface FollowOptions {
   api: RoomApi;
   jobId: string;
-  /** The dataset, where this process can serve it. */
+  /** The dataset; undefined if this process cannot serve it. */
   sources: SourceFile[] | undefined;
   cache: HashCache;
   requirements: JobRequirements;
   resultsFolder: string;
   progress: JobProgress;
-  /** How long the job may wait for a worker, in ms; undefined: for ever. */
+  /** Longest wait for a worker, in ms; undefined means no limit. */
   waitMs?: number | undefined;
-  /** False where the data must stay on the worker. */
+  /** False if the data must stay on the worker. */
   stage: boolean;
-  /** Leave when the job needs this process no longer: its data is staged, or, where it will not be, across. */
+  /** True to stop following when the job does not need this process: its data is staged or, if it will not be, on the worker. */
   detach: boolean;
   signal: AbortSignal;
 }
 
-/** How following ended: `left` where the job goes on by itself. */
+/** How following ended. */
 export interface Followed {
   status: JobStatus;
+  /** True if the job continues without this process. */
   left: boolean;
-  /** Whether the results came over WebRTC, whole. */
+  /** True if the complete results arrived over WebRTC. */
   received: boolean;
 }
 
-/** The researcher's presence in the room on behalf of one job: shows what workers say, serves the data, receives the results. */
+/** Follows one job from within the room: shows its progress, serves its data and receives its results. */
 export class JobFollower {
   readonly #options: FollowOptions;
   readonly #signaling: SignalingClient;
   readonly #peer: JobPeer;
   readonly #feed: JobFeed;
-  readonly #dispensable = new AbortController();
+  readonly #notNeeded = new AbortController();
   #staging: Staging | undefined;
   #offersToReceive = false;
-  /** Set while workers that fit seem busy. */
+  /** Runs while all suitable workers seem busy. */
   #busyTimer: NodeJS.Timeout | undefined;
 
   private constructor(options: FollowOptions, signaling: SignalingClient) {
@@ -79,7 +80,7 @@ export class JobFollower {
         this.#onStaging(this.#staging);
       },
       onReceived: (bytes, seconds) => progress.transferred('Received', bytes, seconds),
-      onTrouble: (sentence) => progress.note(`The transfer was broken off and is tried again: ${sentence}`),
+      onTrouble: (sentence) => progress.note(`The transfer was interrupted and is tried again: ${sentence}`),
       onNotProven: (sentence) => progress.note(`A connection was refused: ${sentence}`),
       signal: options.signal,
     });
@@ -98,47 +99,47 @@ export class JobFollower {
     const signaling = await enterRoom(api, {
       // Two terminals may follow one job.
       peerId: `cli-${jobId}-${randomUUID().slice(0, 8)}`,
-      // Workers look for the job's data where `job_id` stands, so only who can serve it may say so.
+      // Workers look for a peer with `job_id` to get the job's data, so only a process that can serve it sets it.
       metadata: { tags: [], properties: options.sources === undefined ? {} : { job_id: jobId } },
       signal,
     });
     return new JobFollower(options, signaling);
   }
 
-  /** True once a worker has the whole dataset. */
-  get datasetIsAcross(): boolean {
+  /** True once a worker has the complete dataset. */
+  get workerHasData(): boolean {
     const phase = this.#options.progress.phase;
-    return this.#peer.datasetIsAcross || (phase !== undefined && hasData(phase));
+    return this.#peer.workerHasData || (phase !== undefined && hasData(phase));
   }
 
-  /** True once the data lies in the room's storage. */
-  get datasetIsStaged(): boolean {
+  /** True once the data is in the room's storage. */
+  get dataIsStaged(): boolean {
     return this.#staging === 'staged';
   }
 
-  /** Asks the workers about the job before it is submitted. @returns what is worth telling */
+  /** Asks the workers about the job before it is submitted. @returns sentences for the researcher */
   async askWorkers(spec: JobSpec): Promise<string[]> {
     return askWorkers(this.#signaling, spec, this.#options.signal);
   }
 
   /**
    * Follows the submitted job.
-   * @throws SleapRtcError NO_WORKER where it waited too long (it is cancelled then); the signal's reason
+   * @throws SleapRtcError NO_WORKER if it waited too long, after cancelling it; the signal's reason
    */
   async follow(): Promise<Followed> {
     const { jobId, progress, detach } = this.#options;
     const limit = new AbortController();
-    const signal = AbortSignal.any([this.#options.signal, limit.signal, ...(detach ? [this.#dispensable.signal] : [])]);
+    const signal = AbortSignal.any([this.#options.signal, limit.signal, ...(detach ? [this.#notNeeded.signal] : [])]);
     const timer = this.#startWaitLimit(limit);
     try {
       await retryWhileUnavailable(() => this.#signaling.subscribeJobs(jobId), retryOptions(progress, signal));
       const status = await this.#feed.untilEnd(signal);
-      const received = status.phase === 'done' && (await this.#peer.settle(SETTLE_MS));
+      const received = status.phase === 'done' && (await this.#peer.settle(RESULTS_TIMEOUT_MS));
       return { status, left: false, received };
     } catch (error) {
       if (error instanceof WaitedOut) throw await this.#giveUpWaiting();
       const status = this.#feed.view;
-      if (error instanceof Dispensable && status !== undefined) return { status, left: true, received: false };
+      if (error instanceof NotNeeded && status !== undefined) return { status, left: true, received: false };
       throw error;
     } finally {
       clearTimeout(timer);
@@ -160,15 +161,15 @@ export class JobFollower {
     progress.view(view);
     this.#onStaging(view.staging);
     this.#sayWhyItWaits(view);
-    // Only words depend on this; a lost connection is reported by its own event.
+    // A lost connection is reported by its own event.
     if (sources === undefined) this.#offerToReceive(hasData(view.phase)).catch(() => undefined);
   }
 
-  /** Shows what was trained before this process began to read, or while it could not. */
+  /** Shows the epochs that were trained before this process connected, or while it was disconnected. */
   async #catchUp({ kind, phase }: JobView): Promise<void> {
     const { api, jobId, progress } = this.#options;
     if (kind !== 'training' || phase === 'queued') return;
-    // Only words: storage that is unavailable keeps nobody from following.
+    // Following works without the earlier epochs, e.g. if the storage is unavailable.
     const { runs } = await api.curve(jobId).catch(() => ({ runs: [] }));
     progress.curve(runs);
   }
@@ -179,20 +180,20 @@ export class JobFollower {
     if (sources !== undefined && !detach) {
       if (this.#staging === 'staged') {
         progress.note(
-          'The data is in the room’s storage: you may close this computer, and the job goes on without it.',
+          'The data is in the room’s storage: you may close this computer, and the job continues without it.',
         );
       } else if (this.#staging === 'failed') {
         progress.note(
-          'The room’s storage did not take the data: keep this computer on, or a job whose worker is lost waits for it.',
+          'The data could not be copied to the room’s storage. Leave this computer on: if the worker is lost, the job waits for it.',
         );
       }
     }
     const needed =
-      this.#staging !== 'staged' && !(this.datasetIsAcross && (this.#staging === 'off' || this.#staging === 'failed'));
-    if (!needed) this.#dispensable.abort(new Dispensable());
+      this.#staging !== 'staged' && !(this.workerHasData && (this.#staging === 'off' || this.#staging === 'failed'));
+    if (!needed) this.#notNeeded.abort(new NotNeeded());
   }
 
-  /** Says why a job waits, if no worker is free to take it. One that takes this job is busy a moment before it says so. */
+  /** Says why the job waits if no worker is free to take it. */
   #sayWhyItWaits({ phase, waiting }: JobView): void {
     clearTimeout(this.#busyTimer);
     if (phase !== 'queued' || waiting === undefined || waiting.workers_free > 0) return;
@@ -201,7 +202,7 @@ export class JobFollower {
     else this.#busyTimer = setTimeout(say, BUSY_GRACE_MS);
   }
 
-  /** Without the data, a worker may find us only while it has the data and could bring results. */
+  /** Without the data, this process is visible to workers only while one has the data and could send results. */
   async #offerToReceive(can: boolean): Promise<void> {
     if (can === this.#offersToReceive) return;
     this.#offersToReceive = can;
@@ -210,7 +211,7 @@ export class JobFollower {
 
   #limitInWords(): string {
     const { waitMs } = this.#options;
-    return waitMs === undefined ? '' : ` (for ${Number((waitMs / 60_000).toPrecision(2))} min at most)`;
+    return waitMs === undefined ? '' : ` (at most ${Number((waitMs / 60_000).toPrecision(2))} min)`;
   }
 
   #startWaitLimit(limit: AbortController): NodeJS.Timeout | undefined {
@@ -223,7 +224,7 @@ export class JobFollower {
 
   async #giveUpWaiting(): Promise<SleapRtcError> {
     const { api, jobId } = this.#options;
-    const sentence = `${this.#feed.view?.waiting?.sentence ?? 'No worker took the job'}; the time of --wait is over`;
+    const sentence = `${this.#feed.view?.waiting?.sentence ?? 'No worker took the job'}; the time limit of --wait is over`;
     try {
       await controlJob(api, jobId, 'cancel', { forMs: CANCEL_TIMEOUT_MS });
     } catch (error) {
@@ -235,13 +236,13 @@ export class JobFollower {
   }
 }
 
-/** Whether a worker has the job's data in this phase. */
+/** True if a worker has the job's data in this phase. */
 function hasData(phase: JobPhase): boolean {
   return phase !== 'queued' && phase !== 'receiving' && phase !== 'paused';
 }
 
-/** Ends the wait for a worker; never leaves this file. */
+/** Ends the wait for a worker. It is caught in this file. */
 class WaitedOut extends Error {}
 
-/** The job does not need this process any more; never leaves this file. */
-class Dispensable extends Error {}
+/** The job does not need this process any more. It is caught in this file. */
+class NotNeeded extends Error {}

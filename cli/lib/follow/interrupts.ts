@@ -3,13 +3,13 @@ import { EXIT, SleapRtcError } from '../../../protocol/errors.ts';
 /** What to do with the job when the researcher interrupts. */
 export type InterruptChoice = 'detach' | 'cancel' | 'continue';
 
-/** How far the job is from not needing this computer. */
+/** Where the job's data is. */
 export interface DataState {
-  dataIsAcross: boolean;
+  workerHasData: boolean;
   dataIsStaged: boolean;
 }
 
-/** Why waiting was ended: the researcher's choice, thrown by everything that listens to the signal. */
+/** The reason of the aborted signal: the researcher's choice. */
 export class Interrupted extends SleapRtcError {
   readonly choice: 'detach' | 'cancel';
 
@@ -19,16 +19,16 @@ export class Interrupted extends SleapRtcError {
   }
 }
 
-/** Watches Ctrl-C (and being terminated) for as long as it lives. */
+/** Watches Ctrl-C and signals to terminate until it is closed. */
 export interface InterruptWatch {
-  /** Aborted with `Interrupted` when the researcher chose to detach or cancel. */
+  /** Aborted with `Interrupted` if the researcher chose to detach or to cancel. */
   readonly signal: AbortSignal;
   close(): void;
 }
 
 /**
- * The first interrupt asks `decide`; a second one while that is open, or after it, ends the process at once.
- * @param decide `asked` is true for Ctrl-C, where somebody may be there to answer
+ * Calls `decide` for the first interrupt. A second one ends the process immediately.
+ * @param decide `asked` is true for Ctrl-C, since a person may be there to answer
  */
 export function watchInterrupts(decide: (asked: boolean) => Promise<InterruptChoice>): InterruptWatch {
   const controller = new AbortController();
@@ -36,7 +36,7 @@ export function watchInterrupts(decide: (asked: boolean) => Promise<InterruptCho
 
   const onSignal = (name: NodeJS.Signals): void => {
     if (open || controller.signal.aborted) {
-      process.stderr.write('\nStopped at once. The job may go on: see `sleap-rtc jobs list`.\n');
+      process.stderr.write('\nStopped immediately. The job may continue: see `sleap-rtc jobs list`.\n');
       process.exit(EXIT.interrupted);
     }
     open = true;
@@ -44,7 +44,7 @@ export function watchInterrupts(decide: (asked: boolean) => Promise<InterruptCho
       .then((choice) => {
         if (choice !== 'continue') controller.abort(new Interrupted(choice));
       })
-      // The question itself was interrupted or could not be asked.
+      // The question was interrupted or could not be asked.
       .catch(() => process.exit(EXIT.interrupted))
       .finally(() => {
         open = false;
@@ -61,23 +61,23 @@ export function watchInterrupts(decide: (asked: boolean) => Promise<InterruptCho
   };
 }
 
-/** Asks on the terminal. @throws where Ctrl-C is pressed again */
+/** Asks on the terminal. @throws ExitPromptError if Ctrl-C is pressed again */
 export async function askInterruptChoice(jobId: string, data: DataState): Promise<InterruptChoice> {
   const { select } = await import('@inquirer/prompts');
-  const later = `look again with \`sleap-rtc jobs attach ${jobId}\``;
+  const later = `follow it again with \`sleap-rtc jobs attach ${jobId}\``;
   return select<InterruptChoice>(
     {
-      message: 'What shall become of the job?',
+      message: 'What should happen to the job?',
       choices: [
-        { value: 'continue', name: 'Go on', description: 'as if nothing had happened' },
+        { value: 'continue', name: 'Continue', description: 'keep following the job' },
         {
           value: 'detach',
           name: 'Detach',
-          description: data.dataIsAcross
-            ? `the job goes on without this terminal${data.dataIsStaged ? '' : ', but may need this computer if its worker is lost'}; ${later}`
-            : `the data is not across yet, so the job waits for it; ${later}`,
+          description: data.workerHasData
+            ? `the job continues without this terminal${data.dataIsStaged ? '' : ', but needs this computer if its worker is lost'}; ${later}`
+            : `no worker has all the data yet, so the job waits for it; ${later}`,
         },
-        { value: 'cancel', name: 'Cancel', description: 'stop the job for good' },
+        { value: 'cancel', name: 'Cancel', description: 'end the job without a model' },
       ],
     },
     { output: process.stderr },

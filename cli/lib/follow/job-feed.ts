@@ -3,30 +3,31 @@ import { isFinal } from '../../../protocol/job.ts';
 import type { JobView } from '../../../protocol/job-view.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
 
-/** Timeout for a server, or a Temporal behind it, that is unavailable, in ms; a deployment or a reboot takes minutes. */
+/** Longest wait for an unavailable server or Temporal, in ms. A deployment or a reboot takes minutes. */
 const UNAVAILABLE_TIMEOUT_MS = 30 * 60_000;
 
-/** What is shown while something is unavailable. */
+/** Shown while something is unavailable. */
 const LOST_CONNECTION = 'The connection to the server is lost. Connecting again; the job is not lost.';
-const NO_TEMPORAL = 'Temporal cannot be reached. Waiting for it to come back; nothing is lost.';
+const NO_TEMPORAL = 'Temporal cannot be reached. Waiting until it is available again; nothing is lost.';
 
+/** Options of a feed. */
 export interface JobFeedOptions {
   signaling: SignalingClient;
   jobId: string;
   onView: (view: JobView) => void;
-  /** The reader may have missed what happened before this view, which is given to `onView` afterwards. */
+  /** Called before `onView` if the reader may have missed events before this view. */
   onGap: (view: JobView) => Promise<void>;
-  /** What is unavailable, as a sentence; undefined when it is available again. */
+  /** Called with a sentence about what is unavailable, and with undefined when it is available again. */
   onTrouble: (source: 'signaling' | 'temporal', sentence: string | undefined) => void;
 }
 
-/** One job as the server streams it, also across interruptions. */
+/** Receives one job's views from the server, also across interruptions of the connection. */
 export class JobFeed {
   readonly #options: JobFeedOptions;
   readonly #ended = Promise.withResolvers<JobView>();
   readonly #offs: (() => void)[];
   readonly #unavailable = new Set<'signaling' | 'temporal'>();
-  /** What has come in is shown in the order in which it came. */
+  /** Handles the messages in the order in which they arrived. */
   #steps: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #view: JobView | undefined;
@@ -34,7 +35,7 @@ export class JobFeed {
   constructor(options: JobFeedOptions) {
     this.#options = options;
     const { signaling, jobId } = options;
-    // Nobody may be waiting for the end when it fails.
+    // It may fail before anyone waits for it.
     this.#ended.promise.catch(() => undefined);
     this.#offs = [
       signaling.on('job_event', ({ job }) => this.#inOrder(async () => this.#take(job))),
@@ -52,7 +53,7 @@ export class JobFeed {
     ];
   }
 
-  /** The job as it stands now; undefined until the server has said so. */
+  /** The newest view of the job; undefined until the first one has arrived. */
   get view(): JobView | undefined {
     return this.#view;
   }

@@ -15,41 +15,41 @@ import {
 } from '../../../transport/index.ts';
 import { pause } from '../api/http.ts';
 
-/** Most that a worker may send back, in bytes: models have megabytes, predictions of long videos some gigabytes. */
+/** Largest results, in bytes. Models have megabytes, predictions of long videos some gigabytes. */
 const MAX_RESULT_BYTES = 256 * 2 ** 30;
 
-/** What the researcher's side of a job does over WebRTC. */
+/** Options of the researcher's side of a job. */
 export interface JobPeerOptions {
   signaling: SignalingClient;
   jobId: string;
-  /** The dataset; undefined where this process cannot serve it (`jobs attach` elsewhere). */
+  /** The dataset; undefined if this process cannot serve it (`jobs attach` on another machine). */
   sources: SourceFile[] | undefined;
-  /** What is known of the files on this machine. */
+  /** The hashes of the files on this machine. */
   cache: HashCache;
-  /** Only this worker is served, where the job asked for one. */
+  /** The only worker to serve, if the job requires one. */
   worker?: string | undefined;
-  /** Where results are received; made when they come. */
+  /** Folder for the results. It is created when they arrive. */
   resultsFolder: string;
-  /** A connection to a worker works, and leads there by this way. */
+  /** Called when a worker is connected, directly or through a relay. */
   onConnected: (worker: string, route: Route) => void;
   onProgress: (progress: TransferProgress) => void;
   onSent: (bytes: number, seconds: number) => void;
   onReceived: (bytes: number, seconds: number) => void;
   onTrouble: (sentence: string) => void;
-  /** Somebody was sent away who has not proven to have the room's key. */
+  /** Called when a peer was refused that has not proven that it has the room's key. */
   onNotProven: (sentence: string) => void;
   signal: AbortSignal;
 }
 
 /**
- * Serves a job's dataset and receives its results, from when it is made until it is disposed. Answers only offers for its own
- * job that come from a worker, by the server's word.
+ * Serves a job's dataset and receives its results, from its creation until it is closed. Accepts only connections for its own job
+ * from peers that the server lists as workers.
  */
 export class JobPeer {
   readonly #options: JobPeerOptions;
   readonly #accepting: { close(): Promise<void> };
   readonly #received = Promise.withResolvers<void>();
-  #datasetIsAcross = false;
+  #workerHasData = false;
   #receiving = 0;
   #hasResults = false;
 
@@ -63,12 +63,12 @@ export class JobPeer {
     });
   }
 
-  /** True once a worker has said that it has the whole dataset. */
-  get datasetIsAcross(): boolean {
-    return this.#datasetIsAcross;
+  /** True once a worker has confirmed the complete dataset. */
+  get workerHasData(): boolean {
+    return this.#workerHasData;
   }
 
-  /** Waits for results that are on their way, but not for more than the given time. @returns whether they are here */
+  /** Waits until results that are being received are complete. @returns true if they are complete within the time limit */
   async settle(ms: number): Promise<boolean> {
     if (this.#hasResults || this.#receiving === 0) return this.#hasResults;
     await Promise.race([this.#received.promise, pause(ms, this.#options.signal)]);
@@ -91,19 +91,19 @@ export class JobPeer {
     }
   }
 
-  /** The server says who is a worker; a peer's own word does not count. */
+  /** @throws SleapRtcError NOT_ALLOWED if the server does not list the peer as a worker of this job */
   async #refuseStrangers(peerId: string): Promise<void> {
     const { signaling, worker, signal } = this.#options;
     const workers = await signaling.discoverPeers({ role: 'worker' }, { signal });
     const allowed = workers.some((peer) => peer.peer_id === peerId) && (worker === undefined || worker === peerId);
-    if (!allowed) throw new SleapRtcError('NOT_ALLOWED', `${peerId} is no worker of this job and was sent away.`);
+    if (!allowed) throw new SleapRtcError('NOT_ALLOWED', `${peerId} is not a worker of this job and was refused.`);
   }
 
   async #send(channel: TransferChannel): Promise<void> {
     const { sources = [], cache, onProgress, onSent, signal } = this.#options;
     const started = Date.now();
     await sendFiles(channel, sources, { cache, signal, onProgress });
-    this.#datasetIsAcross = true;
+    this.#workerHasData = true;
     onSent(totalBytes(sources.map(({ entry }) => entry)), (Date.now() - started) / 1000);
   }
 

@@ -107,7 +107,7 @@ describe('job progress', () => {
     progress.trouble('signaling', undefined);
     progress.trouble('api', undefined);
     progress.trouble('api', undefined);
-    assert.deepEqual(display.said, ['away', 'Back again.']);
+    assert.deepEqual(display.said, ['away', 'Available again.']);
   });
 
   it('adds up the time of a phase that is entered again, as with several runs', () => {

@@ -8,28 +8,28 @@ import { bytes, duration, loss, rate } from './words.ts';
 /** Widest bar on a terminal, in characters. */
 const BAR_WIDTH = 24;
 
-/** Epochs of a run that are told to who comes later. */
+/** Most earlier epochs of a run to show when this process begins to follow. */
 const EARLIER_EPOCHS = 20;
 
-/** Pause between two lines of frames where there is no terminal, in ms. */
+/** Pause between two lines about frames if there is no terminal, in ms. */
 const FRAMES_LINE_MS = 5_000;
 
-/** What each phase is called while it goes on. */
+/** The words for each phase. */
 const DOING: Record<JobPhase, string> = {
   queued: 'Waiting for a worker',
   receiving: 'Sending the data',
   training: 'Training',
   predicting: 'Predicting',
-  uploading: 'Storing the model',
+  uploading: 'Uploading the model',
   publishing: 'Publishing to the room',
-  returning: 'Bringing the results back',
+  returning: 'Receiving the results',
   paused: 'Paused',
   done: 'Done',
   failed: 'Failed',
   cancelled: 'Cancelled',
 };
 
-/** Shows a job as the server sees it, and our own transfers. A phase and an epoch are said once; a terminal also gets live lines. */
+/** Shows a job's views and this process's transfers. Each phase and each epoch is shown once; a terminal also gets live lines. */
 export class JobProgress {
   readonly #display: Display;
   #phase: JobPhase | undefined;
@@ -41,10 +41,10 @@ export class JobProgress {
   #framesSaidAt = 0;
   readonly #troubles = new Map<string, string>();
   readonly #said = new Set<string>();
-  /** Epochs that were shown, by run and number, and the worker that had the job then: after it was lost they may come again. */
+  /** The shown epochs by run and number, each with its worker: another worker may train an epoch again. */
   readonly #saidEpochs = new Map<string, string | null>();
   readonly #spentMs = new Map<JobPhase, number>();
-  /** When the phase was entered, and up to when its time is counted; in ms since 1970. */
+  /** When the phase began, and until when its time is counted; in ms since 1970. */
   #enteredAt = 0;
   #countedTo = 0;
 
@@ -53,7 +53,7 @@ export class JobProgress {
     display.show(() => this.#liveLines());
   }
 
-  /** The phase as far as it is known. */
+  /** The last known phase. */
   get phase(): JobPhase | undefined {
     return this.#phase;
   }
@@ -64,7 +64,7 @@ export class JobProgress {
     return Object.fromEntries([...this.#spentMs].map(([phase, ms]) => [phase, Math.round(ms / 100) / 10]));
   }
 
-  /** A line that stays, said once. */
+  /** Shows a line that stays, once. */
   note(line: string): void {
     if (this.#said.has(line)) return;
     this.#said.add(line);
@@ -80,8 +80,8 @@ export class JobProgress {
   }
 
   /**
-   * Shows what was trained before this process began to read, or while it could not: of a run that is new to it a few epochs,
-   * always with the last one; else every epoch that was not shown yet.
+   * Shows the epochs that were trained while this process was not connected: all of a run that it has followed, and a few of any
+   * other run, with the last one.
    */
   curve(runs: readonly RunCurve[]): void {
     for (const curve of runs) {
@@ -100,12 +100,12 @@ export class JobProgress {
     }
   }
 
-  /** Bytes that went through our own channel. */
+  /** Progress of a transfer of this process. */
   transfer(progress: TransferProgress): void {
     this.#transfer = progress;
   }
 
-  /** A transfer of ours has ended. */
+  /** A transfer of this process has ended. */
   transferred(what: 'Sent' | 'Received', totalBytes: number, seconds: number): void {
     const speed = seconds > 0 ? ` (${rate(totalBytes / seconds)})` : '';
     this.#display.say(`${what} ${bytes(totalBytes)} in ${duration(seconds)}${speed}.`);
@@ -113,21 +113,19 @@ export class JobProgress {
   }
 
   /**
-   * Something is unavailable and waited for; undefined when it is available again.
-   * @param source what noticed it; a server that is unavailable is noticed by more than one
+   * Shows that something is unavailable, or that it is available again if there is no sentence.
+   * @param source the part that noticed it; several parts notice an unavailable server
    */
   trouble(source: 'api' | 'signaling' | 'temporal', sentence: string | undefined): void {
     if (sentence !== undefined) {
       if (this.#troubles.size === 0) this.#display.say(sentence);
       this.#troubles.set(source, sentence);
-    } else if (this.#troubles.delete(source) && this.#troubles.size === 0) this.#display.say('Back again.');
+    } else if (this.#troubles.delete(source) && this.#troubles.size === 0) this.#display.say('Available again.');
   }
 
   #took(worker: string | null): void {
     if (worker === null || worker === this.#worker) return;
-    this.#display.say(
-      this.#worker === null ? `Worker ${worker} has the job.` : `Worker ${worker} goes on with the job.`,
-    );
+    this.#display.say(this.#worker === null ? `Worker ${worker} has the job.` : `Worker ${worker} continues the job.`);
     this.#worker = worker;
   }
 
@@ -141,7 +139,7 @@ export class JobProgress {
     this.#enteredAt = now;
     this.#countedTo = now;
     this.#transfer = undefined;
-    // On a terminal the live line says it.
+    // On a terminal, the live line shows it.
     if (phase === 'paused') this.#display.say(`The job is ${detail || 'paused'}.`);
     else if (!isFinal(phase) && !this.#display.live) this.#display.say(`${DOING[phase]}…`);
   }
@@ -155,7 +153,7 @@ export class JobProgress {
   #onEpoch(epoch: EpochProgress): void {
     this.#epoch = epoch;
     if (epoch.epoch === 0) return;
-    // Every view of the job has its newest epoch. On a terminal the live line shows it; only a run's last one stays.
+    // Every view has the newest epoch. On a terminal, the live line shows it, and only a run's last epoch stays.
     const key = `${epoch.run} ${epoch.epoch}`;
     const isSaid = this.#saidEpochs.get(key) === this.#worker || this.#saidEpochs.get(key) === null;
     const stays = !this.#display.live || epoch.epoch === epoch.max_epochs;
@@ -164,7 +162,7 @@ export class JobProgress {
     if (stays) this.#display.say(epochLine(epoch));
   }
 
-  /** Frames come by the hundred: without a terminal a line now and then is enough, and the last one. */
+  /** Hundreds of frames arrive: without a terminal, only some lines and the last one are shown. */
   #onFrames(frames: FrameProgress): void {
     this.#frames = frames;
     const isLast = frames.frames === frames.total_frames;

@@ -105,8 +105,8 @@ export class ActiveJob {
   #state(): { submitted: boolean } & DataState {
     return {
       submitted: this.submitted,
-      dataIsAcross: this.#follower?.datasetIsAcross ?? false,
-      dataIsStaged: this.#follower?.datasetIsStaged ?? false,
+      workerHasData: this.#follower?.workerHasData ?? false,
+      dataIsStaged: this.#follower?.dataIsStaged ?? false,
     };
   }
 }
