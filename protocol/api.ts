@@ -58,11 +58,11 @@ export type RunCurve = z.infer<typeof RunCurve>;
 export const CurveReply = z.object({ runs: z.array(RunCurve) });
 export type CurveReply = z.infer<typeof CurveReply>;
 
-/** `GET /api/rooms/{room}/models/{model}/files`: where each file can be had for the next minutes. */
+/** `GET /api/rooms/{room}/models/{model}/files`: a link to each file, which works for some minutes. */
 export const ModelFilesReply = z.object({ files: z.array(FileEntry.extend({ url: z.string() })) });
 export type ModelFilesReply = z.infer<typeof ModelFilesReply>;
 
-/** `GET /api/rooms/{room}/jobs/{job}/results`: the same for what an inference job has predicted. */
+/** `GET /api/rooms/{room}/jobs/{job}/results`: the same for an inference job's predictions. */
 export const ResultFilesReply = z.object(ModelFilesReply.shape);
 export type ResultFilesReply = z.infer<typeof ResultFilesReply>;
 

@@ -22,25 +22,25 @@ const grow = (epochs: readonly EpochProgress[], from: readonly RunCurve[] = []):
   epochs.reduce<readonly RunCurve[]>(withEpoch, from);
 
 describe('a loss curve', () => {
-  it('has a point an epoch, though each epoch is told several times and first without losses', () => {
+  it('has one point for each epoch, though a worker reports each epoch several times, first without losses', () => {
     const [curve] = grow([epoch(0, { train_loss: null, val_loss: null }), epoch(1), epoch(1), epoch(2), epoch(4)]);
     assert.deepEqual(curve?.epochs, [1, 2, 4]);
     assert.deepEqual(curve?.train_loss, [1, 1 / 2, 1 / 4]);
     assert.deepEqual(curve?.val_loss, [2, 1, 1 / 2]);
   });
 
-  it('stays the same object where nothing is new, so that nothing is drawn or saved again', () => {
+  it('stays the same object if nothing is new, so that nothing is drawn or saved again', () => {
     const curves = grow([epoch(1)]);
     assert.equal(withEpoch(curves, epoch(1)), curves);
   });
 
-  it('forgets epochs that a resumed run does anew', () => {
+  it('drops epochs that a resumed run trains again', () => {
     const [curve] = grow([epoch(1), epoch(2), epoch(3), epoch(2, { val_loss: 9 })]);
     assert.deepEqual(curve?.epochs, [1, 2]);
     assert.deepEqual(curve?.val_loss, [2, 9]);
   });
 
-  it('keeps the runs of a job apart and in their order', () => {
+  it('has a curve for each run of a job, in their order', () => {
     const second = { run: 'centered', run_index: 1 };
     const runs = grow([epoch(1, second), epoch(1), epoch(2, second)]);
     assert.deepEqual(
@@ -52,7 +52,7 @@ describe('a loss curve', () => {
     );
   });
 
-  it('stays bounded, ascending and rectangular, with the newest epoch, whatever a worker tells', () => {
+  it('stays bounded, ascending and rectangular, with the newest epoch, whatever a worker reports', () => {
     const anyEpoch = fc
       .tuple(fc.integer({ min: 0, max: 30 }), fc.option(fc.double({ noNaN: true })), fc.constantFrom('a', 'b'))
       .map(([number, loss, run]) => epoch(number, { val_loss: loss, train_loss: loss, run }));

@@ -2,13 +2,13 @@
 import type { RunCurve } from './api.ts';
 import type { EpochProgress } from './job-view.ts';
 
-/** Points kept of one run; beyond it every second one goes, which no screen shows. */
+/** Most points of one run. Beyond it every second point is dropped; no screen is wide enough to show the difference. */
 export const MAX_CURVE_POINTS = 1000;
 
 /**
- * A job's curves with one more word on an epoch; the given ones are left as they are, and returned where nothing is new.
- * An epoch that is told again replaces its point. One before the last means that the run went on from an earlier
- * checkpoint: what came after that is no longer true and goes.
+ * Adds a report of an epoch to a job's curves. Returns new curves, or the given ones if the report says nothing new.
+ * A second report of an epoch replaces its point. An epoch before the last one means that the run resumed from an earlier
+ * checkpoint, so the points after it are dropped.
  */
 export function withEpoch(curves: readonly RunCurve[], epoch: EpochProgress): readonly RunCurve[] {
   if (epoch.epoch < 1 || (epoch.train_loss === null && epoch.val_loss === null)) return curves;
@@ -32,15 +32,15 @@ export function withEpoch(curves: readonly RunCurve[], epoch: EpochProgress): re
   return [...others, thinned(grown)].sort((a, b) => a.run_index - b.run_index);
 }
 
-/** Keeps the newest point and every second one before it, where there are too many. */
+/** If there are too many points, retains the newest one and every second one before it. */
 function thinned(curve: RunCurve): RunCurve {
   const { length } = curve.epochs;
   if (length <= MAX_CURVE_POINTS) return curve;
-  const kept = <T>(column: readonly T[]): T[] => column.filter((_, index) => (length - 1 - index) % 2 === 0);
+  const thinned = <T>(column: readonly T[]): T[] => column.filter((_, index) => (length - 1 - index) % 2 === 0);
   return {
     ...curve,
-    epochs: kept(curve.epochs),
-    train_loss: kept(curve.train_loss),
-    val_loss: kept(curve.val_loss),
+    epochs: thinned(curve.epochs),
+    train_loss: thinned(curve.train_loss),
+    val_loss: thinned(curve.val_loss),
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Every error that a person can see has a code from this table. The code passes unchanged from a worker's activity through
- * Temporal (as the failure's type) to the API and the CLI, where it decides the exit code and the remedy.
+ * Temporal (as the failure's type) to the API and the CLI, which derives the exit code and the remedy from it.
  */
 
 /** What a code means. */

@@ -25,7 +25,7 @@ describe('failures', () => {
     assert.equal(back.remedy, 'Fix it.');
   });
 
-  it('lets the server retry what a retry can cure, and nothing else', () => {
+  it('lets the server retry only errors that a retry can fix', () => {
     assert.equal(toApplicationFailure(new SleapRtcError('PEER_GONE', 'x')).nonRetryable, false);
     assert.equal(toApplicationFailure(new SleapRtcError('GPU_OUT_OF_MEMORY', 'x')).nonRetryable, true);
     assert.equal(toApplicationFailure(new Error('a bug')).type, 'INTERNAL');
@@ -36,31 +36,31 @@ describe('failures', () => {
     assert.equal(toApplicationFailure(new SleapRtcError('PEER_GONE', 'x')).nextRetryDelay, undefined);
   });
 
-  it('reads a dead worker from a missed heartbeat', () => {
+  it('reports a missed heartbeat as a lost worker', () => {
     const failure = activityFailure(new TimeoutFailure('timed out', undefined, 'HEARTBEAT'));
     assert.equal(fromFailure(failure).code, 'WORKER_LOST');
   });
 
-  it('prefers the last known error to the time-out that ended the retries', () => {
+  it('prefers the last known error to the timeout that ended the retries', () => {
     const last = ApplicationFailure.create({ type: 'STORAGE_UNREACHABLE', message: 'S3 is away.' });
     const timeout = Object.assign(new TimeoutFailure('timed out', undefined, 'SCHEDULE_TO_CLOSE'), { cause: last });
     assert.equal(fromFailure(activityFailure(timeout)).code, 'STORAGE_UNREACHABLE');
   });
 
-  it('reads a cancellation, and tells it from a failure', () => {
+  it('recognises a cancellation, and does not report it as a failure', () => {
     const failure = activityFailure(new CancelledFailure('cancelled'));
     assert.equal(fromFailure(failure).code, 'JOB_CANCELLED');
     assert.equal(isCancelled(failure), true);
     assert.equal(isCancelled(activityFailure(new Error('x'))), false);
   });
 
-  it('reads that an admin has terminated the job, and why', () => {
+  it('reports that an admin has terminated the job, and why', () => {
     const failure = new Error('Workflow execution failed', { cause: new TerminatedFailure('out of hours') });
     const { code, message } = fromFailure(failure);
     assert.deepEqual([code, message], ['JOB_CANCELLED', 'The job was terminated: out of hours']);
   });
 
-  it('makes an unknown type INTERNAL and keeps its sentence', () => {
+  it('makes an unknown type INTERNAL and preserves its sentence', () => {
     const error = fromFailure(
       activityFailure(ApplicationFailure.create({ type: 'TypeError', message: 'x is undefined' })),
     );

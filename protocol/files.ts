@@ -12,7 +12,7 @@ export const MAX_FILE_BYTES = 2 ** 40;
 const WINDOWS_RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
 
 /**
- * Says why a relative path from the wire must not be written, or undefined where it is safe on Linux, macOS and Windows:
+ * Returns why a relative path from the wire must not be written, or undefined if it is safe on Linux, macOS and Windows:
  * relative, `/`-separated, no `.`/`..`/empty segments, no control or reserved characters, no device names.
  */
 export function unsafePathReason(path: string): string | undefined {
@@ -31,8 +31,8 @@ export function unsafePathReason(path: string): string | undefined {
 }
 
 /**
- * What two paths have in common exactly where some system stores them as one: macOS and Windows tell neither capitals from small
- * letters (by more than one rule: ß and ẞ, ſ and s) nor composed from decomposed characters.
+ * Returns the same string for two paths if some system stores them as one file. macOS and Windows do not distinguish capitals from
+ * small letters (by more than one rule: ß and ẞ, ſ and s), nor composed from decomposed characters.
  */
 export function foldedPath(path: string): string {
   return path.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
@@ -51,7 +51,7 @@ export const FileEntry = z.object({
 });
 export type FileEntry = z.infer<typeof FileEntry>;
 
-/** How a worker names, among the files of data that it has, the one of this hash: enough to tell them apart, and no more to send. */
+/** The short name of a dataset file in the list that a worker sends: the beginning of its hash, enough to distinguish the files. */
 export function heldFileName(sha256: string): string {
   return sha256.slice(0, 16);
 }

@@ -55,7 +55,7 @@ export const WorkerPhase = JobPhase.extract([
   'returning',
 ]);
 
-/** What a worker reports of its job while it holds the job's session. */
+/** What a worker reports of its job while it has the job's session. */
 export const WorkerProgress = z.object({
   job_id: JobId,
   /** Absent if the report is about the data only. */
@@ -68,7 +68,7 @@ export const WorkerProgress = z.object({
 });
 export type WorkerProgress = z.infer<typeof WorkerProgress>;
 
-/** Where a job that waits for a worker stands. */
+/** The place in line of a job that waits for a worker, and why it waits. */
 export const Waiting = z.object({
   /** 1-based place in line, as far as the server can know it: users take turns. */
   position: z.int(),

@@ -17,7 +17,7 @@ export const JobRequirements = z.object({
 });
 export type JobRequirements = z.infer<typeof JobRequirements>;
 
-/** Which of the jobs that wait for the same workers goes first: 1 before all others, 5 after them; 3 where nothing is said. */
+/** Which of the jobs that wait for the same workers goes first: 1 before all others, 5 after them; 3 by default. */
 export const Priority = z.int().min(1).max(5);
 
 /** A run's name is a file's name without ending: it becomes part of paths and keys. */
@@ -41,7 +41,7 @@ const jobCommon = {
   /** What will be sent to the worker; each file is checked against its hash on arrival. */
   files: FileList,
   requirements: JobRequirements,
-  /** False: the data is never copied to S3; where the worker is lost, the researcher's machine has to send it again. */
+  /** False: the data is never copied to S3. If the worker is lost, the researcher's computer has to send it again. */
   stage: z.boolean().default(true),
   priority: Priority.optional(),
 };
@@ -68,7 +68,7 @@ export const InferenceSpec = z.object({
   models: z.array(ModelId).min(1).max(2),
   /** The video or labels to predict on, of `files`. */
   input: RelPath,
-  /** Where the input lies on the researcher's machine: written into the predictions as text, opened by nobody else. */
+  /** The input's path on the researcher's computer. It is written into the predictions as text; no other computer opens it. */
   source_path: z
     .string()
     .min(1)
@@ -88,12 +88,12 @@ export type InferenceSpec = z.infer<typeof InferenceSpec>;
 export const JobSpec = z.discriminatedUnion('kind', [TrainingSpec, InferenceSpec]);
 export type JobSpec = z.infer<typeof JobSpec>;
 
-/** What the server adds to a spec: who, where, when. Never taken from the submitter. */
+/** What the server adds to a spec: the user, the room and the time. Never taken from the submitter. */
 export const JobContext = z.object({
   room_id: RoomId,
   user_id: UserId,
   submitted_at: z.iso.datetime(),
-  /** A free worker that has what the job needs at hand: it is asked before the others. */
+  /** A free worker that has the job's data or models on disk: the session is offered to it before the others. */
   first_offer_to: PeerId.optional(),
 });
 export type JobContext = z.infer<typeof JobContext>;
@@ -119,7 +119,7 @@ export const JobPhase = z.enum([
 ]);
 export type JobPhase = z.infer<typeof JobPhase>;
 
-/** True where a job has ended. */
+/** True if a job has ended. */
 export function isFinal(phase: JobPhase): boolean {
   return phase === 'done' || phase === 'failed' || phase === 'cancelled';
 }
@@ -131,15 +131,15 @@ export const JobModel = z.object({
   /** Aliases that name it now, the researcher's own first. */
   aliases: z.array(z.string()),
   run: z.string(),
-  /** Set where training ended before `max_epochs`. */
+  /** Set if training ended before `max_epochs`. */
   stopped_early: z.boolean().optional(),
 });
 export type JobModel = z.infer<typeof JobModel>;
 
 /**
- * Where a job's data is safe: `waiting` until a worker has it, `staging` while it goes to S3, `staged` once any worker can have
- * it from there, `failed` where S3 could not take it, `off` where it must stay on the worker. The researcher's machine can be
- * closed when it is `staged`.
+ * How far the staging of a job's data is: `waiting` until a worker has it, `staging` while it goes to S3, `staged` once any worker
+ * can download it from there, `failed` if S3 could not take it, `off` if it must stay on the worker. The researcher's computer can
+ * be closed once it is `staged`.
  */
 export const Staging = z.enum(['waiting', 'staging', 'staged', 'failed', 'off']);
 export type Staging = z.infer<typeof Staging>;
@@ -151,7 +151,7 @@ export const JobStatus = z.object({
   name: z.string(),
   user_id: z.string(),
   phase: JobPhase,
-  /** What is being waited for or done, in words. */
+  /** What the job waits for or does, in words. */
   detail: z.string(),
   worker: z.string().nullable(),
   models: z.array(JobModel),

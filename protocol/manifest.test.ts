@@ -30,13 +30,13 @@ describe('finding a model by what people call it', () => {
     }
   });
 
-  it('guesses nothing where it is not clear', () => {
+  it('does not guess if a name is ambiguous', () => {
     for (const reference of ['a3f5', 'production', 'ffffffff', '__proto__', 'constructor']) {
       assert.equal(resolveModel(manifest, reference), undefined);
     }
   });
 
-  it('reads the manifest of the seed’s example, and keeps fields it does not know', () => {
+  it('reads the manifest of the seed’s example, and preserves fields that it does not know', () => {
     const text = JSON.stringify({ ...manifest, future: 1 });
     assert.equal(Manifest.parse(JSON.parse(text)).future, 1);
   });

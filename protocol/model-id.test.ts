@@ -12,7 +12,7 @@ const id = (config: object, data = 'd7f3a1b2', retrain?: string) =>
   modelId(readTrainingConfig(config, 'c.yaml').config, data, retrain);
 
 describe('a model’s identity', () => {
-  it('is the same for the same config and data, wherever the files lie and whatever the run is called', () => {
+  it('is the same for the same config and data, whatever the paths and the run’s name', () => {
     const elsewhere = structuredClone(base);
     elsewhere.data_config.train_labels_path = ['/other/b.slp'];
     elsewhere.trainer_config.run_name = 'tuesday';
@@ -39,7 +39,7 @@ describe('reading a training config', () => {
     assert.equal(readTrainingConfig(base, 'c.yaml').modelType, 'centroid');
   });
 
-  it('names what is wrong, so that a researcher can mend it', () => {
+  it('names the wrong part, so that a researcher can fix it', () => {
     assert.throws(() => readTrainingConfig('text', 'c.yaml'), { code: 'CONFIG_INVALID' });
     assert.throws(() => readTrainingConfig({ model_config: {} }, 'c.yaml'), /model_config\.head_configs/);
     const two = { model_config: { head_configs: { centroid: {}, bottomup: {} } } };

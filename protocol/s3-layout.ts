@@ -12,7 +12,7 @@ export const s3Layout = {
   modelClaim: (room: string, modelId: string) => `${room}/models/${modelId}/claim.json`,
   /** The folder of one job: logs, metrics, results; ends with a slash. */
   job: (room: string, jobId: string) => `${room}/jobs/${jobId}/`,
-  /** The folder of what an inference job has predicted; ends with a slash. */
+  /** The folder of an inference job's predictions; ends with a slash. */
   jobResults: (room: string, jobId: string) => `${room}/jobs/${jobId}/results/`,
   /** The list of those files with sizes and SHA-256s; written last, so its presence means that they are all there. */
   jobResultFiles: (room: string, jobId: string) => `${room}/jobs/${jobId}/results.json`,
@@ -26,7 +26,7 @@ export const s3Layout = {
   /** A file of a run's checkpoints or of its finished model, under its own hash. */
   checkpointFile: (room: string, jobId: string, runIndex: number, sha256: string) =>
     `${room}/jobs/${jobId}/checkpoints/run-${runIndex}/${sha256}`,
-  /** The training logs of a job's runs so far, `{run_index}.{run}.csv`: what its curves are read from; ends with a slash. */
+  /** The training logs of a job's runs so far, `{run_index}.{run}.csv`, from which its curves are read; ends with a slash. */
   jobCurves: (room: string, jobId: string) => `${room}/jobs/${jobId}/curves/`,
   /** A file of a staged dataset, under its own hash. */
   dataset: (room: string, sha256: string) => `${room}/datasets/${sha256}`,

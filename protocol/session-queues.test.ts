@@ -20,7 +20,7 @@ describe('session queues', () => {
     );
   });
 
-  it('keep a job away from a worker of a lower class, so that it is not handed back over and over', () => {
+  it('do not offer a job to a worker of a lower class, which would hand it back again and again', () => {
     const small = { name: 'w1', gpuMemoryMb: 11_264, tags: [] };
     for (const needs of [{ min_gpu_memory_mb: 16_000 }, { tags: ['lab'] }, { worker: 'w2' }]) {
       assert.ok(!sessionQueuesOf('room', small).includes(sessionQueueOf('room', needs)));
@@ -32,7 +32,7 @@ describe('session queues', () => {
     assert.equal(sessionQueuesOf('room', { name: 'w1', gpuMemoryMb: 0, tags: [] }).length, 2);
   });
 
-  it('tell in words what is missing', () => {
+  it('say in words which requirement a worker does not meet', () => {
     const worker = { name: 'w1', gpuMemoryMb: 8_000, tags: ['lab'] };
     assert.match(unmetRequirement({ min_gpu_memory_mb: 9_000 }, worker) ?? '', /8000 MB/);
     assert.match(unmetRequirement({ tags: ['lab', 'a100'] }, worker) ?? '', /no tag a100/);

@@ -28,7 +28,7 @@ export const PeerMetadata = z.object({
 });
 export type PeerMetadata = z.infer<typeof PeerMetadata>;
 
-/** A peer as others in the room see it. `user_id` and `role` are the server's word, not the peer's claim. */
+/** A peer as others in the room see it. The server sets `user_id` and `role`; the peer cannot claim them. */
 export const PeerInfo = z.object({
   peer_id: PeerId,
   role: Role,
@@ -46,7 +46,7 @@ export const IceServer = z.object({
 });
 export type IceServer = z.infer<typeof IceServer>;
 
-/** Why a connection is made; the one who answers decides by it what to serve. */
+/** The purpose of a connection. The peer that answers decides by it what to serve. */
 export const ConnectionPurpose = z.object({
   job_id: JobId,
   kind: z.enum(['dataset', 'results', 'live']),
@@ -58,7 +58,7 @@ const Sdp = z
   .min(1)
   .max(64 * 1024);
 const ConnectionId = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/);
-/** Echoed in the reply to a request, so that a client can tell replies apart. */
+/** Echoed in the reply to a request, so that a client can match replies to requests. */
 const RequestId = z.string().max(64).optional();
 
 /** What a client may send. `register` comes first on every socket; its credentials are never logged or passed on. */
@@ -104,11 +104,11 @@ export const ClientMessage = z.discriminatedUnion('type', [
       .nullable(),
   }),
   z.object({ type: z.literal('update_metadata'), request_id: RequestId, metadata: PeerMetadata }),
-  // A worker reports on the job whose session it holds. Not passed on: the server merges it into the job's view.
+  // A worker reports on the job whose session it has. Not passed on: the server merges it into the job's view.
   z.object({
     type: z.literal('job_progress'),
     request_id: RequestId,
-    /** Proves that the worker holds the job's session; no other member of the room knows it. */
+    /** Proves that the worker has the job's session; no other member of the room knows it. */
     session_id: z.string().min(1).max(64),
     progress: WorkerProgress,
   }),
@@ -117,7 +117,7 @@ export const ClientMessage = z.discriminatedUnion('type', [
     type: z.literal('subscribe_jobs'),
     request_id: RequestId,
     job_id: JobId.optional(),
-    /** The last event that the reader has: what came after it is replayed. */
+    /** The last event that the reader has; later events are replayed. */
     since_seq: z.int().min(0).optional(),
   }),
   z.object({ type: z.literal('ping'), request_id: RequestId }),
@@ -145,7 +145,7 @@ export const ServerMessage = z.discriminatedUnion('type', [
   answer.omit({ request_id: true }).extend({ sender: PeerId }),
   candidate.omit({ request_id: true }).extend({ sender: PeerId }),
   z.object({ type: z.literal('metadata_updated'), request_id: RequestId }),
-  /** Every `job_event` from here on follows. `jobs` is null if what was missed is replayed as `job_event`s, else all jobs that have not ended. */
+  /** Every `job_event` from here on follows. `jobs` is null if the missed events are replayed as `job_event`s, else all jobs that have not ended. */
   z.object({
     type: z.literal('jobs_subscribed'),
     request_id: RequestId,

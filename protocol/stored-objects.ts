@@ -35,7 +35,7 @@ export const AttemptRecord = z.object({
   number: z.int().min(1),
   /**
    * When Temporal's server scheduled the activity attempt that made this one, in ms since 1970: the one clock that all workers
-   * share. If two workers both believe to have the run, the later one has it.
+   * share. If two workers both believe that they have the run, the later one has it.
    */
   term: z.int(),
   /** The attempt from whose checkpoint this one resumed; null if it began at epoch 0. */

@@ -4,7 +4,7 @@ import { readConfig } from './config.ts';
 const required = { SLEAP_RTC_COGNITO_USER_POOL_ID: 'us-east-1_abc', SLEAP_RTC_COGNITO_CLIENT_ID: 'client' };
 
 describe('readConfig', () => {
-  it('takes the defaults of AWS where only the pool is named', () => {
+  it('takes the defaults of AWS if only the pool is named', () => {
     const config = readConfig({ ...required, AWS_REGION: 'eu-west-1', SLEAP_RTC_STATE_BUCKET: '' });
     assert.equal(config.cognito.issuer, 'https://cognito-idp.eu-west-1.amazonaws.com/us-east-1_abc');
     assert.equal(config.s3PathStyle, false);
@@ -12,9 +12,10 @@ describe('readConfig', () => {
     assert.equal(config.stateBucket, null);
   });
 
-  it('makes the table on a local DynamoDB, and elsewhere only when told to', () => {
-    const createsAt = (endpoint: string, told = '') =>
-      readConfig({ ...required, AWS_ENDPOINT_URL_DYNAMODB: endpoint, SLEAP_RTC_CREATE_TABLES: told }).rooms.createTable;
+  it('creates the table on a local DynamoDB, and elsewhere only if the setting says so', () => {
+    const createsAt = (endpoint: string, setting = '') =>
+      readConfig({ ...required, AWS_ENDPOINT_URL_DYNAMODB: endpoint, SLEAP_RTC_CREATE_TABLES: setting }).rooms
+        .createTable;
     assert.equal(createsAt('http://127.0.0.1:8000'), true);
     assert.equal(createsAt('https://dynamodb.eu-west-1.amazonaws.com'), false);
     assert.equal(createsAt('https://dynamodb.eu-west-1.amazonaws.com', 'true'), true);
@@ -30,7 +31,7 @@ describe('readConfig', () => {
     assert.equal(config.temporal.uiUrl, 'http://ui:8233');
   });
 
-  it('names what is missing or wrong, so that an admin knows what to set', () => {
+  it('names each missing or wrong variable, so that an admin knows what to set', () => {
     assert.throws(() => readConfig({}), { code: 'USAGE', message: /SLEAP_RTC_COGNITO_USER_POOL_ID/ });
     assert.throws(() => readConfig({ ...required, SLEAP_RTC_PORT: '70000' }), { message: /SLEAP_RTC_PORT/ });
     assert.throws(() => readConfig({ ...required, SLEAP_RTC_TURN_URLS: 'turn:a' }), {

@@ -19,7 +19,7 @@ export interface SignalingConfig {
   stateBucket: string | null;
   /** True if S3 has no virtual-host names, as a local server. */
   s3PathStyle: boolean;
-  rooms: { table: string /** Make the table where it is missing. */; createTable: boolean };
+  rooms: { table: string /** Create the table if it is missing. */; createTable: boolean };
   cognito: { userPoolId: string; clientId: string; issuer: string };
   ice: { stunUrls: string[]; turnUrls: string[] /** coturn's `static-auth-secret`. */; turnSecret: string | null };
   limits: {

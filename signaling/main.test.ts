@@ -14,7 +14,7 @@ describe('the signaling process', () => {
   });
   after(async () => servers?.[Symbol.asyncDispose]());
 
-  it('says where it listens, and ends by itself when told to', async () => {
+  it('logs its address, and ends by itself on SIGTERM', async () => {
     const env = {
       SLEAP_RTC_PORT: '0',
       SLEAP_RTC_COGNITO_USER_POOL_ID: 'pool',
@@ -36,7 +36,7 @@ describe('the signaling process', () => {
     assert.deepEqual([exitCode, signal], [0, undefined]);
   });
 
-  it('ends at once, naming the setting, where its configuration is wrong', async () => {
+  it('ends at once, naming the setting, if its configuration is wrong', async () => {
     const { exitCode, stdout } = await execa(process.execPath, command, {
       env: { SLEAP_RTC_PORT: 'eighty' },
       reject: false,

@@ -12,13 +12,13 @@ import { ask } from './testing/api-client.ts';
 import { newRoom, type TestRoom } from './testing/test-room.ts';
 import { startTestServers, type TestServers } from './testing/test-servers.ts';
 
-/** Who comes, follows a job for a moment and goes. */
+/** How many clients join, follow a job for a moment and leave. */
 const FOLLOWERS = 400;
-/** So many at a time: each waits most of its time. */
+/** How many of them run at a time: each waits most of its time. */
 const AT_ONCE = 20;
 /**
- * What the process may need more after them than before, in bytes each, for what is cached on the way (4 kB were seen). One request
- * to Temporal that is not forgotten keeps 14 kB.
+ * How many bytes more the process may need afterwards, for each client, because of caches (4 kB were measured). A leak of one
+ * request to Temporal takes 14 kB.
  */
 const ALLOWED_EACH = 10_000;
 
@@ -77,7 +77,7 @@ describe('a server that many have followed a job through', function () {
     });
   });
 
-  /** As a command does: in the room for what workers say, waiting for the job's end over HTTP. */
+  /** As a command does: joins the room to read the workers' reports, and waits for the job's end over HTTP. */
   async function follow(many: number): Promise<void> {
     let left = many;
     const next = async (): Promise<void> => {

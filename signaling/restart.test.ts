@@ -11,7 +11,7 @@ import { startTestServers, type TestServers } from './testing/test-servers.ts';
 
 const logger = pino({ level: 'silent' });
 
-/** A line to a server that a test can cut and mend, at one address. */
+/** A connection to a server that a test can cut and restore, at one address. */
 class Line {
   readonly #target: number;
   #server: Server | undefined;
@@ -54,7 +54,7 @@ describe('after a restart', () => {
   });
   after(async () => servers?.[Symbol.asyncDispose]());
 
-  it('of the signaling server, peers come back by themselves, and nobody is told meanwhile that there is no worker', async () => {
+  it('of the signaling server, peers come back by themselves, and meanwhile no job reports that there is no worker', async () => {
     const first = await startSignalingServer(servers.config, { logger, aws: servers.aws() });
     const room = await newRoom(first.url);
     const join = (peerId: string, role: 'worker' | 'client') =>

@@ -87,7 +87,7 @@ describe('security of the signaling server', () => {
     );
   });
 
-  it('lets nobody without a valid identity token through any door', async () => {
+  it('lets nobody use any route without a valid identity token', async () => {
     const altered = `${room.idToken.slice(0, -8)}AAAAAAAA`;
     for (const route of guarded) {
       for (const idToken of [undefined, '', 'x', altered, room.token]) {
@@ -107,7 +107,7 @@ describe('security of the signaling server', () => {
     }
   });
 
-  it('knows no room that is not there, whatever its name tries', async () => {
+  it('reports a room that does not exist as unknown, whatever its name', async () => {
     for (const route of ofRooms) {
       for (const name of ['no-such-room', '..%2f..', '%00', 'A', 'x'.repeat(500), "a'%20OR%201=1"]) {
         const reply = await ask(url, at(route, name), { idToken: room.idToken, roomToken: room.token });
@@ -190,7 +190,7 @@ describe('security of the signaling server', () => {
     assert.equal((await ask(url, 'GET /health')).status, 200);
   });
 
-  it('answers malformed requests with an ErrorReply, without its insides', async () => {
+  it('answers malformed requests with an ErrorReply, without internal details', async () => {
     const member = { idToken: room.idToken, roomToken: room.token };
     const jobs = `POST /api/rooms/${room.room_id}/jobs`;
     for (const [request, options, expected] of [
@@ -214,7 +214,7 @@ describe('security of the signaling server', () => {
     }
   });
 
-  it('names neither itself nor lets browsers cache, frame or guess', async () => {
+  it('does not name its software, and forbids browsers to cache, frame or guess types', async () => {
     const { headers } = await ask(url, 'GET /health');
     assert.equal(headers.get('x-powered-by'), null);
     assert.equal(headers.get('cache-control'), 'no-store');
@@ -233,7 +233,7 @@ describe('security of the signaling server', () => {
     }
   });
 
-  it('slows down who signs in too often', async () => {
+  it('limits the sign-ins of one address', async () => {
     const limited = await startSignalingServer(
       { ...servers.config, limits: { ...servers.config.limits, signInsPerMinute: 2 } },
       { logger: pino({ level: 'silent' }), aws: servers.aws() },

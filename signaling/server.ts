@@ -30,7 +30,7 @@ import { type StateBackup, startStateBackup } from './state/state-backup.ts';
 
 /** A running signaling server. */
 export interface SignalingServer extends AsyncDisposable {
-  /** `http://host:port`, where it listens. */
+  /** `http://host:port` at which it listens. */
   url: string;
   /** Disconnects the peers, answers the requests under way, saves the state and frees everything. Safe to call twice. */
   stop(): Promise<void>;
@@ -114,14 +114,14 @@ export async function startSignalingServer(
 }
 
 interface Services {
-  /** What sockets are served with. */
+  /** What the handling of sockets needs. */
   services: PeerServices;
   jobViews: JobViews;
   curves: LossCurves;
   backup: StateBackup;
 }
 
-/** The state that the server has in memory, restored from the last backup, and what sockets are served with. */
+/** The state that the server has in memory, restored from the last backup, and what the handling of sockets needs. */
 async function createServices(
   config: SignalingConfig,
   parts: { backends: Backends; rooms: Rooms; logger: Logger; now: () => Date; roundMs: number | undefined },

@@ -71,7 +71,7 @@ describe('ensureEnvironment', function () {
     await rm(dir, { recursive: true, force: true });
   });
 
-  it('installs what the lock names, from where pip would download it', async () => {
+  it('installs the packages of the lock from the index that pip would use', async () => {
     await lock(await sha256(join(dir, 'wheels', WHEEL)));
     const folder = await ensureEnvironment(context, { ...tiny, verify: 'import sleap_rtc_tiny' });
     const { stdout } = await execa(join(folder, 'bin/python'), ['-c', 'import sleap_rtc_tiny as t; print(t.answer)']);
@@ -83,13 +83,13 @@ describe('ensureEnvironment', function () {
     await assert.rejects(ensureEnvironment(context, tiny), /tiny could not be installed[\s\S]*[Hh]ash/);
   });
 
-  it('reports that what was installed does not run', async () => {
+  it('reports that an installed package does not run', async () => {
     await lock(await sha256(join(dir, 'wheels', WHEEL)));
     const broken = { ...tiny, verify: 'import sleap_rtc_absent' };
     await assert.rejects(ensureEnvironment(context, broken), /tiny does not run[\s\S]*No module named/);
   });
 
-  it('does not start to install what the disk has no room for', async () => {
+  it('does not start an installation for which the disk has no space', async () => {
     await lock('0'.repeat(64));
     await assert.rejects(ensureEnvironment(context, { ...tiny, sizeBytes: 1e18 }), { code: 'DISK_FULL' });
   });

@@ -73,7 +73,7 @@ describe('startStack', function () {
       await processesGone(pids);
     }));
 
-  it('stops what has started already when one part cannot start', () =>
+  it('stops the parts that have started if one cannot start', () =>
     withFolder(async (dir) => {
       const tools = await ensureTools({ parts: ['servers'] });
       await assert.rejects(

@@ -22,7 +22,7 @@ import type { Tools } from './setup.ts';
 
 /** How to start a stack. */
 export interface StackOptions {
-  /** Folder of all data and logs. A stack that is started again on the same folder goes on with them. */
+  /** Folder of all data and logs. A stack that is started again on the same folder uses them again. */
   dir: string;
   tools: Pick<Tools, 'python' | 'temporal' | 'weed'>;
   /** Called with a sentence before each part that takes noticeable time. */

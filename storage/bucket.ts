@@ -35,11 +35,11 @@ export interface StoredObject {
   text(): Promise<string>;
 }
 
-/** What is known of an object without reading it. */
+/** An object's metadata. */
 export interface ObjectInfo {
   sizeBytes: number;
   etag: string | undefined;
-  /** In hex, as whoever put the object has noted it. */
+  /** In hex, as the writer of the object has noted it. */
   sha256: string | undefined;
   /** The same as S3 has computed it; undefined if S3 does not know it, such as for an object in parts. */
   checkedSha256: string | undefined;
@@ -124,7 +124,7 @@ export class Bucket {
     });
   }
 
-  /** Returns the ETag of what was written, or undefined if the condition does not hold. */
+  /** Returns the new ETag, or undefined if the condition does not hold. */
   async put(key: string, body: string | Uint8Array | Readable, options: PutOptions = {}): Promise<string | undefined> {
     const { contentType, condition, sha256, sizeBytes } = options;
     const command = new PutObjectCommand({

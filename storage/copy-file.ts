@@ -6,7 +6,7 @@ const MAX_COPY_BYTES = 5 * 2 ** 30;
 
 /**
  * Copies a file within S3, if S3 has it under the key `from`, and checks the copy: its size, and its SHA-256 as S3 has computed it.
- * If S3 has not, the copy must have the ETag of the source, whose bytes were checked when they were put.
+ * If S3 has not computed one, the copy must have the ETag of the source, whose bytes were checked when they were put.
  * @returns false if there is no such source, or the copy is not the same: the file must be uploaded
  */
 export async function copyFile(

@@ -16,7 +16,7 @@ export function diskFullOr(error: unknown): unknown {
 /** The message has sizes already, such as how much was needed. */
 const WITH_SIZES = /\d [kMG]B\b/;
 
-/** The same, with the size of the folder's disk and what is left on it, so that an admin need not look. */
+/** The same, with the size and the free space of the folder's disk, so that an admin need not look them up. */
 export async function diskFullOrWithSizes(error: unknown, folder: string): Promise<unknown> {
   if (!isDiskFull(error) || (error instanceof SleapRtcError && WITH_SIZES.test(error.message))) return error;
   const disk = await statfs(folder).catch(() => undefined);

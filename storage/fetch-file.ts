@@ -19,7 +19,7 @@ export interface FetchFileOptions extends RequestOptions {
 /**
  * Downloads one file from S3 and checks it against its size and SHA-256. The memory it takes does not grow with the file.
  * @returns false if S3 has no such object
- * @throws SleapRtcError INTEGRITY (retryable) if it is not what was promised, in which case nothing of it is left; DISK_FULL
+ * @throws SleapRtcError INTEGRITY (retryable) if its size or hash is wrong, in which case the file is removed; DISK_FULL
  */
 export async function fetchFile(bucket: Bucket, options: FetchFileOptions): Promise<boolean> {
   const { key, to, entry, signal, onBytes } = options;

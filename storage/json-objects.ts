@@ -4,14 +4,14 @@ import { SleapRtcError } from '../protocol/errors.ts';
 import type { Bucket, RequestOptions, WriteCondition } from './bucket.ts';
 import { DamagedObjectError } from './storage-errors.ts';
 
-/** Writers of one object seldom meet, so a few rounds are many. */
+/** Two writers seldom change one object at the same time, so a few rounds are enough. */
 const MAX_ROUNDS = 12;
 const FIRST_WAIT_MS = 20;
-/** Waits are doubled this often at most. */
+/** How often the wait is doubled at most. */
 const MAX_DOUBLINGS = 6;
 
 export interface ReadJsonOptions extends RequestOptions {
-  /** What an object counts as that does not fit its schema. Default: it is an error. */
+  /** The value of an object that does not fit its schema. Default: it is an error. */
   ifDamaged?: 'missing';
 }
 
@@ -39,7 +39,7 @@ export function writeJson(
  * Reads an object, changes it, and writes it back if nobody else has written it in between; otherwise it starts over, after a random
  * wait that grows. A write that succeeded although its answer was lost is found by `change` in the next round.
  * @param change gets undefined if there is no object; returns undefined to write nothing
- * @returns what was read last, and what was written
+ * @returns the value that was read last, and the one that was written
  * @throws SleapRtcError SERVER_ERROR (retryable) if others keep writing in between; DamagedObjectError; whatever `change` throws
  */
 export async function updateJson<T>(
@@ -69,7 +69,7 @@ export interface JsonVersion<T> {
   modifiedMs: number;
 }
 
-/** Reads an object with what is needed to replace it conditionally. @throws DamagedObjectError */
+/** Reads an object with the version that a conditional write needs. @throws DamagedObjectError if it does not fit the schema */
 export async function readVersion<T>(
   bucket: Bucket,
   key: string,

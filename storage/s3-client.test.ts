@@ -50,7 +50,7 @@ describe('a worker’s S3 client', () => {
     await assert.rejects(readFrom(half), { code: 'STORAGE_UNREACHABLE' });
   });
 
-  it('waits for a slow server, whose answer takes longer in all', async () => {
+  it('waits for a slow server whose whole answer takes longer than the timeout', async () => {
     const slow: RequestListener = async (_, response) => {
       for (let n = 0; n < 6; n += 1) {
         response.write(String(n));

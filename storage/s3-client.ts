@@ -2,7 +2,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 
 export type { S3Client } from '@aws-sdk/client-s3';
 
-/** How to reach S3. What is left out comes from the `AWS_*` environment. */
+/** How to reach S3. Settings that are left out come from the `AWS_*` environment. */
 export interface S3ClientOptions {
   /** True if buckets are in the path of URLs, and not in their host name. */
   pathStyle: boolean;

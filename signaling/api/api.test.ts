@@ -66,7 +66,7 @@ describe('the API on real servers', () => {
     await Promise.all(peers.map((peer) => peer.close()));
   });
 
-  it('gives an empty manifest where there is none yet, then the stored one, and spares who has it', async () => {
+  it('gives an empty manifest if there is none yet, then the stored one, and does not send it again to a client that has it', async () => {
     const first = await ofRoom('GET ROOM/manifest');
     assert.deepEqual(Manifest.parse(first.body).models, {});
     const stored = {
@@ -145,7 +145,7 @@ describe('the API on real servers', () => {
     assert.match(log, /^==> centroid\.log <==\nx+end\n==> empty\.log <==\n$/);
   });
 
-  it('answers who waits for a job when the server stops', async () => {
+  it('answers clients that wait for a job when the server stops', async () => {
     const config = { ...servers.config, stateBucket: null };
     const stopping = await startSignalingServer(config, { logger, aws: servers.aws() });
     const waiting = ask(stopping.url, `GET /api/rooms/${room.room_id}/jobs/${spec.job_id}?wait_ms=30000`, member());
@@ -170,7 +170,7 @@ describe('the API on real servers', () => {
     }
   });
 
-  it('remembers after a restart who was there, as reconnecting, until they are back', async () => {
+  it('lists peers of before a restart as reconnecting until they are back', async () => {
     const [worker, client] = [await room.join('w1', { role: 'worker' }), await room.join('c1')];
     await server.stop();
     await Promise.all([worker.closed, client.closed]);
@@ -179,7 +179,7 @@ describe('the API on real servers', () => {
     assert.equal(workers, 1);
   });
 
-  it('says within seconds that Temporal or S3 is away, and serves the rest', async function () {
+  it('says within seconds that Temporal or S3 is unavailable, and serves the rest', async function () {
     this.timeout(30_000);
     await servers.end('temporal');
     const startedAt = performance.now();

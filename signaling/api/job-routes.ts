@@ -15,7 +15,7 @@ import type { PeerDirectory } from '../peers/directory.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { requireIdentity, requireRoom, roomOf, userOf } from './require-room.ts';
 
-/** Largest job spec: it becomes part of a workflow's history, where Temporal takes 2 MB a payload. */
+/** Largest job spec: it becomes part of a workflow's history, in which Temporal allows 2 MB a payload. */
 const MAX_SPEC = '1500kb';
 /** Longest wait for a job's end in one request; proxies cut idle requests at 60 s. */
 const MAX_WAIT_MS = 30_000;
@@ -29,7 +29,7 @@ export function jobRoutes(parts: {
   directory: Pick<PeerDirectory, 'peers'>;
   readLogs: ReadJobLogs;
   verifyIdToken: VerifyIdToken;
-  /** Aborted when the server stops, so that nobody is kept waiting. */
+  /** Aborted when the server stops, so that nobody waits for an answer. */
   stopping: AbortSignal;
 }): Router {
   const { rooms, jobViews } = parts;
@@ -86,7 +86,7 @@ export function jobIn(req: Pick<Request, 'params'>): string {
 }
 
 /**
- * Aborts when the asker is gone, or answered, or the server stops. `AbortSignal.any` would keep each such signal as long as
+ * Aborts when the client has disconnected or is answered, or when the server stops. `AbortSignal.any` would keep each such signal as long as
  * the server runs: https://github.com/nodejs/node/issues/64476
  */
 function notAwaited(res: Response, stopping: AbortSignal): AbortSignal {

@@ -37,7 +37,7 @@ describe('the check of identity tokens', () => {
     assert.deepEqual(await verify(await token()), { user_id: 'user-1' });
   });
 
-  it('refuses what is expired, for another client, of another pool, or not an id token', async () => {
+  it('refuses a token that is expired, for another client, of another pool, or not an id token', async () => {
     for (const claims of [
       { exp: seconds(-60) },
       { exp: undefined },
@@ -70,8 +70,8 @@ describe('the check of identity tokens', () => {
     }
   });
 
-  it('blames itself, not the user, where the keys cannot be had', async () => {
-    const away = createIdTokenVerifier({ issuer: 'http://127.0.0.1:1/pool', clientId });
-    await assert.rejects(away(await token()), { code: 'SERVER_ERROR' });
+  it('reports an error of the server, not of the user, if the keys cannot be fetched', async () => {
+    const unavailable = createIdTokenVerifier({ issuer: 'http://127.0.0.1:1/pool', clientId });
+    await assert.rejects(unavailable(await token()), { code: 'SERVER_ERROR' });
   });
 });

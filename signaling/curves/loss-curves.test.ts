@@ -10,7 +10,7 @@ function progress(epoch: number, more: Partial<WorkerProgress> = {}): WorkerProg
 }
 
 describe('the loss curves of a room', () => {
-  it('hold every epoch that was told, for this room and this job only', () => {
+  it('have every epoch that was reported, for this room and this job only', () => {
     const curves = new LossCurves();
     for (const epoch of [1, 2, 3]) curves.observe('room-a', progress(epoch));
     assert.deepEqual(curves.of('room-a', 'job00001')[0]?.epochs, [1, 2, 3]);
@@ -27,7 +27,7 @@ describe('the loss curves of a room', () => {
     });
     for (const job_id of ['job00001', 'job00002']) curves.observe('room-a', progress(1, { job_id }));
     curves.observe('room-a', progress(1));
-    assert.equal(changes, 2, 'what is told again need not be saved again');
+    assert.equal(changes, 2, 'a repeated report need not be saved again');
     curves.ended('room-a', 'job00002');
     const restarted = new LossCurves();
     restarted.restore(JSON.parse(JSON.stringify(curves.snapshot())));
@@ -36,15 +36,15 @@ describe('the loss curves of a room', () => {
     assert.equal(curves.of('room-a', 'job00002').length, 1, 'until then it is shown from memory');
   });
 
-  it('stay bounded in a room, and give up the job that is longest without news', () => {
+  it('stay bounded in a room, and drop the job whose last report is oldest', () => {
     const curves = new LossCurves();
     curves.observe('other-room', progress(1));
     for (let job = 0; job < 100; job += 1) {
       curves.observe('room-a', progress(1, { job_id: `job1${String(job).padStart(4, '0')}` }));
     }
-    const kept = Object.keys(curves.snapshot()['room-a'] ?? {});
-    assert.equal(kept.length, 32);
-    assert.equal(kept.at(-1), 'job10099');
+    const jobs = Object.keys(curves.snapshot()['room-a'] ?? {});
+    assert.equal(jobs.length, 32);
+    assert.equal(jobs.at(-1), 'job10099');
     assert.equal(curves.of('other-room', 'job00001').length, 1);
   });
 

@@ -2,7 +2,7 @@ import type { RunCurve } from '../../protocol/api.ts';
 import { withEpoch } from '../../protocol/curve.ts';
 import type { WorkerProgress } from '../../protocol/job-view.ts';
 
-/** Jobs of one room whose curves are in memory; the one that is longest without news makes way. */
+/** Jobs of one room whose curves are in memory; the one whose last report is oldest is dropped. */
 const MAX_JOBS_IN_ROOM = 32;
 /** Runs of one job, as many as a job may have. */
 const MAX_RUNS = 16;
@@ -13,7 +13,7 @@ interface JobCurves {
   running: boolean;
 }
 
-/** Remembers every epoch that workers report, so that a page opened late shows a curve from its beginning. */
+/** Stores every epoch that workers report, so that a page opened late shows a curve from its beginning. */
 export class LossCurves {
   readonly #rooms = new Map<string, Map<string, JobCurves>>();
   readonly #onChange: () => void;
@@ -32,7 +32,7 @@ export class LossCurves {
     this.#onChange();
   }
 
-  /** Notes that a job has ended: it is backed up no longer. */
+  /** Notes that a job has ended; its curves are no longer backed up. */
   ended(roomId: string, jobId: string): void {
     const known = this.#rooms.get(roomId)?.get(jobId);
     if (known?.running !== true) return;
@@ -65,7 +65,7 @@ export class LossCurves {
     return rooms;
   }
 
-  /** Takes a backup back. */
+  /** Restores a backup. */
   restore(rooms: Record<string, Record<string, RunCurve[]>>): void {
     for (const [roomId, jobs] of Object.entries(rooms)) {
       for (const [jobId, runs] of Object.entries(jobs)) this.#put(roomId, jobId, { runs, running: true });

@@ -75,7 +75,7 @@ describe('a job’s curves on real S3', () => {
     assert.deepEqual(await reader(new LossCurves())('room-b', JOB), [], 'another room’s folder is not looked into');
   });
 
-  it('of a running job are those that its worker tells of; nobody else is asked', async () => {
+  it('of a running job are those that its worker reports; Temporal is not asked', async () => {
     const live = new LossCurves();
     const epoch = { run: 'centroid', run_index: 0, run_count: 1, epoch: 2, max_epochs: 5, seconds_left: null };
     live.observe('room-a', {
@@ -88,7 +88,7 @@ describe('a job’s curves on real S3', () => {
     assert.deepEqual(asked, []);
   });
 
-  it('of a job that failed are those that were kept while it trained', async () => {
+  it('of a job that failed are those that were uploaded while it trained', async () => {
     const Key = `${s3Layout.jobCurves('room-b', JOB)}1.top.down.csv`;
     const Body = 'epoch,train/loss,val/loss\n0,,0.5\n1,0.4,0.3\n';
     await bucket.put(Key, Body);

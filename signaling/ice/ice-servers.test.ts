@@ -5,7 +5,7 @@ import { iceServersFor, TURN_LIFETIME_MS } from './ice-servers.ts';
 const now = new Date('2026-01-01T00:00:00Z');
 
 describe('ICE servers', () => {
-  it('gives each user TURN credentials that coturn can check and that end', () => {
+  it('gives each user TURN credentials that coturn can check and that expire', () => {
     const [stun, turn] = iceServersFor(
       'user-1',
       { stunUrls: ['stun:a'], turnUrls: ['turn:a', 'turns:a'], turnSecret: 'secret' },
@@ -22,7 +22,7 @@ describe('ICE servers', () => {
     );
   });
 
-  it('names no server where none is configured', () => {
+  it('names no server if none is configured', () => {
     assert.deepEqual(iceServersFor('user-1', { stunUrls: [], turnUrls: [], turnSecret: null }, now), []);
   });
 });

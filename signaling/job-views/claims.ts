@@ -48,7 +48,7 @@ export class Claims {
     return claims.filter((claim) => claim.sessionId === sessionId);
   }
 
-  /** Drops what is claimed about a job. */
+  /** Drops the waiting reports of a job. */
   drop(jobId: string): void {
     this.#jobs.delete(jobId);
   }

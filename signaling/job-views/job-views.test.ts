@@ -115,7 +115,7 @@ describe('the jobs of a room, as everybody sees them', function () {
     assert.deepEqual(dashboard.epochs(), [1]);
   });
 
-  it('are not what a member makes up who has not the job’s session, which nobody is told', async () => {
+  it('do not show the reports of a member that does not have the job’s session id, which no reader receives', async () => {
     await submit();
     const dashboard = await reader('d');
     const [worker, liar, client] = [
@@ -172,7 +172,7 @@ describe('the jobs of a room, as everybody sees them', function () {
     assert.deepEqual(unknown.snapshot, [], 'who has missed more than is known gets the jobs that have not ended');
   });
 
-  it('go back to the queue when their worker is lost, with what others wait for', async () => {
+  it('go back to the queue when their worker is lost, with their place in line', async () => {
     await submit();
     await submit({ job_id: 'job00000002', name: 'other' });
     const dashboard = await reader('d');
@@ -194,7 +194,7 @@ describe('the jobs of a room, as everybody sees them', function () {
     assert.equal(dashboard.views.findLast(({ job_id }) => job_id === JOB)?.epoch, undefined);
   });
 
-  it('stay, marked, while Temporal is unavailable, and go on after that', async () => {
+  it('stay, marked, while Temporal is unavailable, and change again after that', async () => {
     await submit();
     const dashboard = await reader('d');
     backends.jobs.unavailable = true;
@@ -206,7 +206,7 @@ describe('the jobs of a room, as everybody sees them', function () {
     await dashboard.until(({ phase }) => phase === 'cancelled');
   });
 
-  it('cost no more questions for many readers than for one', async () => {
+  it('cost no more requests to Temporal for many readers than for one', async () => {
     await submit();
     for (let number = 0; number < 20; number += 1) await reader(`reader-${number}`);
     const before = { ...backends.jobs.asked };
@@ -215,7 +215,7 @@ describe('the jobs of a room, as everybody sees them', function () {
     assert.ok(backends.jobs.asked.read - before.read <= 3);
   });
 
-  it('outlive a restart of the server, also for a reader that goes on where it was', async () => {
+  it('outlive a restart of the server, also for a reader that continues from its last event', async () => {
     await submit();
     const worker = await room.join('w1', { role: 'worker' });
     const session = train();

@@ -18,7 +18,7 @@ export interface JobViewsOptions {
   onProgress?: (roomId: string, progress: WorkerProgress) => void;
   /** A job has ended. */
   onEnd?: (roomId: string, jobId: string) => void;
-  /** A job has changed that the backup holds. */
+  /** A job of the backup has changed. */
   onChange?: () => void;
   logger: Logger;
   /** Pause between two questions about a room that somebody reads. Default: 2 s. */
@@ -33,7 +33,7 @@ interface Room {
 }
 
 /**
- * The one owner of what is known of jobs: merges what Temporal and the workers say into one view of each job, and gives every
+ * The one owner of the state of jobs: merges what Temporal and the workers report into one view of each job, and gives every
  * reader the same. Only jobs that have not ended are held in memory.
  */
 export class JobViews {
@@ -85,14 +85,14 @@ export class JobViews {
     });
   }
 
-  /** Has a job do something. @throws SleapRtcError as `Jobs.control` does */
+  /** Carries out an action on a job. @throws SleapRtcError as `Jobs.control` does */
   async control(roomId: string, jobId: string, action: JobAction, requestId: string): Promise<JobView> {
     const askedAt = performance.now();
     const reported = await this.#options.jobs.control(roomId, jobId, action, requestId);
     return this.#use(roomId, ({ jobs }) => jobs.reported(reported, askedAt));
   }
 
-  /** Takes a report of a worker. It counts if the worker holds the job's session; if that is not known, the workflow is asked. */
+  /** Takes a report of a worker. It counts if the worker has the job's session; if that is not known, the workflow is asked. */
   report(roomId: string, worker: string, sessionId: string, progress: WorkerProgress): void {
     const { jobs, watch } = this.#room(roomId);
     const { job_id } = progress;
@@ -120,7 +120,7 @@ export class JobViews {
 
   /**
    * Sends a reader the jobs of a room, or one of them: first what it missed after `sinceSeq`, or the present state if that is too
-   * long ago; then every change, until `unsubscribe`. Does not reject: while Temporal is unavailable the reader gets what is known.
+   * long ago; then every change, until `unsubscribe`. Does not reject: while Temporal is unavailable the reader gets the last known state.
    */
   async subscribe(
     roomId: string,
@@ -160,7 +160,7 @@ export class JobViews {
     return Object.fromEntries(rooms.filter(([, views]) => views.length > 0));
   }
 
-  /** Takes a backup back. */
+  /** Restores a backup. */
   restore(rooms: Record<string, JobView[]>): void {
     for (const [roomId, views] of Object.entries(rooms)) {
       const { jobs } = this.#room(roomId);
@@ -190,7 +190,7 @@ export class JobViews {
     return room;
   }
 
-  /** Does something with a room, and forgets the room if nothing of it has to be held. */
+  /** Does something with a room, and drops the room from memory if nothing of it is needed any more. */
   async #use<T>(roomId: string, use: (room: Room) => T | Promise<T>): Promise<T> {
     const room = this.#room(roomId);
     room.uses += 1;

@@ -41,7 +41,7 @@ function merge(changes: Partial<JobFacts>) {
 }
 
 describe('the view of a job', () => {
-  it('has the phase and detail of the worker that holds its session, if that is newer', () => {
+  it('has the phase and detail of the worker that has its session, if that is newer', () => {
     const receiving = status({ phase: 'receiving', detail: 'sending' });
     const view = merge({ status: receiving, progress: progress({ detail: 'loading sleap-nn', transfer }) });
     assert.partialDeepStrictEqual(view, { phase: 'training', detail: 'loading sleap-nn', transfer });
@@ -57,7 +57,7 @@ describe('the view of a job', () => {
     assert.deepEqual(merge({ ...earlier, status: status({ phase: 'uploading' }) }).transfer, transfer);
   });
 
-  it('does not show what a worker reported whose session is over', () => {
+  it('does not show the reports of a worker whose session is over', () => {
     const queued = status({ phase: 'queued', detail: 'waiting', worker: null });
     const view = merge({ status: queued, sessionId: null, progress: progress(), waiting });
     assert.partialDeepStrictEqual(view, { phase: 'queued', worker: null, waiting });

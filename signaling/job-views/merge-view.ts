@@ -2,7 +2,7 @@ import type { JobStatus } from '../../protocol/job.ts';
 import { isFinal } from '../../protocol/job.ts';
 import type { JobView, Waiting, WorkerProgress } from '../../protocol/job-view.ts';
 
-/** Progress that a worker has reported of a job whose session it holds. */
+/** Progress that a worker has reported of a job whose session it has. */
 export interface AcceptedProgress extends Omit<WorkerProgress, 'phase' | 'staging'> {
   phase: NonNullable<WorkerProgress['phase']>;
   worker: string;

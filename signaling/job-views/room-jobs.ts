@@ -79,7 +79,7 @@ export class RoomJobs {
     return job.view;
   }
 
-  /** Takes a report of a worker. Returns `accepted`, `phase` if the job also has another phase now, or `unknown` if its session is. */
+  /** Takes a report of a worker. Returns `accepted`, `phase` if the job also has another phase now, or `unknown` if its session is unknown. */
   progressed(claim: Claim): 'accepted' | 'phase' | 'unknown' {
     const job = this.jobs.get(claim.progress.job_id);
     if (job === undefined || job.sessionId !== claim.sessionId) {
@@ -101,7 +101,7 @@ export class RoomJobs {
     this.#update(job);
   }
 
-  /** Marks all jobs while the workflow engine is unavailable, or takes the mark off. */
+  /** Marks all jobs while the workflow engine is unavailable, or removes the mark. */
   setOutdated(outdated: boolean): void {
     for (const job of this.jobs.values()) {
       job.outdated = outdated;
@@ -168,7 +168,7 @@ export class RoomJobs {
     this.#options.onChange();
     if (!isLast) return;
     this.#options.onEnd(jobId);
-    // One less is waiting, or a worker is about to be free.
+    // One job fewer waits, or a worker is about to be free.
     this.updateWaits();
   }
 

@@ -130,7 +130,7 @@ export class RoomWatch {
     }
   }
 
-  /** Asks about one job soon; several wishes become one question. */
+  /** Asks about one job soon; several calls become one question. */
   ask(jobId: string): void {
     const asking = this.#asking.get(jobId);
     if (asking === undefined) void this.#ask(jobId);

@@ -31,7 +31,7 @@ export class TrackedJob {
     this.#view = this.#merged();
   }
 
-  /** A job from a backup: what its view says holds until the workflow engine has been asked. */
+  /** A job from a backup: its view is used until the workflow engine has been asked. */
   static restored(view: JobView): TrackedJob {
     const status = JobStatus.parse(view);
     const reported = { status, requirements: {}, sessionId: null, complete: true };
@@ -84,7 +84,7 @@ export class TrackedJob {
     this.#reported = keepsStatus ? { ...this.#reported, requirements: reported.requirements } : reported;
   }
 
-  /** Takes a report of the worker that holds the job's session. Returns true if it is about another phase than the last one. */
+  /** Takes a report of the worker that has the job's session. Returns true if it is about another phase than the last one. */
   progressed(progress: AcceptedProgress | undefined, staged: boolean, at: number): boolean {
     this.#staged ||= staged;
     if (progress === undefined) return false;

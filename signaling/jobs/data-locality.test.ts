@@ -27,7 +27,7 @@ describe('the worker that a job is offered to first', () => {
   const withVideo = worker('with-video', { data: ['d'.repeat(16), 'a'.repeat(16)] });
   const withModels = worker('with-models', { models: ['22222222', '11111111'] });
 
-  it('is the one that has most of its data, which a slow network need not carry again', () => {
+  it('is the one that has most of its data, which then need not be sent again', () => {
     assert.equal(holderOf(job('training'), [stranger, withLabels, withVideo]), 'with-video');
     assert.equal(holderOf(job('training'), [stranger, withLabels]), 'with-labels');
     assert.equal(holderOf(job('inference'), [withModels, withVideo]), 'with-video');
@@ -45,7 +45,7 @@ describe('the worker that a job is offered to first', () => {
     assert.equal(holderOf(job('training', { worker: 'with-labels' }), [withVideo, withLabels]), 'with-labels');
   });
 
-  it('is none where nobody says what it holds, as workers of an older release do not', () => {
+  it('is none if no worker reports its data and models', () => {
     assert.equal(holderOf(job('training'), [worker('old', {})]), undefined);
   });
 });

@@ -55,7 +55,7 @@ export function recordedJob(info: Described): ReportedJob | undefined {
  * that was stopped before it had a model: for Temporal it failed, for people it is cancelled.
  */
 function phaseOf({ status, searchAttributes }: Described): JobStatus['phase'] {
-  const told = JobPhase.safeParse(searchAttributes.SleapPhase?.[0]).data;
+  const recorded = JobPhase.safeParse(searchAttributes.SleapPhase?.[0]).data;
   switch (status.name) {
     case 'COMPLETED':
       return 'done';
@@ -63,11 +63,11 @@ function phaseOf({ status, searchAttributes }: Described): JobStatus['phase'] {
     case 'TERMINATED':
       return 'cancelled';
     case 'FAILED':
-      return told === 'cancelled' ? told : 'failed';
+      return recorded === 'cancelled' ? recorded : 'failed';
     case 'TIMED_OUT':
       return 'failed';
     default:
-      return told ?? 'queued';
+      return recorded ?? 'queued';
   }
 }
 

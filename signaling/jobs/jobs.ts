@@ -30,10 +30,10 @@ export interface Jobs {
   /** The jobs that have not ended, at most 1000, from the engine's records only. */
   active(roomId: string): Promise<ReportedJob[]>;
   /**
-   * Has a job do something, and resolves once the job has accepted it. Rejects with JOB_NOT_FOUND; JOB_ACTION_REFUSED, with the
+   * Sends a job an action, and resolves once the job has accepted it. Rejects with JOB_NOT_FOUND; JOB_ACTION_REFUSED, with the
    * reason, if the job cannot do it or has ended; CONTROL_UNAVAILABLE if the job did not answer in time: then the action is not
    * accepted yet.
-   * @param requestId the same again, and the action is carried out once; the answer is the same too
+   * @param requestId a repeated call with the same id carries out the action only once, and has the same answer
    */
   control(roomId: string, jobId: string, action: JobAction, requestId: string): Promise<ReportedJob>;
   /** Rooms in which a job has not ended. */

@@ -117,7 +117,7 @@ describe('jobs on a real Temporal server', () => {
     );
   });
 
-  it('waits for the end of a job, and tells its models', async () => {
+  it('waits for the end of a job, and reports its models', async () => {
     const job = spec('done');
     await jobs.start(job, context('room-wait'));
     const waiting = jobs.status('room-wait', job.job_id, { waitMs: 20_000 });
@@ -129,7 +129,7 @@ describe('jobs on a real Temporal server', () => {
     );
   });
 
-  it('asks a running job how it stands, and ends the wait when the asker goes', async () => {
+  it('asks a running job how it stands, and ends the wait when the client disconnects', async () => {
     const job = spec('waits');
     await jobs.start(job, context('room-running'));
     const gone = new AbortController();
@@ -156,7 +156,7 @@ describe('jobs on a real Temporal server', () => {
     assert.equal(asked.mock.callCount(), 1);
   });
 
-  it('tells why a job failed in the researcher’s words, also in the list', async () => {
+  it('reports why a job failed in the researcher’s words, also in the list', async () => {
     const job = spec('fails');
     await jobs.start(job, context('room-fail'));
     const status = await withWorker(() => jobs.status('room-fail', job.job_id, { waitMs: 20_000 }));
@@ -169,7 +169,7 @@ describe('jobs on a real Temporal server', () => {
     assert.partialDeepStrictEqual(await jobs.list('room-fail'), [{ phase: 'failed', error }]);
   });
 
-  it('cancels a job, and refuses that of one that has ended', async () => {
+  it('cancels a job, and refuses to cancel one that has ended', async () => {
     const job = spec('waits');
     await jobs.start(job, context('room-cancel'));
     await withWorker(async () => {
@@ -182,7 +182,7 @@ describe('jobs on a real Temporal server', () => {
     });
   });
 
-  it('stops a job early, which is cancelled if it had nothing to keep, and refuses that of one that has ended', async () => {
+  it('stops a job early, which is cancelled if it has no model yet, and refuses to stop one that has ended', async () => {
     const job = spec('stops');
     await jobs.start(job, context('room-stop'));
     await withWorker(async () => {
@@ -196,7 +196,7 @@ describe('jobs on a real Temporal server', () => {
     await assert.rejects(jobs.control('room-stop', 'job99999999', 'stop', 'request-3'), { code: 'JOB_NOT_FOUND' });
   });
 
-  it('pauses a job and resumes it, says so also while no worker runs, and refuses that of one that has ended', async () => {
+  it('pauses a job and resumes it, also while no worker runs, and refuses both for one that has ended', async () => {
     const room = 'room-pause';
     const [job, ended] = [spec('pauses'), spec('done')];
     const control = (action: JobAction, jobId = job.job_id) => jobs.control(room, jobId, action, randomUUID());

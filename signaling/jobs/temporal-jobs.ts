@@ -33,11 +33,11 @@ import { untilPrepared } from './until-prepared.ts';
 const QUERY_TIMEOUT_MS = 2500;
 /** Time for a job to accept an action, in ms; it cannot while no control worker runs. A person waits behind it. */
 const CONTROL_TIMEOUT_MS = 5000;
-/** Jobs listed at most. */
+/** Most jobs in a list. */
 const MAX_LISTED = 100;
-/** Jobs of a room that have not ended, at most. */
+/** Most jobs of a room that have not ended. */
 const MAX_ACTIVE = 1000;
-/** Rooms kept open by their jobs at most. */
+/** Most rooms that stay open because of their jobs. */
 const MAX_RUNNING = 10_000;
 
 const OUR_TYPES = Object.values(WORKFLOW_TYPES)

@@ -24,7 +24,7 @@ const job = (user_id: string, requirements: JobRequirements = {}, priority = 3):
 };
 
 describe('why a job waits', () => {
-  it('is told with its place in line and how the workers that fit stand', () => {
+  it('names its place in line and the status of the workers that fit', () => {
     const workers = [worker('a', 8_000, 'busy'), worker('b', 24_000, 'unhealthy'), worker('small', 0, 'available')];
     const queue = [
       job('u1', { min_gpu_memory_mb: 8_000 }),
@@ -51,7 +51,7 @@ describe('why a job waits', () => {
     assert.equal(describeWait(second, queue, workers).position, 4);
   });
 
-  it('is that jobs of higher priority go first, whoever has submitted them, and the sentence says so', () => {
+  it('can be that jobs of higher priority go first, whoever submitted them', () => {
     const queue = [job('me'), job('other', {}, 5), job('me', {}, 1), job('me', {}, 1)];
     const positions = queue.map((queued) => describeWait(queued, queue, [worker('a', 0, 'busy')]));
     assert.deepEqual(
@@ -61,7 +61,7 @@ describe('why a job waits', () => {
     assert.equal(positions[0]?.sentence, '3rd in line for a worker, 2 of higher priority before it: a fits, busy');
   });
 
-  it('is not another kind of worker’s queue', () => {
+  it('does not count jobs that wait for other workers', () => {
     const queue = [job('u1', { worker: 'a' }), job('u2', { tags: ['h100'] }), job('u3', { worker: 'b' })];
     const [, , mine] = queue;
     assert.ok(mine);
@@ -69,7 +69,7 @@ describe('why a job waits', () => {
     assert.equal(describeWait(mine, queue, workers).sentence, '1st in line for worker b: b fits, busy');
   });
 
-  it('is that nobody fits, or is there', () => {
+  it('can be that no worker fits, or that none is there', () => {
     const mine = job('u1', { min_gpu_memory_mb: 40_000, tags: ['h100'] });
     assert.equal(
       describeWait(mine, [], [worker('a', 0, 'available'), worker('b', 0, 'busy')]).sentence,

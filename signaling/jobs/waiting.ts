@@ -17,7 +17,7 @@ interface Worker extends WorkerOffer {
 }
 
 /**
- * Where each waiting job of a room stands and why it waits, by job id.
+ * The place in line of each waiting job of a room and why it waits, by job id.
  *
  * The order is Temporal's, as far as it can be known from outside: a higher priority goes first; users of one priority take
  * turns (each job has its user as fairness key), and a user's own jobs go in the order of their submission. Only jobs that could
@@ -31,7 +31,7 @@ export function describeWaits(queue: readonly QueuedJob[], peers: readonly PeerI
   return waits;
 }
 
-/** The waits of jobs with the same requirements: they have the same rivals. */
+/** The waits of jobs with the same requirements, which compete with the same jobs. */
 function* waitsOf(jobs: QueuedJob[], queue: readonly QueuedJob[], workers: Worker[]): Iterable<[string, Waiting]> {
   const requirements = jobs[0]?.requirements ?? {};
   const fitting = workers.filter((worker) => unmetRequirement(requirements, worker) === undefined);
@@ -60,7 +60,7 @@ function* waitsOf(jobs: QueuedJob[], queue: readonly QueuedJob[], workers: Worke
   }
 }
 
-/** By priority; within one every user's first job, then every user's second: among those the earlier goes first. */
+/** By priority. Within one, every user's first job, then every user's second; among those the earlier one goes first. */
 function inOrder(jobs: QueuedJob[]): QueuedJob[] {
   const bySubmission = jobs.toSorted((a, b) => a.submitted_at.localeCompare(b.submitted_at));
   const turns = new Map<string, number>();

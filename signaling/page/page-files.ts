@@ -31,20 +31,20 @@ export interface PageFile {
   type: string;
   body: string;
   etag: string;
-  /** SHA-256 in Base64 of each script that stands in the page itself: its import map. */
+  /** SHA-256 in Base64 of each script that is part of the page itself: its import map. */
   inlineScripts: string[];
 }
 
 /** Everything that the page consists of. */
 export interface PageFiles {
-  /** The file at an address such as `/dashboard/main.ts`; undefined where there is none. */
+  /** The file at an address such as `/dashboard/main.ts`; undefined if there is none. */
   get(address: string): Promise<PageFile | undefined>;
 }
 
 /**
- * Lists the page's files; nothing else is ever served, whatever is asked for. Types are stripped when a file is first
+ * Lists the page's files; nothing else is ever served, whatever the request. Types are stripped when a file is first
  * asked for, and again after it has changed.
- * @throws where the dashboard's folder is missing
+ * @throws if the dashboard's folder is missing
  */
 export async function findPageFiles(): Promise<PageFiles> {
   const dashboard = (await readdir(DASHBOARD, { recursive: true })).filter(isServed);

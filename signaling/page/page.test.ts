@@ -27,7 +27,7 @@ describe('the page as the server serves it', () => {
     server.close();
   });
 
-  it('is whole: every module, style and picture that it names can be had', async () => {
+  it('is complete: every module, style and picture that it names is served', async () => {
     const wanted = ['/'];
     const seen = new Set<string>();
     let imports: Record<string, string> = {};
@@ -72,7 +72,7 @@ describe('the page as the server serves it', () => {
     assert.equal(reply.headers.get('referrer-policy'), 'no-referrer');
   });
 
-  it('gives away nothing else, whatever is asked for', async () => {
+  it('serves nothing else, whatever the request', async () => {
     const paths = [
       '/dashboard/README.md',
       '/dashboard/connection/invite.test.ts',
@@ -87,7 +87,7 @@ describe('the page as the server serves it', () => {
       '/signaling/main.ts',
     ];
     for (const path of paths) {
-      // `fetch` would tidy the path up first.
+      // `fetch` would normalise the path first.
       const [reply] = await once(get(url, { path }), 'response');
       reply.resume();
       assert.equal(reply.statusCode, 404, path);
@@ -99,7 +99,7 @@ describe('the page as the server serves it', () => {
     assert.match(await readFile(dockerfile, 'utf8'), /^COPY dashboard \.\/dashboard$/m);
   });
 
-  it('is not sent again where it has not changed', async () => {
+  it('is not sent again if it has not changed', async () => {
     const first = await fetch(`${url}/dashboard/style.css`);
     const etag = first.headers.get('etag') ?? '';
     await first.text();

@@ -34,7 +34,7 @@ describe('PeerDirectory', () => {
     assert.equal(directory.find('room-a', 'w1')?.link, newer.link, 'the close of the older socket removes nobody');
   });
 
-  it('keeps a living peer’s name from another user, and gives a dead one’s away', async () => {
+  it('refuses a living peer’s name to another user, and gives them a dead one’s', async () => {
     const directory = new PeerDirectory();
     const watcher = testLink();
     await directory.join('room-a', info('watcher'), watcher.link);
@@ -46,7 +46,7 @@ describe('PeerDirectory', () => {
     assert.deepEqual(watcher.types(), ['peer_joined', 'peer_joined', 'peer_left', 'peer_joined']);
   });
 
-  it('seats one of two users who ask for a dead peer’s name at the same time', async () => {
+  it('lets in one of two users who ask for a dead peer’s name at the same time', async () => {
     const directory = new PeerDirectory();
     const { promise: probed, resolve: answer } = Promise.withResolvers<boolean>();
     await directory.join('room-a', info('w1'), testLink(probed).link);
@@ -56,7 +56,7 @@ describe('PeerDirectory', () => {
     assert.deepEqual(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
   });
 
-  it('lists peers of before a restart as reconnecting, so that no job is given to them, until they are back or given up', async () => {
+  it('lists peers of before a restart as reconnecting, so that no job is given to them, until they are back or their grace period ends', async () => {
     const directory = new PeerDirectory();
     directory.restore({ 'room-a': [info('w1'), info('w2')] });
     assert.deepEqual(

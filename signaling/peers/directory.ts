@@ -7,7 +7,7 @@ export interface PeerLink {
   /** @param options `droppable` if the peer may miss the message when it reads too slowly */
   send(message: ServerMessage, options?: { droppable: boolean }): void;
   close(code: number, reason: string): void;
-  /** Pings the peer and tells whether it answered in time. */
+  /** Pings the peer. Returns whether it answers in time. */
   responds(): Promise<boolean>;
 }
 
@@ -17,20 +17,20 @@ export interface Member {
   link: PeerLink | null;
 }
 
-/** Who is in which room, and the way to each. Nothing crosses from one room to another: every method names its room. */
+/** Which peers are in which room, and the socket of each. Nothing crosses from one room to another: every method names its room. */
 export class PeerDirectory {
   readonly #rooms = new Map<string, Map<string, Member>>();
   readonly #onChange: (roomId: string) => void;
 
-  /** @param options `onChange` is called after every change that a backup should hold */
+  /** @param options `onChange` is called after every change that belongs in the backup */
   constructor(options: { onChange?: (roomId: string) => void } = {}) {
     this.#onChange = options.onChange ?? (() => undefined);
   }
 
   /**
    * Adds a peer and tells the others. The same user's older socket is replaced, and so is another's that no longer
-   * answers (a worker that was started anew while its old machine hangs).
-   * @throws SleapRtcError PEER_ID_TAKEN, NOT_ALLOWED where the room is full
+   * answers (a worker that was started again while its old machine hangs).
+   * @throws SleapRtcError PEER_ID_TAKEN if another living peer has the id, NOT_ALLOWED if the room is full
    */
   async join(roomId: string, info: PeerInfo, link: PeerLink): Promise<void> {
     for (;;) {
@@ -54,7 +54,7 @@ export class PeerDirectory {
     this.#rooms.set(roomId, peers);
     peers.set(member.info.peer_id, member);
     holder?.link?.close(CLOSE.replaced, 'replaced by a newer connection');
-    // The same user's peer has not left, so nobody who waits for it is told so; another user's has.
+    // The same user's peer has not left, so the others get no `peer_left`. Another user's peer has.
     if (holder !== undefined && holder.info.user_id !== member.info.user_id) {
       this.broadcast(roomId, { type: 'peer_left', peer_id: member.info.peer_id }, member.info.peer_id);
     }

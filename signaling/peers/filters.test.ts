@@ -56,7 +56,7 @@ describe('matchesFilters', () => {
     assert.equal(matchesFilters(peer, { properties: { models: 'ffffffff' } }), false);
   });
 
-  it('does not take what every object inherits for a property', () => {
+  it('does not take inherited members of an object for properties', () => {
     for (const name of ['toString', '__proto__', 'constructor']) {
       const filters = { properties: Object.fromEntries([[name, { $exists: true }]]) };
       assert.equal(matchesFilters(worker({}), filters), false, name);
@@ -69,7 +69,7 @@ describe('matchesFilters', () => {
 });
 
 describe('meets', () => {
-  it('holds where each operator holds alone: conditions are joined by and', () => {
+  it('is true exactly if each operator alone is true', () => {
     fc.assert(
       fc.property(value, condition, (v, c) => {
         const each = Object.entries(c).every(([operator, operand]) => meets(v, { [operator]: operand }));
@@ -109,7 +109,7 @@ describe('meets', () => {
     );
   });
 
-  it('says that exists what is neither absent nor null', () => {
+  it('takes as existing any property that is neither absent nor null', () => {
     fc.assert(
       fc.property(value, (v) => {
         assert.equal(meets(v, { $exists: true }), v !== undefined && v !== null);

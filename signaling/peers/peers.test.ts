@@ -166,7 +166,7 @@ describe('peers of a room', () => {
     await watcher.close();
   });
 
-  it('are answered with an error for what is not understood, and go on', async () => {
+  it('are answered with an error for a message that is not understood, and stay connected', async () => {
     const room = await newRoom(url);
     const peer = await room.join('p');
     const expectError = async (message: string | Buffer, code: string, request_id?: string) => {
@@ -192,7 +192,7 @@ describe('peers of a room', () => {
     await peer.close();
   });
 
-  it('are cut off, alone, for a frame beyond all bounds or a flood; others are still served', async () => {
+  it('are disconnected for an oversized frame or a flood, while others are still served', async () => {
     const room = await newRoom(url);
     const [huge, flood, bystander] = [await room.join('huge'), await room.join('flood'), await room.join('bystander')];
     huge.send('x'.repeat(HARD_MESSAGE_BYTES + 1));

@@ -15,7 +15,7 @@ export interface PeerServices {
   iceServersFor: (userId: string) => IceServer[];
 }
 
-/** Who a socket speaks for once it is registered. All of it is the server's word. */
+/** The peer of a registered socket. The server sets all of it. */
 export interface Registered {
   roomId: string;
   peerId: string;
@@ -26,7 +26,7 @@ type Register = Extract<ClientMessage, { type: 'register' }>;
 
 /**
  * Checks who asks to join and lets them in: identity, then room and token, then the name. Answers `registered_auth`.
- * @param isOpen whether the socket is still there; a peer that left meanwhile is not seated
+ * @param isOpen whether the socket is still there; a peer that left meanwhile is not let in
  * @throws SleapRtcError SIGN_IN_REQUIRED, ROOM_UNKNOWN, TOKEN_REFUSED, ROOM_EXPIRED, PEER_ID_TAKEN, MESSAGE_TOO_LARGE
  */
 export async function register(

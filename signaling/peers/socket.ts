@@ -18,7 +18,7 @@ import { type PeerServices, type Registered, register } from './registration.ts'
 import { route } from './routing.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-/** What a socket is served with. */
+/** What the handling of a socket needs. */
 export interface SocketContext {
   services: PeerServices;
   liveness: Liveness;
@@ -28,7 +28,7 @@ export interface SocketContext {
 
 /**
  * Serves one WebSocket from its opening to its close: the first message must be `register`, in time; every other is
- * answered, with `error` where it cannot be done. Messages are handled in the order in which they came.
+ * answered, with `error` if it cannot be done. Messages are handled in the order in which they came.
  */
 export function serveSocket(socket: WebSocket, { services, liveness, logger, ...options }: SocketContext): void {
   const link = createLink(socket, logger);
@@ -102,7 +102,7 @@ export function serveSocket(socket: WebSocket, { services, liveness, logger, ...
     clearTimeout(deadline);
     if (self === undefined) return;
     logger.info({ event: 'peer_joined', room: self.roomId, peer: self.peerId, role: self.role }, 'peer joined');
-    // The close event may have come while the name was being settled.
+    // The close event may have come while `register` was being checked.
     if (socket.readyState !== socket.OPEN) services.directory.leave(self.roomId, self.peerId, link);
   }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { TokenBucket } from './token-bucket.ts';
 
 describe('TokenBucket', () => {
-  it('never lets more through than the burst and the rate allow, however the asking is spread', () => {
+  it('never lets more through than the burst and the rate allow, whatever the times of the requests', () => {
     const asks = fc.array(fc.record({ after: fc.nat(2000), amount: fc.integer({ min: 1, max: 5 }) }));
     fc.assert(
       fc.property(asks, (requests) => {
@@ -19,7 +19,7 @@ describe('TokenBucket', () => {
     );
   });
 
-  it('lets a steady sender at the rate through for ever', () => {
+  it('lets a steady sender at the rate through forever', () => {
     let now = 0;
     const bucket = new TokenBucket({ burst: 5, perSecond: 10, now: () => now });
     for (let i = 0; i < 1000; i++) {

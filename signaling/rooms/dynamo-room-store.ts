@@ -5,7 +5,7 @@ import { StoredRoom } from '../../protocol/stored-objects.ts';
 import type { Room } from './room.ts';
 import type { RoomStore } from './room-store.ts';
 
-/** Keeps rooms in a DynamoDB table whose key is `room_id`. */
+/** Stores rooms in a DynamoDB table whose key is `room_id`. */
 export function createDynamoRoomStore(dynamo: DynamoDBClient, table: string): RoomStore {
   const documents = DynamoDBDocumentClient.from(dynamo);
   return {

@@ -11,7 +11,7 @@ export function epochSeconds(now: Date, afterMs = 0): number {
   return Math.floor((now.getTime() + afterMs) / 1000);
 }
 
-/** True where the room no longer lets anyone in. DynamoDB removes expired items hours late, so this is asked each time. */
+/** True if the room no longer lets anyone in. DynamoDB removes expired items hours late, so this is checked each time. */
 export function hasExpired(room: Room, now: Date): boolean {
   return room.expires_at * 1000 <= now.getTime();
 }

@@ -43,7 +43,7 @@ describe('rooms on real DynamoDB and S3', () => {
   const sweep = (roomId: string) =>
     aws.dynamo.send(new DeleteItemCommand({ TableName: 'rooms', Key: { room_id: { S: roomId } } }));
 
-  it('lets in who holds the token, and tells an unknown room from a wrong token', async () => {
+  it('lets in people with the token, and distinguishes an unknown room from a wrong token', async () => {
     const { room, token } = await rooms.create({ userId: 'user-1' });
     assert.equal((await rooms.enter(room.room_id, token)).room_id, room.room_id);
     await assert.rejects(rooms.enter('no-such-room', token), { code: 'ROOM_UNKNOWN' });
@@ -69,7 +69,7 @@ describe('rooms on real DynamoDB and S3', () => {
     await rooms.enter('wanted-name', winner.value.token);
   });
 
-  it('closes after two hours without activity, though DynamoDB has not swept it, and opens again with its token', async () => {
+  it('closes after two hours without activity, though DynamoDB has not removed it, and opens again with its token', async () => {
     const { room, token } = await rooms.create({ userId: 'user-1' });
     later(ROOM_LIFETIME_MS + 1);
     await assert.rejects(rooms.enter(room.room_id, token), { code: 'ROOM_EXPIRED' });
@@ -79,7 +79,7 @@ describe('rooms on real DynamoDB and S3', () => {
     await rooms.enter(room.room_id, token);
   });
 
-  it('keeps a room open while it is used', async () => {
+  it('leaves a room open while it is used', async () => {
     const { room, token } = await rooms.create({ userId: 'user-1' });
     later(ROOM_LIFETIME_MS - MINUTE);
     await rooms.keepOpen([room.room_id, 'swept-meanwhile']);
@@ -90,7 +90,7 @@ describe('rooms on real DynamoDB and S3', () => {
     assert.equal(await store.get('swept-meanwhile'), undefined, 'a room that is gone is not made up');
   });
 
-  it('keeps a swept room’s name, and with it its models, for who holds its token', async () => {
+  it('reserves the name of a room that DynamoDB removed, and with it its models, for people with its token', async () => {
     const { room, token } = await rooms.create({ roomId: 'lab-mice', userId: 'user-1' });
     later(ROOM_LIFETIME_MS + 1);
     await sweep(room.room_id);

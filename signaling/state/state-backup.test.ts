@@ -87,7 +87,7 @@ describe('the state backup on real S3', () => {
     assert.deepEqual(
       second.directory.peers('room-a').map(({ peer_id }) => peer_id),
       ['w1'],
-      'peers that were sent away by the stop are still known',
+      'peers that the stop disconnected are still known',
     );
     const restored = second.jobViews.snapshot()['room-a'];
     assert.deepEqual(
@@ -100,7 +100,7 @@ describe('the state backup on real S3', () => {
     await second.backup.stop();
   });
 
-  it('starts empty, and works on, where the backup is damaged', async () => {
+  it('starts empty, and works, if the backup is damaged', async () => {
     const bucket = stateBucket();
     await bucket.put('signaling/state.json', '{"version":1,"peers":');
     const { directory, backup } = await run();

@@ -15,9 +15,9 @@ export interface StateBackup {
 }
 
 /**
- * Restores the state of the server's last run and keeps it backed up from now on. Peers of the last run are listed as
- * reconnecting until they are back, at most for `RESTORE_GRACE_MS`, so that nobody is told there is no worker only
- * because the server was restarted. Without a bucket, or while storage is away, the server works on from memory.
+ * Restores the state of the server's last run and backs it up from now on. Peers of the last run are listed as
+ * reconnecting until they are back, at most for `RESTORE_GRACE_MS`, so that no job reports a missing worker only
+ * because the server was restarted. Without a bucket, or while storage is unavailable, the server works from memory.
  */
 export async function startStateBackup(options: {
   directory: PeerDirectory;

@@ -6,7 +6,7 @@ const DEBOUNCE_MS = 2000;
 /** Wait after a save that failed. */
 const RETRY_MS = 10_000;
 
-/** Saves the state some moments after each change, one save at a time. The server works on while storage is away. */
+/** Saves the state some moments after each change, one save at a time. The server works also while storage is unavailable. */
 export class StateKeeper {
   readonly #store: StateStore;
   readonly #snapshot: () => SignalingState;
@@ -24,7 +24,7 @@ export class StateKeeper {
     this.#debounceMs = options.debounceMs ?? DEBOUNCE_MS;
   }
 
-  /** Takes note that something changed. Cheap; called often. */
+  /** Notes that something changed. Cheap; called often. */
   changed(): void {
     this.#changed = true;
     this.#schedule(this.#debounceMs);
@@ -50,7 +50,7 @@ export class StateKeeper {
     }
   }
 
-  /** Saves what is not saved yet and ends; later changes, such as peers being sent away, are not saved. */
+  /** Saves what is not saved yet and ends; later changes, such as the disconnected peers of a shutdown, are not saved. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);

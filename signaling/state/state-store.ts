@@ -15,9 +15,9 @@ export const SignalingState = z.object({
 });
 export type SignalingState = z.infer<typeof SignalingState>;
 
-/** Where the state is kept. */
+/** Stores the state. */
 export interface StateStore {
-  /** The last state saved; undefined where there is none. Rejects where it cannot be had or read. */
+  /** The last state saved; undefined if there is none. Rejects if it cannot be fetched or read. */
   load(): Promise<SignalingState | undefined>;
   save(state: SignalingState): Promise<void>;
 }

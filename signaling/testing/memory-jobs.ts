@@ -11,7 +11,7 @@ interface MemoryJob {
   reported: ReportedJob;
 }
 
-/** Jobs without Temporal: a test says how they stand. */
+/** Jobs without Temporal: a test sets their status. */
 export class MemoryJobs implements Jobs {
   readonly #jobs = new Map<string, MemoryJob>();
   readonly #changed = new Set<() => void>();
@@ -27,7 +27,7 @@ export class MemoryJobs implements Jobs {
     return new Map([...this.#jobs].map(([id, { spec, reported }]) => [id, { spec, status: reported.status }]));
   }
 
-  /** Says how a job stands now. */
+  /** Sets a job's status. */
   update(jobId: string, changes: Partial<JobStatus>): void {
     const job = this.#find(jobId);
     job.reported = { ...job.reported, status: { ...job.reported.status, ...changes } };

@@ -15,7 +15,7 @@ import { readConfig, type SignalingConfig } from '../config.ts';
 /** Refuses connections: port 1 needs root, and nothing listens there. */
 const NOWHERE = '127.0.0.1:1';
 
-/** A server of the stack, as far as it is ended here. Servers with data on disk are killed: SeaweedFS may take 10 s to stop. */
+/** A server of the stack, as this file ends it. Servers with data on disk are killed: SeaweedFS may take 10 s to stop. */
 interface Endable {
   stop(): Promise<void>;
   kill?(): Promise<void>;
@@ -37,7 +37,7 @@ export interface TestServers extends AsyncDisposable {
   config: SignalingConfig;
   /** For a process that reads its environment itself. */
   dynamodbEndpoint: string | undefined;
-  /** New clients each time; whoever asks ends them. */
+  /** New clients each time; the caller closes them. */
   aws(): AwsClients;
   /** Ends one server, to test what happens while it is unavailable. Only with `own`. */
   end(server: Name): Promise<void>;

@@ -12,7 +12,7 @@ import type { JobInput, JobStatus, JobStatusAnswer } from '../../protocol/job.ts
 import type { JobAction } from '../../protocol/job-action.ts';
 import { searchAttributes } from '../../protocol/search-attributes.ts';
 
-/** A job whose name is `done`, `fails`, `waits` or, until it is told to, `stops` or `pauses`. */
+/** A job that does what its name says: `done`, `fails`, `waits`; `stops` and `pauses` wait for that action. */
 export async function trainingJob({ spec, context }: JobInput): Promise<JobStatus> {
   const status: JobStatus = {
     job_id: spec.job_id,

@@ -17,7 +17,7 @@ describe('startChild', () => {
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  it('reports the exit code and keeps both outputs in the log, so that a failure can be explained', async () => {
+  it('reports the exit code and writes both outputs to the log, so that a failure can be explained', async () => {
     const args = ['-c', 'echo out; echo err >&2; exit 3'];
     const child = await startChild({ name: 'failing', command: '/bin/sh', args, logFile: logFile() });
     assert.deepEqual(await child.exited, { exitCode: 3, signal: undefined });
@@ -44,7 +44,7 @@ describe('startChild', () => {
     await processesGone([await grandchild]);
   });
 
-  it('kills a child that ignores SIGTERM, after the time it was given', async () => {
+  it('kills a child that ignores SIGTERM, after its grace period', async () => {
     const { promise: trapped, resolve } = Promise.withResolvers<string>();
     const child = await startChild({
       name: 'stubborn',

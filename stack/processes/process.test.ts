@@ -42,11 +42,11 @@ describe('startProcess', () => {
     await assert.rejects(start('setInterval(() => {}, 1000)', { timeoutMs: 300 }), /was not ready after 0.3 s/);
   });
 
-  it('fails when the ready line lacks what it should carry', async () => {
+  it('fails when the ready line does not announce all that it should', async () => {
     await assert.rejects(start(`console.log(JSON.stringify({ event: 'ready' })); setInterval(() => {}, 1000);`), /url/);
   });
 
-  it('gives up when it is stopped', async () => {
+  it('stops waiting when it is aborted', async () => {
     const abort = new AbortController();
     const starting = start('setInterval(() => {}, 1000)', { signal: abort.signal });
     abort.abort();

@@ -47,11 +47,11 @@ export function cliWith(env: Record<string, string>, dir: string, signal: AbortS
 
 /** Returns the error that the command printed as JSON, or an INTERNAL one if it printed none. */
 function errorOf(name: string, exitCode: number | undefined, printed: string): SleapRtcError {
-  const told = ErrorReply.safeParse(parseJson(printed)).data?.error;
-  if (told === undefined || !isErrorCode(told.code)) {
+  const printedError = ErrorReply.safeParse(parseJson(printed)).data?.error;
+  if (printedError === undefined || !isErrorCode(printedError.code)) {
     return new SleapRtcError('INTERNAL', `${name} ended with exit code ${exitCode}: ${printed}`);
   }
-  return new SleapRtcError(told.code, told.message, { remedy: told.remedy });
+  return new SleapRtcError(printedError.code, printedError.message, { remedy: printedError.remedy });
 }
 
 function parseJson(text: string): unknown {

@@ -34,8 +34,8 @@ describe('startDynamoDb', () => {
       const second = await startDynamoDb({ dir });
       try {
         const client = connect(second.endpoint);
-        const kept = await client.send(new GetItemCommand({ TableName: 'rooms', Key: { room_id: { S: 'flies' } } }));
-        assert.deepEqual(kept.Item, { room_id: { S: 'flies' } });
+        const found = await client.send(new GetItemCommand({ TableName: 'rooms', Key: { room_id: { S: 'flies' } } }));
+        assert.deepEqual(found.Item, { room_id: { S: 'flies' } });
         client.destroy();
       } finally {
         await second.stop();

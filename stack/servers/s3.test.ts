@@ -19,7 +19,7 @@ const status = (code: number) => (error: unknown) =>
 describe('startS3', function () {
   this.timeout(120_000);
 
-  it('writes conditionally, so that no manifest is overwritten unread, and has it after a restart', () =>
+  it('writes conditionally, so that no manifest is overwritten unread, and has the object after a restart', () =>
     withFolder(async (dir) => {
       const { weed } = await ensureTools({ parts: ['servers'] });
       const manifest = { Bucket: 'rooms', Key: 'room/manifest.json' };

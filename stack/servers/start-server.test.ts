@@ -19,7 +19,7 @@ describe('startServer', () => {
       await child.stop();
     }));
 
-  it('does not repeat what fails for another reason', () =>
+  it('does not try again after a failure for another reason', () =>
     withFolder(async (dir) => {
       let attempts = 0;
       const starting = startServer('server', { dir }, async () => {

@@ -30,11 +30,11 @@ describe('startTemporal', function () {
       const second = await startTemporal({ dir, temporal });
       try {
         const connection = await Connection.connect({ address: second.address });
-        const kept = await connection.workflowService.describeWorkflowExecution({
+        const described = await connection.workflowService.describeWorkflowExecution({
           namespace: 'default',
           execution: { workflowId: 'kept' },
         });
-        assert.equal(kept.workflowExecutionInfo?.type?.name, 'job');
+        assert.equal(described.workflowExecutionInfo?.type?.name, 'job');
         await connection.close();
       } finally {
         await second.stop();

@@ -20,7 +20,7 @@ const DYNAMIC_CONFIG = {
   'matching.numTaskqueueWritePartitions': 1,
 };
 
-/** Where a Temporal server answers. */
+/** The addresses of a Temporal server. */
 export interface TemporalServer extends AsyncDisposable {
   /** `host:port` of the gRPC frontend. */
   address: string;
@@ -36,7 +36,7 @@ export interface TemporalServer extends AsyncDisposable {
 }
 
 /**
- * Starts a Temporal server whose state is a SQLite file in `dir`; it survives kill -9, and a later start goes on with it.
+ * Starts a Temporal server whose state is a SQLite file in `dir`; it survives kill -9, and a later start uses it again.
  * @param options.temporal path of the `temporal` command
  */
 export async function startTemporal(options: ServerOptions & { temporal: string }): Promise<TemporalServer> {

@@ -6,7 +6,7 @@ import { findOnPath } from '../processes/find-on-path.ts';
 import { freePort } from '../processes/ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
 
-/** Where a TURN (and STUN) server answers, and the secret from which time-limited credentials are made. */
+/** The addresses of a TURN (and STUN) server, and the secret from which time-limited credentials are made. */
 export interface TurnServer extends AsyncDisposable {
   /** `turn:` URL over UDP. */
   url: string;

@@ -31,8 +31,8 @@ export async function uvEnvironment(python: string): Promise<Record<string, stri
   for (const [key, values] of parsePipConfig(stdout)) {
     const uv = UV_NAMES[key];
     if (uv === undefined) continue;
-    const kept = key === 'find-links' ? await existing(values) : values;
-    if (kept.length > 0) environment[uv.name] = uv.separator ? kept.join(uv.separator) : (kept[0] ?? '');
+    const used = key === 'find-links' ? await existing(values) : values;
+    if (used.length > 0) environment[uv.name] = uv.separator ? used.join(uv.separator) : (used[0] ?? '');
   }
   return Object.fromEntries(Object.entries(environment).filter(([name]) => process.env[name] === undefined));
 }
@@ -60,7 +60,7 @@ export function parsePipConfig(text: string): Map<string, string[]> {
 
 /** Unlike pip, uv fails if a `find-links` folder does not exist. */
 async function existing(links: string[]): Promise<string[]> {
-  const kept: string[] = [];
+  const found: string[] = [];
   for (const link of links) {
     const there =
       /^https?:/.test(link) ||
@@ -68,7 +68,7 @@ async function existing(links: string[]): Promise<string[]> {
         () => true,
         () => false,
       ));
-    if (there) kept.push(link);
+    if (there) found.push(link);
   }
-  return kept;
+  return found;
 }

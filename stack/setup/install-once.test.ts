@@ -46,7 +46,7 @@ describe('installOnce', () => {
     assert.deepEqual((await readdir(join(dir, 'thing'))).sort(), ['.complete', 'file']);
   });
 
-  it('makes again what a killed process left incomplete', async () => {
+  it('makes a folder again that a killed process left incomplete', async () => {
     const killed = inProcess(`await writeFile(dir + '/file', 'half'); await writeFile(dir + '/rest', '');
       console.log('half-made'); setInterval(() => {}, 1000); await new Promise(() => {});`);
     killed.catch(() => {});
@@ -72,7 +72,7 @@ describe('installOnce', () => {
     assert.equal(made, 2);
   });
 
-  it('makes again what has lost the file that it needs, such as the base of a virtual environment', async () => {
+  it('makes a folder again if a file that it needs is gone, such as the base of a virtual environment', async () => {
     const make = (): Promise<void> => writeFile(join(dir, 'thing/file'), '');
     await installOnce(installation(make));
     await rm(join(dir, 'thing/file'));

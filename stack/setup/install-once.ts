@@ -65,7 +65,7 @@ async function acquire(installation: Installation, onCompromised: () => void): P
     signal?.throwIfAborted();
     try {
       const release = await lock(dir, { realpath: false, stale: lockStaleMs ?? LOCK_STALE_MS, onCompromised });
-      return () => release().catch(() => {}); // already gone where it was lost
+      return () => release().catch(() => {}); // it does not exist any more if the lock was lost
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;
       if (first) onProgress(`Waiting for another process that is installing ${title}`);

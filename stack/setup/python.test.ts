@@ -13,7 +13,7 @@ describe('findPython', () => {
     assert.match(await findPython(), /^\//);
   });
 
-  it('names what is needed and how to choose another if the chosen one does not exist', async () => {
+  it('names the versions that fit and how to choose another one if the chosen one does not exist', async () => {
     process.env.SLEAP_RTC_PYTHON = process.execPath;
     await assert.rejects(findPython(), (error: unknown) => {
       assert(error instanceof SleapRtcError);

@@ -33,7 +33,7 @@ export async function findPython(signal?: AbortSignal): Promise<string> {
     const { stdout } = await execa(path, ['-c', PROBE], { reject: false, ...(signal ? { cancelSignal: signal } : {}) });
     signal?.throwIfAborted();
     const found = probe.safeParse(parseJson(stdout));
-    if (!found.success) continue; // a shim for a version that is not installed, say
+    if (!found.success) continue; // e.g. a shim for a version that is not installed
     const { executable, version } = found.data;
     if (isSuitable(version)) return executable;
     unsuitable.push(`${path} is ${version.join('.')}`);

@@ -12,7 +12,7 @@ export interface Step {
 }
 
 /**
- * Runs a command to its end. It ends with this process, so that it writes nothing while the next try starts again.
+ * Runs a command to its end. It ends with this process, so that it writes nothing while a later try runs.
  * @param what for the error: "sleap-nn could not be installed"
  */
 export async function runStep(what: string, step: Step): Promise<void> {

@@ -3,7 +3,7 @@ import { execa } from 'execa';
 const GONE_WITHIN_MS = 15_000;
 const POLL_MS = 50;
 
-/** Resolves when none of the processes runs any more (a zombie does not); throws with those that go on. */
+/** Resolves when none of the processes runs any more (a zombie does not); throws with those that still run. */
 export async function processesGone(pids: readonly number[]): Promise<void> {
   const until = Date.now() + GONE_WITHIN_MS;
   let running = [...pids];
