@@ -18,7 +18,7 @@ type OnWorker = ReturnType<typeof createSessionActivities> &
   ReturnType<typeof createModelActivities>;
 
 describe('the contract between workflows and activities', () => {
-  it('is kept by the factories, as the compiler sees', () => {
+  it('is fulfilled by the factories, as the compiler checks', () => {
     const onWorker = (real: OnWorker): WorkerActivities & SessionActivities => real;
     const onControl = (real: OnControl): ControlActivities => real;
     assert.deepEqual([typeof onWorker, typeof onControl], ['function', 'function']);

@@ -103,11 +103,11 @@ export interface WorkerActivities {
   stageDataset(args: JobActivityInput): Promise<void>;
   /** One sleap-nn run, `input.spec.runs[run_index]`. */
   train(args: TrainInput): Promise<TrainedModel>;
-  /** Tells the run in progress to end early, or that it is about to be paused. */
+  /** Ends the run in progress early, or prepares it for a pause. */
   controlTraining(args: ControlTrainingInput): Promise<void>;
-  /** Copies a trained model to S3; the entry is what the manifest will say of it. */
+  /** Copies a trained model to S3; the result is its entry for the manifest. */
   uploadModel(args: UploadModelInput): Promise<ModelEntry>;
-  /** Tells the room's peers (`job_complete`), and brings the models or predictions to the researcher if they are online. */
+  /** Informs the room's peers (`job_complete`), and sends the models or predictions to the researcher if they are online. */
   returnResults(args: ReturnResultsInput): Promise<{ delivered: boolean }>;
   /** Makes sure that `input.spec.models` lie in the worker's cache, whole; `fetched` are those that did not. */
   ensureModels(args: InferenceInput): Promise<{ fetched: string[] }>;

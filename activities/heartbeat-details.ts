@@ -4,7 +4,7 @@ const details = new WeakMap<Context, () => unknown>();
 
 /**
  * Sets what the present activity's heartbeats carry from now on. The worker heartbeats every second for each activity
- * (`workers/interceptors/heartbeats.ts`); an activity only says with what.
+ * (`workers/interceptors/heartbeats.ts`); an activity only sets the details.
  */
 export function heartbeatWith(read: () => unknown): void {
   details.set(Context.current(), read);

@@ -1,8 +1,9 @@
 import type { Context } from '@temporalio/activity';
 
 /**
- * How long the work of an orphaned attempt goes on for the attempt that follows, in milliseconds: longer than a workflow waits for its
- * worker after Temporal was unavailable (`workflows/gpu-session.ts`), with some reserve for busy machines.
+ * How long the work of an orphaned attempt goes on until the next attempt takes it over, in milliseconds. It is longer than a
+ * workflow waits for its worker after Temporal was unavailable (`workflows/session/run-session.ts`), with a reserve for busy
+ * machines.
  */
 export const ORPHAN_GRACE_MS = 60_000;
 

@@ -3,11 +3,11 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { type DevServer, devServer } from '../test/workflows/servers.ts';
 import { runTogether } from './run-together.ts';
 
-/** Temporal refuses polls of a name of this length for good, as it does if the namespace is gone. */
+/** Temporal refuses polls of a queue name of this length permanently, as it does if the namespace is gone. */
 const REFUSED = 'long'.repeat(1_000);
 
 describe('the Temporal workers of one process, on a real server', function () {
-  this.timeout(120_000); // a new worker's polls may be refused for a minute before the SDK believes it
+  this.timeout(120_000); // the SDK retries refused polls of a new worker for a minute before it gives up
   let server: DevServer;
   let connection: NativeConnection;
 
@@ -20,7 +20,7 @@ describe('the Temporal workers of one process, on a real server', function () {
   const worker = (taskQueue: string) => Worker.create({ connection, taskQueue, activities: { idle: async () => {} } });
   const states = (workers: readonly Worker[]) => workers.map((each) => each.getState());
 
-  it('all end when they are to', async () => {
+  it('all end when the signal is aborted', async () => {
     const workers = await Promise.all([worker('one'), worker('two')]);
     const stop = new AbortController();
     const running = runTogether(workers, { signal: stop.signal });
@@ -30,7 +30,7 @@ describe('the Temporal workers of one process, on a real server', function () {
     assert.deepEqual(states(workers), ['STOPPED', 'STOPPED']);
   });
 
-  it('all end when one of them cannot run, with its error', async () => {
+  it('all end with the error of the one that cannot run', async () => {
     const [whole, used] = await Promise.all([worker('whole'), worker('used')]);
     await used.runUntil(async () => {});
     const { signal } = new AbortController();
@@ -38,7 +38,7 @@ describe('the Temporal workers of one process, on a real server', function () {
     assert.equal(whole.getState(), 'STOPPED');
   });
 
-  it('all end with an error when one of them gets no more work, so that the supervisor restarts the process', async () => {
+  it('all end with an error if one of them gets no more work, so that the supervisor restarts the process', async () => {
     const [whole, refused] = await Promise.all([worker('whole'), worker(REFUSED)]);
     let endings = 0;
     const { signal } = new AbortController();

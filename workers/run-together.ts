@@ -44,7 +44,7 @@ export async function runTogether(
 class Stuck extends Error {}
 
 /**
- * Runs a worker to its end. If a poll fails for good, the SDK (1.24) does not return from `run`: it waits for polls that it no
+ * Runs a worker to its end. If a poll fails permanently, the SDK (1.24) does not return from `run`: it waits for polls that it no
  * longer makes. Its log says why; here only the worker's state shows it.
  * @throws Stuck; what `run` throws
  */

@@ -38,7 +38,7 @@ describe('a job’s data', function () {
     assert.ok(control.cleared.includes(input.spec.job_id));
   });
 
-  it('that cannot be staged fails nothing, and the status says so', async () => {
+  it('that cannot be staged does not fail the job, and the status says so', async () => {
     await startWorker({
       room: 'refused',
       overrides: () => ({
@@ -58,7 +58,7 @@ describe('a job’s data', function () {
     assert.ok(!worker.calls.includes('stageDataset'));
   });
 
-  it('that takes longer to stage than to train on keeps nobody waiting', async () => {
+  it('that takes longer to stage than to train on does not delay the job', async () => {
     let stopped = false;
     await startWorker({
       room: 'slow',
@@ -77,7 +77,7 @@ describe('a job’s data', function () {
     ['lost-early', true, /not in the room’s storage yet, so the researcher’s computer is needed again/],
     ['lost-private', false, /stays on the worker .*--no-stage.*, so the researcher’s computer is needed again/],
   ] as const) {
-    it(`that was not staged when its worker was lost (stage: ${stage}) is asked for again, and the job says so`, async () => {
+    it(`that was not staged when its worker was lost (stage: ${stage}) is requested again, and the job says so`, async () => {
       const lost = Promise.withResolvers<never>();
       const asked = Promise.withResolvers<void>();
       const seen = Promise.withResolvers<void>();
@@ -86,7 +86,7 @@ describe('a job’s data', function () {
         room,
         slots: 2,
         overrides: (self) => ({
-          runGpuSession: (args) => Promise.race([self.hold(args), ...(received === 0 ? [lost.promise] : [])]),
+          runGpuSession: (args) => Promise.race([self.occupySlot(args), ...(received === 0 ? [lost.promise] : [])]),
           stageDataset: () => self.work(),
           receiveDataset: async () => {
             received += 1;
@@ -95,8 +95,8 @@ describe('a job’s data', function () {
             await self.workUntil(seen.promise);
           },
           train: async () => {
-            if (received > 1) throw new SleapRtcError('CONFIG_REFUSED', 'How it ends is none of this test.');
-            lost.reject(new SleapRtcError('WORKER_LOST', 'The worker is leaving.'));
+            if (received > 1) throw new SleapRtcError('CONFIG_REFUSED', 'The test ends the job here.');
+            lost.reject(new SleapRtcError('WORKER_LOST', 'The worker is being shut down.'));
             await self.work();
             throw new Error('never');
           },

@@ -4,7 +4,7 @@ import type { JobInput } from '../protocol/job.ts';
 import type { SessionWorker } from './session/session-worker.ts';
 
 /**
- * Tells the room that a job is done and brings its results to the researcher. They are in S3 by now: nothing that goes wrong
+ * Informs the room that a job is done and sends its results to the researcher. They are in S3 by now: nothing that goes wrong
  * here fails the job.
  * @returns whether the researcher has the results
  */

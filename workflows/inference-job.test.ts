@@ -47,7 +47,7 @@ describe('inferenceJob', function () {
     });
   };
 
-  it('gets models and data, predicts, keeps the predictions, and brings them back', async () => {
+  it('gets models and data, predicts, uploads the predictions, and returns them to the researcher', async () => {
     const worker = await startWorker({ room: 'infer' });
     const job = await start('infer');
     const status = await job.result();
@@ -60,7 +60,7 @@ describe('inferenceJob', function () {
     assert.ok(((await job.fetchHistory()).events?.length ?? 0) <= 80);
   });
 
-  it('lets the manifest say which worker has a model now, where it had to be fetched', async () => {
+  it('records in the manifest that the worker has a model that it had to download', async () => {
     const room = 'fetched';
     const training = trainingInput({ room });
     const model = modelEntry(training, trainedModel(training, 0), 'worker-0');
@@ -72,12 +72,12 @@ describe('inferenceJob', function () {
     });
     assert.equal((await (await start(room)).result()).phase, 'done');
     const registry = env.client.workflow.getHandle(roomRegistryWorkflowId(room));
-    // The job does not wait for it.
+    // The job does not wait for the registry.
     while ((await registry.query<RoomRegistryReport>('registry')).changes < 2);
     assert.deepEqual(control.manifest(room).models[model.id]?.available_on_workers, ['worker-0', worker.name]);
   });
 
-  it('does not wait for the researcher’s data where a model can’t be had', async () => {
+  it('does not wait for the researcher’s data if a model is missing', async () => {
     const worker = await startWorker({
       room: 'no-model',
       overrides: (self) => ({
@@ -94,14 +94,14 @@ describe('inferenceJob', function () {
     assert.equal(worker.sessions.size, 0);
   });
 
-  it('stays done when the researcher has left', async () => {
+  it('is done even if the researcher is offline at the end', async () => {
     await startWorker({ room: 'left', overrides: () => ({ returnResults: async () => ({ delivered: false }) }) });
     const status = await (await start('left')).result();
     assert.equal(status.phase, 'done');
     assert.match(status.detail, /fetch with `sleap-rtc jobs get/);
   });
 
-  it('can be cancelled, and refuses to be stopped, paused or resumed: it has nothing to keep', async () => {
+  it('can be cancelled, and refuses to be stopped, paused or resumed: it has no model or checkpoint', async () => {
     const job = await start('controlled');
     const control = (action: JobAction) => job.executeUpdate(controlJobUpdate, { args: [{ action }] });
     for (const [action, sentence] of [
@@ -122,7 +122,7 @@ describe('inferenceJob', function () {
     assert.equal((await job.query<JobStatus>('jobStatus')).phase, 'cancelled');
   });
 
-  it('stops when cancelled while predicting', async () => {
+  it('stops predicting when it is cancelled', async () => {
     const reached = Promise.withResolvers<void>();
     const worker = await startWorker({
       room: 'cancelled',

@@ -3,7 +3,7 @@ import { SleapRtcError } from '../protocol/errors.ts';
 import { trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
 import { trainingJobsOnDevServer, untilStaged } from '../test/workflows/training-jobs.ts';
 
-// On the real server: the time-skipping one loses a cancellation where an attempt of the activity ends meanwhile.
+// On the real server: the time-skipping one loses a cancellation if an attempt of the activity ends meanwhile.
 describe('trainingJob, cancelled', function () {
   this.timeout(60_000);
   const { control, startWorker, startWorkerStalledIn, start, statusOf, failureOf, controlJob } =
@@ -55,7 +55,7 @@ describe('trainingJob, cancelled', function () {
     });
   }
 
-  it('counts as cancelled also where the step that is told to stop fails for another reason', async () => {
+  it('counts as cancelled even if the cancelled step fails for another reason', async () => {
     const reached = Promise.withResolvers<void>();
     await startWorker({
       room: 'cancel-and-fail',
@@ -63,7 +63,7 @@ describe('trainingJob, cancelled', function () {
         receiveDataset: async () => {
           reached.resolve();
           await self.work().catch(() => {
-            // Not retryable, for the test server would try again where the real one no longer does.
+            // Not retryable: the test server would retry it, although the real one does not.
             throw new SleapRtcError('SOURCE_CHANGED', 'The file changed while it was being sent.');
           });
         },
@@ -76,7 +76,7 @@ describe('trainingJob, cancelled', function () {
     assert.equal((await statusOf(job)).phase, 'cancelled');
   });
 
-  it('while its second model is trained: keeps the first one, which is published', async () => {
+  it('while its second model is trained: the first one stays published', async () => {
     const room = 'cancel-second';
     const training = Promise.withResolvers<void>();
     await startWorker({
@@ -110,7 +110,7 @@ describe('trainingJob, cancelled', function () {
     assert.equal((await statusOf(job)).phase, 'cancelled');
   });
 
-  it('after publishing: is done, as the room says', async () => {
+  it('after publishing: is done, since the room has the model', async () => {
     const { worker, reached } = await startWorkerStalledIn('returnResults', { room: 'cancel-late' });
     const job = await start(trainingInput({ room: 'cancel-late' }));
     await reached;

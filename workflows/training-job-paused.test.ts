@@ -18,20 +18,20 @@ describe('trainingJob, paused', function () {
     refuses,
   } = trainingJobsOnDevServer();
 
-  /** Trains for ever at first, and at once when the job comes again. */
+  /** The first training never ends; a later one ends at once. */
   function interrupted() {
     const training = Promise.withResolvers<void>();
-    const again: (boolean | undefined)[] = [];
+    const mayHaveCheckpoint: (boolean | undefined)[] = [];
     const overrides = (self: FakeWorker): ReturnType<NonNullable<FakeWorkerOptions['overrides']>> => ({
       train: async (args) => {
-        again.push(args.may_have_remote_checkpoint);
-        if (again.length > 1) return trainedModel(args.input, args.run_index);
+        mayHaveCheckpoint.push(args.may_have_remote_checkpoint);
+        if (mayHaveCheckpoint.length > 1) return trainedModel(args.input, args.run_index);
         training.resolve();
         await self.work();
         throw new Error('never');
       },
     });
-    return { overrides, training: training.promise, again };
+    return { overrides, training: training.promise, mayHaveCheckpoint };
   }
   async function untilPaused(job: TrainingJob): Promise<void> {
     while ((await statusOf(job)).phase !== 'paused') await setTimeout(20);
@@ -42,9 +42,9 @@ describe('trainingJob, paused', function () {
     return (raw.pendingActivities ?? []).map(({ activityType }) => activityType?.name);
   }
 
-  it('while training: keeps the checkpoint, gives the GPU to others, and goes on from it when resumed', async () => {
+  it('while training: uploads the checkpoint, leaves the GPU to other jobs, and goes on from it when resumed', async () => {
     const room = 'pause-training';
-    const { overrides, training, again } = interrupted();
+    const { overrides, training, mayHaveCheckpoint } = interrupted();
     const worker = await startWorker({ room, overrides });
     const job = await start(trainingInput({ room, modelTypes: ['centroid', 'centered_instance'] }));
     await training;
@@ -61,28 +61,28 @@ describe('trainingJob, paused', function () {
     await controlJob(job, 'resume');
     const { phase, models } = await job.result();
     assert.deepEqual([phase, models.length], ['done', 2]);
-    // The first run, that of the other job, and the first one again with the second behind it.
-    assert.deepEqual(again, [false, false, true, true]);
+    // The first run, the run of the other job, then the first run again, and the second run.
+    assert.deepEqual(mayHaveCheckpoint, [false, false, true, true]);
   });
 
-  it('goes on at the worker that has its data, where that one is free', async () => {
-    const room = 'pause-holder';
+  it('goes on on the worker that has its data, if that worker is free', async () => {
+    const room = 'pause-locality';
     const { overrides, training } = interrupted();
-    const holder = await startWorker({ room, name: 'holder', overrides });
+    const worker = await startWorker({ room, name: 'has-data', overrides });
     const job = await start(trainingInput({ room }));
     await training;
     await Promise.all(['other-1', 'other-2', 'other-3'].map((name) => startWorker({ room, name })));
     await controlJob(job, 'pause');
     await untilPaused(job);
     await controlJob(job, 'resume');
-    assert.equal((await job.result()).worker, holder.name);
+    assert.equal((await job.result()).worker, worker.name);
   });
 
-  it('says at once that it pauses, and no more when it is resumed meanwhile', async () => {
+  it('says at once that it is pausing, and goes on if it is resumed meanwhile', async () => {
     const room = 'pause-said';
     const { overrides, training } = interrupted();
-    const told = Promise.withResolvers<void>();
-    await startWorker({ room, overrides: (self) => ({ ...overrides(self), controlTraining: () => told.promise }) });
+    const received = Promise.withResolvers<void>();
+    await startWorker({ room, overrides: (self) => ({ ...overrides(self), controlTraining: () => received.promise }) });
     const job = await start(trainingInput({ room }));
     await training;
     await controlJob(job, 'pause');
@@ -91,11 +91,11 @@ describe('trainingJob, paused', function () {
       detail: 'pausing; the last checkpoint is kept',
     });
     await controlJob(job, 'resume');
-    told.resolve();
+    received.resolve();
     assert.equal((await job.result()).phase, 'done');
   });
 
-  it('while queued: takes no GPU until it is resumed, also when the control worker was away', async () => {
+  it('while queued: takes no GPU until it is resumed, even if the control worker was restarted', async () => {
     const room = 'pause-queued';
     const job = await start(trainingInput({ room }));
     await controlJob(job, 'pause');
@@ -109,7 +109,7 @@ describe('trainingJob, paused', function () {
     assert.equal((await job.result()).phase, 'done');
   });
 
-  it('while receiving: goes on with that', async () => {
+  it('while receiving: goes on receiving when it is resumed', async () => {
     const room = 'pause-receiving';
     const { worker, reached } = await startWorkerStalledIn('receiveDataset', { room });
     const job = await start(trainingInput({ room }));
@@ -134,7 +134,7 @@ describe('trainingJob, paused', function () {
     assert.match((await job.result()).detail, /brought back/);
   });
 
-  it('when training ends before it could: is brought to its end', async () => {
+  it('if training ends before the pause takes effect: the job is done', async () => {
     const trained = Promise.withResolvers<void>();
     const training = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
@@ -163,7 +163,7 @@ describe('trainingJob, paused', function () {
     assert.match((await job.result()).detail, /brought back/);
   });
 
-  it('resumed and paused again while the control worker is away: stays paused', async () => {
+  it('resumed and paused again while no control worker runs: stays paused', async () => {
     const room = 'pause-again';
     const job = await start(trainingInput({ room }));
     await controlJob(job, 'pause');
@@ -202,7 +202,7 @@ describe('trainingJob, paused', function () {
     assert.equal((await statusOf(job)).phase, 'cancelled');
   });
 
-  it('not paused: is not resumed', async () => {
+  it('if it is not paused: refuses to be resumed', async () => {
     const job = await start(trainingInput({ room: 'pause-not' }));
     await refuses(job, 'resume', /is not paused: waiting for a/);
   });

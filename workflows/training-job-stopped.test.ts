@@ -9,7 +9,7 @@ describe('trainingJob, stopped early', function () {
   const { control, startWorker, startWorkerStalledIn, start, statusOf, failureOf, controlJob, refuses } =
     trainingJobsOnDevServer();
 
-  /** Its first training goes on until it is stopped; `training` resolves when that has begun. */
+  /** The first training goes on until it is stopped. `training` resolves when it has begun. */
   function endless(): { overrides: NonNullable<FakeWorkerOptions['overrides']>; training: Promise<void> } {
     const training = Promise.withResolvers<void>();
     const stopped = Promise.withResolvers<void>();
@@ -25,7 +25,7 @@ describe('trainingJob, stopped early', function () {
     return { overrides, training: training.promise };
   }
 
-  it('while training: publishes the best model, marked, and trains the next one whole', async () => {
+  it('while training: publishes the best model, marked as stopped early, and trains the next run to its end', async () => {
     const room = 'stop-training';
     const { overrides, training } = endless();
     await startWorker({ room, overrides });
@@ -58,7 +58,7 @@ describe('trainingJob, stopped early', function () {
     assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
   });
 
-  it('when the worker is lost before it could stop: the next worker stops', async () => {
+  it('if the worker is lost before it could stop: the next worker stops', async () => {
     const room = 'stop-lost';
     const { overrides, training } = endless();
     const doomed = await startWorker({
@@ -79,7 +79,7 @@ describe('trainingJob, stopped early', function () {
     assert.ok(survivor.calls.includes('stopTraining'));
   });
 
-  /** An endless run whose worker refuses to be told at first; `refused` resolves when the job knows. */
+  /** An endless run whose worker fails to receive the first stop. */
   function refusingAtFirst() {
     const { overrides, training } = endless();
     let calls = 0;
@@ -96,19 +96,19 @@ describe('trainingJob, stopped early', function () {
     };
   }
 
-  for (const [how, again] of [
+  for (const [how, sendAgain] of [
     ['by itself', async () => {}],
     ['at the next stop', (job: TrainingJob) => controlJob(job, 'stop')],
   ] as const) {
-    it(`when the worker could not be told: says so, and tells it again ${how}`, async () => {
+    it(`if the worker did not receive the stop: says so, and sends it again ${how}`, async () => {
       const room = `stop-refused-${how.replaceAll(' ', '-')}`;
       const { overrides, training } = refusingAtFirst();
       await startWorker({ room, overrides });
       const job = await start(trainingInput({ room }));
       await training;
       await controlJob(job, 'stop');
-      while (!/could not be told yet/.test((await statusOf(job)).detail));
-      await again(job);
+      while (!/has not received the stop yet/.test((await statusOf(job)).detail));
+      await sendAgain(job);
       assert.deepEqual(
         (await job.result()).models.map(({ stopped_early }) => stopped_early),
         [true],
@@ -116,7 +116,7 @@ describe('trainingJob, stopped early', function () {
     });
   }
 
-  it('while waiting for another worker behind a trained run: is for the next training', async () => {
+  it('while waiting for another worker after a run was trained: stops the next training', async () => {
     const room = 'stop-next';
     const doomed = await startWorkerStalledIn('uploadModel', { room, name: 'doomed' });
     const job = await start(trainingInput({ room }));

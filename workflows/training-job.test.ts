@@ -26,7 +26,7 @@ describe('trainingJob', function () {
   const { startWorker, start, statusOf, failureOf } = trainingJobsOn(() => env);
   const eventCount = async (job: TrainingJob): Promise<number> => (await job.fetchHistory()).events?.length ?? 0;
 
-  it('receives, trains, uploads, publishes and brings back, and frees the GPU', async () => {
+  it('receives, trains, uploads, publishes, returns the model, and frees the GPU', async () => {
     const worker = await startWorker({ room: 'happy' });
     const input = trainingInput({ room: 'happy', spec: { alias: 'production-v2' } });
     const job = await start(input);
@@ -67,12 +67,12 @@ describe('trainingJob', function () {
 
   describe('when workers die', () => {
     it('gives up after several, since the job may be what kills them', async () => {
-      let held = 0;
+      let sessions = 0;
       await startWorker({
         room: 'deadly',
         overrides: () => ({
           runGpuSession: async () => {
-            held += 1;
+            sessions += 1;
             throw ApplicationFailure.nonRetryable('The worker was killed.', 'WorkerShutdown');
           },
         }),
@@ -80,18 +80,18 @@ describe('trainingJob', function () {
       const job = await start(trainingInput({ room: 'deadly' }));
       const error = await failureOf(job);
       assert.equal(error.code, 'WORKER_LOST');
-      assert.equal(held, 6);
+      assert.equal(sessions, 6);
       assert.equal((await statusOf(job)).phase, 'failed');
     });
   });
 
-  it('asks on where a GPU has just been taken', async () => {
+  it('waits for a GPU again if another job has just taken it', async () => {
     let busy = 3;
     const worker = await startWorker({ room: 'busy', overrides: (self) => ({ runGpuSession: refuseFirst(self) }) });
     function refuseFirst(self: FakeWorker) {
       return async (args: RunGpuSessionInput) => {
         if (busy-- > 0) throw new SleapRtcError('GPU_BUSY', 'The GPU is taken.');
-        await self.hold(args);
+        await self.occupySlot(args);
       };
     }
     const job = await start(trainingInput({ room: 'busy' }));
@@ -100,7 +100,7 @@ describe('trainingJob', function () {
     assert.ok((await eventCount(job)) <= 80);
   });
 
-  it('retries what a retry can cure, on the same worker', async () => {
+  it('retries an error that a retry can fix, on the same worker', async () => {
     let failures = 2;
     const worker = await startWorker({
       room: 'flaky',
@@ -115,7 +115,7 @@ describe('trainingJob', function () {
     assert.equal(worker.calls.filter((call) => call === 'receiveDataset').length, 3);
   });
 
-  describe('ends with an error that only a person can cure, says what to do, does not try again, and frees the GPU', () => {
+  describe('ends with an error that only a person can fix, says what to do, does not try again, and frees the GPU', () => {
     const errors: [code: ErrorCode, message: string, advice: RegExp][] = [
       ['CONFIG_REFUSED', 'trainer_config.max_epochs must be positive.', /Correct the key/],
       ['LABELS_CORRUPT', 'labels.pkg.slp cannot be read as SLEAP labels: truncated file.', /save the package again/],
@@ -141,7 +141,7 @@ describe('trainingJob', function () {
     }
   });
 
-  it('publishes each model as soon as it exists: a run that fails later takes none of them away, and the error names them', async () => {
+  it('publishes each model as soon as it exists: if a later run fails, they stay published and the error names them', async () => {
     const room = 'later-fails';
     const atSecondRun: string[][] = [];
     await startWorker({
@@ -166,7 +166,7 @@ describe('trainingJob', function () {
     assert.deepEqual(Object.keys(control.manifest(room).models), [model_id]);
   });
 
-  it('stays done when the researcher can’t be reached afterwards', async () => {
+  it('is done even if the researcher can’t be reached afterwards', async () => {
     await startWorker({
       room: 'gone',
       overrides: () => ({

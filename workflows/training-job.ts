@@ -11,7 +11,7 @@ import { withGpuSession } from './session/with-gpu-session.ts';
 /**
  * A training job: on one worker, each run of the job is trained, and its model is uploaded and published as soon as it exists.
  * If a later run fails, or the job is cancelled, the models before it stay in the room. At the end the researcher gets all
- * models, if they are online, and the room is told.
+ * models, if they are online, and the room is informed.
  *
  * Once the last model is being published, the job can no longer be cancelled: it is done.
  * @throws ApplicationFailure with a code of ours as its type; CancelledFailure
@@ -55,7 +55,7 @@ async function publishModel({ input, report }: Job<TrainingSpec>, run: TrainingR
   report.published(jobModel(run.name, model));
 }
 
-/** Tells the room and brings the models back. They are published: nothing that goes wrong here fails the job. */
+/** Informs the room and returns the models to the researcher. They are published: nothing that goes wrong here fails the job. */
 async function bringBack({ input, report }: Job<TrainingSpec>, worker: SessionWorker): Promise<string> {
   const { models } = report.status;
   const ids = models.map(({ id }) => id);

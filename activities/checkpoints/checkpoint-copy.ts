@@ -12,11 +12,11 @@ export const LAST = 'last.ckpt';
 export const BEST = 'best.ckpt';
 export const LOG = 'training_log.csv';
 
-/** If sleap-nn wrote into a copy while it was made, it is made again, at most this often. */
+/** If sleap-nn wrote to the files during a copy, the copy is made again, at most this often. */
 const MAX_COPIES = 5;
-/** Time that sleap-nn gets before that, to finish what it is writing; in milliseconds. */
-const COPY_AGAIN_MS = 200;
-/** A file counts as finished if nobody has written to it for so long, in milliseconds; file systems count time in steps of some. */
+/** Time before that in which sleap-nn can finish its writes, in milliseconds. */
+const RETRY_COPY_MS = 200;
+/** A file counts as finished if it was not written to for this long. File systems record times in steps of some milliseconds. */
 const SETTLE_MS = 100;
 
 /** A copy of what another worker needs of a run folder. */
@@ -41,7 +41,7 @@ export async function copyCheckpoint(attempt: Attempt, options: CopyOptions): Pr
     options.signal.throwIfAborted();
     const copy = await copyOnce(attempt, options);
     if (copy !== undefined) return copy;
-    await setTimeout(COPY_AGAIN_MS, undefined, { signal: options.signal });
+    await setTimeout(RETRY_COPY_MS, undefined, { signal: options.signal });
   }
   return undefined;
 }
@@ -71,7 +71,7 @@ async function copyOnce(
   return (await cutLog(join(to, LOG), epochsDone)) ? { writtenMs, epochsDone, names } : undefined;
 }
 
-/** Copies a file. If nobody wrote to it meanwhile, its hash, once known, counts for the copy, and the other way round. */
+/** Copies a file. If it was not written to meanwhile, file and copy have the same hash, which is computed only once. */
 async function copySettled(from: string, to: string, hashes: FileHashes, signal: AbortSignal): Promise<void> {
   const before = await identify(from);
   const ageMs = Date.now() - before.writtenMs;
@@ -80,7 +80,7 @@ async function copySettled(from: string, to: string, hashes: FileHashes, signal:
   if ((await identify(from)).identity === before.identity) hashes.pair(before.identity, (await identify(to)).identity);
 }
 
-/** Ends the copied log where the copied checkpoint ends. @returns false if it does not reach that far yet */
+/** Cuts the copied log after the last epoch of the copied checkpoint. @returns false if the log does not have that epoch yet */
 async function cutLog(file: string, epochsDone: number): Promise<boolean> {
   const { columns, epochs } = await readTrainingLog(file);
   if ((epochs.at(-1)?.epoch ?? -1) < epochsDone - 1) return false;

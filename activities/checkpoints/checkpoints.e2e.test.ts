@@ -45,7 +45,7 @@ describe('checkpoints, on a real S3 server', function () {
   let dir: string;
   let jobs = 0;
   let place: RunPlace;
-  /** Attempts and workers come one after the other, as Temporal's server schedules them. */
+  /** Each attempt and each worker gets a later term, as Temporal's server schedules them one after the other. */
   let term = 0;
   const begin = (work: string, from: Attempt | undefined) => {
     term += 1;
@@ -84,15 +84,15 @@ describe('checkpoints, on a real S3 server', function () {
   };
   const restore = async (worker: string) => {
     const work = join(dir, worker);
-    const kept = await claim();
+    const checkpoints = await claim();
     const local = await listAttempts(work, 'run');
-    const restored = await restoreCheckpoints({ place, checkpoints: kept, work, run: 'run', local, logger, signal });
+    const restored = await restoreCheckpoints({ place, checkpoints, work, run: 'run', local, logger, signal });
     return { restored, attempts: await listAttempts(work, 'run'), work };
   };
   const keys = () => keysIn(bucket, s3Layout.jobCheckpoints(ROOM, place.jobId));
   const latestText = () => textIn(bucket, s3Layout.latestCheckpoints(ROOM, place.jobId, 0));
-  /** Keeps one checkpoint after each of these epochs. */
-  async function keep(
+  /** Uploads one checkpoint after each of these epochs. */
+  async function uploadEpochs(
     attempts: readonly Attempt[],
     epochs: readonly number[],
     from = 0,
@@ -111,9 +111,9 @@ describe('checkpoints, on a real S3 server', function () {
     }
   }
 
-  it('let another worker go on, and the next one with the attempts of both; labels stay where they are', async () => {
+  it('let another worker go on, and a third one from the attempts of both; labels are not uploaded', async () => {
     const first = await begin(join(dir, 'worker-1'), undefined);
-    await keep([first], [0, 1]);
+    await uploadEpochs([first], [0, 1]);
     const second = await restore('worker-2');
     assert.equal(second.restored, true);
     const resume = await findResumePoint(second.attempts, { python: 'python3', logger, signal });
@@ -127,7 +127,7 @@ describe('checkpoints, on a real S3 server', function () {
     assert.ok(Math.abs((await attemptSeconds(resume.attempt)) - (await attemptSeconds(first))) < 1);
 
     const next = await begin(second.work, resume.attempt);
-    await keep([resume.attempt, next], [2, 3], 2);
+    await uploadEpochs([resume.attempt, next], [2, 3], 2);
     const third = await restore('worker-3');
     assert.deepEqual(
       third.attempts.map(({ number, resumed_from }) => [number, resumed_from]),
@@ -141,19 +141,19 @@ describe('checkpoints, on a real S3 server', function () {
     assert.equal((await findResumePoint(third.attempts, { python: 'python3', logger, signal }))?.epochsDone, 4);
   });
 
-  it('brought to a worker that has been told to stop the run early let it end at once', async () => {
+  it('let a worker end the run at once if the run was to stop early', async () => {
     const first = await begin(join(dir, 'worker-1'), undefined);
-    await keep([first], [0]);
+    await uploadEpochs([first], [0]);
     const stops = new EarlyStops();
     await stops.want(join(dir, 'worker-2'));
     const { restored, work } = await restore('worker-2');
     assert.deepEqual([restored, await stops.isWanted(work)], [true, true]);
   });
 
-  it('are kept twice, the newest and the one before, which is taken where the newest is damaged', async () => {
+  it('stay in S3 twice: the one before the newest is used if the newest is damaged', async () => {
     const attempt = await begin(join(dir, 'worker-1'), undefined);
-    await keep([attempt], [0, 1, 2]);
-    // latest.json, one config, and twice: best, last, log.
+    await uploadEpochs([attempt], [0, 1, 2]);
+    // latest.json, one config, and two of each: best, last, log.
     assert.equal((await keys()).length, 8);
     const copy = await restore('worker-2');
     const last = join(copy.attempts[0]?.runFolder ?? '', 'last.ckpt');
@@ -164,25 +164,25 @@ describe('checkpoints, on a real S3 server', function () {
     assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
   });
 
-  it('are kept and brought by whatever worker, also where the clock of the one before was ahead', async () => {
+  it('are uploaded and downloaded by any worker, even if the clock of the one before was ahead', async () => {
     const hourAhead = new Date(Date.now() + 3_600_000).toISOString();
     const first = { ...(await begin(join(dir, 'worker-1'), undefined)), started_at: hourAhead };
     const { folder, runFolder: _, ...record } = first;
     await adoptAttempt(folder, record);
-    await keep([first], [0]);
+    await uploadEpochs([first], [0]);
     const second = await restore('worker-2');
     const next = await begin(second.work, second.attempts[0]);
-    await keep([...second.attempts, next], [1], 1);
+    await uploadEpochs([...second.attempts, next], [1], 1);
     for (const worker of ['worker-3', 'worker-1']) assert.equal((await restore(worker)).attempts.length, 2, worker);
   });
 
-  it('are kept in place of what cannot be read, and of some that are damaged', async () => {
+  it('replace a list that cannot be read, and checkpoints that are damaged', async () => {
     const Key = `${s3Layout.jobCheckpoints(ROOM, place.jobId)}run-0/latest.json`;
     for (const Body of ['{', '{"snapshots":"of another release"}']) {
       await bucket.put(Key, Body);
       assert.equal((await restore('worker-2')).restored, false);
       await bucket.put(Key, Body);
-      await keep([await begin(join(dir, 'worker-1'), undefined)], [0]);
+      await uploadEpochs([await begin(join(dir, 'worker-1'), undefined)], [0]);
       assert.equal((await restore('worker-2')).attempts.length, 1);
       await rm(join(dir, 'worker-2'), { recursive: true });
     }
@@ -190,9 +190,9 @@ describe('checkpoints, on a real S3 server', function () {
     for (const key of weights) await bucket.remove(key);
     const { restored, work } = await restore('worker-3');
     assert.equal(restored, false);
-    const anew = await begin(work, undefined);
-    await keep([anew], [0]);
-    assert.equal((await restore('worker-4')).attempts[0]?.started_at, anew.started_at);
+    const fresh = await begin(work, undefined);
+    await uploadEpochs([fresh], [0]);
+    assert.equal((await restore('worker-4')).attempts[0]?.started_at, fresh.started_at);
   });
 
   it('of a training that is over are the model itself: nothing is trained again', async () => {
@@ -202,13 +202,17 @@ describe('checkpoints, on a real S3 server', function () {
     uploader.trainingEnded();
     await uploader.attemptEnded(15_000);
     await uploader.close();
-    const [kept, ...others] = (await restore('worker-2')).attempts;
+    const [restored, ...others] = (await restore('worker-2')).attempts;
     assert.deepEqual(others, []);
-    assert.ok(kept?.finished_at);
-    assert.deepEqual((await readdir(kept.runFolder)).sort(), ['best.ckpt', 'training_config.yaml', 'training_log.csv']);
+    assert.ok(restored?.finished_at);
+    assert.deepEqual((await readdir(restored.runFolder)).sort(), [
+      'best.ckpt',
+      'training_config.yaml',
+      'training_log.csv',
+    ]);
   });
 
-  it('come with the finished model, which another worker then has whole, or not at all', async () => {
+  it('include the finished model, which another worker then downloads as a whole or not at all', async () => {
     const made = join(dir, 'worker-1', 'model');
     await mkdir(made, { recursive: true });
     for (const name of ['best.ckpt', 'labels_pr.val.0.slp'])
@@ -226,7 +230,7 @@ describe('checkpoints, on a real S3 server', function () {
     await assert.rejects(stat(join(dir, 'worker-3')));
   });
 
-  it('do not hold up a job whose storage is slow', async () => {
+  it('do not delay a job if storage is slow', async () => {
     const silent = createServer();
     silent.listen(0, '127.0.0.1');
     await once(silent, 'listening');
@@ -237,7 +241,7 @@ describe('checkpoints, on a real S3 server', function () {
     const uploader = uploaderOf([attempt], { place: { ...place, bucket: slow }, everyMs: 0 });
     try {
       uploader.trainingEnded();
-      await uploader.attemptEnded(1_000); // mocha's own time limit is the claim
+      await uploader.attemptEnded(1_000); // the test fails by mocha's timeout if this takes too long
     } finally {
       await uploader.close();
       slow.s3.destroy();
@@ -246,7 +250,7 @@ describe('checkpoints, on a real S3 server', function () {
     }
   });
 
-  it('that are cut short while they are copied are not kept', async () => {
+  it('are not uploaded if they are cut short during the copy', async () => {
     const attempt = await begin(join(dir, 'worker-1'), undefined);
     await epochEnds(attempt, 0);
     await truncate(join(attempt.runFolder, 'last.ckpt'), 100);
@@ -256,30 +260,30 @@ describe('checkpoints, on a real S3 server', function () {
     assert.deepEqual(await keys(), []);
   });
 
-  it('of a worker that was given up on neither replace nor remove those of the one that went on', async () => {
+  it('of an orphaned worker neither replace nor remove those of the worker that went on', async () => {
     const old = await begin(join(dir, 'worker-1'), undefined);
-    await keep([old], [0]);
+    await uploadEpochs([old], [0]);
     const { attempts, work } = await restore('worker-2');
     const resumed = attempts[0];
     assert.ok(resumed);
-    const [kept, latest] = [await keys(), await latestText()];
+    const [uploaded, latest] = [await keys(), await latestText()];
 
-    // Cut off from Temporal, but not from S3, it trains on, before its successor has kept anything.
+    // The old worker has lost Temporal, but not S3. It trains on before the next one has uploaded anything.
     let superseded = 0;
-    await keep([old], [1, 2], 0, { onSuperseded: () => (superseded += 1) });
+    await uploadEpochs([old], [1, 2], 0, { onSuperseded: () => (superseded += 1) });
     assert.equal(superseded, 1);
     assert.equal(await latestText(), latest);
     const keysNow = await keys();
     assert.deepEqual(
-      kept.filter((key) => !keysNow.includes(key)),
+      uploaded.filter((key) => !keysNow.includes(key)),
       [],
     );
     const made = { place, term: old.term, folder: old.runFolder, signal };
     await assert.rejects(backUpModel(made, { ...TRAINED, files: [] }), { code: 'WORKER_LOST' });
 
     const next = await begin(work, resumed);
-    await keep([resumed, next], [1], 1);
-    await keep([old], [6]);
+    await uploadEpochs([resumed, next], [1], 1);
+    await uploadEpochs([old], [6]);
     const third = await restore('worker-3');
     assert.deepEqual(
       third.attempts.map(({ number, term }) => [number, term]),
@@ -291,21 +295,21 @@ describe('checkpoints, on a real S3 server', function () {
     assert.equal((await findResumePoint(third.attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
   });
 
-  it('of a worker that was given up on before it had kept any are not kept, though its clock is ahead', async () => {
+  it('of a worker that was orphaned before its first upload are not uploaded, even if its clock is ahead', async () => {
     const first = await begin(join(dir, 'worker-1'), undefined);
     const { folder, runFolder: _, ...record } = first;
     const ahead = { ...first, started_at: new Date(Date.now() + 3_600_000).toISOString() };
     await adoptAttempt(folder, { ...record, started_at: ahead.started_at });
     const { restored, work } = await restore('worker-2');
     assert.equal(restored, false);
-    await keep([ahead], [7]);
+    await uploadEpochs([ahead], [7]);
     const second = await begin(work, undefined);
-    await keep([second], [0]);
-    await keep([ahead], [8]);
+    await uploadEpochs([second], [0]);
+    await uploadEpochs([ahead], [8]);
     assert.equal((await restore('worker-3')).attempts[0]?.started_at, second.started_at);
   });
 
-  it('come by themselves while training goes on', async () => {
+  it('are uploaded on their own while training goes on', async () => {
     const attempt = await begin(join(dir, 'worker-1'), undefined);
     const uploader = uploaderOf([attempt]);
     await epochEnds(attempt, 0);
@@ -314,9 +318,9 @@ describe('checkpoints, on a real S3 server', function () {
     assert.equal((await restore('worker-2')).restored, true);
   });
 
-  it('of an earlier time on the same worker are left alone where they are the newest', async () => {
+  it('of earlier attempts on the same worker are left alone if they are the newest', async () => {
     const attempt = await begin(join(dir, 'worker-1'), undefined);
-    await keep([attempt], [0]);
+    await uploadEpochs([attempt], [0]);
     await epochEnds(attempt, 1);
     const { restored, attempts } = await restore('worker-1');
     assert.equal(restored, false);

@@ -28,9 +28,9 @@ export function createClearJobStorage({ bucket }: { bucket: Bucket }) {
 async function removeModel(bucket: Bucket, room: string, modelId: string, jobId: string): Promise<void> {
   const place = { bucket, room, modelId };
   if ((await ownerOf(place)) !== jobId) return;
-  // Claimed until everything is gone: no other job's files come among these, and an interrupted removal is found again.
+  // The model stays claimed until it is removed: no other job uploads files to it, and an interrupted removal is continued.
   await claimModel(place, jobId);
-  // First the object that says that the model is whole.
+  // The list of files is removed first: without it the model does not count as whole.
   await bucket.remove(s3Layout.modelFiles(room, modelId));
   await bucket.removePrefix(s3Layout.model(room, modelId), { except: s3Layout.modelClaim(room, modelId) });
   await releaseModel(place);

@@ -11,7 +11,7 @@ import { type JobFate, sweepStorage } from './sweep-storage.ts';
 const [shared, mine, orphan] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string];
 const [uploaded, published] = ['11111111', '22222222'] as const;
 
-describe('what jobs have left in S3 that ended while it was away', function () {
+describe('what jobs have left in S3 that ended while no control worker ran', function () {
   this.timeout(60_000);
   let storage: TestS3;
   before(async () => {
@@ -26,7 +26,7 @@ describe('what jobs have left in S3 that ended while it was away', function () {
     return sweepStorage({ ...storage, fateOf, signal: new AbortController().signal });
   };
 
-  it('goes, and what a running or paused job needs, or people may want, stays', async () => {
+  it('is removed, and what a running or paused job needs, or people may want, stays', async () => {
     const room = 'left';
     const stays = [
       s3Layout.dataset(room, shared),
@@ -35,23 +35,23 @@ describe('what jobs have left in S3 that ended while it was away', function () {
       `${s3Layout.job(room, 'ended001')}logs/centroid.log`,
       s3Layout.jobResultFiles(room, 'ended001'),
     ];
-    const goes = [
+    const removed = [
       `${s3Layout.datasetUsers(room, shared)}ended001`,
       s3Layout.dataset(room, mine),
       `${s3Layout.datasetUsers(room, mine)}ended001`,
       s3Layout.dataset(room, orphan),
       `${s3Layout.jobCheckpoints(room, 'ended001')}run-0/latest.json`,
-      // Of a job that Temporal has forgotten, written by a worker that was given up on.
+      // Of a job that Temporal no longer has, written by an orphaned worker.
       `${s3Layout.jobCheckpoints(room, 'forgot01')}run-0/latest.json`,
     ];
-    for (const key of [...stays, ...goes]) await put(key);
+    for (const key of [...stays, ...removed]) await put(key);
     const swept = await sweep({ running1: 'running', ended001: 'failed' });
     assert.deepEqual(swept.sort(), ['ended001', 'forgot01']);
     assert.deepEqual(await keys(room), stays.sort());
     assert.deepEqual(await sweep({ running1: 'running' }), [], 'nothing is left to do');
   });
 
-  it('is also the model that a failed job did not publish; never one that the manifest has, or may have', async () => {
+  it('includes a model that a failed job did not publish, but never one that the manifest has or may have', async () => {
     const input = trainingInput({ room: 'models' });
     const entry = { ...modelEntry(input, trainedModel(input, 0), 'worker-1'), id: published };
     const manifest = { ...emptyManifest('models', new Date()), models: { [published]: entry } };
@@ -73,7 +73,7 @@ describe('what jobs have left in S3 that ended while it was away', function () {
     assert.equal((await keys('damaged')).length, 5);
   });
 
-  it('is let be where a job has come meanwhile that relies on it', async () => {
+  it('stays if a job that relies on it has started meanwhile', async () => {
     const room = 'meanwhile';
     await put(s3Layout.dataset(room, orphan));
     await put(`${s3Layout.datasetUsers(room, mine)}ended001`);
@@ -88,7 +88,7 @@ describe('what jobs have left in S3 that ended while it was away', function () {
     ]);
   });
 
-  it('is found also beside what is damaged', async () => {
+  it('is found even if other objects are damaged', async () => {
     const room = 'mixed';
     await put(s3Layout.manifest(room), JSON.stringify(emptyManifest(room, new Date())));
     const damaged = [`${s3Layout.model(room, uploaded)}claim.json`, s3Layout.modelFiles(room, published)];
@@ -98,9 +98,9 @@ describe('what jobs have left in S3 that ended while it was away', function () {
     assert.deepEqual(await keys(room), [s3Layout.manifest(room), ...damaged].sort());
   });
 
-  it('of a model goes at a second try where the first broke off, and no other job puts its files among it', async () => {
+  it('of a model is removed by a second sweep if the first broke off, and no other job uploads files to it in between', async () => {
     const [room, job_id] = ['again', 'failed01'];
-    const where = { bucket: storage.bucket, room, modelId: uploaded };
+    const model = { bucket: storage.bucket, room, modelId: uploaded };
     await put(`${s3Layout.model(room, uploaded)}best.ckpt`);
     await put(s3Layout.modelFiles(room, uploaded), JSON.stringify({ job_id, model_id: uploaded, files: [] }));
     let breaks = true;
@@ -110,7 +110,7 @@ describe('what jobs have left in S3 that ended while it was away', function () {
         const { Key = '' } = args.input as { Key?: string };
         if (breaks && Key.endsWith('best.ckpt')) {
           breaks = false;
-          await assert.rejects(claimModel(where, 'another1'), { code: 'TRANSFER_FAILED' });
+          await assert.rejects(claimModel(model, 'another1'), { code: 'TRANSFER_FAILED' });
           throw Object.assign(new Error('cut'), { code: 'ECONNRESET' });
         }
         return next(args);

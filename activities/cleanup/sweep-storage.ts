@@ -20,7 +20,7 @@ interface Sweep {
 
 /** What is left of a job. */
 interface Leftovers {
-  /** SHA-256s of files that it is noted as a user of. */
+  /** SHA-256s of files of which it is a user. */
   dataset: string[];
   /** Models that it has begun to upload and that the manifest does not have. */
   unpublished: string[];
@@ -45,7 +45,7 @@ export async function sweepStorage(sweep: Sweep): Promise<string[]> {
 
 async function sweepRoom({ bucket, fateOf, signal }: Sweep, room: string): Promise<string[]> {
   const clear = createClearJobStorage({ bucket });
-  // Before their users: a job first notes its use, and then stores the file.
+  // Files are listed before their users: a job first records its use, and then uploads the file.
   const files = (await bucket.listFolder(s3Layout.dataset(room, ''))).keys;
   const left = new LeftoversByJob();
   const used = await noteUsers(bucket, room, left);

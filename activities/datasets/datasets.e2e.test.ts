@@ -45,12 +45,12 @@ describe('staged datasets, on a real S3 server', function () {
     return { ...input, spec: { ...input.spec, files } };
   }
 
-  const told: string[] = [];
+  const reported: string[] = [];
   async function stage(worker: string, input: JobInput): Promise<void> {
     const { stageDataset } = createDatasetActivities({
       bucket,
       workDir: join(dir, worker),
-      publishProgress: ({ staging }) => void told.push(staging ?? 'something else'),
+      publishProgress: ({ staging }) => void reported.push(staging ?? 'something else'),
       logger: pino({ level: 'silent' }),
     });
     await activityEnvironment('stageDataset').run((args: { input: JobInput }) => stageDataset(args), { input });
@@ -73,11 +73,11 @@ describe('staged datasets, on a real S3 server', function () {
     });
   const keys = () => keysIn(bucket, `${ROOM}/datasets/`);
 
-  it('reach another worker with the same bytes, folders and empty files too, and the room is told', async () => {
+  it('reach another worker with the same bytes, with folders and empty files, and the room is informed', async () => {
     const large = Buffer.alloc(70 * 2 ** 20, 'sleap');
     const input = await workerWith('worker-1', { 'labels.pkg.slp': large, 'more/x.yaml': 'x: 1', empty: '' });
     await stage('worker-1', input);
-    assert.deepEqual(told, ['staged']);
+    assert.deepEqual(reported, ['staged']);
     await mkdir(join(dir, 'worker-2'));
     assert.deepEqual(await fetch(input, 'worker-2'), []);
     assert.ok(large.equals(await readFile(join(dir, 'worker-2', 'labels.pkg.slp'))));
@@ -87,7 +87,7 @@ describe('staged datasets, on a real S3 server', function () {
     assert.deepEqual(await keys(), []);
   });
 
-  it('are gone on with where a transfer broke off, and never have their name before they are whole', async () => {
+  it('resume an interrupted download, and never have their name before they are whole', async () => {
     const content = Buffer.alloc(2 ** 20, 'abc');
     const input = await workerWith('worker-1', { data: content });
     await stage('worker-1', input);
@@ -114,7 +114,7 @@ describe('staged datasets, on a real S3 server', function () {
     await clear(input);
   });
 
-  it('that are damaged in S3, or not all there, are named, so that they come from the researcher', async () => {
+  it('that are damaged or missing in S3 are named, so that they come from the researcher', async () => {
     const input = await workerWith('worker-1', { good: 'good', bad: 'bad', absent: 'absent' });
     const [good, bad] = input.spec.files;
     assert.ok(good && bad);
@@ -127,7 +127,7 @@ describe('staged datasets, on a real S3 server', function () {
     await clear(input);
   });
 
-  it('are stored once for all jobs, and removed with the last of them', async () => {
+  it('are stored once for all jobs, and removed with the last job', async () => {
     const first = await workerWith('worker-1', { data: 'the same' });
     const second = await workerWith('worker-2', { data: 'the same' });
     await Promise.all([stage('worker-1', first), stage('worker-2', second)]);
@@ -138,7 +138,7 @@ describe('staged datasets, on a real S3 server', function () {
     assert.deepEqual(await keys(), []);
   });
 
-  it('whose file was changed on the worker meanwhile is not stored', async () => {
+  it('are not stored if a file was changed on the worker meanwhile', async () => {
     const input = await workerWith('worker-1', { small: 'as promised', large: Buffer.alloc(70 * 2 ** 20, 1) });
     const folder = join(dir, 'worker-1', 'jobs', input.spec.job_id, 'dataset');
     await writeFile(join(folder, 'large'), Buffer.alloc(70 * 2 ** 20, 2));

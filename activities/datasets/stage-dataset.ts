@@ -13,7 +13,7 @@ const REQUESTS_AT_ONCE = 16;
 
 /**
  * Uploads the job's files from this worker to S3, each under its hash, so that another worker needs no researcher. This runs while
- * the job trains. First it notes the job as a user of each file, so that no other job's end removes it. A file that S3 has is
+ * the job trains. First it records the job as a user of each file, so that no other job's end removes it. A file that S3 has is
  * not sent again.
  * @throws SleapRtcError STORAGE_UNREACHABLE, INTEGRITY (retryable)
  */
@@ -28,12 +28,12 @@ export function createStageDataset({ bucket, workDir, publishProgress, logger }:
       await bucket.put(s3Layout.datasetUsers(room, sha256) + job_id, job_id, { signal });
     });
     let sentBytes = 0;
-    // A job that ended between our note and its own look at the users may have removed a file that we found.
+    // A job that ended at the same time may not have seen this job among the users, and removed a file that was there.
     for (let missing = byHash; missing.length > 0; missing = await missingOf(bucket, room, byHash, signal)) {
       sentBytes += await upload(bucket, room, dataset, missing, signal);
     }
     logger.info({ event: 'dataset_staged', job: job_id, files: byHash.length, sent_bytes: sentBytes });
-    // The job's status says it too, but later.
+    // The job's status reports it too, but later.
     publishProgress({ job_id, staging: 'staged' });
   };
 }

@@ -21,7 +21,7 @@ export class FileHashes {
     return { path, size_bytes: sizeBytes, sha256 };
   }
 
-  /** Notes that two files have the same content, so that only one of them needs to be read. @param of see `identify` */
+  /** Records that two files have the same content, so that only one of them needs to be read. @param of see `identify` */
   pair(of: string, copy: string): void {
     const known = this.#byIdentity.get(of) ?? {};
     this.#byIdentity.set(of, known);

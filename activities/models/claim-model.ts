@@ -34,7 +34,7 @@ export async function claimModel(
   const key = claimKey(place);
   const value = { job_id: jobId, attempt: randomUUID() };
   const etag = (await writeJson(bucket, key, value, { signal, condition: 'absent' })) ?? (await takeOver());
-  // Only now: whoever published before us had the claim before us.
+  // Checked only now: a job that published before us had the claim before us.
   const published = await readModelFiles(place, { signal });
   if (published === undefined) return { place, value, etag, lifeMs };
   if (published.job_id === jobId) return 'published';

@@ -110,7 +110,7 @@ export class ModelCache {
     makeFile: (entry: FileEntry, to: string, signal: AbortSignal) => Promise<void>,
     signal?: AbortSignal,
   ): Promise<void> {
-    // Its name is not a model id, so that nobody mistakes it for a model.
+    // Its name is not a model id, so that it is never taken for a model.
     const partial = join(this.#folder, `.partial-${modelId}-${randomBytes(4).toString('hex')}`);
     try {
       await mkdir(partial, { recursive: true });

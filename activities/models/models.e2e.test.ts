@@ -135,7 +135,7 @@ describe('models in S3', function () {
     );
   });
 
-  it('done again, finishes what was begun, and is the same', async () => {
+  it('finishes an interrupted upload when it is retried, with the same result', async () => {
     const args = await trainedModel('uploadjob2');
     const first = await upload(args);
     assert.deepEqual(await upload(args), first);
@@ -153,7 +153,7 @@ describe('models in S3', function () {
     assert.equal(await textIn(bucket, key), 'first');
   });
 
-  it('of two jobs that upload the same model at once, one publishes it and the other is told', async () => {
+  it('lets one of two jobs that upload the same model at once publish it, and refuses the other', async () => {
     const both = [await trainedModel('uploadjob5', 'five'), await trainedModel('uploadjob6', 'six')];
     const results = await Promise.allSettled(both.map((args) => upload(args)));
     const won = results.findIndex(({ status }) => status === 'fulfilled');
@@ -185,7 +185,7 @@ describe('models in S3', function () {
     return { uploaded, release };
   }
 
-  it('an upload that takes longer than a claim lives keeps its claim: no other job may write beside it', async () => {
+  it('an upload that takes longer than a claim lives renews its claim: no other job may write beside it', async () => {
     const [first, second] = [await trainedModel('uploadjobc', 'first'), await trainedModel('uploadjobd', 'second')];
     const claimLifeMs = 2_000;
     const { uploaded, release } = await slowUpload(first, claimLifeMs);
@@ -235,7 +235,7 @@ describe('models in S3', function () {
     await second;
   });
 
-  it('never lets a damaged model in', async () => {
+  it('never caches a damaged model', async () => {
     const args = await trainedModel('uploadjob9');
     await upload(args);
     const key = `${ROOM}/models/${args.trained.model_id}/best.ckpt`;
@@ -257,7 +257,7 @@ describe('models in S3', function () {
     );
   });
 
-  it('keeps predictions for a researcher who has left, with the list that says they are whole', async () => {
+  it('uploads predictions for a researcher who is offline, with the list that says they are whole', async () => {
     const results = join(workDir, 'jobs', 'inferjob01', 'results');
     await mkdir(results, { recursive: true });
     await writeFile(join(results, 'clip.mp4.predictions.slp'), 'poses');
@@ -273,7 +273,7 @@ describe('models in S3', function () {
     });
   });
 
-  it('tells which models a job had to fetch, so that the room may know where they are', async () => {
+  it('returns the models that a job had to download, so that the room can know which workers have them', async () => {
     const trained = await trainedModel('uploadjobb');
     await upload(trained);
     const id = trained.trained.model_id;
@@ -284,7 +284,7 @@ describe('models in S3', function () {
     assert.deepEqual(await ensure(), { fetched: [] });
   });
 
-  it('fetches no model that the room’s manifest does not name', async () => {
+  it('downloads no model that the room’s manifest does not name', async () => {
     const trained = await trainedModel('uploadjobe');
     await upload(trained);
     const args = { input: inferenceJob('inferjob03', [trained.trained.model_id]) };
@@ -293,7 +293,7 @@ describe('models in S3', function () {
     await assert.rejects(ensured, { code: 'MODEL_NOT_FOUND' });
   });
 
-  it('sends a changed file anew', async () => {
+  it('uploads a changed file again', async () => {
     const args = await trainedModel('uploadjoba');
     await upload(args);
     await appendFile(join(workDir, 'jobs', 'uploadjoba', 'logs', 'centroid.log'), 'epoch 2\n');

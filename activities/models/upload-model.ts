@@ -91,7 +91,7 @@ async function uploadLog(
   await putFile(bucket, { key, from, entry: await describeFile(from, `${run}.log`), signal });
 }
 
-/** Tells the room how far the upload is. */
+/** Reports to the room how far the upload is. */
 class UploadProgress {
   #bytes = 0;
   readonly #startedAtMs = Date.now();
@@ -116,7 +116,7 @@ class UploadProgress {
   }
 }
 
-/** What the manifest says of the model: every field of the seed's schema. */
+/** The model's entry in the manifest: every field of the seed's schema. */
 function modelEntry(
   { spec, context }: JobInput<TrainingSpec>,
   trained: TrainedModel,

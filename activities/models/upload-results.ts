@@ -29,7 +29,7 @@ export function createUploadResults(deps: ModelDeps) {
 }
 
 /**
- * Uploads a job's logs to its folder in S3: they tell why a job has failed.
+ * Uploads a job's logs to its folder in S3: they show why a job has failed.
  * @throws SleapRtcError STORAGE_UNREACHABLE (retryable)
  */
 export function createUploadLogs(deps: ModelDeps) {

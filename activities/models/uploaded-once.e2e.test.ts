@@ -120,7 +120,7 @@ describe('a trained model, from its last checkpoint to the room', function () {
     await published(trained);
   });
 
-  it('is sent again if its checkpoint is gone, or is another file', async () => {
+  it('is sent again if its checkpoint is missing or is another file', async () => {
     for (const spoil of ['removed', 'replaced'] as const) {
       const { input, trained, best } = await train();
       const key = s3Layout.checkpointFile(ROOM, input.spec.job_id, 0, best.sha256);

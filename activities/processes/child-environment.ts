@@ -15,7 +15,7 @@ export function childEnvironment(source: NodeJS.ProcessEnv = process.env): Recor
     PYTHONUTF8: '1',
   };
   // Threads that wait for each other spin for some 10 us, then sleep. Spinning for milliseconds, the default of torch's libgomp,
-  // starves itself where the CPU is shared; sleeping at once slows the many short steps of a small model (docs/benchmarks.md).
+  // starves itself if the CPU is shared; sleeping at once slows the many short steps of a small model (docs/benchmarks.md).
   if (source.OMP_WAIT_POLICY === undefined) environment.GOMP_SPINCOUNT = '10000';
   for (const [name, value] of Object.entries(source)) {
     if (value !== undefined && PASSED.test(name)) environment[name] = value;

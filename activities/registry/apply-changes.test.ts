@@ -69,7 +69,7 @@ describe('applyChanges, on a real S3 server', function () {
     assert.deepEqual(Object.keys(models).sort(), [mine.model.id, theirs.model.id].sort());
   });
 
-  it('loses none of 20 writers that know nothing of each other', async () => {
+  it('loses no change of 20 independent writers', async () => {
     const changes = Array.from({ length: 20 }, () => publication('crowd'));
     const apply20 = changes.map(async (change) => {
       for (;;) {
@@ -85,7 +85,7 @@ describe('applyChanges, on a real S3 server', function () {
     assert.equal(Object.keys(Manifest.parse(JSON.parse(await read('crowd'))).models).length, 20);
   });
 
-  it('recognises its own write whose reply was lost', async () => {
+  it('recognizes its own write if the reply was lost', async () => {
     const change = publication('landed');
     let writes = 0;
     const lossy = hooked(async (send) => {
@@ -114,15 +114,15 @@ describe('applyChanges, on a real S3 server', function () {
     });
   }
 
-  it('keeps the fields of a newer release', async () => {
+  it('preserves the fields of a newer release', async () => {
     await put('newer', JSON.stringify({ ...emptyManifest('newer', new Date()), retention: { days: 30 } }));
     await apply('newer', [publication('newer')]);
     assert.deepEqual(JSON.parse(await read('newer')).retention, { days: 30 });
   });
 
-  it('says that storage is away, so that it is tried again', async () => {
+  it('says that storage is unavailable, so that it is tried again', async () => {
     const nowhere = server.bucketAt('http://127.0.0.1:9');
-    await assert.rejects(apply('away', [publication('away')], nowhere), { code: 'STORAGE_UNREACHABLE' });
+    await assert.rejects(apply('unavailable', [publication('unavailable')], nowhere), { code: 'STORAGE_UNREACHABLE' });
     nowhere.s3.destroy();
   });
 });

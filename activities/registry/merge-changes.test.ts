@@ -44,7 +44,7 @@ describe('mergeChanges', () => {
     Manifest.parse(manifest);
   });
 
-  it('leaves what it was given as it was', () => {
+  it('does not change its input', () => {
     const before = empty();
     const publication = publish();
     const copy = structuredClone(publication);
@@ -68,7 +68,7 @@ describe('mergeChanges', () => {
     assert.equal(manifest.models['22222222']?.alias, 'best');
   });
 
-  it('does not undo later changes when a publication comes once more', () => {
+  it('does not undo later changes if a publication is repeated', () => {
     const publication = publish({ alias: 'best' });
     const published = merge(empty(), publication).manifest;
     const later = merge(
@@ -82,7 +82,7 @@ describe('mergeChanges', () => {
     assert.deepEqual(again.manifest, later);
   });
 
-  it('gives the alias that was asked for also to a training that ended before the one that is known', () => {
+  it('gives the requested alias even to a training that ended before the known one', () => {
     const newer = publish({ alias: 'mine', trained_at: '2025-11-11T11:00:00Z', trained_on_worker: 'worker-gpu-02' });
     const { manifest } = merge(empty(), newer, publish({ alias: 'yours' }));
     assert.deepEqual(manifest.aliases, { mine: 'a3f5e8c9', yours: 'a3f5e8c9', 'latest-centroid': 'a3f5e8c9' });
@@ -103,7 +103,7 @@ describe('mergeChanges', () => {
     );
   });
 
-  it('keeps its own aliases from being set or removed by hand', () => {
+  it('refuses to set or remove its own aliases by hand', () => {
     const { manifest } = merge(empty(), publish());
     const { changed, outcomes } = merge(
       manifest,
@@ -117,7 +117,7 @@ describe('mergeChanges', () => {
     );
   });
 
-  it('notes which workers have a model', () => {
+  it('records which workers have a model', () => {
     const { manifest } = merge(empty(), publish(), {
       type: 'model_on_worker',
       change_id: 'm',
@@ -129,7 +129,7 @@ describe('mergeChanges', () => {
     assert.deepEqual(after.models.a3f5e8c9?.available_on_workers, ['worker-gpu-03']);
   });
 
-  it('keeps what a newer release has written', () => {
+  it('preserves what a newer release has written', () => {
     const first = merge(empty(), publish()).manifest;
     const model = first.models.a3f5e8c9;
     assert.ok(model);
@@ -202,7 +202,7 @@ describe('mergeChanges', () => {
       );
     });
 
-    it('every published model is there, in whatever batches it came', () => {
+    it('every published model is there, whatever the batches', () => {
       fc.assert(
         fc.property(fc.array(batch, { maxLength: 4 }), (batches) => {
           const manifest = batches.reduce((so_far, changes) => merge(so_far, ...changes).manifest, empty());

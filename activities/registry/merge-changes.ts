@@ -9,24 +9,24 @@ import {
 } from '../../protocol/manifest.ts';
 import { ModelType } from '../../protocol/sleap-config.ts';
 
-/** A manifest after changes, and what became of each of them. */
+/** A manifest after changes, and the outcome of each change. */
 export interface Merged {
   manifest: Manifest;
   /** One a change, in the order given. */
   outcomes: ChangeOutcome[];
-  /** False where the manifest had it all already, as after a write whose reply was lost. */
+  /** False if the manifest already had all changes, for example after a write whose reply was lost. */
   changed: boolean;
 }
 
-/** Aliases that the registry keeps by itself. */
-const KEPT_ALIASES = new Set(ModelType.options.map(latestAlias));
+/** Aliases that only the registry sets. */
+const RESERVED_ALIASES = new Set(ModelType.options.map(latestAlias));
 
 /**
  * Merges changes into a manifest, which is left as it is. Merging the same changes again changes nothing; fields of newer
  * releases stay; a change that cannot be made is refused by its outcome and touches nothing.
  *
- * Changes that come together are concurrent, so any order is right; publications go first, whatever the order given, so
- * that a repeat of the whole ends as the first time did.
+ * Changes in one batch are concurrent, so any order is right. Publications are made first, whatever the order given, so that
+ * a repeated batch ends as it did the first time.
  */
 export function mergeChanges(manifest: Manifest, changes: readonly ManifestChange[], now: Date): Merged {
   const merged = structuredClone(manifest);
@@ -54,9 +54,9 @@ function applyChange(manifest: Manifest, change: ManifestChange): Refusal {
     case 'publish_model':
       return publishModel(manifest, change);
     case 'set_alias':
-      return keptAlias(change.alias) ?? setAlias(manifest, change.alias, change.model_id);
+      return reservedAlias(change.alias) ?? setAlias(manifest, change.alias, change.model_id);
     case 'remove_alias':
-      return keptAlias(change.alias) ?? removeAlias(manifest, change.alias);
+      return reservedAlias(change.alias) ?? removeAlias(manifest, change.alias);
     case 'model_on_worker':
       return modelOnWorker(manifest, change.model_id, change.worker);
     case 'worker_gone':
@@ -66,7 +66,7 @@ function applyChange(manifest: Manifest, change: ManifestChange): Refusal {
 
 /**
  * Adds a model, gives it its alias, and lets `latest-<model_type>` name the newest. A publication that has been made already
- * is known by its change id, which the entry keeps, and left alone: what was changed since must not be undone by a late repeat.
+ * is recognized by its change id, which is in the entry, and left alone: a late repeat must not undo later changes.
  */
 function publishModel(manifest: Manifest, { change_id, model }: ManifestChange & { type: 'publish_model' }): Refusal {
   const known = manifest.models[model.id];
@@ -75,7 +75,7 @@ function publishModel(manifest: Manifest, { change_id, model }: ManifestChange &
 
   const entry = structuredClone(known === undefined ? model : mergeEntries(known, model));
   manifest.models[model.id] = { ...entry, publications: [...made, change_id] };
-  if (model.alias !== null && !KEPT_ALIASES.has(model.alias)) manifest.aliases[model.alias] = model.id;
+  if (model.alias !== null && !RESERVED_ALIASES.has(model.alias)) manifest.aliases[model.alias] = model.id;
 
   const latest = latestAlias(entry.model_type);
   const current = manifest.models[manifest.aliases[latest] ?? ''];
@@ -96,7 +96,7 @@ function mergeEntries(known: ModelEntry, model: ModelEntry): ModelEntry {
   return { ...entry, available_on_workers: [...workers].sort() };
 }
 
-/** Order by time of training, and where that is the same by id and worker, so that any order of arrival ends alike. */
+/** Compares by time of training. If that is the same, compares by id and worker, so that the order of arrival does not matter. */
 function isNewer(a: ModelEntry, b: ModelEntry): boolean {
   const byTime = Date.parse(a.trained_at) - Date.parse(b.trained_at);
   if (byTime !== 0) return byTime > 0;
@@ -130,11 +130,11 @@ function workerGone(manifest: Manifest, worker: string): Refusal {
   return undefined;
 }
 
-/** Lets each entry's `alias` say what the aliases say: its own where it still has it, else another of its aliases. */
+/** Sets each entry's `alias` by the list of aliases: its own if it still has it, otherwise another of its aliases. */
 function nameModels(manifest: Manifest): void {
   const given = new Map<string, string[]>();
   for (const [alias, id] of Object.entries(manifest.aliases)) {
-    if (!KEPT_ALIASES.has(alias)) given.set(id, [...(given.get(id) ?? []), alias]);
+    if (!RESERVED_ALIASES.has(alias)) given.set(id, [...(given.get(id) ?? []), alias]);
   }
   for (const model of Object.values(manifest.models)) {
     const aliases = given.get(model.id) ?? [];
@@ -142,8 +142,8 @@ function nameModels(manifest: Manifest): void {
   }
 }
 
-function keptAlias(alias: string): Refusal {
-  if (!KEPT_ALIASES.has(alias)) return undefined;
+function reservedAlias(alias: string): Refusal {
+  if (!RESERVED_ALIASES.has(alias)) return undefined;
   return { code: 'NOT_ALLOWED', message: `${alias} always names the newest model of its type; choose another alias.` };
 }
 

@@ -22,7 +22,7 @@ describe('attempts of a run', () => {
     return made;
   }
 
-  it('are numbered on, and one whose record is missing counts for nothing', async () => {
+  it('get consecutive numbers, and one without a record is ignored', async () => {
     await attempt(undefined, {});
     await mkdir(join(work, 'attempt-2'));
     const third = await attempt(undefined, {});
@@ -33,7 +33,7 @@ describe('attempts of a run', () => {
     );
   });
 
-  it('that began anew do not build on the ones before', async () => {
+  it('that began at epoch 0 do not build on the ones before', async () => {
     const first = await attempt(undefined, {});
     const second = await attempt(undefined, {});
     const third = await finishAttempt(await attempt(second, {}));
@@ -46,7 +46,7 @@ describe('attempts of a run', () => {
     assert.ok(!chain.some(({ number }) => number === first.number));
   });
 
-  it('give the best checkpoint of them all, since a resumed sleap-nn forgets the best score so far', async () => {
+  it('give the best checkpoint of all, although a resumed sleap-nn forgets the best score so far', async () => {
     const header = 'epoch,train/loss,val/loss';
     const first = await attempt(undefined, {
       'best.ckpt': 'better',
@@ -66,7 +66,7 @@ describe('attempts of a run', () => {
     assert.equal(log.epochs.length, 2);
   });
 
-  it('are passed over where their last checkpoint does not load', async () => {
+  it('are ignored if their last checkpoint does not load', async () => {
     await attempt(undefined, { 'last.ckpt': 'cut short' });
     const options = { python: 'python3', logger: pino({ level: 'silent' }), signal: AbortSignal.timeout(20_000) };
     assert.equal(await findResumePoint(await listAttempts(work, 'run'), options), undefined);

@@ -12,7 +12,7 @@ export interface Attempt extends AttemptRecord {
 
 const RECORD = 'attempt.json';
 
-/** The attempts that a run's work folder holds, oldest first. One whose record was never written counts for nothing. */
+/** The attempts in a run's work folder, oldest first. An attempt without a record is ignored. */
 export async function listAttempts(work: string, run: string): Promise<Attempt[]> {
   const names = await readdir(work).catch(() => []);
   const attempts = await Promise.all(names.map((name) => readAttempt(join(work, name), run)));
@@ -44,14 +44,14 @@ export async function newAttempt(
   return attempt;
 }
 
-/** Notes that an attempt's sleap-nn ended well. */
+/** Records that an attempt's sleap-nn succeeded. */
 export async function finishAttempt(attempt: Attempt): Promise<Attempt> {
   const finished = { ...attempt, finished_at: new Date().toISOString() };
   await writeAttempt(finished);
   return finished;
 }
 
-/** The attempts that a finished one builds on, oldest first, itself last. */
+/** The attempts that a finished attempt resumed from, oldest first, and the attempt itself at the end. */
 export function lineage(attempts: readonly Attempt[], last: Attempt): Attempt[] {
   const chain = [last];
   for (let at = last; at.resumed_from !== null; ) {
@@ -64,20 +64,20 @@ export function lineage(attempts: readonly Attempt[], last: Attempt): Attempt[] 
 }
 
 /**
- * Gives a work folder the attempt of another worker. Its files must lie there already: the record makes it count.
+ * Adds the attempt of another worker to a work folder. Its files must be there already: with its record the attempt counts.
  * @param folder `attempt-{number}` of the work folder
  */
 export async function adoptAttempt(folder: string, record: AttemptRecord): Promise<void> {
   await writeFileAtomic(join(folder, RECORD), JSON.stringify(record));
 }
 
-/** How long an attempt ran, in seconds; for one that was killed, until its last checkpoint. */
+/** How long an attempt ran, in seconds. If it was killed, the time ends with its last checkpoint. */
 export async function attemptSeconds(attempt: Attempt): Promise<number> {
   const end = attempt.finished_at === null ? await lastSavedMs(attempt) : Date.parse(attempt.finished_at);
   return end === undefined ? 0 : Math.max(0, (end - Date.parse(attempt.started_at)) / 1000);
 }
 
-/** When the attempt's last checkpoint was written, or, where only that of a later attempt was kept, its log; in ms since 1970. */
+/** When the attempt's last checkpoint was written, in ms since 1970. If that was removed, when its log was written. */
 async function lastSavedMs({ runFolder }: Attempt): Promise<number | undefined> {
   for (const name of ['last.ckpt', 'training_log.csv']) {
     const found = await stat(join(runFolder, name)).catch(() => undefined);

@@ -7,15 +7,15 @@ import { describeFolder, type FileHashes, linkOrCopy } from '../files/file-hashe
 import type { Attempt } from './attempts.ts';
 import { bestValLoss, mergeTrainingLogs, readTrainingLog } from './training-log.ts';
 
-/** sleap-nn's configs; each is also rendered as the JSON that the seed's layout names. */
+/** sleap-nn's configs. Each is also written as JSON, under the name in the seed's layout. */
 const CONFIGS = ['training_config.yaml', 'initial_config.yaml'];
 const BEST = 'best.ckpt';
 const LOG = 'training_log.csv';
 
 /**
- * Makes the finished model folder out of a run's attempts: what sleap-nn left, the best checkpoint of them all, one log,
- * and configs without the worker's own paths. It appears under its name whole or not at all.
- * @param attempts oldest first; the last one ended well
+ * Makes the model folder of a finished run from its attempts: the files of the last attempt, the best checkpoint of all
+ * attempts, one log, and configs without the worker's own paths. The folder gets its name when it is complete.
+ * @param attempts oldest first; the last one succeeded
  */
 export async function collectModel(
   attempts: readonly Attempt[],
@@ -32,7 +32,7 @@ export async function collectModel(
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   for (const entry of await readdir(last.runFolder, { withFileTypes: true })) {
-    // Folders are caches; last.ckpt is for going on, which a finished run does not.
+    // Folders are caches. last.ckpt is needed only to resume, and a finished run is not resumed.
     if (!entry.isFile() || entry.name === 'last.ckpt' || entry.name === BEST) continue;
     const from = join(last.runFolder, entry.name);
     const to = join(partial, entry.name);
@@ -41,7 +41,7 @@ export async function collectModel(
   }
   await linkOrCopy(join(best.runFolder, BEST), join(partial, BEST));
   if (attempts.length > 1) {
-    await rm(join(partial, LOG), { force: true }); // a link: must not be written through
+    await rm(join(partial, LOG), { force: true }); // may be a link: a write would change the attempt's own file
     await writeFile(join(partial, LOG), formatTrainingLog(log));
   }
   await rm(modelFolder, { recursive: true, force: true });
@@ -50,7 +50,7 @@ export async function collectModel(
   return { files: await describeFolder(modelFolder, hashes), log };
 }
 
-/** The attempt whose best checkpoint has the lowest validation loss: a resumed run forgets the best score so far. */
+/** The attempt whose best checkpoint has the lowest validation loss; not always the last: a resumed run forgets earlier scores. */
 async function bestAttempt(attempts: readonly Attempt[], logs: readonly TrainingLog[]): Promise<Attempt> {
   let best: { attempt: Attempt; loss: number } | undefined;
   for (const [index, attempt] of attempts.entries()) {
@@ -63,7 +63,7 @@ async function bestAttempt(attempts: readonly Attempt[], logs: readonly Training
   return best.attempt;
 }
 
-/** Rewrites a config of sleap-nn's so that it says nothing of this worker, and beside it the same as JSON. */
+/** Writes one of sleap-nn's configs without the paths and ports of this worker, as YAML and as JSON. */
 async function renderConfig(from: string, to: string): Promise<void> {
   const document = parseDocument(await readFile(from, 'utf8'));
   const reset: [path: string[], value: string | null][] = [

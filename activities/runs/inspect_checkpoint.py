@@ -1,6 +1,6 @@
-"""Says whether a checkpoint that sleap-nn wrote is whole, and where it stands: one JSON line `{"epoch", "global_step"}`.
+"""Checks whether a checkpoint that sleap-nn wrote is whole, and prints how far it is: one JSON line `{"epoch", "global_step"}`.
 
-A checkpoint of torch is a ZIP file, stored without compression, whose `data.pkl` says what lies where. Every byte is compared
+A checkpoint of torch is a ZIP file, stored without compression, with the index `data.pkl`. Every byte is compared
 with the file's own checksums, and `data.pkl` is read without making any of its objects: no code of the file runs, and the
 3 s and 300 MB of importing torch are saved. A file that is cut short, or half overwritten, ends with exit code 1.
 """
@@ -13,7 +13,7 @@ from collections import OrderedDict, defaultdict
 
 
 class Anything(dict):
-    """Stands for every object whose class is none of our business."""
+    """Stands for every object whose class does not matter here."""
 
     def __new__(cls, *_args, **_kwargs):
         return super().__new__(cls)

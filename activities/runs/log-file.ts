@@ -1,17 +1,20 @@
 import { appendFile, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** How much of a log's end is read to explain a failure, in bytes; a traceback is a few kB. */
+/** How much of a log's end is read to explain a failure, in bytes. A traceback has a few kB. */
 const TAIL_BYTES = 64 * 1024;
 
-/** Opens a log for another attempt: makes its folder, writes a line of our own, and tells where the attempt's part begins. */
+/**
+ * Begins an attempt's part of a log: makes the folder and writes a first line.
+ * @returns the offset at which sleap-nn's output begins
+ */
 export async function beginLog(file: string, line: string): Promise<number> {
   await mkdir(dirname(file), { recursive: true });
   await appendFile(file, `${line}\n`);
   return (await stat(file)).size;
 }
 
-/** The end of a log, from `offset` bytes on at most. */
+/** The end of a log, but nothing before `offset`, in bytes. */
 export async function readLogTail(file: string, offset: number): Promise<string> {
   const handle = await open(file);
   try {

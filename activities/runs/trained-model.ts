@@ -17,7 +17,7 @@ export async function readTrainedModel({ result, model }: RunFolders): Promise<T
   }
 }
 
-/** Notes that the run has finished. Its model folder must be whole. */
+/** Records that the run has finished. Its model folder must be whole. */
 export async function writeTrainedModel({ work, result }: RunFolders, trained: TrainedModel): Promise<void> {
   await mkdir(work, { recursive: true });
   await writeFileAtomic(result, JSON.stringify(trained));

@@ -21,12 +21,12 @@ describe('training log', () => {
     assert.equal(parseTrainingLog(`${HEADER}\n0,,0.5,\n1,0.`).epochs.length, 1);
   });
 
-  it('knows no loss where there was none, or none that is a number', () => {
+  it('has no loss if none was logged, or none that is a number', () => {
     assert.equal(bestValLoss(parseTrainingLog('')), null);
     assert.equal(bestValLoss(parseTrainingLog(`${HEADER}\n0,,nan,\n`)), null);
   });
 
-  it('has each epoch once where an attempt went on from an earlier checkpoint', () => {
+  it('has each epoch once if an attempt resumed from an earlier checkpoint', () => {
     const first = parseTrainingLog(`${HEADER}\n0,,0.9,\n1,0.9,0.1,1\n2,0.9,0.8,1\n`);
     const second = parseTrainingLog(`${HEADER}\n2,,0.7,\n3,0.6,0.6,1\n`);
     const merged = mergeTrainingLogs([first, second]);

@@ -37,9 +37,9 @@ export interface SessionDeps {
 }
 
 /**
- * Reserves the worker's GPU for one job until `endGpuSession`, cancellation or the worker's end, and tells the workflow which
- * queue is this worker's own. This is the creation activity of the Session in Temporal's Go SDK. An orphaned attempt, which Temporal
- * gave up while it was unavailable, reserves the GPU for the next attempt for a while.
+ * Reserves the worker's GPU for one job until `endGpuSession`, cancellation or the worker's end, and sends the workflow the
+ * name of this worker's own queue. This is the creation activity of the Session in Temporal's Go SDK. An orphaned attempt,
+ * which Temporal gave up while it was unavailable, reserves the GPU for the next attempt for a while.
  * @throws SleapRtcError GPU_BUSY if a session of another queue has just taken the slot; WORKER_UNFIT if the job asks for more than
  *   this worker has; WORKER_LOST if the worker has to shut down: the job's work has stopped by then, so that another worker may
  *   begin at once
@@ -74,7 +74,7 @@ export function createRunGpuSession(deps: SessionDeps) {
     }
 
     async function end(): Promise<void> {
-      // Files that cannot be removed must not keep the GPU from the next job.
+      // If files cannot be removed, the next job must still get the GPU.
       await onSessionEnded(input.job_id).catch((error: unknown) =>
         logger.error({ event: 'session_not_cleared', job: input.job_id, err: error }),
       );

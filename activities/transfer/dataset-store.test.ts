@@ -16,7 +16,7 @@ import { createReceiveDataset } from './receive-dataset.ts';
 const MiB = 1024 * 1024;
 const { signal } = new AbortController();
 
-describe('the datasets that a worker keeps', () => {
+describe('the datasets on a worker’s disk', () => {
   const owned = new Owned();
   let home: string;
   let workDir: string;
@@ -37,13 +37,13 @@ describe('the datasets that a worker keeps', () => {
 
   const entries = (files: SourceFile[]) => files.map(({ entry }) => entry);
   const dataset = (job: string) => join(workDir, 'jobs', job, 'dataset');
-  const kept = async () => (await readdir(join(workDir, 'datasets'))).sort();
+  const storedFiles = async () => (await readdir(join(workDir, 'datasets'))).sort();
 
-  it('bring a dataset that is submitted again, after its job has gone and the worker has restarted', async () => {
+  it('serve a dataset that is submitted again after its job has ended and the worker has restarted', async () => {
     const files = entries(await make({ 'labels.slp': 3 * MiB, 'v/video.mp4': 100 }));
     let store = await DatasetStore.open({ workDir, maxBytes: 1e9 });
     await writeFiles(dataset('job1'), home, files);
-    await store.keep(dataset('job1'), files);
+    await store.add(dataset('job1'), files);
     await store.removeJob(join(workDir, 'jobs', 'job1'));
 
     store = await DatasetStore.open({ workDir, maxBytes: 1e9 });
@@ -56,42 +56,42 @@ describe('the datasets that a worker keeps', () => {
     assert.deepEqual(await store.largestFiles(), largestFirst, 'by these a job is offered to this worker first');
   });
 
-  it('do not outgrow their bound: what was used longest ago goes', async () => {
+  it('stay below their size limit: what was used longest ago is removed', async () => {
     const store = await DatasetStore.open({ workDir, maxBytes: 5 * MiB });
     const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(async (name) => entries(await make({ [name]: 2 * MiB }))));
     assert.ok(a && b && c);
     await writeFiles(dataset('job1'), home, [...a, ...b, ...c]);
-    await store.keep(dataset('job1'), a);
-    await store.keep(dataset('job1'), b);
+    await store.add(dataset('job1'), a);
+    await store.add(dataset('job1'), b);
     assert.deepEqual(await store.bring(dataset('job2'), a, signal), []);
-    await store.keep(dataset('job1'), c);
-    assert.deepEqual(await kept(), [...a, ...c].map(({ sha256 }) => sha256).sort());
+    await store.add(dataset('job1'), c);
+    assert.deepEqual(await storedFiles(), [...a, ...c].map(({ sha256 }) => sha256).sort());
     assert.deepEqual(await store.bring(dataset('job3'), b, signal), b);
   });
 
-  it('still serve, and go first, where the worker died before it could note the end of a job', async () => {
+  it('are still used, and other files are removed first, if the worker died before it could record the end of a job', async () => {
     const files = entries(await make({ 'labels.slp': 3 * MiB }));
     let store = await DatasetStore.open({ workDir, maxBytes: 4 * MiB });
     await writeFiles(dataset('job1'), home, files);
-    await store.keep(dataset('job1'), files);
+    await store.add(dataset('job1'), files);
     await rm(join(workDir, 'jobs'), { recursive: true });
     await rm(join(workDir, 'file-hashes'));
 
     store = await DatasetStore.open({ workDir, maxBytes: 4 * MiB });
     assert.deepEqual(await store.bring(dataset('job2'), files, signal), []);
     await writeFile(join(workDir, 'datasets', 'stray'), Buffer.alloc(2 * MiB));
-    await store.keep(dataset('job2'), files);
-    assert.deepEqual(await kept(), [files[0]?.sha256]);
+    await store.add(dataset('job2'), files);
+    assert.deepEqual(await storedFiles(), [files[0]?.sha256]);
   });
 
   it('save the researcher from sending the same data twice', async () => {
     const signaling = owned.add(await TestSignaling.start());
-    const leave = (peer: SignalingClient) => void owned.add({ [Symbol.asyncDispose]: () => peer.close() });
+    const closeAtEnd = (peer: SignalingClient) => void owned.add({ [Symbol.asyncDispose]: () => peer.close() });
     const worker = await joinRoom(signaling.url, 'worker-1');
     const client = await joinRoom(signaling.url, 'client-1', {
       metadata: { tags: [], properties: { job_id: 'job00001' } },
     });
-    for (const peer of [worker, client]) leave(peer);
+    for (const peer of [worker, client]) closeAtEnd(peer);
 
     const files = await make({ 'labels.slp': 4 * MiB + 3, 'video.mp4': MiB });
     let moved = 0;
@@ -114,7 +114,7 @@ describe('the datasets that a worker keeps', () => {
       }),
     );
     const datasets = await DatasetStore.open({ workDir, maxBytes: 1e9 });
-    // Not asked for what must not be staged.
+    // The bucket is not used, because the dataset must not be staged.
     const bucket = new Bucket(createS3Client({ pathStyle: true, region: 'nowhere' }), 'none');
     const deps = {
       ...{ signaling: worker, worker: 'worker-1', workDir, datasets, bucket },

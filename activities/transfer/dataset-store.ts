@@ -11,20 +11,24 @@ import {
   type Reuse,
 } from '../../transport/index.ts';
 
-/** Room to leave on the disk beside what a dataset takes, in bytes: for what a job makes. */
+/** Disk space that is reserved for what a job makes, beside its dataset; in bytes. */
 const RESERVE_BYTES = 2 ** 30;
 
-/** Most files that are told of, so that the list goes into one message. */
-const MAX_TOLD = 200;
+/** Most files that a worker reports, so that the list fits in one message. */
+const MAX_REPORTED = 200;
 
 /**
- * The files of earlier datasets on this worker's disk, by SHA-256, so that a dataset that is submitted again, or has changed a
- * little, need not come again. A job's file and the store's are one file under two names where the disk cannot clone, so
- * keeping costs no room while the job lasts, and neither may be written to: one that was is noticed and not used again.
- * Bounded; what was used longest ago goes first, and everything goes before a dataset would not fit on the disk.
+ * The files of earlier datasets on this worker's disk, by SHA-256. A dataset that is submitted again, or has changed a little,
+ * need not be sent again.
+ *
+ * If the disk cannot clone files, a job's file and the store's file are one file under two names. So the store needs no more
+ * space while the job lasts, and neither may be written to. A file that was written to is noticed and not used again.
+ *
+ * The store has a size limit. The files that were used longest ago are removed first, and all of them if a dataset needs the
+ * space.
  */
 export class DatasetStore {
-  /** What is known of the worker's files. */
+  /** The known hashes of the worker's files. */
   readonly cache: HashCache;
   readonly #folder: string;
   readonly #maxBytes: number;
@@ -41,26 +45,26 @@ export class DatasetStore {
     return new DatasetStore(await realpath(folder), await HashCache.open(join(workDir, 'file-hashes')), maxBytes);
   }
 
-  /** SHA-256s of the largest files that are here, as a job's worker is chosen by them. */
+  /** SHA-256s of the largest files in the store. The worker of a job is chosen by them. */
   async largestFiles(): Promise<string[]> {
     const names = (await readdir(this.#folder)).filter((name) => Sha256.safeParse(name).success);
     const files = await Promise.all(
       names.map(async (name) => ({ name, size: await sizeOf(join(this.#folder, name)) })),
     );
     const largestFirst = files.sort((a, b) => b.size - a.size);
-    return largestFirst.slice(0, MAX_TOLD).map(({ name }) => name);
+    return largestFirst.slice(0, MAX_REPORTED).map(({ name }) => name);
   }
 
-  /** For a transfer to take from. */
+  /** Lets a transfer take files from the store. */
   get reuse(): Reuse {
     return { folders: [this.#folder], link: true };
   }
 
-  /** Brings what is here into a job's folder, and makes room on the disk for the rest. @returns what is missing there */
+  /** Places the files that the store has in a job's folder, and frees disk space for the others. @returns the missing files */
   async bring(folder: string, files: readonly FileEntry[], signal: AbortSignal): Promise<FileEntry[]> {
     const present = new Set(await readdir(this.#folder));
     for (const { sha256 } of files) {
-      // Unknown where the worker died amid a job. Reading it is still quicker than having it sent.
+      // The hash is not known if the worker died during a job. To read the file is still faster than to receive it.
       if (present.delete(sha256)) await describeContent(join(this.#folder, sha256), { signal, cache: this.cache });
     }
     const missing = await placeFiles(folder, files, { cache: this.cache, reuse: this.reuse, signal });
@@ -69,17 +73,17 @@ export class DatasetStore {
     return missing;
   }
 
-  /** Keeps what has come to a job's folder as far as the disk allows, and forgets what is too much. */
-  async keep(folder: string, files: readonly FileEntry[]): Promise<void> {
+  /** Adds the files of a job's folder. Removes older ones if the store exceeds its size limit. */
+  async add(folder: string, files: readonly FileEntry[]): Promise<void> {
     for (const { path } of files) await cacheOwnFile(join(folder, path), this.cache);
     const named = new Map(files.map((file) => [file.sha256, { ...file, path: file.sha256 }]));
-    const kept = [...named.values()].filter(({ size_bytes }) => size_bytes > 0 && size_bytes <= this.#maxBytes);
-    await placeFiles(this.#folder, kept, { cache: this.cache, reuse: { folders: [folder], link: true } });
+    const added = [...named.values()].filter(({ size_bytes }) => size_bytes > 0 && size_bytes <= this.#maxBytes);
+    await placeFiles(this.#folder, added, { cache: this.cache, reuse: { folders: [folder], link: true } });
     await this.#evict((bytes) => bytes > this.#maxBytes);
     await this.cache.save();
   }
 
-  /** Removes a job's folder. What the store has of it stays known, which losing a name would end (it changes a file's time). */
+  /** Removes a job's folder. That changes the times of files which the store shares with it, so their hashes are recorded again. */
   async removeJob(folder: string): Promise<void> {
     const known = new Map<string, KnownFile>();
     for (const name of await readdir(this.#folder)) {
@@ -91,7 +95,7 @@ export class DatasetStore {
     await this.cache.save();
   }
 
-  /** Removes what was used longest ago as long as `isTooMuch`, first what the cache does not know any more. */
+  /** Removes files while `isTooMuch`: first those whose hashes are not known, then those that were used longest ago. */
   async #evict(isTooMuch: (bytes: number) => boolean | Promise<boolean>): Promise<void> {
     const unknown = new Set((await readdir(this.#folder)).map((name) => join(this.#folder, name)));
     const known = [...this.cache.entries()].map(([path]) => path).filter((path) => unknown.delete(path));
@@ -107,7 +111,7 @@ export class DatasetStore {
   }
 }
 
-/** One that is being evicted meanwhile has none. */
+/** A file's size; 0 if the file has just been removed. */
 async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => ({ size: 0 }))).size;
 }

@@ -1,10 +1,10 @@
 import type { PeerInfo } from '../../protocol/signaling.ts';
 import type { SignalingClient } from '../../transport/index.ts';
 
-/** Discovery is asked again this often, in milliseconds, in case a notification was lost with a connection. */
-const ASK_AGAIN_MS = 5_000;
+/** Time between two discoveries, in milliseconds, in case a notification was lost with a connection. */
+const REDISCOVER_MS = 5_000;
 
-/** Finds the researcher's CLI that serves a job: a client peer with the job's id. Undefined where it is not there now. */
+/** Finds the researcher's CLI that serves a job: a client peer with the job's id. Returns undefined if it is offline. */
 export async function findResearcher(
   signaling: SignalingClient,
   jobId: string,
@@ -15,9 +15,9 @@ export async function findResearcher(
 }
 
 /**
- * Waits until the researcher's CLI is there.
- * @param onAbsent called once if it has to be waited for
- * @throws the signal's reason when aborted
+ * Waits until the researcher's CLI is online.
+ * @param onAbsent called once if the CLI is offline at first
+ * @throws the signal's reason if it is aborted
  */
 export async function waitForResearcher(
   signaling: SignalingClient,
@@ -25,15 +25,15 @@ export async function waitForResearcher(
   signal: AbortSignal,
   onAbsent: () => void,
 ): Promise<PeerInfo> {
-  let told = false;
+  let isReported = false;
   for (;;) {
     signal.throwIfAborted();
     const changed = nextPeerChange(signaling, signal);
     try {
       const peer = await findResearcher(signaling, jobId, signal);
       if (peer !== undefined) return peer;
-      if (!told) onAbsent();
-      told = true;
+      if (!isReported) onAbsent();
+      isReported = true;
       await changed.promise;
     } finally {
       changed.stop();
@@ -41,10 +41,10 @@ export async function waitForResearcher(
   }
 }
 
-/** Resolves when a peer joins or changes, the connection is back, some seconds have passed, or the signal is aborted. */
+/** Resolves when a peer joins or changes, the connection is open again, some seconds have passed, or the signal is aborted. */
 function nextPeerChange(signaling: SignalingClient, signal: AbortSignal): { promise: Promise<void>; stop: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ASK_AGAIN_MS);
+  const timer = setTimeout(resolve, REDISCOVER_MS);
   const offs = [
     signaling.on('peer_joined', () => resolve()),
     signaling.on('peer_updated', () => resolve()),

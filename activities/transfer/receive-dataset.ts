@@ -51,7 +51,7 @@ export function createReceiveDataset(deps: TransferDeps) {
     else if (notHere.length === 0 && (await findResearcher(deps.signaling, job_id, signal)) !== undefined) {
       await receiveFromResearcher(reception).catch(() => signal.throwIfAborted());
     }
-    await deps.datasets.keep(folders.dataset, files);
+    await deps.datasets.add(folders.dataset, files);
   };
 }
 

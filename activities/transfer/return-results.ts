@@ -13,7 +13,7 @@ import type { TransferDeps } from './deps.ts';
 import { findResearcher } from './find-researcher.ts';
 
 /**
- * Tells everyone in the room that the job is done (the seed's `job_complete`), and sends its models or predictions to the
+ * Informs everyone in the room that the job is done (the seed's `job_complete`), and sends its models or predictions to the
  * researcher's CLI over WebRTC. `delivered` is false if the researcher is offline: the CLI fetches everything from S3 later.
  * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED (retryable)
  */
@@ -23,7 +23,7 @@ export function createReturnResults({ signaling, worker, workDir, publishProgres
     let latest: TransferProgress | undefined;
     heartbeatWith(() => latest);
     const signal = Context.current().cancellationSignal;
-    // If this message is lost, the job's status still says it.
+    // If this message is lost, the job's status still shows it.
     const announced = signaling
       .sendPeerMessage(EVERYONE, { type: 'job_complete', job_id, worker, model_ids })
       .catch(() => undefined);

@@ -8,9 +8,9 @@ import { CONTROL_QUEUE } from '../../protocol/queues.ts';
 import { activityInterceptors } from '../../workers/interceptors/index.ts';
 import { workflowBundle } from './servers.ts';
 
-/** The control worker with the real workflows, and manifests in memory in place of S3. */
+/** The control worker with the real workflows, and manifests in memory instead of S3. */
 export interface FakeControl {
-  /** A room's manifest as last written. */
+  /** A room's manifest as it was written last. */
   manifest(room: string): Manifest;
   /** How many changes each write had, in order. */
   readonly writes: number[];
@@ -19,7 +19,7 @@ export interface FakeControl {
   stop(): Promise<void>;
 }
 
-/** Starts it; `overrides` gets the activities, to put others in their place. */
+/** Starts the control worker. `overrides` gets its activities and returns those that replace them. */
 export async function startFakeControl(
   env: TestWorkflowEnvironment,
   {

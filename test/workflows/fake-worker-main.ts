@@ -3,8 +3,8 @@ import { NativeConnection } from '@temporalio/worker';
 import { FakeWorker } from './fake-worker.ts';
 
 /**
- * A fake worker as a process of its own, to be killed: `node fake-worker-main.ts ADDRESS ROOM NAME [ACTIVITY]`.
- * It writes a line for each activity that begins, and stays in ACTIVITY for ever. SIGTERM stops it as it would a worker.
+ * A fake worker in a process of its own, which a test can kill: `node fake-worker-main.ts ADDRESS ROOM NAME [ACTIVITY]`.
+ * It writes a line for each activity that begins, and stays in ACTIVITY forever. SIGTERM stops it, as it stops a worker.
  */
 const [address = '', room = '', name = '', stallIn] = process.argv.slice(2);
 const client = new Client({ connection: await NativeConnection.connect({ address }) });

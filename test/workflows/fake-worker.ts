@@ -23,18 +23,18 @@ export interface FakeWorkerOptions {
   name?: string;
   /** Sessions that it takes at once; a real worker has one GPU. */
   slots?: number;
-  /** Activities to put in place of the fake ones. */
+  /** Activities that replace the fake ones. */
   overrides?: (worker: FakeWorker) => Partial<Activities>;
   /** Called when an activity begins, with how many of its name have begun before. */
   onCall?: (activity: string, earlier: number) => Promise<void> | void;
 }
 
-/** A GPU worker without GPU, signaling or files: its queues are real, what it does is not. */
+/** A GPU worker without GPU, signaling or files. Its queues are real, its activities are fake. */
 export class FakeWorker {
   readonly name: string;
   /** Names of the activities that were begun here, in order; `controlTraining` as `stopTraining` or `pauseTraining`. */
   readonly calls: string[] = [];
-  /** Sessions held now. */
+  /** Open sessions. */
   readonly sessions = new Map<string, PromiseWithResolvers<void>>();
   readonly #slots: number;
   readonly #ownQueue: string;
@@ -86,18 +86,18 @@ export class FakeWorker {
     return worker;
   }
 
-  /** Heartbeats until cancelled, as a long activity does. */
+  /** Heartbeats until the activity is cancelled, as a long activity does. */
   work(): Promise<void> {
     return this.workUntil(new Promise(() => {}));
   }
 
-  /** Heartbeats until `done`, or cancelled. */
+  /** Heartbeats until `done` resolves or the activity is cancelled. */
   workUntil(done: Promise<void>): Promise<void> {
     return beatUntil(done);
   }
 
-  /** Holds the one slot until the session is ended. */
-  async hold({ session_id, workflow_id }: RunGpuSessionInput): Promise<void> {
+  /** Occupies a slot until the session is ended. */
+  async occupySlot({ session_id, workflow_id }: RunGpuSessionInput): Promise<void> {
     if (this.sessions.size >= this.#slots) throw new SleapRtcError('GPU_BUSY', 'The GPU is taken.');
     const session = Promise.withResolvers<void>();
     this.sessions.set(session_id, session);
@@ -117,7 +117,7 @@ export class FakeWorker {
 
   #activities(): Activities {
     return {
-      runGpuSession: (args) => this.hold(args),
+      runGpuSession: (args) => this.occupySlot(args),
       endGpuSession: async ({ session_id }) => this.sessions.get(session_id)?.resolve(),
       receiveDataset: async () => {},
       stageDataset: async () => {},

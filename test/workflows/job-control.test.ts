@@ -37,7 +37,7 @@ describe('an action on a job, from the CLI to the workflow', function () {
     await servers?.[Symbol.asyncDispose]();
   });
 
-  /** Submits a job, for which there is no worker. @returns its id */
+  /** Submits a job for which there is no worker. @returns its id */
   async function submit(): Promise<string> {
     const { spec } = trainingInput();
     const credentials = { idToken: room.idToken, roomToken: room.token };
@@ -46,7 +46,7 @@ describe('an action on a job, from the CLI to the workflow', function () {
     return spec.job_id;
   }
 
-  it('is neither lost nor reported as accepted while no control worker runs, and is carried out once when one does', async () => {
+  it('is neither lost nor reported as accepted while no control worker runs, and is carried out once as soon as one runs', async () => {
     const job = await submit();
     const running = home.start('jobs', 'pause', job);
     await home.says(running, /has not accepted `pause` yet: no control worker has answered/);
@@ -71,7 +71,7 @@ describe('an action on a job, from the CLI to the workflow', function () {
     }
   });
 
-  it('says that it was not accepted when it is interrupted first', async () => {
+  it('says that it was not accepted if the command is interrupted first', async () => {
     const job = await submit();
     const running = home.start('jobs', 'cancel', job);
     await home.says(running, /has not accepted `cancel` yet/);

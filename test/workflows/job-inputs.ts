@@ -4,7 +4,7 @@ import type { ModelEntry } from '../../protocol/manifest.ts';
 import type { ModelType } from '../../protocol/sleap-config.ts';
 import type { TrainedModel } from '../../protocol/stored-objects.ts';
 
-/** A training job of one run or more, as the API would start it. Ids are new each time. */
+/** A training job of one run or more, as the API would start it. Each call makes new ids. */
 export function trainingInput(
   overrides: { room?: string; modelTypes?: ModelType[]; spec?: Partial<TrainingSpec> } = {},
 ): JobInput<TrainingSpec> {

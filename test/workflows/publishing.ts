@@ -9,7 +9,7 @@ export async function publishing(roomId: string, changes: ManifestChange[]): Pro
   try {
     await publishToRoom(roomId, changes);
   } catch (error) {
-    // Anything else would be taken for a bug of the workflow's code, and tried for ever.
+    // Temporal takes any other error for a bug in the workflow's code, and retries it forever.
     throw toApplicationFailure(error);
   }
 }

@@ -12,11 +12,11 @@ import { inferenceInput, trainedModel, trainingInput } from './job-inputs.ts';
 import { devServer } from './servers.ts';
 import { startWorkerProcess } from './worker-process.ts';
 
-/** Where it was recorded is nobody's business, and replay does not look at it. */
+/** Fields that differ from machine to machine, such as names and paths. Replay ignores them. */
 const MACHINE = new Set(['identity', 'stackTrace']);
 
 /**
- * Records a history of each kind of end that jobs have, as `FOLDER/NAME.json`. To be done once a release; what is there is
+ * Records a history of each way in which jobs end, as `FOLDER/NAME.json`. Do this once a release. A history that exists is
  * never recorded again, since running jobs have such histories.
  */
 export async function recordHistories(folder: string): Promise<void> {

@@ -28,7 +28,7 @@ describe('replay of recorded histories', function () {
     if (release !== undefined) await recordHistories(`${folder}/${release}`);
   });
 
-  it('comes to the same decisions as when they were recorded', async () => {
+  it('makes the same decisions as when they were recorded', async () => {
     let replayed = 0;
     for await (const file of glob(`${folder}/*/*.json`)) {
       await replay(basename(file), await read(file));

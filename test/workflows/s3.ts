@@ -10,9 +10,9 @@ import { bucketOf } from '../support/bucket.ts';
 export interface TestS3 {
   bucket: Bucket;
   endpoint: string;
-  /** The bucket through something that stands before the server, such as a proxy. Whoever asks closes its client. */
+  /** The bucket as seen through another endpoint, such as a proxy. The caller closes its client. */
   bucketAt(endpoint: string): Bucket;
-  /** Settings for a process of ours. */
+  /** Environment variables with which one of our processes uses the server. */
   env: Record<string, string>;
   stop(): Promise<void>;
 }
@@ -20,7 +20,7 @@ export interface TestS3 {
 interface SharedServer {
   server: S3Server;
   dir: string;
-  /** Buckets made so far. */
+  /** The number of buckets made so far. */
   buckets: number;
 }
 
@@ -64,6 +64,6 @@ async function start(): Promise<SharedServer> {
 after(async () => {
   if (shared === undefined) return;
   const { server, dir } = await shared;
-  await server.kill(); // nobody needs its data, and it may take 10 s to end by itself
+  await server.kill(); // its data is not needed, and an orderly shutdown may take 10 s
   await rm(dir, { recursive: true, force: true });
 });

@@ -19,7 +19,7 @@ export function workflowBundle(): Promise<WorkflowBundle> {
   return bundle;
 }
 
-/** Temporal's time-skipping test server: waits of workflows pass at once. */
+/** Temporal's time-skipping test server: timers of workflows fire at once. */
 export async function timeSkippingServer(): Promise<TestWorkflowEnvironment> {
   quietRuntime();
   const { temporalTestServer: path } = await ensureTools({ parts: ['servers'] });
@@ -33,13 +33,13 @@ export async function timeSkippingServer(): Promise<TestWorkflowEnvironment> {
   return env;
 }
 
-/** A real Temporal server, for heartbeats, listing and continue-as-new, in which the other one differs. */
+/** A real Temporal server, for heartbeats, listing and continue-as-new, in which the time-skipping server differs. */
 export interface DevServer {
   env: TestWorkflowEnvironment;
   stop(): Promise<void>;
 }
 
-/** One that suggests to continue workflows as new after this many events, so that a test does not need thousands. */
+/** A real server that suggests continue-as-new after this many events, so that a test does not need thousands. */
 export async function devServerWithShortHistories(events: number): Promise<TestWorkflowEnvironment> {
   quietRuntime();
   const { temporal: path } = await ensureTools({ parts: ['servers'] });
@@ -49,7 +49,7 @@ export async function devServerWithShortHistories(events: number): Promise<TestW
   });
 }
 
-/** Starts it with its state in a folder that is removed with it. */
+/** Starts a real server. Its state is in a folder that is removed when the server stops. */
 export async function devServer(): Promise<DevServer> {
   quietRuntime();
   const { temporal } = await ensureTools({ parts: ['servers'] });

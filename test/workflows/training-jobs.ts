@@ -14,7 +14,7 @@ import { type DevServer, devServer } from './servers.ts';
 
 export type TrainingJob = WorkflowHandleWithFirstExecutionRunId<typeof trainingJob>;
 
-/** What tests of training jobs do on a server: start fake workers, which end with each test, and jobs, and see what becomes of them. */
+/** Starts jobs and fake workers for tests on a server, and reads how the jobs end. Each test's workers stop with the test. */
 export function trainingJobsOn(env: () => TestWorkflowEnvironment) {
   const workers: FakeWorker[] = [];
   afterEach(async () => {
@@ -43,7 +43,7 @@ export function trainingJobsOn(env: () => TestWorkflowEnvironment) {
   };
   const control = (job: TrainingJob, action: JobAction): Promise<void> =>
     job.executeUpdate(controlJobUpdate, { args: [{ action }] });
-  /** Resolves if the job refuses the action with this sentence. */
+  /** Resolves if the job refuses the action with a sentence that matches. */
   const refuses = (job: TrainingJob, action: JobAction, sentence: RegExp): Promise<void> =>
     assert.rejects(control(job, action), (error: unknown) => {
       const { code, message } = fromFailure(error);
@@ -69,7 +69,10 @@ export function trainingJobsOnDevServer() {
   const control = (): FakeControl => started(running.control);
   const jobs = trainingJobsOn(() => server().env);
 
-  /** A worker that stays in its first activity of a name until `goOn`, forever without; `reached` resolves when it is there. */
+  /**
+   * Starts a worker that stays in its first activity of this name until `goOn` resolves (default: forever). `reached` resolves
+   * when the activity begins.
+   */
   async function startWorkerStalledIn(activity: string, options: FakeWorkerOptions & { goOn?: Promise<void> }) {
     const { goOn = new Promise(() => {}), ...rest } = options;
     const reached = Promise.withResolvers<void>();
@@ -82,7 +85,7 @@ export function trainingJobsOnDevServer() {
     return { worker, reached: reached.promise };
   }
 
-  /** Ends the control worker, and starts another one; `meanwhile` is done while there is none. */
+  /** Stops the control worker and starts another one. `meanwhile` runs while there is none. */
   async function restartControl(meanwhile?: () => Promise<void>): Promise<void> {
     await control().stop();
     await meanwhile?.();

@@ -15,7 +15,7 @@ import { type DevServer, devServer } from './servers.ts';
 
 const JOBS = 20;
 
-/** A lab where everybody's training ends in the same minute must find all of the models. */
+/** If all trainings of a lab end in the same minute, the room must have all of the models. */
 describe('20 jobs that publish at once, on real Temporal and S3', function () {
   this.timeout(120_000);
   const room = 'crowded';
@@ -56,7 +56,7 @@ describe('20 jobs that publish at once, on real Temporal and S3', function () {
     await Promise.all([server?.stop(), storage?.stop()]);
   });
 
-  it('lose none, and share writes', async () => {
+  it('lose no model, and share writes', async () => {
     const jobs = Array.from({ length: JOBS }, () => trainingInput({ room }));
     const results = await Promise.all(
       jobs.map((input) =>

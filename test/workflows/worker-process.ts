@@ -2,19 +2,19 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 
-/** A fake worker that can really die. */
+/** A fake worker in a process of its own, which can be killed. */
 export interface WorkerProcess {
   /** Names of the activities that have begun there. */
   readonly calls: readonly string[];
   /** Resolves when an activity of this name has begun (or `ready`). */
   reached(activity: string): Promise<void>;
-  /** kill -9: it can clean up nothing. */
+  /** kill -9: the worker cannot clean up. */
   kill(): Promise<void>;
-  /** SIGTERM, as a cluster does when it wants the worker back. */
+  /** SIGTERM, as a cluster sends it to evict the worker. */
   evict(): Promise<void>;
 }
 
-/** Starts one in a process of its own; it stays for ever in the activity `stallIn`. Resolves when it takes work. */
+/** Starts a fake worker in a process of its own. It stays in the activity `stallIn` forever. Resolves when it takes work. */
 export async function startWorkerProcess(
   address: string,
   { room, name, stallIn }: { room: string; name: string; stallIn?: string },

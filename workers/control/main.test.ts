@@ -48,7 +48,7 @@ describe('the control worker as a process', function () {
   });
   after(async () => bare?.teardown());
 
-  it('makes the search attributes of a server that nobody has prepared, and ends well on SIGTERM', async () => {
+  it('registers the search attributes on a new server, and ends without error on SIGTERM', async () => {
     const { child, event } = startMain(bare.address);
     await event('ready');
     const { customAttributes } = await bare.connection.operatorService.listSearchAttributes({ namespace: 'default' });
@@ -57,7 +57,7 @@ describe('the control worker as a process', function () {
     assert.equal((await child).exitCode, 0);
   });
 
-  it('ends on SIGTERM also while storage that does not answer is swept', async () => {
+  it('ends on SIGTERM even if storage does not answer its sweep', async () => {
     const silent = createServer();
     silent.listen(0, '127.0.0.1');
     await once(silent, 'listening');
@@ -76,7 +76,7 @@ describe('the control worker as a process', function () {
     }
   });
 
-  it('waits for a server that is not up yet', async () => {
+  it('waits for a server that does not run yet', async () => {
     const { child, event } = startMain(`127.0.0.1:${await freePort()}`);
     await event('temporal_unreachable');
     child.kill('SIGTERM');

@@ -23,7 +23,7 @@ describe('the sweep of the room bucket', function () {
     const room = 'swept';
     const { bucket } = storage;
     const temporal = server.env.client;
-    const kept: string[] = [];
+    const remaining: string[] = [];
     for (const fate of ['running', 'ended', 'forgotten']) {
       const input = trainingInput({ room });
       const { job_id } = input.spec;
@@ -33,11 +33,11 @@ describe('the sweep of the room bucket', function () {
       const options = { workflowId: jobWorkflowId(room, job_id), taskQueue: CONTROL_QUEUE, args: [input] };
       const job = await temporal.workflow.start('trainingJob', options);
       if (fate === 'ended') await job.terminate();
-      else kept.push(key);
+      else remaining.push(key);
     }
     const stop = new AbortController();
     const logger = pino({ level: 'info' }, { write: () => stop.abort() });
     await sweepRegularly({ bucket, temporal, logger }, stop.signal);
-    assert.deepEqual(await keysIn(bucket, ''), kept);
+    assert.deepEqual(await keysIn(bucket, ''), remaining);
   });
 });

@@ -27,7 +27,7 @@ describe('two releases of the control worker side by side', function () {
     await Promise.all([server?.stop(), storage?.stop()]);
   });
 
-  /** Starts a release as a process. @returns the build id that new jobs start on, as it says, and its end */
+  /** Starts a release as a process. @returns the build id that new jobs start on, as it logs, and its end */
   async function release(buildId: string): Promise<{ current: string; stop: () => Promise<void> }> {
     const env = { ...storage.env, TEMPORAL_ADDRESS: server.env.address, SLEAP_RTC_BUILD_ID: buildId };
     const child = execa(process.execPath, [MAIN], { env, reject: false });
@@ -49,7 +49,7 @@ describe('two releases of the control worker side by side', function () {
     return raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
   };
 
-  it('a running job ends on the one that it began on, new jobs begin on the new one, and the old one does not come back', async () => {
+  it('a running job ends on the release that it began on, new jobs begin on the new one, and a restart of the old one does not change that', async () => {
     const room = 'upgraded';
     const goOn = Promise.withResolvers<void>();
     const training = Promise.withResolvers<void>();

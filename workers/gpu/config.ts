@@ -45,7 +45,7 @@ export interface GpuWorkerConfig {
   serverUrl: string;
   room: string;
   token: string;
-  /** The worker and researchers prove with it to each other that they belong to the room; it is sent to nobody. */
+  /** The worker and researchers prove with it to each other that they belong to the room; it is never sent. */
   roomKey: RoomKey;
   name: string;
   /** The worker's folder for jobs, models and logs; on a persistent volume if there is one. */

@@ -18,7 +18,7 @@ import { sessionTuner } from './slot/session-tuner.ts';
  * let attempts take over orphaned ones.
  */
 const WORKER_ACTIVITIES = 8;
-/** Cancellation reaches an activity with its next heartbeat, so heartbeats may not be held back for long. Milliseconds. */
+/** Cancellation reaches an activity with its next heartbeat, so heartbeats must not be delayed for long. In milliseconds. */
 const HEARTBEAT_THROTTLE_MS = 1_000;
 /** This part of the grace after SIGTERM is left for the process's own end, in milliseconds. */
 const EXIT_MS = 3_000;

@@ -13,7 +13,8 @@ describe('the conversion of activities’ errors', () => {
     pass: async (n: number) => n + 1,
   };
 
-  it('keeps results and arguments', async () => assert.equal(await environment.run(activities.pass, 1), 2));
+  it('passes results and arguments on unchanged', async () =>
+    assert.equal(await environment.run(activities.pass, 1), 2));
 
   it('turns our errors into failures', async () => {
     await assert.rejects(environment.run(activities.refuse, 'a.slp'), (error: unknown) => {

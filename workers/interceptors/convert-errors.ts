@@ -24,7 +24,7 @@ export function convertErrors(
 
 function cancellationIn(error: unknown): Error | undefined {
   const chain = causes(error);
-  // The SDK counts an AbortError as a cancellation only if the activity was told to stop.
+  // The SDK counts an AbortError as a cancellation only if the activity was cancelled.
   return (
     chain.find((cause) => cause instanceof CancelledFailure) ??
     (error instanceof Error && error.name === 'AbortError' ? error : undefined)

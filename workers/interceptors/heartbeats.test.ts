@@ -23,13 +23,13 @@ describe('heartbeats', () => {
     assert.equal(beats.length, 2, 'none after its end');
   });
 
-  it('are not sent for a local activity, of which Temporal knows none', async () => {
+  it('are not sent for a local activity, for which Temporal does not accept any', async () => {
     const environment = environmentWith([heartbeats], { isLocal: true });
     environment.on('heartbeat', () => assert.fail('a heartbeat'));
     await environment.run(() => sleep(1_100));
   });
 
-  it('leave an activity cancelled, whatever it failed with when it was', async () => {
+  it('count an activity as cancelled, whatever error it failed with after that', async () => {
     const environment = environmentWith([heartbeats]);
     const running = environment.run(async () => {
       await Context.current().cancelled.catch(() => undefined);
@@ -39,7 +39,7 @@ describe('heartbeats', () => {
     await assert.rejects(running, CancelledFailure);
   });
 
-  it('let a failure pass', async () => {
+  it('pass a failure on', async () => {
     const failing = environmentWith([heartbeats]).run(() => Promise.reject(new Error('ENOENT')));
     await assert.rejects(failing, { message: 'ENOENT' });
   });

@@ -7,7 +7,7 @@ const HEARTBEAT_MS = 1_000;
 
 /**
  * Heartbeats for every activity, with the details that it has set (`heartbeatWith`). An activity that fails after it was
- * cancelled counts as cancelled, whatever the abort looked like from below.
+ * cancelled counts as cancelled, whatever error the abort caused.
  */
 export const heartbeats: ActivityInboundCallsInterceptor = {
   async execute(input, next) {

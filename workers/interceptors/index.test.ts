@@ -9,7 +9,7 @@ import { type EndedActivity, jobInterceptors, OrphanTakeover, RunningActivities 
 
 const signal = AbortSignal.timeout(10_000);
 
-describe('what the activities of a job run in', () => {
+describe('the interceptors of a job’s activities', () => {
   const ended: EndedActivity[] = [];
   const running = new RunningActivities((activity) => ended.push(activity));
   const explain = () => new SleapRtcError('DISK_FULL', 'The disk is full.');
@@ -21,7 +21,7 @@ describe('what the activities of a job run in', () => {
     ended.length = 0;
   });
 
-  it('does not wait for the end of a session, which waits for it', async () => {
+  it('does not count endGpuSession, which waits for the others', async () => {
     const end = (_args: object) => running.whenQuiet(signal);
     await environment('endGpuSession').run(end, { session_id: randomUUID(), job_id });
     assert.deepEqual(ended, []);

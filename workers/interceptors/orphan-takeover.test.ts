@@ -7,7 +7,7 @@ import { OrphanTakeover } from './orphan-takeover.ts';
 const orphaned = new ActivityCancellationDetails({ notFound: true });
 const cancelled = new ActivityCancellationDetails({ cancelRequested: true });
 
-/** Work that the test ends, and that counts how often it was begun. */
+/** Work that goes on until the test ends it. It counts how often it has begun. */
 function longWork(options?: { graceMs: number }) {
   const end = Promise.withResolvers<string>();
   const seen = { begun: 0, aborted: 0 };
@@ -27,8 +27,8 @@ function longWork(options?: { graceMs: number }) {
   return { attempt, seen, end, takeover };
 }
 
-describe('OrphanTakeover: Temporal is unavailable, and what runs goes on', () => {
-  it('gives the work of an orphaned attempt to the next one, which does not begin again', async () => {
+describe('OrphanTakeover: running work goes on while Temporal is unavailable', () => {
+  it('gives the work of an orphaned attempt to the next one, which does not start over', async () => {
     const { attempt, seen, end } = longWork();
     const first = attempt();
     first.environment.cancel('NOT_FOUND', orphaned);
@@ -39,7 +39,7 @@ describe('OrphanTakeover: Temporal is unavailable, and what runs goes on', () =>
     assert.deepEqual(seen, { begun: 1, aborted: 0 });
   });
 
-  it('does so too if the next attempt comes before the first one knows that it is orphaned', async () => {
+  it('gives it even if the next attempt begins before the first one knows that it is orphaned', async () => {
     const { attempt, seen, end } = longWork({ graceMs: 0 });
     const first = attempt();
     const beats: unknown[] = [];
@@ -53,7 +53,7 @@ describe('OrphanTakeover: Temporal is unavailable, and what runs goes on', () =>
     assert.deepEqual(seen, { begun: 1, aborted: 0 });
   });
 
-  it('cancels the work when the job is cancelled, whichever attempt is told', async () => {
+  it('cancels the work when the job is cancelled, whichever attempt learns of it', async () => {
     const { attempt, seen } = longWork();
     const first = attempt();
     first.environment.cancel('NOT_FOUND', orphaned);
@@ -64,7 +64,7 @@ describe('OrphanTakeover: Temporal is unavailable, and what runs goes on', () =>
     assert.deepEqual(seen, { begun: 1, aborted: 1 });
   });
 
-  it('ends what no attempt takes over, in time and with the session', async () => {
+  it('ends work that no attempt takes over in time, and with the session', async () => {
     const late = longWork({ graceMs: 20 });
     const first = late.attempt();
     first.environment.cancel('NOT_FOUND', orphaned);

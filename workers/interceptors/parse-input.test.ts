@@ -27,7 +27,7 @@ const withSpec = <Input extends JobInput>(input: Input, spec: object) => ({
 const withContext = (input: JobInput, context: object) => ({ ...input, context: { ...input.context, ...context } });
 const many = <T>(n: number, item: (i: number) => T) => Array.from({ length: n }, (_, i) => item(i));
 
-/** Of each activity: an input that fits, and inputs that do not, by what is wrong with them. */
+/** For each activity: an input that fits, and inputs that do not, named by what is wrong with them. */
 const TABLE: Record<ActivityName, { fits: unknown; wrong: Record<string, unknown> }> = {
   runGpuSession: {
     fits: { session_id, room_id, job_id, requirements: {}, workflow_id: `job:${room_id}:${job_id}` },
@@ -155,7 +155,7 @@ describe('the inputs of activities, as they come from Temporal', function () {
   let server: DevServer;
   let workers: Worker[];
   let running: Promise<unknown>;
-  /** Activities that were done. */
+  /** Activities that ran. */
   const done: string[] = [];
 
   before(async function () {
@@ -190,7 +190,7 @@ describe('the inputs of activities, as they come from Temporal', function () {
       args: [activity, queue, args],
     });
 
-  /** What an activity was refused with; fails if it was not. */
+  /** The error with which an activity was refused. Fails if it was not refused. */
   async function refusal(activity: string, queue: string, args: unknown[]): Promise<ApplicationFailure> {
     const failure: unknown = await call(activity, queue, args).then(
       () => assert.fail(`${activity} was done`),
@@ -208,7 +208,7 @@ describe('the inputs of activities, as they come from Temporal', function () {
 
   for (const activity of NAMES) {
     const { fits, wrong } = TABLE[activity];
-    it(`${activity} takes what fits, and is not begun with what could reach other files, jobs or rooms`, async () => {
+    it(`${activity} accepts what fits, and refuses what could reach other files, jobs or rooms`, async () => {
       for (const queue of QUEUES) {
         await call(activity, queue, [fits]);
         assert.deepEqual(done.splice(0), [activity]);

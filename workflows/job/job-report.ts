@@ -5,16 +5,16 @@ import type { JobInput, JobModel, JobPhase, JobStatus, JobStatusAnswer, Staging 
 import { DEFAULT_PRIORITY } from '../../protocol/queues.ts';
 import { searchAttributes } from '../../protocol/search-attributes.ts';
 
-/** How a job stands; answered also after it has ended. */
+/** Asks for a job's status; Temporal answers also after the job has ended. */
 export const jobStatusQuery = defineQuery<JobStatusAnswer>('jobStatus');
 
-/** Phases that are over so soon that nobody searches for them; they are not worth an event of history. */
+/** Phases that end so soon that nobody searches for them. They are not worth an event of history. */
 const BRIEF: ReadonlySet<JobPhase> = new Set(['uploading', 'publishing', 'returning']);
 
-/** How a job stands, for the status query, the search attribute and the Temporal UI. */
+/** A job's status, for the status query, the search attribute and the Temporal UI. */
 export interface JobReport {
   readonly status: Readonly<JobStatus>;
-  /** Enters a phase; `detail` says in words what is done or waited for. Entering the same phase again costs no event. */
+  /** Enters a phase; `detail` says in words what the job does or waits for. Entering the same phase again costs no event. */
   enter(phase: JobPhase, detail: string): void;
   /** Names the worker that has the job and the session in which it has it, or none. */
   onWorker(worker: string | null, sessionId?: string): void;

@@ -10,14 +10,14 @@ import type { JobReport } from './job-report.ts';
 /** Asks a job to stop its run early, to pause, to go on, or to end. Its validator refuses what the job cannot do. */
 export const controlJobUpdate = defineUpdate<void, [{ action: JobAction }]>('controlJob');
 
-/** A worker that could not be told to stop is told again after this time, then after twice as long. */
+/** If a worker did not receive a stop, the stop is sent again after this time, then after twice as long. */
 const FIRST_RETRY_MS = 5_000;
 /** The longest time between two tries: a training of 14 days must not make a long history. */
 const LONGEST_RETRY_MS = 60 * 60_000;
 
 /** In these phases a job has no worker, or its data is not there yet. */
 const WAITING: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'paused']);
-/** After these a job only stores and publishes what it has trained: a pause would gain nothing. */
+/** In later phases a job only uploads and publishes what it has trained: a pause would gain nothing. */
 const PAUSABLE: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'training', 'paused']);
 /** In these phases of its last run the job has done what it is for, or cannot take it back. */
 const TOO_LATE: ReadonlySet<JobPhase> = new Set(['publishing', 'returning']);
@@ -29,8 +29,8 @@ export class Paused extends Error {}
 /**
  * What a researcher wants of a job: the one place that knows whether the job is to pause, to end its run early, or to end.
  *
- * A stop is for the run under way, or if none is, for the next one; it ends a pause. Once accepted it holds: a worker that could
- * not be told is told again, and so is the next worker if this one is lost. Before anything is trained, a stop ends the job.
+ * A stop is for the run under way, or if none is, for the next one; it ends a pause. An accepted stop is sent until a worker has
+ * received it: to this worker again, or to the next one if this one is lost. Before anything is trained, a stop ends the job.
  */
 export class RunControl {
   readonly #input: JobInput;
@@ -89,7 +89,7 @@ export class RunControl {
     try {
       return await scope.run(body);
     } catch (error) {
-      // A step that fails while it is told to stop is not tried again: that is no failure of the job.
+      // A step that fails while it is being cancelled is not tried again. Its failure does not fail the job.
       if (scope.consideredCancelled && !CancellationScope.current().consideredCancelled) throw new Paused();
       throw error;
     } finally {
@@ -99,7 +99,7 @@ export class RunControl {
     }
   }
 
-  /** Trains a run with `train`, on a worker that hears of a stop or pause meanwhile. @throws what `train` throws */
+  /** Trains a run with `train`, and passes a stop or pause on to its worker meanwhile. @throws what `train` throws */
   async during<T>(
     run: TrainingRun,
     worker: Pick<WorkerActivities, 'controlTraining'>,
@@ -188,37 +188,37 @@ export class RunControl {
     this.#interrupt?.();
   }
 
-  /** Tells the worker first, so that it uploads its last checkpoint, then cancels the session. */
+  /** Sends the pause to the worker first, so that it uploads its last checkpoint. Then cancels the session. */
   async #endForPause(session: CancellationScope): Promise<void> {
     try {
-      await session.run(async () => this.#tell('pause'));
+      await session.run(async () => this.#send('pause'));
     } catch (failure) {
       // The job will go on from an earlier checkpoint, or training has ended first.
       if (!isCancellation(failure))
-        log.warn('the worker was not told to pause', { cause: fromFailure(failure).message });
+        log.warn('the worker did not receive the pause', { cause: fromFailure(failure).message });
     }
     // The last training may have ended meanwhile.
     if (!this.#isTooLate) session.cancel();
   }
 
-  /** Waits until a stop is wanted, and tells the worker until it has been told. Never rejects. */
+  /** Waits until a stop is wanted, and sends it until the worker has received it. Never rejects. */
   async #stopIfWanted(run: TrainingRun, isOver: () => boolean): Promise<void> {
     try {
       await condition(() => isOver() || this.#isStopWanted);
       for (let retryMs = FIRST_RETRY_MS; !isOver(); retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS)) {
         const stopsBefore = this.#stops;
         try {
-          return await this.#tell('stop');
+          return await this.#send('stop');
         } catch (failure) {
           if (isOver() || isCancellation(failure)) throw failure;
-          log.warn('the run was not stopped; it is tried again', { cause: fromFailure(failure).message });
+          log.warn('the run was not stopped; the stop is sent again', { cause: fromFailure(failure).message });
           const { phase } = this.#report.status;
-          this.#report.enter(phase, `${run.name} could not be told yet to end early; it is tried again`);
+          this.#report.enter(phase, `${run.name} has not received the stop yet; it is sent again`);
         }
         await condition(() => isOver() || this.#stops > stopsBefore, retryMs);
       }
     } catch (failure) {
-      // The worker is lost, or the run has ended: the next worker is told again.
+      // The worker is lost, or the run has ended: the stop is sent to the next worker.
       if (!isCancellation(failure)) log.warn('the run was not stopped', { cause: fromFailure(failure).message });
     }
   }
@@ -229,7 +229,7 @@ export class RunControl {
     return isAllTrained && TOO_LATE.has(this.#report.status.phase);
   }
 
-  async #tell(action: 'stop' | 'pause'): Promise<void> {
+  async #send(action: 'stop' | 'pause'): Promise<void> {
     const { spec } = this.#input;
     if (this.#run === undefined || this.#worker === undefined || spec.kind !== 'training') return;
     const input: JobInput<TrainingSpec> = { ...this.#input, spec };

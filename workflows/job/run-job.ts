@@ -14,7 +14,7 @@ export interface Job<Spec extends JobSpec = JobSpec> {
 }
 
 /**
- * Runs a job's body, which returns what it came to in words, and ends the job in the phase `done`, `failed` or `cancelled`.
+ * Runs a job's body, which returns the result as a sentence, and ends the job in the phase `done`, `failed` or `cancelled`.
  * @returns the final status if the body succeeded
  * @throws ApplicationFailure with the error's code as its type; CancelledFailure if Temporal was asked to cancel the workflow
  */
@@ -30,7 +30,7 @@ export async function runJob<Spec extends JobSpec>(
     return report.status;
   } catch (thrown) {
     const isCancelled = CancellationScope.current().consideredCancelled;
-    // A step that fails while it is told to stop is not tried again: the job ends because it was cancelled, not because of that.
+    // A step that fails while it is being cancelled is not tried again: the job ends because it was cancelled, not because of that.
     const failure = isCancelled && !isCancellation(thrown) ? new CancelledFailure('The job was cancelled.') : thrown;
     const ending = (isCancelled ? control.ending : undefined) ?? fromFailure(failure);
     const error = namingModels(ending, report.status.models);

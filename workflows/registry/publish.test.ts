@@ -21,7 +21,7 @@ describe('publishToRoom', function () {
   this.timeout(60_000);
   let env: TestWorkflowEnvironment;
   let control: FakeControl;
-  /** What to do instead of an activity, the first time it is called for a room. */
+  /** What happens instead of an activity the first time it is called for a room. */
   const firstTime = new Map<string, (real: () => Promise<unknown>) => Promise<unknown>>();
 
   const overrides = (real: ControlActivities): Partial<ControlActivities> => ({
@@ -52,18 +52,18 @@ describe('publishToRoom', function () {
       args: [room, changes],
     });
 
-  it('returns when the manifest has all of the models', async () => {
+  it('returns only when the manifest has all of the models', async () => {
     await publish('plain', [publication('plain'), publication('plain')]);
     assert.equal(Object.keys(control.manifest('plain').models).length, 2);
   });
 
-  it('asks again, for the same changes, where the answer was lost', async () => {
+  it('sends the same request again if the answer was lost', async () => {
     firstTime.set('request lost', async () => undefined);
     await publish('lost', [publication('lost')]);
     assert.equal(Object.keys(control.manifest('lost').models).length, 1);
   });
 
-  it('publishes once where the write landed and its reply was lost', async () => {
+  it('publishes once if the write succeeded and its reply was lost', async () => {
     firstTime.set('apply landed', async (real) => {
       await real();
       throw new SleapRtcError('STORAGE_UNREACHABLE', 'The connection broke.');
@@ -72,13 +72,13 @@ describe('publishToRoom', function () {
     assert.equal(Object.keys(control.manifest('landed').models).length, 1);
   });
 
-  it('tries again where storage was away', async () => {
-    const change = publication('away');
-    firstTime.set('apply away', async () => [
-      { change_id: change.change_id, ok: false, error: { code: 'STORAGE_UNREACHABLE', message: 'S3 is away.' } },
+  it('tries again if storage was unavailable', async () => {
+    const change = publication('unavailable');
+    firstTime.set('apply unavailable', async () => [
+      { change_id: change.change_id, ok: false, error: { code: 'STORAGE_UNREACHABLE', message: 'S3 is unavailable.' } },
     ]);
-    await publish('away', [change]);
-    assert.equal(Object.keys(control.manifest('away').models).length, 1);
+    await publish('unavailable', [change]);
+    assert.equal(Object.keys(control.manifest('unavailable').models).length, 1);
   });
 
   it('fails with the code of a change that can’t be made', async () => {

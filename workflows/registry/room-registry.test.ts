@@ -21,7 +21,7 @@ describe('roomRegistry', function () {
   this.timeout(60_000);
   let env: TestWorkflowEnvironment;
   let control: FakeControl;
-  /** Set by a test to hold up the writes of its room. */
+  /** Set by a test to delay the writes of its room. */
   const gates = new Map<string, Promise<void>>();
   const failures = new Map<string, SleapRtcError>();
   const overrides = ({ applyManifestChanges }: ControlActivities) => ({
@@ -42,7 +42,7 @@ describe('roomRegistry', function () {
     await env?.teardown();
   });
 
-  /** As Temporal repeats the activity: the test server, unlike the real one, refuses where two start a workflow at once. */
+  /** Retries, as Temporal does. The test server, unlike the real one, refuses one of two callers that start a workflow at once. */
   async function request(
     room_id: string,
     changes: ManifestChange[],
@@ -63,7 +63,7 @@ describe('roomRegistry', function () {
     }
   };
 
-  it('loses none of 20 that publish at once, and writes what came during a write in one', async () => {
+  it('loses none of 20 publications at once, and writes together what arrives during a write', async () => {
     const gate = Promise.withResolvers<void>();
     gates.set('twenty', gate.promise);
     const changes = Array.from({ length: 20 }, () => publication('twenty'));
@@ -76,21 +76,21 @@ describe('roomRegistry', function () {
     assert.ok(report.writes <= 2, `${report.writes} writes`);
   });
 
-  it('outlives a requester that has gone', async () => {
+  it('goes on if a requester has ended', async () => {
     await request('vanished', [publication('vanished')], { workflow_id: 'nobody' });
     await settled('vanished', ({ changes }) => changes === 1);
     await request('vanished', [publication('vanished')]);
     assert.equal((await settled('vanished', ({ changes }) => changes === 2)).writes, 2);
   });
 
-  it('makes the other changes where one can’t be made', async () => {
+  it('makes the other changes if one can’t be made', async () => {
     const bad: ManifestChange = { type: 'set_alias', change_id: 'bad', alias: 'x', model_id: 'ffffffff' };
     await request('mixed', [bad, publication('mixed')]);
     await settled('mixed', ({ changes }) => changes === 2);
     assert.equal(Object.keys(control.manifest('mixed').models).length, 1);
   });
 
-  it('does not write what it has written', async () => {
+  it('does not write the same change twice', async () => {
     const change = publication('again');
     await request('again', [change]);
     await settled('again', ({ changes }) => changes === 1);
@@ -113,7 +113,7 @@ describe('roomRegistry', function () {
 
 describe('roomRegistry that continues as new', function () {
   this.timeout(60_000);
-  it('carries over what waits and what it has done', async () => {
+  it('carries over the requests that wait and the changes that it has made', async () => {
     const env = await devServerWithShortHistories(40);
     const control = await startFakeControl(env);
     try {

@@ -89,7 +89,7 @@ export async function roomRegistry(state: RoomRegistryState): Promise<void> {
   await continueAsNew<typeof roomRegistry>({ room_id: state.room_id, pending, applied: [...applied] });
 }
 
-/** Takes the oldest requests, as many as one write may hold, and at least one. */
+/** Takes the oldest requests, as many as fit in one write, and at least one. */
 function takeBatch(pending: ManifestChangesRequest[]): ManifestChangesRequest[] {
   let size = 0;
   const fits = pending.findIndex((request, index) => {

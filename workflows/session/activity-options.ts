@@ -1,4 +1,4 @@
-/** Time-outs and retries of the activities on a worker. */
+/** Timeouts and retries of the activities on a worker. */
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 
 /**
@@ -49,7 +49,7 @@ export const COURTESY: ActivityOptions = {
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumAttempts: 3 },
 };
 /** Takes milliseconds if the worker is alive; if it is not, nobody waits for it. */
-export const TELL: ActivityOptions = {
+export const CONTROL: ActivityOptions = {
   scheduleToStartTimeout: START_TIMEOUT,
   startToCloseTimeout: '10s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,

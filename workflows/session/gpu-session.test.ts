@@ -5,10 +5,10 @@ import { trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts'
 import { trainingJobsOnDevServer } from '../../test/workflows/training-jobs.ts';
 import { startWorkerProcess, type WorkerProcess } from '../../test/workflows/worker-process.ts';
 
-/** From a worker's death to the next worker at work, in milliseconds: the hold's heartbeat time-out, and some for a slow machine. */
+/** From a worker's death to the next worker at work, in ms: the heartbeat timeout, with a reserve for a slow machine. */
 const SOON_MS = 15_000;
 
-describe('a GPU session whose worker goes away', function () {
+describe('a GPU session whose worker is lost', function () {
   this.timeout(60_000);
   const { server, control, start: startJob, startWorker: startWorkerHere } = trainingJobsOnDevServer();
   const workers: WorkerProcess[] = [];
@@ -28,7 +28,7 @@ describe('a GPU session whose worker goes away', function () {
   };
 
   for (const activity of ['receiveDataset', 'train', 'uploadModel']) {
-    it(`is opened on another one when it is killed in ${activity}`, async () => {
+    it(`opens on another worker if its worker is killed during ${activity}`, async () => {
       const room = `killed-${activity.toLowerCase()}`;
       const doomed = await startWorker({ room, name: 'doomed', stallIn: activity });
       const job = await start(room);
@@ -44,7 +44,7 @@ describe('a GPU session whose worker goes away', function () {
     });
   }
 
-  it('is not mourned for what is only a courtesy: the job is done', async () => {
+  it('does not open again if only the results had not been returned: the job is done', async () => {
     const room = 'killed-late';
     const doomed = await startWorker({ room, name: 'doomed', stallIn: 'returnResults' });
     const job = await start(room);
@@ -56,17 +56,17 @@ describe('a GPU session whose worker goes away', function () {
     assert.equal(Object.keys(control().manifest(room).models).length, 1);
   });
 
-  it('is opened on another one when the worker is evicted', async () => {
+  it('opens on another worker if its worker is evicted', async () => {
     const room = 'evicted';
-    const leaving = await startWorker({ room, name: 'leaving', stallIn: 'train' });
+    const evicted = await startWorker({ room, name: 'evicted', stallIn: 'train' });
     const job = await start(room);
-    await leaving.reached('train');
+    await evicted.reached('train');
     await startWorker({ room, name: 'survivor' });
-    await leaving.evict();
+    await evicted.evict();
     assert.equal((await job.result()).worker, 'survivor');
   });
 
-  it('is opened anew for as many as have to go and say so: that is none of its doing', async () => {
+  it('opens again after any number of evictions: the job is not to blame for them', async () => {
     const room = 'preemptible';
     let evictions = 0;
     await startWorkerHere({
@@ -75,8 +75,8 @@ describe('a GPU session whose worker goes away', function () {
         train: async ({ input, run_index }) => {
           if (evictions === 7) return trainedModel(input, run_index);
           evictions += 1;
-          const goodbye = new SleapRtcError('WORKER_LOST', 'The worker is leaving.');
-          for (const session of self.sessions.values()) session.reject(goodbye);
+          const eviction = new SleapRtcError('WORKER_LOST', 'The worker is being shut down.');
+          for (const session of self.sessions.values()) session.reject(eviction);
           await self.work();
           throw new Error('never');
         },
@@ -87,22 +87,22 @@ describe('a GPU session whose worker goes away', function () {
     assert.equal(evictions, 7);
   });
 
-  it('is offered first to the worker that has what the job needs at hand', async () => {
-    const room = 'holder';
-    await Promise.all(['other-1', 'other-2', 'holder'].map((name) => startWorker({ room, name })));
-    for (let i = 0; i < 3; i += 1) assert.equal((await (await start(room, 'holder')).result()).worker, 'holder');
+  it('is offered first to the worker that has the job’s data or models', async () => {
+    const room = 'data-locality';
+    await Promise.all(['other-1', 'other-2', 'has-data'].map((name) => startWorker({ room, name })));
+    for (let i = 0; i < 3; i += 1) assert.equal((await (await start(room, 'has-data')).result()).worker, 'has-data');
   });
 
-  it('does not wait for that one when it is away', async () => {
-    const room = 'holder-away';
+  it('does not wait for that worker if it is unavailable', async () => {
+    const room = 'data-unavailable';
     await startWorker({ room, name: 'other' });
-    const job = await start(room, 'holder');
+    const job = await start(room, 'has-data');
     assert.equal((await job.result()).worker, 'other');
     const { events } = await job.fetchHistory();
     assert.ok((events?.length ?? 0) <= 80, `${events?.length} events`);
   });
 
-  it('is waited for while there is no other, and the job says so', async () => {
+  it('waits while there is no other worker, and the job says so', async () => {
     const room = 'lonely';
     const doomed = await startWorker({ room, name: 'doomed', stallIn: 'train' });
     const job = await start(room);

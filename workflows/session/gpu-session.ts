@@ -13,9 +13,9 @@ import type { JobInput } from '../../protocol/job.ts';
 import { runSession, type SessionState } from './run-session.ts';
 import { endSession } from './session-worker.ts';
 
-/** The session's worker is gone; another one may do. */
+/** The session's worker is lost. Another worker may be able to do the job. */
 export class WorkerLost extends Error {
-  /** True if the worker was told to shut down, and said so: the job has nothing to do with it. */
+  /** True if the worker was evicted and reported it: the job did not cause the loss. */
   readonly isEvicted: boolean;
 
   constructor(message: string, isEvicted = false) {
@@ -26,7 +26,7 @@ export class WorkerLost extends Error {
 
 /** One session on one worker. Whatever happens, `end` must be called. */
 export class GpuSession implements SessionState {
-  /** Nobody can guess it: whoever knows it may report the job's progress. */
+  /** A random id that nobody can guess. Whoever knows it may report the job's progress. */
   readonly id = uuid4();
   readonly #input: JobInput;
   readonly #activityScope: CancellationScope;
@@ -36,14 +36,14 @@ export class GpuSession implements SessionState {
   #openedAtMs = 0;
   #isEnding = false;
   #lost: WorkerLost | undefined;
-  /** What must stop when the worker is lost: the body, later the end. */
+  /** What is cancelled if the worker is lost: the body, later `end`. */
   #onWorker: CancellationScope | undefined;
 
   /** @param firstOfferTo a worker that is asked before the others */
   constructor(input: JobInput, firstOfferTo: string | undefined) {
     this.#input = input;
     // If the job is cancelled, the session must go on until the job's work on the worker has stopped. So its scope is the child of
-    // one that cancellation does not reach, and only `end` cancels it.
+    // a scope that cancellation does not reach, and only `end` cancels it.
     const shield = new CancellationScope({ cancellable: false });
     this.#activityScope = new CancellationScope({ cancellable: true, parent: shield });
     this.#activityEnd = this.#activityScope

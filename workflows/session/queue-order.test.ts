@@ -23,7 +23,7 @@ describe('jobs that wait for the one busy worker', function () {
   }
 
   /**
-   * Submits jobs one after the other while a worker has another one, and then lets it go on.
+   * Submits jobs one after the other while a worker is busy with another job, and then lets the worker go on.
    * @returns their names in the order in which they were trained
    */
   async function order(room: string, jobs: { name: string; user?: string; priority?: number }[]): Promise<string[]> {
@@ -58,12 +58,12 @@ describe('jobs that wait for the one busy worker', function () {
     return trained.slice(1);
   }
 
-  it('go by their priority: what is urgent starts first, though it came last', async () => {
+  it('start by their priority: an urgent job starts first, even if it was submitted last', async () => {
     const jobs = [{ name: 'usual' }, { name: 'whenever', priority: 5 }, { name: 'urgent', priority: 1 }];
     assert.deepEqual(await order('priorities', jobs), ['urgent', 'usual', 'whenever']);
   });
 
-  it('let users take turns: who has submitted five at once does not keep another waiting for all of them', async () => {
+  it('let users take turns: a user’s five jobs do not all start before another user’s one', async () => {
     const five = ['a1', 'a2', 'a3', 'a4', 'a5'].map((name) => ({ name, user: 'eager' }));
     const trained = await order('users', [...five, { name: 'b1', user: 'modest' }]);
     assert.ok(trained.indexOf('b1') <= 2, trained.join(' '));

@@ -9,7 +9,7 @@ import {
 import type { GpuSessionOpened, WorkerActivities } from '../../activities/contract.ts';
 import { fromFailure } from '../../protocol/failures.ts';
 import type { JobInput } from '../../protocol/job.ts';
-import { COURTESY, END, SLEAP_NN, STAGING, STORAGE, TELL, TRANSFER } from './activity-options.ts';
+import { CONTROL, COURTESY, END, SLEAP_NN, STAGING, STORAGE, TRANSFER } from './activity-options.ts';
 
 /** The worker of an open session. Its methods are activities on the worker's own queue; their errors are ActivityFailures. */
 export interface SessionWorker extends Omit<WorkerActivities, 'endGpuSession' | 'uploadLogs'> {
@@ -60,7 +60,7 @@ export function sessionWorker(
       const summary = `train ${run?.name ?? args.run_index} (${run?.model_type ?? '?'}) on ${name}`;
       return orUploadLogs(args.input, () => on(SLEAP_NN, summary).train(args));
     },
-    controlTraining: (args) => on(TELL, `tell ${name} to ${args.action}`).controlTraining(args),
+    controlTraining: (args) => on(CONTROL, `tell ${name} to ${args.action}`).controlTraining(args),
     uploadModel: (args) =>
       on(STORAGE, `upload model ${args.trained.model_id} (${args.trained.model_type}) to S3`).uploadModel(args),
     returnResults: (args) => on(COURTESY, 'bring the results to the researcher').returnResults(args),

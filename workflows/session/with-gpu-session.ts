@@ -10,7 +10,7 @@ import { type SessionWorker, sessionWorker } from './session-worker.ts';
 /** A worker's answer to `runGpuSession`. */
 export const gpuSessionOpenedSignal = defineSignal<[GpuSessionOpened]>('gpuSessionOpened');
 
-/** A job that has lost this many workers may be what kills them; workers that were told to shut down do not count. */
+/** A job that has lost this many workers may be what kills them; evicted workers do not count. */
 const MAX_LOST_WORKERS = 5;
 
 /**
@@ -18,8 +18,8 @@ const MAX_LOST_WORKERS = 5;
  *
  * A session is a heartbeating activity on a shared queue; the worker that takes it signals its own queue to the workflow. If the
  * worker dies, its heartbeat is missed within seconds: everything that `body` is doing is cancelled, and `body` runs again with
- * another worker. Keep outside of `body` what must survive a worker. If `body` has a result in spite of the loss, the result
- * counts. A paused job gives its worker back, and `body` runs again when the job is resumed.
+ * another worker. Put outside of `body` what must survive the loss of a worker. If `body` has a result in spite of the loss, the
+ * result counts. A paused job gives its worker back, and `body` runs again when the job is resumed.
  * @throws what `body` throws; SleapRtcError WORKER_LOST after too many lost workers
  */
 export async function withGpuSession<T>(

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { ErrorCode } from '../../../protocol/errors.ts';
 import { explainFailure, withoutFolders } from './explain-failure.ts';
 
-/** What a researcher is told for each real log: the code, and what the sentence must say. */
+/** What a researcher reads for each real log: the code, and what the sentence must say. */
 const EXPECTED: [fixture: string, code: ErrorCode, says: RegExp][] = [
   ['unknown-key', 'CONFIG_REFUSED', /trainer_config\.max_epoch: Key 'max_epoch'/],
   ['nested-unknown', 'CONFIG_REFUSED', /model_config\.backbone_config\.unet\.filtres/],
@@ -38,14 +38,14 @@ describe('explaining a failed sleap-nn', () => {
     });
   }
 
-  it('says of a video what it says of labels', async () => {
+  it('says which video cannot be read, as it does for labels', async () => {
     const logTail = await readFile(new URL('fixtures/video-damaged.log', import.meta.url), 'utf8');
     const error = explainFailure({ exitCode: 1, logTail, inputs: ['bad.mp4'], otherwise: 'PREDICTION_FAILED' });
     assert.equal(error.code, 'VIDEO_INVALID');
     assert.equal(error.message, 'bad.mp4 cannot be read as a video: it reports no frames.');
   });
 
-  it('tells a GPU without memory, in the words that torch has for it', () => {
+  it('recognizes a GPU with too little memory by torch’s wording', () => {
     const logTail = [
       'Traceback (most recent call last):',
       '  File "/opt/sleap-nn/lib/python3.11/site-packages/torch/nn/modules/conv.py", line 543, in forward',
@@ -57,7 +57,7 @@ describe('explaining a failed sleap-nn', () => {
     assert.match(error.remedy, /batch_size/);
   });
 
-  it('tells a GPU that is broken from one that is too small: another worker may do', () => {
+  it('distinguishes a broken GPU from one that is too small: another worker may do the job', () => {
     for (const message of [
       'RuntimeError: No CUDA GPUs are available',
       'torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered',

@@ -1,14 +1,14 @@
 import { type ErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
 import { lastException, type PythonException } from './python-traceback.ts';
 
-/** What is known of a sleap-nn that ended badly. */
+/** What is known of a sleap-nn that failed. */
 export interface SleapNnFailure {
   exitCode: number;
   /** The end of its log, a few hundred lines. */
   logTail: string;
-  /** Names of the files that it was to read, as the researcher knows them. */
+  /** Names of the files that it read, as the researcher knows them. */
   inputs: readonly string[];
-  /** The code where no rule fits. */
+  /** The code if no rule fits. */
   otherwise: 'TRAINING_FAILED' | 'PREDICTION_FAILED';
 }
 
@@ -25,14 +25,17 @@ const MAX_MESSAGE_CHARS = 400;
 
 const CONFIG_KEY = /\b(?:data_config|model_config|trainer_config)\.[\w.]*\w/;
 
-/** The first rule that fits explains. Each was seen in a real log, kept as a fixture (`fixtures/*.log`), or says otherwise. */
+/**
+ * The first rule that fits explains the failure. Each comes from a real log (`fixtures/*.log`), unless its comment says
+ * otherwise.
+ */
 const RULES: readonly Rule[] = [
-  // Not provoked here (it needs a GPU): torch.OutOfMemoryError, "CUDA out of memory. Tried to allocate …".
+  // Without a fixture, since it needs a GPU: torch.OutOfMemoryError, "CUDA out of memory. Tried to allocate …".
   (_, { type, message }) =>
     /OutOfMemoryError$/.test(type) || /CUDA out of memory|CUDNN_STATUS_ALLOC_FAILED/.test(message)
       ? { code: 'GPU_OUT_OF_MEMORY', message: `The GPU has too little memory for this config${memorySizes(message)}.` }
       : undefined,
-  // Not provoked here either: torch's wording where the driver or the card itself is at fault, not the job.
+  // Without a fixture too: torch's wording if the driver or the card is at fault, not the job.
   (_, { message }) =>
     /No CUDA GPUs are available|CUDA driver (initialization|version)|CUDA-capable device\(s\)|CUDA error: (unknown error|unspecified launch failure|uncorrectable ECC|no CUDA-capable|all CUDA-capable|initialization error|system )|CUDNN_STATUS_NOT_INITIALIZED|\bNVML\b/.test(
       message,
@@ -43,7 +46,7 @@ const RULES: readonly Rule[] = [
     /\[Errno 28\]|No space left on device|file write failed.*errno = 28/.test(message)
       ? { code: 'DISK_FULL', message: 'The worker’s disk is full.' }
       : undefined,
-  // The shared memory case is torch's own message; not provoked here.
+  // The case of shared memory has no fixture; the message is torch's.
   (_, { type, message }) =>
     type === 'MemoryError' || /can't allocate memory|Cannot allocate memory|insufficient shared memory/.test(message)
       ? {
@@ -63,12 +66,12 @@ const RULES: readonly Rule[] = [
       : undefined,
   (_, { frames, message }) => {
     if (!frames.some((frame) => /sleap_nn[/.]config[/.]/.test(frame))) return undefined;
-    // `<attrs generated methods sleap_nn.config.trainer_config.OptimizerConfig>` is where a value was out of bounds.
+    // `<attrs generated methods sleap_nn.config.trainer_config.OptimizerConfig>` is in the traceback if a value was out of bounds.
     const section = frames
       .map((frame) => /sleap_nn\.config\.(\w+)\.(\w+)>/.exec(frame))
       .findLast((match) => match !== null);
-    const where = section ? ` (${section[1]}, ${section[2]})` : '';
-    return { code: 'CONFIG_REFUSED', message: `sleap-nn refuses the config${where}: ${message}` };
+    const place = section ? ` (${section[1]}, ${section[2]})` : '';
+    return { code: 'CONFIG_REFUSED', message: `sleap-nn refuses the config${place}: ${message}` };
   },
   (_, { type }) =>
     /^(hydra|omegaconf|yaml)\./.test(type)
@@ -93,27 +96,27 @@ const RULES: readonly Rule[] = [
       : undefined,
 ];
 
-/** What torch says of it, e.g. `Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which …`. */
+/** The sizes in torch's message, e.g. `Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which …`. */
 function memorySizes(message: string): string {
   const [, wanted] = /Tried to allocate ([\d.]+ [KMG]iB)/.exec(message) ?? [];
   const [, total] = /total capacity of ([\d.]+ [KMG]iB)/.exec(message) ?? [];
   return wanted === undefined || total === undefined ? '' : `: it has ${total}, and ${wanted} more were needed`;
 }
 
-/** sleap-nn looks at one frame before it begins; a video that breaks off later shows in sleap-io. */
+/** sleap-nn reads one frame before it begins. If a video breaks off later, sleap-io fails. */
 function isUnreadableVideo(frames: readonly string[], message: string): boolean {
   return (
     message.startsWith('Could not read ') || frames.some((frame) => /sleap_io\/io\/video_reading\.py$/.test(frame))
   );
 }
 
-/** The reason without what stands before it, e.g. `Could not read clip.mp4 with OpenCV or PyAV: it reports no frames.` */
+/** The reason without its beginning, e.g. of `Could not read clip.mp4 with OpenCV or PyAV: it reports no frames.` */
 function afterColon(message: string): string {
   return message.replace(/^Could not read .*?: /, '');
 }
 
 /**
- * Turns the end of a sleap-nn that failed into one sentence for the researcher. Folders of the worker's machine are left out.
+ * Explains why sleap-nn failed, in one sentence for the researcher. Folders of the worker's machine are left out.
  */
 export function explainFailure(failure: SleapNnFailure): SleapRtcError {
   const exception = lastException(failure.logTail);
@@ -144,7 +147,7 @@ function toError({ code, message, remedy }: Explanation, failure: SleapNnFailure
   return new SleapRtcError(known, /[.!?]$/.test(text) ? text : `${text}.`, remedy === undefined ? {} : { remedy });
 }
 
-/** Absolute paths are cut to their last part: the rest is the worker's, and means nothing to a researcher. */
+/** Cuts absolute paths to their last part: the rest concerns the worker, and means nothing to a researcher. */
 export function withoutFolders(text: string): string {
   return text.replaceAll(/(?<![\w.:/])\/(?:[^\s/'"`:]+\/)+([^\s/'"`:]*)/g, '$1');
 }

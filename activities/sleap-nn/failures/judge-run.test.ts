@@ -12,20 +12,20 @@ const good: EndedRun = {
 };
 
 describe('judging a run', () => {
-  it('takes an end at the last epoch, or one that sleap-nn announced', () => {
+  it('accepts an end at the last epoch, or one that sleap-nn announced', () => {
     assert.equal(judgeRun(good), undefined);
     assert.equal(judgeRun({ ...good, sawTrainEnd: false }), undefined, 'a lost last message');
     assert.equal(judgeRun({ ...good, epochsDone: 4 }), undefined, 'stopped early');
   });
 
-  it('does not take exit code 0 after SIGTERM for success: it is tried again', () => {
+  it('does not take exit code 0 after SIGTERM for success: the run is tried again', () => {
     const error = judgeRun({ ...good, sawTrainEnd: false, epochsDone: 4 });
     assert.equal(error?.code, 'TRAINER_KILLED');
     assert.equal(error?.retryable, true);
     assert.match(error?.message ?? '', /4 of 10 epochs/);
   });
 
-  it('tries again after a kill from outside', () => {
+  it('tries again if sleap-nn was killed from outside', () => {
     assert.equal(judgeRun({ ...good, exit: { code: null, signal: 9 }, sawTrainEnd: false })?.retryable, true);
   });
 
@@ -33,7 +33,7 @@ describe('judging a run', () => {
     assert.equal(judgeRun({ ...good, hasBestCheckpoint: false })?.code, 'TRAINING_FAILED');
   });
 
-  it('explains a failure even after training ended: a model that cannot be evaluated is not published', () => {
+  it('explains a failure after training ended: a model that cannot be evaluated is not published', () => {
     const error = judgeRun({
       ...good,
       exit: { code: 1, signal: null },

@@ -2,10 +2,10 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { SleapNnExit } from '../process/launcher-process.ts';
 import { explainFailure } from './explain-failure.ts';
 
-/** What is known when a training's sleap-nn has ended, without having been told to by us. */
+/** What is known of a training's sleap-nn that has ended without a stop from us. */
 export interface EndedRun {
   exit: SleapNnExit;
-  /** `train_end` came over ZMQ: training ended by itself, at `max_epochs` or for want of progress. */
+  /** `train_end` came over ZMQ: training ended by itself, at `max_epochs` or because it made no more progress. */
   sawTrainEnd: boolean;
   /** Epochs in the log. */
   epochsDone: number;
@@ -17,8 +17,8 @@ export interface EndedRun {
 }
 
 /**
- * Says whether a run trained to its end. Exit code 0 is not enough: sleap-nn also ends with 0 when it is sent SIGTERM.
- * @returns the error it ended with, or undefined where all is well
+ * Checks whether a run trained to its end. Exit code 0 is not enough: sleap-nn also ends with 0 when it is sent SIGTERM.
+ * @returns the error it ended with, or undefined if it succeeded
  */
 export function judgeRun(run: EndedRun): SleapRtcError | undefined {
   const { code, signal } = run.exit;

@@ -1,9 +1,9 @@
 /** The exception that ended a Python program, read from its traceback. */
 export interface PythonException {
-  /** With its module where Python prints one, e.g. `omegaconf.errors.ConfigKeyError`. */
+  /** With its module if Python prints one, e.g. `omegaconf.errors.ConfigKeyError`. */
   type: string;
   message: string;
-  /** Lines below the message of the form `full_key: a.b` or `object_type=X`, as OmegaConf adds them. */
+  /** Lines below the message of the form `full_key: a.b` or `object_type=X`, which OmegaConf adds. */
   details: Record<string, string>;
   /** Files of its traceback, outermost first; attrs' generated code appears as `<attrs generated methods …>`. */
   frames: string[];
@@ -11,7 +11,7 @@ export interface PythonException {
 
 const START = 'Traceback (most recent call last):';
 
-/** Finds the last traceback of a log and reads its exception; undefined where there is none. */
+/** Finds the last traceback of a log and reads its exception. Returns undefined if there is none. */
 export function lastException(log: string): PythonException | undefined {
   const start = log.lastIndexOf(START);
   // A log's tail may begin within the traceback.

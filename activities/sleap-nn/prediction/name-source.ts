@@ -5,13 +5,12 @@ import { childEnvironment } from '../../processes/child-environment.ts';
 
 const PROGRAM = fileURLToPath(new URL('name_source.py', import.meta.url));
 
-/** It rewrites a few lines of JSON; a disk that hangs must not hold the job for ever. In milliseconds. */
+/** The script rewrites a few lines of JSON. A disk that hangs must not block the job forever. In milliseconds. */
 const TIMEOUT_MS = 120_000;
 
 /**
- * Makes predictions name the researcher's own file where they name `input`. The path is written as text and never
- * opened here.
- * @throws SleapRtcError PREDICTION_FAILED; the signal's abort passes
+ * Replaces `input` in the predictions by the researcher's own file. The path is written as text and never opened here.
+ * @throws SleapRtcError PREDICTION_FAILED; the signal's reason if it is aborted
  */
 export async function nameSource(options: {
   python: string;

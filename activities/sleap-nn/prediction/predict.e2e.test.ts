@@ -94,7 +94,7 @@ describe('predicting with the real sleap-nn', function () {
     return { summary: summary as PredictionSummary, published };
   }
 
-  it('writes predictions that name the researcher’s video, tells frames and rate, and is not done twice', async () => {
+  it('writes predictions that name the researcher’s video, reports frames and rate, and does not run twice', async () => {
     const source_path = '/home/ü/day 1/clip "A".mp4';
     const input = await job('predictjob1', { source_path });
     const { summary, published } = await predict(input);
@@ -118,7 +118,7 @@ describe('predicting with the real sleap-nn', function () {
     assert.equal(again.published.length, 0);
   });
 
-  it('says what is wrong with a file that is no video', async () => {
+  it('says what is wrong with a file that is not a video', async () => {
     const input = await job('predictjob2');
     await writeFile(join(workDir, 'jobs', 'predictjob2', 'dataset', CLIP), 'no video');
     await assert.rejects(predict(input), (error: unknown) => {
@@ -131,7 +131,7 @@ describe('predicting with the real sleap-nn', function () {
     assert.deepEqual(await readdir(join(workDir, 'jobs', 'predictjob2', 'results')), []);
   });
 
-  it('does not take a video without the wanted frames for predicted on', async () => {
+  it('fails if the video has none of the wanted frames', async () => {
     const input = await job('predictjob3', { frames: '2000-2010' });
     await assert.rejects(predict(input), { code: 'USAGE', message: `${CLIP} has none of the frames 2000-2010.` });
   });

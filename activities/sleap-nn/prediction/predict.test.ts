@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { parseFrameLine, predictionsName } from './predict.ts';
 
 describe('sleap-nn predict', () => {
-  it('tells frames, rate and time left; a stream of unknown length has no total', () => {
+  it('reads frames, rate and time left; a stream of unknown length has no total', () => {
     assert.deepEqual(parseFrameLine('{"n_processed": 36, "n_total": 50, "rate": 23.4, "eta": 0.6}'), {
       frames: 36,
       total_frames: 50,
@@ -12,7 +12,7 @@ describe('sleap-nn predict', () => {
     assert.equal(parseFrameLine('{"n_processed": 36, "n_total": null}')?.total_frames, null);
   });
 
-  it('takes nothing else for progress', () => {
+  it('does not take other lines for progress', () => {
     for (const line of ['', 'text', '{"error": true, "type": "OSError", "message": "x"}', '{"n_processed": -1}']) {
       assert.equal(parseFrameLine(line), undefined);
     }

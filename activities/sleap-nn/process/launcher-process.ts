@@ -8,15 +8,15 @@ import { childEnvironment } from '../../processes/child-environment.ts';
 
 const LAUNCHER = fileURLToPath(new URL('launcher.py', import.meta.url));
 
-/** The argument by which a worker finds its own sleap-nn processes again, whatever has become of it in between. */
+/** The argument by which a worker recognizes its own sleap-nn processes, even after a restart. */
 export function ownerArgument(workDir: string): string {
   return `--owner=${workDir}`;
 }
 
-/** How much of what the process wrote before its log was opened is kept to explain a failed start, in characters. */
+/** How much of the output before the log is open is remembered to explain a failed start, in characters. */
 const EARLY_OUTPUT_CHARS = 4000;
 
-const ControlWord = z.discriminatedUnion('event', [
+const ControlEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('warm') }),
   z.object({ event: z.literal('started'), pid: z.int() }),
   z.object({ event: z.literal('exited'), code: z.int().nullable(), signal: z.int().nullable() }),
@@ -26,9 +26,9 @@ const ControlWord = z.discriminatedUnion('event', [
 export interface SleapNnCommand {
   /** Arguments after `sleap-nn`, e.g. `['train', 'config.yaml']`. */
   argv: readonly string[];
-  /** Paths in `argv` and in configs are relative to it. */
+  /** Paths in `argv` and in configs are relative to this folder. */
   cwd: string;
-  /** Where output goes, absolute; appended to. */
+  /** Absolute path of the file to which output is appended. */
   logFile: string;
   /** For temporary files, on the same disk as the results: sleap-nn moves checkpoints from there. Must exist. */
   tmpDir: string;
@@ -36,18 +36,18 @@ export interface SleapNnCommand {
   onLine?: (line: string) => void;
 }
 
-/** How sleap-nn ended: one of the two is a number. */
+/** How sleap-nn ended. Exactly one of the two is a number. */
 export interface SleapNnExit {
   code: number | null;
   signal: number | null;
 }
 
 /**
- * One `launcher.py`: a process group that does one command and ends, at the latest with this process.
- * Whoever makes one must `run` or `kill` it.
+ * One `launcher.py`: a process group that runs one command and then ends. It ends with this process at the latest.
+ * The caller must call `run` or `kill`.
  */
 export class LauncherProcess {
-  /** Resolves when the imports are done (only with `warm`); rejects if the process ended before. */
+  /** Resolves when the imports are done (only with `warm`); rejects if the process ends first. */
   readonly warm: Promise<void>;
   /** Never rejects. Resolves when the process and its output have ended. */
   readonly exited: Promise<SleapNnExit>;
@@ -59,16 +59,16 @@ export class LauncherProcess {
   #started = Promise.withResolvers<void>();
 
   /**
-   * @param options `python` with sleap-nn installed; `warm` to import before the command is known; `workDir` of the worker, to
-   *   find the process by
+   * @param options `python` with sleap-nn installed; `warm` to import before the command is known; `workDir` of the worker, by
+   *   which the process is recognized
    */
   constructor(options: { python: string; warm: boolean; workDir?: string | undefined }) {
     const { python, warm, workDir } = options;
     const args = [...(warm ? ['--warm'] : []), ...(workDir === undefined ? [] : [ownerArgument(workDir)])];
     this.#subprocess = execa(python, ['-u', LAUNCHER, ...args], {
-      // Its own session, hence process group: killed as a group, and deaf to a terminal's Ctrl-C meant for the worker.
+      // Its own session and so its own process group, which is killed as a whole. A terminal's Ctrl-C reaches only the worker.
       detached: true,
-      // Its stdin closing is what ends it with us, also where no exit handler can run.
+      // It ends with us because its stdin closes, even if no exit handler can run.
       cleanup: false,
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       buffer: false,
@@ -81,29 +81,29 @@ export class LauncherProcess {
     this.warm = imported.promise;
     this.warm.catch(() => undefined);
     this.#started.promise.catch(() => undefined);
-    this.#subprocess.stdin.on('error', () => undefined); // EPIPE: the end is told by `exited`
+    this.#subprocess.stdin.on('error', () => undefined); // EPIPE: `exited` reports the end
     this.#subprocess.stderr.on('data', (chunk: Buffer) => {
       this.#earlyOutput = (this.#earlyOutput + chunk.toString()).slice(-EARLY_OUTPUT_CHARS);
     });
     createInterface({ input: this.#subprocess.stdout }).on('line', (line) => this.#onLine?.(line));
     const control = this.#subprocess.stdio[3] as unknown as Readable;
     createInterface({ input: control }).on('line', (line) => {
-      const word = parseControlWord(line);
-      if (word?.event === 'warm') imported.resolve();
-      else if (word?.event === 'started') this.#started.resolve();
-      else if (word?.event === 'exited') this.#exit = { code: word.code, signal: word.signal };
+      const message = parseControlEvent(line);
+      if (message?.event === 'warm') imported.resolve();
+      else if (message?.event === 'started') this.#started.resolve();
+      else if (message?.event === 'exited') this.#exit = { code: message.code, signal: message.signal };
     });
     this.exited = this.#subprocess.then((result) => {
       this.#groupId = undefined;
-      const gone = new SleapRtcError(
+      const startFailure = new SleapRtcError(
         'INTERNAL',
         `sleap-nn could not be started. ${this.#earlyOutput.trim().split('\n').at(-1) ?? ''}`,
         {
           cause: result,
         },
       );
-      imported.reject(gone);
-      this.#started.reject(gone);
+      imported.reject(startFailure);
+      this.#started.reject(startFailure);
       return this.#exit ?? { code: result.exitCode ?? null, signal: result.exitCode === undefined ? 9 : null };
     });
   }
@@ -114,8 +114,8 @@ export class LauncherProcess {
   }
 
   /**
-   * Gives it its command; once only. Resolves when sleap-nn has begun.
-   * @throws SleapRtcError INTERNAL where the process ended before
+   * Runs the command. May be called once. Resolves when sleap-nn has begun.
+   * @throws SleapRtcError INTERNAL if the process ends first
    */
   async run(command: SleapNnCommand): Promise<void> {
     this.#onLine = command.onLine;
@@ -131,7 +131,7 @@ export class LauncherProcess {
   }
 
   /**
-   * Ends the whole group: SIGTERM, then SIGKILL for what is left after `graceMs`. Resolves when all is gone.
+   * Ends the whole group: SIGTERM, then SIGKILL for what is left after `graceMs`. Resolves when no process is left.
    */
   async terminate(graceMs: number): Promise<SleapNnExit> {
     this.#signalGroup('SIGTERM');
@@ -158,9 +158,9 @@ export class LauncherProcess {
   }
 }
 
-function parseControlWord(line: string): z.infer<typeof ControlWord> | undefined {
+function parseControlEvent(line: string): z.infer<typeof ControlEvent> | undefined {
   try {
-    return ControlWord.safeParse(JSON.parse(line)).data;
+    return ControlEvent.safeParse(JSON.parse(line)).data;
   } catch {
     return undefined;
   }

@@ -2,10 +2,10 @@
 
 Two processes, both in the process group that the worker made for this one:
 
-- the supervisor (this file's ``main``) imports nothing heavy. It holds the worker's pipe on stdin and kills the whole
+- the supervisor (this file's ``main``) imports nothing heavy. It reads the worker's pipe on stdin and kills the whole
   group when that pipe closes, which it does even if the worker is killed with ``kill -9``;
-- its child runs sleap-nn. With ``--warm`` it imports what sleap-nn needs before it is told what to do (half a minute of
-  CPU on a small machine, and most of a small job). Imports start no CUDA context, so a waiting child holds no GPU memory.
+- its child runs sleap-nn. With ``--warm`` it imports what sleap-nn needs before it knows its command (half a minute of
+  CPU on a small machine, and most of a small job). Imports start no CUDA context, so a waiting child uses no GPU memory.
 
 stdin: one JSON line ``{"argv": [...], "cwd": "...", "env": {...}, "log": "...", "lines": false}``, then silence.
 ``lines`` leaves stdout to the worker (``predict --gui``); otherwise stdout and stderr both go to the file ``log``.
@@ -23,8 +23,8 @@ CONTROL_FD = 3
 MAX_LINE = 1 << 20
 
 
-def say(event, **fields):
-    """Tells the worker something; a worker that is gone is no reason to fail."""
+def send_event(event, **fields):
+    """Sends the worker an event. Does not fail if the worker has ended."""
     try:
         os.write(CONTROL_FD, (json.dumps({"event": event, **fields}) + "\n").encode())
     except OSError:
@@ -32,7 +32,7 @@ def say(event, **fields):
 
 
 def die_with_parent():
-    """Asks Linux to kill this process when the supervisor dies; elsewhere the worker's group kill must do."""
+    """Asks Linux to kill this process when the supervisor dies; on other systems the worker kills the group."""
     if not sys.platform.startswith("linux"):
         return
     try:
@@ -45,7 +45,7 @@ def die_with_parent():
 
 
 def read_line(fd):
-    """Reads up to a newline, one byte at a time so that nothing behind it is taken; None at the end of the pipe."""
+    """Reads up to a newline, one byte at a time so that nothing after it is read. Returns None at the end of the pipe."""
     line = bytearray()
     while len(line) < MAX_LINE:
         byte = os.read(fd, 1)
@@ -68,7 +68,7 @@ def preload():
 
 
 def make_stop_check_instant():
-    """sleap-nn waits 10 ms for a stop command after every batch; looking without waiting is enough."""
+    """sleap-nn waits 10 ms for a stop command after every batch; it is enough to look without waiting."""
     try:
         from sleap_nn.training.callbacks import TrainingControllerZMQ
 
@@ -102,7 +102,7 @@ def run_child(jobs_fd, warm):
     os.close(devnull)
     if warm:
         preload()
-        say("warm")
+        send_event("warm")
     line = read_line(jobs_fd)
     os.close(jobs_fd)
     if line is None:
@@ -111,7 +111,7 @@ def run_child(jobs_fd, warm):
     os.chdir(job["cwd"])
     os.environ.update(job.get("env") or {})
     redirect_output(job["log"], job.get("lines", False))
-    say("started", pid=os.getpid())
+    send_event("started", pid=os.getpid())
     os.close(CONTROL_FD)
 
     import tempfile
@@ -133,7 +133,7 @@ def supervise(child, jobs_fd):
         os.set_blocking(fd, False)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    # The worker signals the whole group: the child decides what to make of it, the supervisor stays to report the end.
+    # The worker signals the whole group: the child decides what to do, and the supervisor stays to report the end.
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(name, lambda *_: None)
     while True:
@@ -149,14 +149,14 @@ def supervise(child, jobs_fd):
         if 0 in ready:
             line = None if forwarded else read_line(0)
             if line is None:
-                os.killpg(0, signal.SIGKILL)  # the worker is gone (or hung up): nothing of ours may go on
+                os.killpg(0, signal.SIGKILL)  # the worker has ended or closed the pipe: no process of ours may go on
             os.write(jobs_fd, line + b"\n")
             os.close(jobs_fd)
             forwarded = True
 
 
 def main():
-    """Forks before anything heavy is imported; reports how the child ended, and ends what it left in the group."""
+    """Forks before anything heavy is imported, reports how the child ended, and kills what the child left in the group."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -166,8 +166,8 @@ def main():
     os.close(read_end)
     status = supervise(child, write_end)
     code = os.waitstatus_to_exitcode(status)
-    say("exited", code=code if code >= 0 else None, signal=-code if code < 0 else None)
-    # Data loader workers that outlived their parent go too; this process with them.
+    send_event("exited", code=code if code >= 0 else None, signal=-code if code < 0 else None)
+    # Ends data loader workers that outlived their parent, and this process with them.
     os.killpg(0, signal.SIGKILL)
 
 

@@ -32,14 +32,14 @@ describe('the sleap-nn process', () => {
     const until = Date.now() + 10_000;
     while (!(await textOf(log)).includes(awaited)) {
       if (Date.now() > until) throw new Error(`no "${awaited}" in the log: ${await textOf(log)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20)); // a file tells nobody that it grew
+      await new Promise((resolve) => setTimeout(resolve, 20)); // poll: the file gives no notice when it grows
     }
     const [, ...pids] = /^pids (\d+) (\d+)$/m.exec(await textOf(log)) ?? [];
     assert.equal(pids.length, 2);
     return pids.map(Number);
   }
 
-  it('tells exit codes from signals, and leaves none of its children', async () => {
+  it('distinguishes exit codes from signals, and leaves no child process', async () => {
     assert.deepEqual(await (await start('fail')).exited, { code: 3, signal: null });
     assert.match(await textOf(log), /a traceback/);
     await processesGone(await pidsInLog());
@@ -56,7 +56,7 @@ describe('the sleap-nn process', () => {
     await processesGone(pids);
   });
 
-  it('is asked to end, then made to', async () => {
+  it('gets SIGTERM first, then SIGKILL', async () => {
     const polite = await start('polite');
     const pids = await pidsInLog('ready');
     assert.deepEqual(await polite.terminate(10_000), { code: 0, signal: null });
@@ -80,13 +80,13 @@ describe('the sleap-nn process', () => {
     assert.match(text, new RegExp(`cwd ${folder} tmp ${folder} `));
   });
 
-  it('says so where Python cannot be started', async () => {
+  it('says so if Python cannot be started', async () => {
     python = join(folder, 'nothing');
     await assert.rejects(start('x'), (error: unknown) => error instanceof SleapRtcError && error.code === 'INTERNAL');
   });
 
-  describe('kept warm', () => {
-    it('is used once, and only replaced when asked', async () => {
+  describe('warmed up beforehand', () => {
+    it('is used once, and is replaced only on request', async () => {
       const { logger, nextPid } = warmReports();
       const spare = new WarmTrainer({ python, workDir: folder, logger });
       try {
@@ -104,7 +104,7 @@ describe('the sleap-nn process', () => {
       }
     });
 
-    it('that died is replaced after a pause, and is no obstacle to a job until then', async () => {
+    it('is replaced after a pause if it died, and a job does not wait for that', async () => {
       const { logger, nextPid } = warmReports();
       const spare = new WarmTrainer({ python, rebuildDelayMs: 50, logger });
       try {

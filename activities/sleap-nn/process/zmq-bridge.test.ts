@@ -13,13 +13,13 @@ describe('ZMQ bridge', () => {
     });
   });
 
-  it('passes over what is no event', () => {
+  it('ignores what is not an event', () => {
     for (const text of ['', 'NaN', '[]', '{"event": 3}', '{"what": '])
       assert.equal(parseTrainingEvent(text), undefined);
     assert.equal(parseTrainingEvent('{"event":"new_one","logs":"text"}')?.event, 'new_one');
   });
 
-  it('takes events from, and sends the stop command to, a trainer that connects as sleap-nn does', async () => {
+  it('receives events from a trainer that connects as sleap-nn does, and sends it the stop command', async () => {
     const arrived = Promise.withResolvers<TrainingEvent>();
     const bridge = await ZmqBridge.open((event) => arrived.resolve(event));
     const trainer = new Publisher({ linger: 0 });
@@ -29,7 +29,7 @@ describe('ZMQ bridge', () => {
       trainer.connect(`tcp://127.0.0.1:${bridge.publishPort}`);
       control.connect(`tcp://127.0.0.1:${bridge.controllerPort}`);
       control.subscribe('');
-      // A publisher drops what it says before it is connected: say it until it is heard.
+      // A publisher drops what it sends before it is connected: send it until it is received.
       timer = setInterval(() => {
         void trainer.send('{"what":"","event":"train_begin","logs":null}');
         void bridge.stop();
@@ -45,7 +45,7 @@ describe('ZMQ bridge', () => {
     }
   });
 
-  it('has ports of its own, so that two trainings never meet', async () => {
+  it('has ports of its own, so that two trainings do not mix', async () => {
     const [a, b] = [await ZmqBridge.open(() => {}), await ZmqBridge.open(() => {})];
     assert.equal(new Set([a.publishPort, a.controllerPort, b.publishPort, b.controllerPort]).size, 4);
     await a.close();

@@ -5,7 +5,7 @@ const ANY_PORT = 'tcp://127.0.0.1:*';
 
 const Loss = z.number().nullish().catch(null);
 
-/** What sleap-nn tells over ZMQ. Tolerant: events and fields of other versions pass, a NaN loss becomes null. */
+/** What sleap-nn sends over ZMQ. Accepts events and fields of other versions; a NaN loss becomes null. */
 const TrainingEvent = z.object({
   event: z.string(),
   epoch: z.int().nullish().catch(null),
@@ -15,7 +15,7 @@ const TrainingEvent = z.object({
 /** `event` is `train_begin`, `epoch_begin`, `batch_start`, `batch_end`, `epoch_end` or `train_end`. */
 export type TrainingEvent = z.infer<typeof TrainingEvent>;
 
-/** Reads one message; undefined where it is none of sleap-nn's. */
+/** Reads one message. Returns undefined if it is not one of sleap-nn's. */
 export function parseTrainingEvent(text: string): TrainingEvent | undefined {
   try {
     // Python writes NaN and Infinity, which JSON does not have.
@@ -27,7 +27,7 @@ export function parseTrainingEvent(text: string): TrainingEvent | undefined {
 }
 
 /**
- * The two sockets through which sleap-nn is watched and steered. We bind, on ports that the system chooses; sleap-nn
+ * The two sockets through which we follow and control sleap-nn. We bind, on ports that the system chooses; sleap-nn
  * connects to them by the ports in its config.
  */
 export class ZmqBridge {
@@ -63,7 +63,7 @@ export class ZmqBridge {
     }
   }
 
-  /** Asks sleap-nn to end after this batch, keep its best checkpoint, and run the final evaluation. */
+  /** Asks sleap-nn to end after this batch, save its best checkpoint, and run the final evaluation. */
   async stop(): Promise<void> {
     await this.#commands.send(JSON.stringify({ command: 'stop' }));
   }

@@ -68,7 +68,7 @@ export function testDeps(workDir: string, python: string, bucket: Bucket) {
   return { deps, published };
 }
 
-/** The text of a file, or an empty string where there is none yet. */
+/** The text of a file, or an empty string if it does not exist yet. */
 export function textOf(file: string): Promise<string> {
   return readFile(file, 'utf8').catch(() => '');
 }

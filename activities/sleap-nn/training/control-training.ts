@@ -4,7 +4,7 @@ import type { EarlyStops } from './early-stops.ts';
 import { runOf } from './run.ts';
 
 /**
- * Ends a run early with its best model, or notes that it will be cancelled only to resume later, so that it uploads its last
+ * Ends a run early with its best model, or records that it will be cancelled only to resume later, so that it uploads its last
  * checkpoint. Returns as soon as the run knows, not when it has ended.
  * @param pausing work folders of the runs that are about to be paused
  */

@@ -8,12 +8,12 @@ import type { TrainingEvent } from '../process/zmq-bridge.ts';
  */
 const markOf = (work: string) => `${work}.stop-early`;
 
-/** What a run in progress offers to whoever wants it to end early. */
+/** What `EarlyStops` needs of a run in progress. */
 interface Stoppable {
   /** Asks sleap-nn to end after this batch. May be called again. */
   stop(): Promise<void>;
-  /** Tells the researcher. */
-  say(detail: string): void;
+  /** Reports to the researcher. */
+  report(detail: string): void;
 }
 
 /**
@@ -23,14 +23,14 @@ interface Stoppable {
 export class EarlyStops {
   readonly #underWay = new Map<string, () => void>();
 
-  /** Wants the run with this work folder to end. */
+  /** Ends the run with this work folder early. */
   async want(work: string): Promise<void> {
     await mkdir(dirname(work), { recursive: true });
     await writeFile(markOf(work), '');
     this.#underWay.get(work)?.();
   }
 
-  /** True if somebody wanted it, perhaps during an earlier attempt. */
+  /** True if a stop was requested, perhaps during an earlier attempt. */
   isWanted(work: string): Promise<boolean> {
     return stat(markOf(work)).then(
       () => true,
@@ -43,7 +43,7 @@ export class EarlyStops {
     let wanted = false;
     let hasModel = false;
     let ended = false;
-    const tell = (): void => {
+    const sendStop = (): void => {
       if (!wanted || ended || !hasModel) return;
       // The bridge may have been closed: then sleap-nn has ended, which was wanted.
       run.stop().catch(() => undefined);
@@ -51,8 +51,8 @@ export class EarlyStops {
     const want = (): void => {
       if (wanted || ended) return;
       wanted = true;
-      run.say(hasModel ? 'stopping early, as was asked' : 'will stop when its first epoch is done, as was asked');
-      tell();
+      run.report(hasModel ? 'stopping early, as was asked' : 'will stop when its first epoch is done, as was asked');
+      sendStop();
     };
     this.#underWay.set(work, want);
     if (await this.isWanted(work)) want();
@@ -60,7 +60,7 @@ export class EarlyStops {
       onEvent: ({ event }) => {
         if (event === 'epoch_end') hasModel = true;
         if (event === 'train_end') ended = true;
-        tell();
+        sendStop();
       },
       dispose: () => {
         ended = true;

@@ -95,7 +95,7 @@ export class AttemptRunner {
     });
     const stopping = await this.#stops.follow(folders.work, {
       stop: () => bridge.stop(),
-      say: (detail) => start.progress.say(detail),
+      report: (detail) => start.progress.report(detail),
     });
     const uploader = await checkpoints.uploader(attempt, () => superseded.abort());
     listeners.push(stopping.onEvent, ({ event }) => {
@@ -141,7 +141,7 @@ export class AttemptRunner {
         resumeFrom: resume ? fromDataset(resume.checkpoint) : null,
       }),
     );
-    progress.say(resume ? `loading sleap-nn to go on after epoch ${resume.epochsDone}` : 'loading sleap-nn');
+    progress.report(resume ? `loading sleap-nn to go on after epoch ${resume.epochsDone}` : 'loading sleap-nn');
     const argv = ['train', fromDataset(configFile)];
     const command = { argv, cwd: folders.dataset, logFile: folders.log, tmpDir };
     const sleapNn = await startSleapNn({ python, workDir, spare, ...command });
@@ -152,7 +152,7 @@ export class AttemptRunner {
   /** Timeout of the upload of the attempt's last checkpoint, once sleap-nn has ended. */
   #lastUploadTimeoutMs({ run, progress }: OpenAttempt, trainedMs: number): number {
     const isPausing = this.#pausing.has(run.folders.work);
-    if (isPausing) progress.say('uploading the last checkpoint; the job is being paused');
+    if (isPausing) progress.report('uploading the last checkpoint; the job is being paused');
     const isShutDown = Context.current().cancellationDetails?.workerShutdown === true;
     if (isPausing || isShutDown) return HAND_OVER_TIMEOUT_MS;
     return run.signal.aborted ? 0 : uploadTimeoutMs(trainedMs);

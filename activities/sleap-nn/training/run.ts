@@ -73,7 +73,7 @@ export async function readConfig({ folders, spec }: Run): Promise<CheckedConfig>
   return checkTrainingConfig(text, spec.config);
 }
 
-/** Tells the room how far the run is from now on, beginning after `epochsDone` epochs. */
+/** Reports to the room how far the run is from now on, beginning after `epochsDone` epochs. */
 export function showProgress(
   run: Run,
   { maxEpochs, epochsDone }: { maxEpochs: number; epochsDone: number },
@@ -89,7 +89,7 @@ export function showProgress(
 /** Makes the model folder of a finished run, and describes it. */
 export async function collectTrainedModel(run: Run, finished: Attempt): Promise<TrainedModel> {
   const { folders, spec, input } = run;
-  run.progress?.say('collecting the model');
+  run.progress?.report('collecting the model');
   const checked = await readConfig(run);
   const attempts = lineage(await listAttempts(folders.work, spec.name), finished);
   const { files, log } = await collectModel(attempts, folders.model, run.hashes);

@@ -19,7 +19,7 @@ function following(epochsDone = 0) {
 }
 
 describe('training progress', () => {
-  it('counts finished epochs from 1 and keeps the last losses for the heartbeat', () => {
+  it('counts finished epochs from 1 and gives the last losses to the heartbeat', () => {
     const { progress } = following();
     progress.onEvent({ event: 'epoch_begin', epoch: 0 });
     progress.onEvent({ event: 'epoch_end', epoch: 0, logs: { 'val/loss': 0.5, loss: 0.7 } });
@@ -31,7 +31,7 @@ describe('training progress', () => {
     assert.equal(progress.sawTrainEnd, true);
   });
 
-  it('tells the end of every epoch, also when it comes right after a step, and steps seldom', () => {
+  it('reports the end of every epoch, even right after a step, and reports steps seldom', () => {
     const { progress, published } = following();
     for (let epoch = 0; epoch < 20; epoch += 1) {
       for (let batch = 0; batch < 50; batch += 1) progress.onEvent({ event: 'batch_end', epoch, batch });
@@ -43,9 +43,9 @@ describe('training progress', () => {
     assert.ok(published.length <= 20 + 3, `${published.length} messages`);
   });
 
-  it('begins where an earlier attempt ended', () => {
+  it('begins with the epoch at which an earlier attempt ended', () => {
     const { progress, published } = following(7);
-    progress.say('loading sleap-nn to go on after epoch 7');
+    progress.report('loading sleap-nn to go on after epoch 7');
     assert.equal(published[0]?.epoch?.epoch, 7);
   });
 });

@@ -1,19 +1,19 @@
 import type { EpochProgress, WorkerProgress } from '../../../protocol/job-view.ts';
 import type { TrainingEvent } from '../process/zmq-bridge.ts';
 
-/** Progress goes to everyone in the room. Within an epoch a step is told this often, in milliseconds; an epoch's end always. */
+/** Within an epoch, steps are reported to the room at most this often, in milliseconds. The end of an epoch is always reported. */
 const STEP_INTERVAL_MS = 1_000;
 
-/** How many of the last epochs the estimate is drawn from: enough to be steady, few enough to follow a change. */
+/** How many of the last epochs the estimate uses: enough to be steady, few enough to follow a change. */
 const WINDOW = 8;
 
 type Publish = (progress: WorkerProgress) => void;
 
-/** Follows one run's events, and tells the room what they mean. */
+/** Follows one run's events, and reports its progress to the room. */
 export class TrainProgress {
-  /** True once sleap-nn has said that training ended. */
+  /** True once sleap-nn has sent that training ended. */
   sawTrainEnd = false;
-  /** The newest word, as heartbeats carry it. */
+  /** The newest progress, as heartbeats carry it. */
   latest: { detail: string; epoch: EpochProgress };
   readonly #jobId: string;
   readonly #publish: Publish;
@@ -48,8 +48,8 @@ export class TrainProgress {
     };
   }
 
-  /** Says what is being done, e.g. `loading sleap-nn`. */
-  say(detail: string): void {
+  /** Reports what is being done, e.g. `loading sleap-nn`. */
+  report(detail: string): void {
     this.#update({ detail }, 0);
   }
 
@@ -57,7 +57,7 @@ export class TrainProgress {
   onEvent({ event, epoch, batch, logs }: TrainingEvent): void {
     switch (event) {
       case 'train_begin':
-        this.say('training');
+        this.report('training');
         break;
       case 'epoch_begin':
         this.#clock.begin();
@@ -71,7 +71,7 @@ export class TrainProgress {
         // sleap-nn's train/loss comes an epoch late; the last batch's loss stands in for the first.
         const train_loss = logs?.['train/loss'] ?? logs?.loss ?? null;
         const val_loss = logs?.['val/loss'] ?? null;
-        // Never held back: the curve of everyone who watches is made of these.
+        // Never delayed: the curves that people see are made of these.
         this.#update({ detail: 'training', epoch: { epoch: done, train_loss, val_loss, seconds_left } }, 0);
         break;
       }

@@ -54,7 +54,7 @@ describe('training with the real sleap-nn', function () {
     return error;
   }
 
-  it('ends with a model folder that sleap-nn predicts with, tells its progress, and is not done twice', async () => {
+  it('ends with a model folder that sleap-nn predicts with, reports its progress, and does not run twice', async () => {
     const input = await fliesJob(workDir, { labels });
     const { trained, published } = await train(input);
     assert.equal(trained.model_type, 'centroid');
@@ -114,7 +114,7 @@ describe('training with the real sleap-nn', function () {
     assert.equal(exitCode, 0, stderr);
   });
 
-  it('stopped early, keeps the best model, and is said to be wanted before the first epoch too', async () => {
+  it('stopped early, saves the best model, and reports a stop that comes before the first epoch', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
     const { deps, published } = testDeps(workDir, tools.python, storage.bucket);
     const activities = createSleapNnActivities(deps);
@@ -133,7 +133,7 @@ describe('training with the real sleap-nn', function () {
     assert.ok(published.some(({ detail }) => detail?.startsWith('will stop when its first epoch is done')));
   });
 
-  it('warms up a process for the next run when the training of the one before is over, and not after the last', async () => {
+  it('warms up a process for the next run when a training is over, but not after the last run', async () => {
     const input = await fliesJob(workDir, { labels });
     const [run] = input.spec.runs;
     assert.ok(run !== undefined);
@@ -172,7 +172,7 @@ describe('training with the real sleap-nn', function () {
     assert.match(error.message, /minimal_instance\.pkg\.slp/);
   });
 
-  it('the worker killed with -9, leaves no sleap-nn', async () => {
+  it('leaves no sleap-nn if the worker is killed with -9', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400, save_ckpt: true }) });
     const dataset = join(workDir, 'jobs', input.spec.job_id, 'dataset');
     const config = fliesConfig({ max_epochs: 400, save_ckpt: true });
@@ -181,7 +181,7 @@ describe('training with the real sleap-nn', function () {
     const waiter = fileURLToPath(new URL('../testing/start-and-wait.ts', import.meta.url));
     const worker = execa(process.execPath, [waiter, tools.python, dataset, 'train', 'direct.yaml'], { reject: false });
     while (!(await textOf(join(dataset, 'log'))).includes('Starting training loop')) {
-      await new Promise((resolve) => setTimeout(resolve, 100)); // a file tells nobody that it grew
+      await new Promise((resolve) => setTimeout(resolve, 100)); // poll: the file gives no notice when it grows
     }
     const pids = await processesIn(dataset);
     assert.ok(pids.length > 0, 'sleap-nn was running');
@@ -190,7 +190,7 @@ describe('training with the real sleap-nn', function () {
     await processesGone(pids);
   });
 
-  it('cancelled, leaves no process; tried again, goes on from its last checkpoint', async () => {
+  it('leaves no process if it is cancelled, and a retry goes on from its last checkpoint', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
     const env = activityEnvironment('train');
     let pids: number[] = [];
@@ -219,7 +219,7 @@ describe('training with the real sleap-nn', function () {
     assert.equal(log.trim().split('\n').length, trained.epochs + 1, 'the log has every epoch once');
   });
 
-  it('given up on while it reaches S3, ends when its successor has the run: it neither trains nor keeps anything more', async () => {
+  it('ends when a later attempt has the run: it trains no more and uploads nothing more', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 4_000 }) });
     const { deps } = testDeps(workDir, tools.python, storage.bucket);
     const activities = createSleapNnActivities({ ...deps, checkpointEveryMs: 0 });

@@ -45,7 +45,7 @@ function refused(yaml: string, expected: RegExp): void {
 }
 
 describe('training config', () => {
-  it('keeps what is learned and replaces what lies elsewhere', () => {
+  it('leaves the training settings alone and replaces the paths of the exporter’s machine', () => {
     const checked = checkTrainingConfig(base, 'centroid.yaml');
     assert.equal(checked.modelType, 'centroid');
     assert.equal(checked.maxEpochs, 7);
@@ -62,20 +62,20 @@ describe('training config', () => {
     assert.doesNotMatch(text, /her-secret|\/etc|\/home\/her|@package/);
   });
 
-  it('leaves numbers as they were written, since sleap-nn tells 1.0 from 1', () => {
+  it('leaves numbers as they were written, since sleap-nn distinguishes 1.0 from 1', () => {
     const text = checkTrainingConfig(base, 'c.yaml').forWorker(worker);
     assert.match(text, /scale: 1\.0/);
     assert.match(text, /min_lr: 1e-8/);
     assert.match(text, /sigma: 3\.0/);
   });
 
-  it('can be written for several attempts from one reading', () => {
+  it('can be written for several attempts after it was read once', () => {
     const checked = checkTrainingConfig(base, 'c.yaml');
     checked.forWorker({ ...worker, resumeFrom: '../work/run-0/1/x/last.ckpt' });
     assert.equal(parse(checked.forWorker(worker)).trainer_config.resume_ckpt_path, null);
   });
 
-  it('quotes names that an older YAML reader would take for something else', () => {
+  it('quotes names that a YAML 1.1 reader would take for another type', () => {
     const text = checkTrainingConfig(base, 'c.yaml').forWorker({
       ...worker,
       runName: 'yes',
@@ -86,7 +86,7 @@ describe('training config', () => {
     assert.match(text, /"no"/);
   });
 
-  it('makes the sections that a sparse config lacks', () => {
+  it('adds the sections that a short config lacks', () => {
     const text = checkTrainingConfig(
       'model_config: {head_configs: {centroid: {}}}\ntrainer_config:\n',
       'c.yaml',
@@ -96,7 +96,7 @@ describe('training config', () => {
 
   const withLine = (section: string, line: string) => base.replace(`${section}:\n`, `${section}:\n  ${line}\n`);
 
-  it('refuses what could read the worker’s environment or other files', () => {
+  it('refuses configs that could read the worker’s environment or other files', () => {
     refused(
       withLine('trainer_config', `optimizer_name: "\${oc.env:AWS_SECRET_ACCESS_KEY}"`),
       /trainer_config\.optimizer_name.*interpolation/,

@@ -2,7 +2,7 @@ import { type Document, isAlias, isMap, isNode, isScalar, parseDocument, Scalar,
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type ModelType, readTrainingConfig, type TrainingConfig } from '../../../protocol/sleap-config.ts';
 
-/** sleap-nn's own sections. Anything else at the top is Hydra's (`defaults`, `hydra`), which could read and write elsewhere. */
+/** sleap-nn's own sections. Any other section is Hydra's (`defaults`, `hydra`) and could read and write other files. */
 const SECTIONS = [
   'data_config',
   'model_config',
@@ -13,7 +13,7 @@ const SECTIONS = [
   'filename',
 ];
 
-/** Keys that read a file which the job did not send. Ignoring them would train another model than the one asked for. */
+/** Keys that read a file which is not part of the job. If we ignored them, another model would be trained than was asked for. */
 const REFUSED_PATHS = [
   ['model_config', 'pretrained_backbone_weights'],
   ['model_config', 'pretrained_head_weights'],
@@ -29,15 +29,15 @@ export interface WorkerDecisions {
   runName: string;
   publishPort: number;
   controllerPort: number;
-  /** A checkpoint of our own to go on from. */
+  /** The checkpoint of an earlier attempt from which the run resumes. */
   resumeFrom: string | null;
 }
 
-/** A researcher's config that has been looked through. */
+/** A researcher's config that has been checked. */
 export interface CheckedConfig {
   config: TrainingConfig;
   modelType: ModelType;
-  /** As sleap-nn will count; its default is 100. */
+  /** The number of epochs; sleap-nn's default is 100. */
   maxEpochs: number;
   /** The config for this worker, as YAML. */
   forWorker(decisions: WorkerDecisions): string;
@@ -46,8 +46,8 @@ export interface CheckedConfig {
 const SLEAP_NN_DEFAULT_MAX_EPOCHS = 100;
 
 /**
- * Reads a researcher's sleap-nn config (YAML) and sees to it that nothing in it reaches outside the job: no interpolation,
- * which could read the worker's environment; no Hydra directives; no file that was not sent.
+ * Reads a researcher's sleap-nn config (YAML) and checks that nothing in it reaches outside the job. It must not have
+ * interpolations, which could read the worker's environment, Hydra directives, or files that are not part of the job.
  * @param name the file's name, for messages
  * @throws SleapRtcError CONFIG_INVALID naming the key
  */
@@ -87,7 +87,7 @@ function refuseLocalBackbone(document: Document, name: string): void {
   }
 }
 
-/** Aliases, merge keys and tags would be resolved by sleap-nn's YAML reader after we have looked; interpolations likewise. */
+/** Refuses aliases, merge keys, tags and interpolations: sleap-nn would resolve them after our check. */
 function refuseReferences(document: Document, name: string): void {
   visit(document, (key, node, ancestors) => {
     const at = () => keyPath([...ancestors, node]) || String(key ?? 'the file');
@@ -103,7 +103,7 @@ function refuseReferences(document: Document, name: string): void {
 }
 
 function forWorker(document: Document, worker: WorkerDecisions): string {
-  // Comments go: Hydra reads directives (`# @package`) in those at the top.
+  // Comments are removed: Hydra reads directives (`# @package`) in those at the top.
   document.commentBefore = null;
   visit(document, {
     Node: (_key, node) => {
@@ -136,21 +136,21 @@ function forWorker(document: Document, worker: WorkerDecisions): string {
   set('trainer_config.model_ckpt.save_top_k', 1);
   set('trainer_config.zmq.publish_port', worker.publishPort);
   set('trainer_config.zmq.controller_port', worker.controllerPort);
-  // How a run is watched: by us, so not by a progress bar in a log file, by pictures, or by Weights & Biases with a key.
+  // We follow the run ourselves: it needs no progress bar in the log, no pictures, and no Weights & Biases with its key.
   set('trainer_config.enable_progress_bar', false);
   set('trainer_config.visualize_preds_during_training', false);
   set('trainer_config.keep_viz', false);
   set('trainer_config.profiler', null);
   set('trainer_config.use_wandb', false);
   document.deleteIn(['trainer_config', 'wandb']);
-  // Devices of the exporter's machine; this one uses what it has, unless the CPU was asked for.
+  // The config may name devices of the exporter's machine. This worker uses what it has, unless the config asks for the CPU.
   set('trainer_config.trainer_device_indices', null);
   if (document.getIn(['trainer_config', 'trainer_accelerator']) !== 'cpu')
     set('trainer_config.trainer_accelerator', 'auto');
   return document.toString({ lineWidth: 0 });
 }
 
-/** Our strings are always quoted: sleap-nn's reader is YAML 1.1, where a bare `yes` or `1:30` is no string. */
+/** Our strings are always quoted: sleap-nn's reader is YAML 1.1, in which a bare `yes` or `1:30` is not a string. */
 function quoted(document: Document, value: string | number | boolean | null | readonly string[]) {
   const node = document.createNode(value);
   visit(node, {

@@ -9,7 +9,7 @@ describe('GPU capabilities', () => {
     });
   });
 
-  it('says that there is no GPU if nvidia-smi is missing, so that nobody is promised one', async () => {
+  it('says that there is no GPU if nvidia-smi is missing, so that jobs do not expect one', async () => {
     const found = await detectCapabilities('no-such-nvidia-smi');
     assert.equal(found.gpuMemoryMb, 0);
     assert.match(found.gpuModel, /^none/);

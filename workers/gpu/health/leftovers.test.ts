@@ -48,7 +48,7 @@ describe('what an earlier process of the worker left', () => {
     }
   });
 
-  it('is not ended by a process that the room refuses: the worker of that name may live', async function () {
+  it('is not ended by a process that the room refuses: the worker of that name may still run', async function () {
     if (process.platform !== 'linux') this.skip();
     const stop = new AbortController();
     const refusing = createServer((_request, response) => {

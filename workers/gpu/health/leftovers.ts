@@ -16,7 +16,7 @@ const RETAIN_JOBS_MS = 24 * 60 * 60_000;
  * and folders of jobs that have not returned for a day.
  *
  * Processes are recognized by their own command line, which names the worker's folder. A file with process ids could be lost, or
- * name a process that has the id now. sleap-nn ends with its worker by itself (`launcher.py`); this is for the case that it did not.
+ * name a process that has the id now. sleap-nn ends with its worker by itself (`launcher.py`); this is for those that did not.
  */
 export async function endLeftovers(workDir: string, logger: Logger): Promise<void> {
   const groups = new Set(await leftoverGroups(ownerArgument(workDir)));

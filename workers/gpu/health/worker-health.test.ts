@@ -22,7 +22,7 @@ describe('the health of a worker', () => {
     health.onEnded({ activity: 'train', jobId, error: new SleapRtcError(code, `It is ${code}.`) });
   const changed = () => new Promise<void>((resolve) => slot.onChange(resolve));
 
-  it('is doubted when two jobs in a row fail for its own reasons: it takes no third one, and says why', () => {
+  it('is bad if two jobs in a row fail because of the worker: it takes no third one, and says why', () => {
     failed('job1', 'TRAINER_KILLED');
     failed('job1', 'TRAINER_KILLED');
     assert.equal(slot.status, 'available', 'the same job again may be the job’s own fault');
@@ -32,7 +32,7 @@ describe('the health of a worker', () => {
     assert.throws(() => slot.acquire('s1', 'job3'), { code: 'GPU_BUSY' });
   });
 
-  it('is not doubted for what is the researcher’s, for cancelled jobs, or when a job succeeds in between', () => {
+  it('is not bad for errors of the researcher, for cancelled jobs, or if a job succeeds in between', () => {
     failed('job1', 'CONFIG_REFUSED');
     failed('job2', 'GPU_OUT_OF_MEMORY');
     health.onEnded({ activity: 'train', jobId: 'job3', error: new CancelledFailure('evicted') });
@@ -42,13 +42,13 @@ describe('the health of a worker', () => {
     assert.equal(slot.status, 'available');
   });
 
-  it('is not doubted for what every worker would fail by: an outage must not take all of them out of service', () => {
+  it('is not bad for errors that every worker would have: an outage must not take all of them out of service', () => {
     const everywhere: ErrorCode[] = ['STORAGE_UNREACHABLE', 'SERVER_UNREACHABLE', 'PEER_UNREACHABLE', 'PEER_GONE'];
     for (const code of everywhere) for (const job of ['job1', 'job2', 'job3']) failed(job, code);
     assert.equal(slot.status, 'available');
   });
 
-  it('is gone at once with its GPU, and back when the self-check finds nothing wrong', async () => {
+  it('is bad at once if its GPU is broken, and good again when the self-check finds no problem', async () => {
     wrong = 'The GPU does not answer any more.';
     failed('job1', 'GPU_BROKEN');
     assert.equal(slot.status, 'unhealthy');

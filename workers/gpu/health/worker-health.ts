@@ -33,7 +33,8 @@ interface WorkerHealthOptions {
 
 /**
  * Notices that the worker itself makes jobs fail. After two different jobs in a row the worker takes no more, so that a broken disk
- * or driver does not fail the room's whole queue, and tells the room why. It takes jobs again when its self-check finds no problem.
+ * or driver does not fail the room's whole queue, and reports the reason to the room. It takes jobs again when its self-check
+ * finds no problem.
  */
 export class WorkerHealth {
   readonly #options: WorkerHealthOptions;

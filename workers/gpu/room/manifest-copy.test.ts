@@ -41,7 +41,7 @@ describe('a worker’s copy of the manifest', function () {
     }
   });
 
-  it('stays as it was if the new one can’t be read, and a room without any is no error', async () => {
+  it('stays as it was if the new one can’t be read, and a room without a manifest is no error', async () => {
     const room = 'lab-flies';
     const copy = copyOf(room);
     try {

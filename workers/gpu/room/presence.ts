@@ -65,7 +65,7 @@ export class Presence {
     ];
   }
 
-  /** Sends the worker's present state to the room; if the server is unavailable, it gets it when it is back. */
+  /** Sends the worker's present state to the room. If the server is unavailable, it is sent when the connection is back. */
   refresh(): void {
     const options = this.#options;
     this.#updates = this.#updates

@@ -33,7 +33,7 @@ export class ProgressReporter {
     this.#off = options.signaling.on('connected', () => void this.#send());
   }
 
-  /** Takes a report and returns at once. Without a session there is nobody to report for. */
+  /** Takes a report and returns at once. Does nothing without a session. */
   readonly publishProgress = (progress: WorkerProgress): void => {
     const { sessionId } = this.#options.slot;
     if (sessionId === undefined) return;

@@ -8,7 +8,7 @@ import { GpuSlot } from './gpu-slot.ts';
 const never = new AbortController().signal;
 
 describe('the GPU slot', () => {
-  it('gives the GPU to one session and hands others back as busy', () => {
+  it('gives the GPU to one session and refuses others as busy', () => {
     const slot = new GpuSlot();
     const lease = slot.acquire('s1', 'job1');
     assert.throws(() => slot.acquire('s2', 'job2'), { code: 'GPU_BUSY' });
@@ -24,7 +24,7 @@ describe('the GPU slot', () => {
     assert.equal(slot.free, false);
   });
 
-  it('tells the lease when its workflow ends the session, and no other, and waits until it has let go', async () => {
+  it('aborts the lease of the session that its workflow ends, and of no other, and waits until it is released', async () => {
     const slot = new GpuSlot();
     const lease = slot.acquire('s1', 'job1');
     await slot.end('s0', never);
@@ -34,7 +34,7 @@ describe('the GPU slot', () => {
     assert.equal(slot.free, true);
   });
 
-  it('knows which sessions were ended, also those that were not here', async () => {
+  it('knows which sessions were ended, even those that it never had', async () => {
     const slot = new GpuSlot();
     slot.acquire('s1', 'job1');
     await slot.end('s2', never);
@@ -51,7 +51,7 @@ describe('the GPU slot', () => {
     await assert.rejects(slot.whenFree(AbortSignal.timeout(20)), { name: 'AbortError' });
   });
 
-  it('is free for the next job though what the last one left cannot be removed', async () => {
+  it('is free for the next job even if the files of the last one cannot be removed', async () => {
     const slot = new GpuSlot();
     const opened = Promise.withResolvers<void>();
     const { runGpuSession } = createSessionActivities({
@@ -65,10 +65,10 @@ describe('the GPU slot', () => {
       logger: pino({ level: 'silent' }),
     });
     const session = { session_id: 's1', room_id: 'lab', job_id: 'job1', requirements: {}, workflow_id: 'w' };
-    const held = activityEnvironment().run(() => runGpuSession(session));
+    const running = activityEnvironment().run(() => runGpuSession(session));
     await opened.promise;
     await slot.end('s1', AbortSignal.timeout(5_000));
-    await held;
+    await running;
     assert.equal(slot.free, true);
   });
 });

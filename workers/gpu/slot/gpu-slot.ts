@@ -120,7 +120,7 @@ export class GpuSlot {
     }
   }
 
-  /** True if a session was ended. It must not take the slot again, because nobody would end it a second time. */
+  /** True if a session was ended. It must not take the slot again, because it would never be ended. */
   hasEnded(sessionId: string): boolean {
     return this.#ended.has(sessionId);
   }

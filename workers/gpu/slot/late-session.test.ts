@@ -91,11 +91,11 @@ const heartbeatsLost: ActivityInboundCallsInterceptor = {
   },
 };
 
-describe('a session that is taken again only after its end', function () {
+describe('a session whose retry begins only after its end', function () {
   this.timeout(60_000);
   const { server, start } = trainingJobsOnDevServer();
 
-  it('is not held forever by its worker', async () => {
+  it('does not occupy its worker forever', async () => {
     const slot = new GpuSlot();
     const worker = await startWorker('late', server().env.address, { slot, later: slot });
     const job = await start(trainingInput({ room: 'late' }));
@@ -104,7 +104,7 @@ describe('a session that is taken again only after its end', function () {
     await worker.stop();
   });
 
-  it('nor by another worker, which cannot know of the end', async () => {
+  it('does not occupy another worker forever, which cannot know of the end', async () => {
     const later = new GpuSlot();
     const worker = await startWorker('late-elsewhere', server().env.address, { slot: new GpuSlot(), later });
     const job = await start(trainingInput({ room: 'late-elsewhere' }));
