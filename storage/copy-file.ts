@@ -1,3 +1,4 @@
+import { SleapRtcError } from '../protocol/errors.ts';
 import type { FileEntry } from '../protocol/files.ts';
 import type { Bucket, ObjectInfo, RequestOptions } from './bucket.ts';
 
@@ -6,8 +7,9 @@ const MAX_COPY_BYTES = 5 * 2 ** 30;
 
 /**
  * Copies a file within S3, if S3 has it under the key `from`, and checks the copy: its size, and its SHA-256 as S3 has computed it.
- * If S3 has not computed one, the copy must have the ETag of the source, whose bytes were checked when they were put.
- * @returns false if there is no such source, or the copy is not the same: the file must be uploaded
+ * If S3 has not computed one, the copy must have the ETag of the source, whose bytes were checked when they were put. A copy that
+ * fails the check is removed: it has the source's note, by which `putFile` would take it for the file.
+ * @returns false if there is no such source, S3 could not copy it, or the copy is not the same: the file must be uploaded
  */
 export async function copyFile(
   bucket: Bucket,
@@ -16,9 +18,20 @@ export async function copyFile(
   if (entry.size_bytes > MAX_COPY_BYTES) return false;
   const source = await bucket.info(from, { signal });
   if (source?.etag === undefined || !isNoted(source, entry)) return false;
-  const copy = await bucket.copy(from, to, source.etag, { signal });
-  if (copy === undefined || !isNoted(copy, entry)) return false;
-  return copy.checkedSha256 === undefined ? copy.etag === source.etag : copy.checkedSha256 === entry.sha256;
+  const copy = await bucket.copy(from, to, source.etag, { signal }).catch(undefinedIfUnreachable);
+  if (copy !== undefined && isNoted(copy, entry) && hasSameBytes(copy, source, entry)) return true;
+  await bucket.remove(to, { signal });
+  return false;
+}
+
+/** Some servers are silent for longer than the client waits, or do not know the request. If nothing reaches S3, the upload fails, too. */
+function undefinedIfUnreachable(error: unknown): undefined {
+  if (error instanceof SleapRtcError && error.code === 'STORAGE_UNREACHABLE') return undefined;
+  throw error;
+}
+
+function hasSameBytes(copy: ObjectInfo, source: ObjectInfo, { sha256 }: FileEntry): boolean {
+  return copy.checkedSha256 === undefined ? copy.etag === source.etag : copy.checkedSha256 === sha256;
 }
 
 function isNoted({ sizeBytes, sha256 }: ObjectInfo, entry: FileEntry): boolean {
