@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
@@ -157,7 +158,7 @@ export class CheckpointUploader {
     const snapshot: Snapshot = { epochs_done: copy.epochsDone, attempts: [...this.#earlier, newest] };
 
     const { before, after } = await updateLatest({ place, term: record.term, signal }, ({ snapshots }) => ({
-      snapshots: [snapshot, ...snapshots.slice(0, 1)],
+      snapshots: [snapshot, ...snapshots.filter((other) => !isDeepStrictEqual(other, snapshot)).slice(0, 1)],
     }));
     this.#uploadedMs = copy.writtenMs;
     logger.info({ event: 'checkpoint_uploaded', run, epochs: copy.epochsDone });
