@@ -61,8 +61,9 @@ describe('a trained model, from its last checkpoint to the room', function () {
       signal: new AbortController().signal,
     });
     const attempt: Attempt = await newAttempt(folders.work, run, undefined, 1);
-    const uploader = await checkpoints.uploader(attempt, () => {});
     await epochEnds(attempt, 2, { weights: WEIGHTS });
+    // Only now: an upload before the end of training would send `last.ckpt`, too, which is as large as `best.ckpt`.
+    const uploader = await checkpoints.uploader(attempt, () => {});
     uploader.trainingEnded();
     await uploader.attemptEnded(15_000);
     await uploader.close();
