@@ -43,6 +43,8 @@ export function createReceiveDataset(deps: TransferDeps) {
     };
     const reception = { deps, input, folders, signal, report };
 
+    // By this the server learns which worker has the job now; bytes may move too fast to be reported.
+    deps.publishProgress({ job_id, phase: 'receiving' });
     await mkdir(folders.dataset, { recursive: true });
     const notHere = await deps.datasets.bring(folders.dataset, files, signal);
     const missing = stage === false || notHere.length === 0 ? notHere : await fetchFromStorage(reception, notHere);
