@@ -1,4 +1,4 @@
-import { heldFileName } from '../../protocol/files.ts';
+import { heldFileName, totalBytes } from '../../protocol/files.ts';
 import type { JobSpec } from '../../protocol/job.ts';
 import { unmetRequirement } from '../../protocol/session-queues.ts';
 import type { PeerInfo } from '../../protocol/signaling.ts';
@@ -28,8 +28,7 @@ function fits({ peer_id, metadata: { tags, properties } }: PeerInfo, { requireme
 
 function heldBytes({ metadata: { properties } }: PeerInfo, { files }: JobSpec): number {
   const held = new Set(Array.isArray(properties.data) ? properties.data : []);
-  const here = files.filter(({ sha256 }) => held.has(heldFileName(sha256)));
-  return here.reduce((sum, { size_bytes }) => sum + size_bytes, 0);
+  return totalBytes(files.filter(({ sha256 }) => held.has(heldFileName(sha256))));
 }
 
 function hasModels({ metadata: { properties } }: PeerInfo, spec: JobSpec): boolean {

@@ -1,5 +1,6 @@
 import type { WorkflowOptions } from '@temporalio/client';
 import { TypedSearchAttributes } from '@temporalio/common';
+import { totalBytes } from '../../protocol/files.ts';
 import type { JobContext, JobSpec } from '../../protocol/job.ts';
 import { CONTROL_QUEUE, jobWorkflowId, queuePriority } from '../../protocol/queues.ts';
 import { searchAttributes } from '../../protocol/search-attributes.ts';
@@ -39,7 +40,7 @@ function summary(spec: JobSpec, { room_id }: JobContext): string {
 }
 
 function details(spec: JobSpec, context: JobContext): string {
-  const bytes = spec.files.reduce((sum, file) => sum + file.size_bytes, 0);
+  const bytes = totalBytes(spec.files);
   const { min_gpu_memory_mb, tags, worker } = spec.requirements;
   const lines = [
     `- room: \`${context.room_id}\``,

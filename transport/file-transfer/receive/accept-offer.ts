@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { type FileEntry, FileList, foldedPath, unsafePathReason } from '../../../protocol/files.ts';
+import { type FileEntry, FileList, foldedPath, totalBytes, unsafePathReason } from '../../../protocol/files.ts';
 import { PARTIAL_FOLDER } from '../disk/partial-file.ts';
 
 /** What a receiver accepts. */
@@ -31,7 +31,7 @@ export function acceptOffer(offered: readonly FileEntry[], terms: OfferTerms): F
   }
   refuseFilesAsFolders(files.data);
   if (terms.expected !== undefined) compare(files.data, terms.expected);
-  const total = files.data.reduce((sum, file) => sum + file.size_bytes, 0);
+  const total = totalBytes(files.data);
   if (total > (terms.maxTotalBytes ?? Number.POSITIVE_INFINITY)) {
     throw new SleapRtcError('NOT_ALLOWED', `${total} bytes are offered, but only ${terms.maxTotalBytes} are accepted.`);
   }

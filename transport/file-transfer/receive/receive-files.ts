@@ -1,4 +1,4 @@
-import type { FileEntry } from '../../../protocol/files.ts';
+import { type FileEntry, totalBytes } from '../../../protocol/files.ts';
 import type { TransferProgress } from '../../../protocol/job-view.ts';
 import { openDestination } from '../disk/destination.ts';
 import { HashCache } from '../disk/hash-cache.ts';
@@ -61,8 +61,7 @@ async function receive(
   const { offered, hello } = await readOffer(conversation);
   const files = acceptOffer(offered, options);
   const root = await openDestination(folder);
-  const totalBytes = files.reduce((sum, file) => sum + file.size_bytes, 0);
-  const meter = new ProgressMeter(totalBytes, onProgress);
+  const meter = new ProgressMeter(totalBytes(files), onProgress);
   const localBlocks = await LocalBlocks.open(cache, root, reuse);
   try {
     const found = await findMissing(files, { root, localBlocks, meter, conversation });
