@@ -47,18 +47,29 @@ const jobCommon = {
 };
 
 /** A training job as it is submitted. */
-export const TrainingSpec = z.object({
-  kind: z.literal('training'),
-  ...jobCommon,
-  runs: z.array(TrainingRun).min(1).max(MAX_RUNS),
-  /** Alias for the model; with several runs each model gets `alias-model_type`. */
-  alias: Alias.optional(),
-  notes: z.string().max(2000).default(''),
-  tags: z.array(Tag).max(32).default([]),
-  /** Any text: makes another model id, to train the same config on the same data once more. */
-  retrain: z.string().max(64).optional(),
-});
+export const TrainingSpec = z
+  .object({
+    kind: z.literal('training'),
+    ...jobCommon,
+    runs: z.array(TrainingRun).min(1).max(MAX_RUNS),
+    /** Alias for the model; with several runs each model gets `alias-model_type`. */
+    alias: Alias.optional(),
+    notes: z.string().max(2000).default(''),
+    tags: z.array(Tag).max(32).default([]),
+    /** Any text: makes another model id, to train the same config on the same data once more. */
+    retrain: z.string().max(64).optional(),
+  })
+  .refine(aliasesFit, {
+    path: ['alias'],
+    error: 'with several models each gets NAME-<model type>, which has up to 63 characters',
+  });
 export type TrainingSpec = z.infer<typeof TrainingSpec>;
+
+/** Returns whether each model can have its alias: the manifest would refuse a longer one after the training. */
+function aliasesFit({ alias, runs }: { alias?: string | undefined; runs: TrainingRun[] }): boolean {
+  if (alias === undefined || runs.length === 1) return true;
+  return runs.every(({ model_type }) => Alias.safeParse(`${alias}-${model_type}`).success);
+}
 
 /** An inference job as it is submitted. */
 export const InferenceSpec = z.object({

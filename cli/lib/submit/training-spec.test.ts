@@ -45,6 +45,16 @@ function manifest(...known: PreparedRun[]): Manifest {
   return { ...emptyManifest('lab-mice', new Date()), models: Object.fromEntries(models) };
 }
 
+describe('a job with several models', () => {
+  it('is refused before it trains if the alias has no space for the model types', () => {
+    assert.equal(spec({ alias: 'a'.repeat(45) }).alias?.length, 45);
+    assert.throws(() => spec({ alias: 'a'.repeat(46) }), {
+      code: 'USAGE',
+      message: /^alias is not valid: with several/,
+    });
+  });
+});
+
 describe('a job with several models, submitted again', () => {
   const [centroid, centered] = runs as [PreparedRun, PreparedRun];
 
