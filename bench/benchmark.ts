@@ -7,6 +7,6 @@ export interface BenchmarkContext {
   /** Rows whose name does not match are left out, if the benchmark has several. */
   only: RegExp;
   row: (row: Row) => void;
-  /** Prints a line of progress for the person who waits. */
+  /** Prints a line of progress. */
   say: (line: string) => void;
 }

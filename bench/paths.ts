@@ -28,7 +28,7 @@ const TCP_SOURCE = `const socket = require('node:net').connect(${PORT}, process.
   socket.on('drain', more); more();
 });`;
 
-/** Measures what the paths of test/paths carry: it must be three times what is measured over them. */
+/** Measures the rate that the paths of test/paths carry. It must be three times the highest rate that is measured over them. */
 export async function benchmarkPaths({ runs, row, say }: BenchmarkContext): Promise<Row> {
   const blast = await buildProgram('blast');
   const udp: number[] = [];

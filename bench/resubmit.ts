@@ -43,7 +43,7 @@ export async function benchmarkResubmit({ runs, row, say }: BenchmarkContext): P
 
 interface Submitted {
   seconds: number;
-  /** The part of it that connecting takes. */
+  /** How much of that time connecting takes. */
   connectSeconds: number;
   sentBytes: number;
 }
@@ -93,7 +93,7 @@ async function submit(dir: string, path: string, job: string): Promise<Submitted
   }
 }
 
-/** Writes a file in which no two blocks are the same. It appears to be an hour old, so its hash can be remembered. */
+/** Writes a file in which no two blocks are the same. It appears to be an hour old, so its hash can be cached. */
 async function writeDistinct(path: string, megabytes: number): Promise<void> {
   const handle = await open(path, 'w');
   const block = randomBytes(2 ** 20);

@@ -17,7 +17,7 @@ export const JobRequirements = z.object({
 });
 export type JobRequirements = z.infer<typeof JobRequirements>;
 
-/** Which of the jobs that wait for the same workers goes first: 1 before all others, 5 after them; 3 by default. */
+/** The order of jobs that wait for the same workers: 1 before all others, 5 after them; 3 by default. */
 export const Priority = z.int().min(1).max(5);
 
 /** A run's name is a file's name without ending: it becomes part of paths and keys. */
@@ -155,7 +155,7 @@ export type JobModel = z.infer<typeof JobModel>;
 export const Staging = z.enum(['waiting', 'staging', 'staged', 'failed', 'off']);
 export type Staging = z.infer<typeof Staging>;
 
-/** How a job stands, as its workflow says it. */
+/** A job's status, as its workflow reports it. */
 export const JobStatus = z.object({
   job_id: JobId,
   kind: z.enum(['training', 'inference']),

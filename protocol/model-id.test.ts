@@ -35,7 +35,7 @@ describe('a model’s identity', () => {
 });
 
 describe('reading a training config', () => {
-  it('tells the model type from the one head that is set', () => {
+  it('derives the model type from the one head that is set', () => {
     assert.equal(readTrainingConfig(base, 'c.yaml').modelType, 'centroid');
   });
 

@@ -3,7 +3,7 @@ import { JobId, ModelId } from './ids.ts';
 import { JobRequirements } from './job.ts';
 
 /**
- * How a worker stands, as `properties.status` says it: `draining` finishes its job and takes no other, `drained` has none left,
+ * The status of a worker, in `properties.status`: `draining` finishes its job and takes no other, `drained` has none left,
  * `unhealthy` takes none since they failed there for its own reasons (`properties.reason`).
  */
 export const WorkerStatus = z.enum(['available', 'busy', 'draining', 'drained', 'unhealthy']);

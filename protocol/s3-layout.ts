@@ -30,7 +30,7 @@ export const s3Layout = {
   jobCurves: (room: string, jobId: string) => `${room}/jobs/${jobId}/curves/`,
   /** A file of a staged dataset, under its own hash. */
   dataset: (room: string, sha256: string) => `${room}/datasets/${sha256}`,
-  /** One small object for each job that needs the file, by job id; the file goes when the last of them does. Ends with a slash. */
+  /** One small object for each job that needs the file, by job id; the file is removed with the last of these objects. Ends with a slash. */
   datasetUsers: (room: string, sha256: string) => `${room}/datasets/users/${sha256}/`,
 };
 

@@ -18,7 +18,7 @@ export interface PutFileOptions extends RequestOptions {
   /** Absolute path of the file. */
   from: string;
   entry: FileEntry;
-  /** For a key that names the content: whoever was first has stored the same. */
+  /** True for a key that names the content: if the object exists, it has the same bytes. */
   ifAbsent?: boolean;
 }
 

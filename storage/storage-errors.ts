@@ -49,7 +49,7 @@ export function isMissing(error: unknown): boolean {
 }
 
 /**
- * True if the condition of a write does not hold: 412; 409 if two writes met; 404 is the answer of AWS to If-Match if the object
+ * True if the condition of a write does not hold: 412; 409 if two writes came at the same time; 404 is the answer of AWS to If-Match if the object
  * is gone.
  */
 export function isConflict(error: unknown): boolean {

@@ -47,9 +47,9 @@ function variablesOf(source: string): string[] {
   return names;
 }
 
-// An administrator who follows docs/admins.md would lose a deployment that starts, and would learn it only on the day.
+// Otherwise a deployment by docs/admins.md would fail, and an administrator would be the first to notice.
 describe('docker-compose.yml', () => {
-  it('pins every image to a version, so that a stack deployed next year is the one that was tried', () => {
+  it('pins every image to a version, so that a stack deployed next year is the tested one', () => {
     const { version } = JSON.parse(textOf('package.json')) as { version: string };
     for (const [name, { image, build }] of services) {
       assert.match(image, /:v?\d+(\.\d+)+[\w.-]*(@sha256:[0-9a-f]{64})?$/, `${name} runs ${image}`);
@@ -72,7 +72,7 @@ describe('docker-compose.yml', () => {
     assert.ok(composition.services['cpu-worker']?.build?.args.BASE_IMAGE?.startsWith(node));
   });
 
-  it('has a health check for every service that stays, so that others wait until it answers', () => {
+  it('has a health check for every service that runs on, so that others wait until it answers', () => {
     const awaited = services.flatMap(([, { depends_on }]) => Object.entries(depends_on));
     for (const [name, service] of services) {
       const runsOnce = awaited.some(
@@ -83,7 +83,7 @@ describe('docker-compose.yml', () => {
     assert.ok(composition.services['control-worker']?.healthcheck?.test.includes(CONTROL_QUEUE));
   });
 
-  it('has no secret in it: each comes from .env', () => {
+  it('contains no secret: each comes from .env', () => {
     for (const [name, { environment }] of services) {
       for (const [variable, value] of Object.entries(environment)) {
         if (!/PASSWORD|PWD|SECRET|TOKEN|ACCESS_KEY/.test(variable)) continue;
@@ -123,7 +123,7 @@ describe('the Dockerfiles', () => {
     const within = (path: string, folders: string[]): boolean =>
       folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
 
-    it(`${file} copies only what .dockerignore lets through`, () => {
+    it(`${file} copies only files that .dockerignore does not exclude`, () => {
       const lines = textOf('.dockerignore').split('\n');
       const allowed = lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
       assert.ok(copied.length > 0);

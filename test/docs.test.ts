@@ -9,7 +9,7 @@ const PAGES = globSync(['*.md', '*/*.md', '*/*/*.md'], { cwd: ROOT, exclude: ['n
 /** Flags of other programs on the pages for researchers. */
 const FOREIGN_FLAGS = ['--global', '--keep'];
 
-// A newcomer would look for files, flags and codes that are no longer there.
+// Otherwise a newcomer would look for files, flags and codes that do not exist any more.
 describe('the docs mention only', () => {
   it('files and folders that exist', () => {
     const names = new Set(
@@ -34,7 +34,7 @@ describe('the docs mention only', () => {
     assert.deepEqual(unknown, []);
   });
 
-  it('flags of the CLI that it takes', () => {
+  it('flags that the CLI has', () => {
     const flags = new Set(
       Object.values(COMMANDS).flatMap((command) => Object.keys({ ...command.baseFlags, ...command.flags })),
     );
@@ -63,7 +63,7 @@ function textOf(page: string): string {
   return readFileSync(join(ROOT, page), 'utf8');
 }
 
-/** What stands in backticks outside of code blocks. */
+/** The texts in backticks outside of code blocks. */
 function codeSpans(page: string): string[] {
   const text = textOf(page).replaceAll(/```[\s\S]*?```/g, '');
   return [...text.matchAll(/`([^`\n]+)`/g)].map(([, span = '']) => span);
@@ -90,7 +90,7 @@ function isThere(path: string): boolean {
   return globSync(path.replace(/\/$/, ''), { cwd: ROOT }).length > 0;
 }
 
-/** All that is no prose. */
+/** Everything except prose. */
 function sources(): string {
   const files = globSync(
     [

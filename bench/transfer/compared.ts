@@ -3,7 +3,7 @@ import { originalPeer, pionPeer } from './foreign.ts';
 import { onEthernet, onLoopback, onPath, type Place } from './places.ts';
 import type { Implementation } from './transfer-once.ts';
 
-/** A row to measure: the implementation, the place, and how much is sent. Slow ones send less, so that all rows take a quarter of an hour. */
+/** A row to measure: implementation, place and size. Slow ones send less, so that all rows take a quarter of an hour. */
 export interface Compared {
   impl: string;
   implementation: Implementation;

@@ -5,7 +5,7 @@ import { join } from '../../transport/testing/join.ts';
 import { DiskSink } from './disk-sink.ts';
 import type { Implementation } from './task.ts';
 
-/** The message size with which it is fastest, and how much stays in its buffer, in bytes. */
+/** The message size with which it is fastest, and the amount that stays in its buffer, in bytes. */
 const MESSAGE_BYTES = 256 * 1024;
 const BUFFER_BYTES = 1024 * 1024;
 

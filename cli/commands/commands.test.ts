@@ -18,7 +18,7 @@ describe('the other commands', function () {
   }
   const json = async (...args: string[]) => JSON.parse((await ok(...args, '--json')).stdout);
 
-  it('a room is made, remembered, and joined by a second researcher with its invite', async () => {
+  it('rooms create saves a new room, which a second researcher joins with its invite', async () => {
     const made = await json('rooms', 'create', ROOM, '--server', desk.server.url);
     assert.equal(made.room_id, ROOM);
     assert.match((await ok('rooms', 'show')).stdout, new RegExp(`Room: +${ROOM}\nServer: +${desk.server.url}`));
@@ -35,14 +35,14 @@ describe('the other commands', function () {
     await ok('rooms', 'open');
   });
 
-  it('an invite without a key is said to be for looking only', async () => {
+  it('an invite without a key is reported as read-only', async () => {
     const { token } = await json('rooms', 'create', ROOM, '--server', desk.server.url);
     desk.home.env.SLEAP_RTC_CONFIG_DIR = desk.home.path('second');
     const { stdout } = await ok('rooms', 'join', `${desk.server.url}/#room=${ROOM}&token=${token}`);
     assert.match(stdout, /no key: you can see the room, but you cannot run jobs/);
   });
 
-  it('an invite that does not open the room is not remembered', async () => {
+  it('an invite that does not open the room is not saved', async () => {
     const { exitCode, stderr } = await desk.home.run(
       'rooms',
       'join',
@@ -53,7 +53,7 @@ describe('the other commands', function () {
     assert.deepEqual(await readdir(desk.home.path('config')), ['sign-in.json']);
   });
 
-  it('signs in once for many commands, keeps the identity private, and signs in anew when the server forgot it', async () => {
+  it('signs in once for many commands, saves the identity for its owner only, and signs in again if the server does not know it', async () => {
     await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     await ok('rooms', 'show');
     await ok('models', 'list');
@@ -111,7 +111,7 @@ describe('the other commands', function () {
     assert.deepEqual((await readdir(desk.home.path('got'))).sort(), ['centroid-a3f5e8c9', 'centroid-a3f5e8c9-2']);
   });
 
-  it('says that a job is not there', async () => {
+  it('says that a job does not exist', async () => {
     await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     assert.match((await ok('jobs', 'list')).stdout, /no jobs yet/);
     for (const command of ['show', 'cancel', 'stop', 'pause', 'resume', 'attach']) {
@@ -121,7 +121,7 @@ describe('the other commands', function () {
     }
   });
 
-  it('a pause and its end say what becomes of the job', async () => {
+  it('pause and resume say what happens to the job', async () => {
     await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     const status = jobOf('training');
     desk.server.addJob(status);
@@ -143,10 +143,11 @@ describe('the other commands', function () {
     desk.server.update(status.job_id, { phase: 'publishing', detail: 'publishing in the room' });
     assert.match(await refused('pause'), /not paused, since nothing is being trained now: publishing/);
     desk.server.update(status.job_id, { phase: 'done' });
-    for (const told of [await refused('pause'), await refused('resume')]) assert.match(told, /had ended already: done/);
+    for (const refusal of [await refused('pause'), await refused('resume')])
+      assert.match(refusal, /had ended already: done/);
   });
 
-  it('an action that nobody answers yet is asked for again, and is not said to be accepted before it is', async () => {
+  it('an action that is not answered is requested again, and is reported as accepted only when it is', async () => {
     await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     const status = jobOf('training');
     desk.server.addJob(status);
@@ -165,7 +166,7 @@ describe('the other commands', function () {
     assert.equal(result.stdout, '');
   });
 
-  it('show tells the priority of a job as long as it matters', async () => {
+  it('show names the priority of a job while it waits', async () => {
     await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     const status = jobOf('training');
     desk.server.addJob({ ...status, priority: 1 });
@@ -174,7 +175,7 @@ describe('the other commands', function () {
     assert.doesNotMatch((await ok('jobs', 'show', status.job_id)).stdout, /Priority/);
   });
 
-  it('a stop says what becomes of the job', async () => {
+  it('stop says what happens to the job', async () => {
     await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     const status = jobOf('training');
     desk.server.addJob(status);
@@ -188,13 +189,13 @@ describe('the other commands', function () {
     assert.match(await stop(), /is cancelled: Stopped before anything was trained/);
   });
 
-  it('a server that is away is told in seconds by every command', async () => {
+  it('every command reports an unavailable server within seconds', async () => {
     const { exitCode, stderr } = await desk.home.run('rooms', 'create', '--server', await deadServer());
     assert.equal(exitCode, 5);
     assert.match(stderr, /connection refused\. \[SERVER_UNREACHABLE\]/);
   });
 
-  it('something else that answers at the address is not taken for our server', async () => {
+  it('another server at the address is not taken for ours', async () => {
     const { createServer } = await import('node:http');
     const other = createServer((_, res) => res.end('<html>Hello</html>')).listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
@@ -219,7 +220,7 @@ describe('the other commands', function () {
     assert.equal(new Set(errors.map(({ code }: { code: string }) => code)).size, errors.length);
   });
 
-  it('starts fast, says its version, helps, and suggests help for what it does not know', async () => {
+  it('starts fast, prints its version and help, and suggests help for an unknown command', async () => {
     assert.match((await ok('--version')).stdout, /^sleap-rtc\/\d/);
     assert.match((await ok('--help')).stdout, /train +Train models/);
     assert.match((await ok('train', '--help')).stdout, /--on-interrupt/);

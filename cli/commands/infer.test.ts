@@ -53,7 +53,7 @@ describe('sleap-rtc infer', function () {
     const spec = await desk.server.submitted();
     assert.ok(spec.kind === 'inference');
     assert.deepEqual([spec.models, spec.input, spec.frames], [['a0000001', 'a0000002'], 'clip.mp4', '0-9']);
-    assert.equal(spec.source_path, await realpath(desk.home.path('clip.mp4')), 'the predictions shall name it so');
+    assert.equal(spec.source_path, await realpath(desk.home.path('clip.mp4')), 'the predictions name this path');
     await worker.receive(spec, desk.home.path('worker'));
     assert.deepEqual(await readFile(desk.home.path('worker/clip.mp4')), await readFile(desk.home.path('clip.mp4')));
     desk.server.update(spec.job_id, { phase: 'predicting' });
@@ -74,7 +74,7 @@ describe('sleap-rtc infer', function () {
 
   const refusals: [string, string[], string, RegExp][] = [
     ['a video that is not there', ['no.mp4', '-m', 'a0000003'], 'FILE_NOT_FOUND', /no\.mp4 does not exist/],
-    ['what is neither video nor labels', ['notes.txt', '-m', 'a0000003'], 'VIDEO_INVALID', /neither a video/],
+    ['a file that is neither video nor labels', ['notes.txt', '-m', 'a0000003'], 'VIDEO_INVALID', /neither a video/],
     ['an empty video', ['empty.mp4', '-m', 'a0000003'], 'VIDEO_INVALID', /is empty/],
     ['no model', ['clip.mp4'], 'USAGE', /model/],
     ['a model that the room has not got', ['clip.mp4', '-m', 'bees'], 'MODEL_NOT_FOUND', /“bees”/],
@@ -99,18 +99,18 @@ describe('sleap-rtc infer', function () {
     });
   }
 
-  /** Predictions of a job that ended while nobody was there to receive them. */
-  function kept(jobId: string): void {
+  /** Puts the predictions of a job into the storage, as if it had ended while no computer was there to receive them. */
+  function storePredictions(jobId: string): void {
     const content = Buffer.from('predictions');
     const sha256 = createHash('sha256').update(content).digest('hex');
     desk.server.storage.set(jobId, [{ path: 'clip.mp4.predictions.slp', content, sha256 }]);
     desk.server.update(jobId, { phase: 'done' });
   }
 
-  it('fetches the predictions from the storage where they cannot come over WebRTC', async () => {
+  it('downloads the predictions from the storage if they cannot come over WebRTC', async () => {
     const running = desk.home.start('infer', 'clip.mp4', '-m', 'latest-centroid', '-o', 'preds');
     const spec = await desk.server.submitted();
-    kept(spec.job_id);
+    storePredictions(spec.job_id);
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /latest-centroid finds only the positions of the animals/);
@@ -119,7 +119,7 @@ describe('sleap-rtc infer', function () {
     assert.deepEqual(await readdir(desk.home.path('preds')), ['clip.mp4.predictions.slp']);
   });
 
-  it('`jobs get` fetches them later, and says where there is nothing to fetch yet', async () => {
+  it('`jobs get` downloads them later, and says if there is nothing to download yet', async () => {
     const running = desk.home.start('infer', 'clip.mp4', '-m', 'a0000003', '--on-interrupt', 'detach');
     const spec = await desk.server.submitted();
     running.kill('SIGINT');
@@ -129,7 +129,7 @@ describe('sleap-rtc infer', function () {
     assert.equal(early.exitCode, 2, early.stderr);
     assert.match(early.stderr, /has not ended yet.*\n.*jobs attach/);
 
-    kept(spec.job_id);
+    storePredictions(spec.job_id);
     const { exitCode, stdout } = await desk.home.run('jobs', 'get', spec.job_id, '-o', 'later', '--json');
     assert.equal(exitCode, 0, stdout);
     assert.deepEqual(JSON.parse(stdout).predictions, ['later/clip.mp4.predictions.slp']);
@@ -140,7 +140,7 @@ describe('sleap-rtc infer', function () {
     [true, /gpu-1 has the model on its disk/],
     [false, /No worker has the model on its disk/],
   ] as const) {
-    it(`tells that the worker ${has ? 'has the model' : 'will fetch the model'}`, async () => {
+    it(`says that the worker ${has ? 'has the model' : 'will fetch the model'}`, async () => {
       const worker = await desk.joined();
       worker.answer(has);
       const running = desk.home.start('infer', 'clip.mp4', '-m', 'a0000003', '--on-interrupt', 'cancel');

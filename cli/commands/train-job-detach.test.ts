@@ -2,19 +2,19 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { FILES, MODEL, useDesk } from '../testing/desk.ts';
 
-describe('sleap-rtc train, left and come back to', function () {
+describe('sleap-rtc train, detached and attached again', function () {
   this.timeout(60_000);
 
   const desk = useDesk();
 
-  it('tells the researcher when they may close their computer', async () => {
+  it('says when the researcher may close their computer', async () => {
     const worker = await desk.joined();
     const running = desk.train();
     const spec = await desk.server.submitted();
     await worker.receive(spec, desk.home.path('worker', 'dataset'));
     await worker.epochs(spec.job_id, 'single', 1, 2);
     await desk.home.says(running, /epoch 1\/2/);
-    // Whoever is in the room may call itself a worker; the job knows better.
+    // Any member of the room may call itself a worker; only the job knows its worker.
     const liar = await desk.joined('gpu-liar');
     await liar.staged(spec.job_id);
     await worker.epochs(spec.job_id, 'single', 2, 2);
@@ -26,7 +26,7 @@ describe('sleap-rtc train, left and come back to', function () {
     assert.ok(stderr.indexOf('epoch 2/2') < stderr.indexOf('you may close'), stderr);
   });
 
-  it('with --detach leaves when the data is staged, not when it is across; jobs attach brings the model later', async () => {
+  it('with --detach ends when the data is staged, not when the worker has it; jobs attach brings the model later', async () => {
     const worker = await desk.joined();
     const running = desk.train('--detach');
     const spec = await desk.server.submitted();
@@ -50,7 +50,7 @@ describe('sleap-rtc train, left and come back to', function () {
     assert.deepEqual(await readdir(desk.home.path('later')), ['single']);
   });
 
-  it('killed before the data is across, jobs attach serves it and brings the model where it was wanted', async () => {
+  it('killed before the worker has the data, jobs attach serves it and brings the model to the folder of the submission', async () => {
     const running = desk.train('-o', 'wanted');
     const spec = await desk.server.submitted();
     await desk.home.says(running, /No worker/);
@@ -68,7 +68,7 @@ describe('sleap-rtc train, left and come back to', function () {
     assert.deepEqual(await readdir(desk.home.path('config', 'jobs')), []);
   });
 
-  it('with --detach --no-stage leaves when the data is across, says what that means, and jobs attach serves it again', async () => {
+  it('with --detach --no-stage ends when the worker has the data, says what that means, and jobs attach serves it again', async () => {
     const lost = await desk.joined('gpu-lost');
     const running = desk.train('--detach', '--no-stage');
     const spec = await desk.server.submitted();
@@ -94,7 +94,7 @@ describe('sleap-rtc train, left and come back to', function () {
     assert.deepEqual(await readdir(desk.home.path('models')), ['single']);
   });
 
-  it('jobs attach looking on from another machine does not stand in the way of who has the data', async () => {
+  it('jobs attach on another computer does not disturb the computer that has the data', async () => {
     const running = desk.train();
     const spec = await desk.server.submitted();
     await desk.home.says(running, /No worker/);

@@ -43,7 +43,7 @@ describe('sleap-rtc train, interrupted', function () {
       assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'queued');
     });
 
-    it('asks, and goes on', async () => {
+    it('asks, and continues', async () => {
       const { running, spec } = await interrupted(KEY.enter);
       const worker = await desk.joined();
       await worker.receive(spec, desk.home.path('worker', 'dataset'));
@@ -60,7 +60,7 @@ describe('sleap-rtc train, interrupted', function () {
   });
 
   describe('Ctrl-C without a terminal', () => {
-    it('before the data is across cancels the job, and says so', async () => {
+    it('before the worker has the data cancels the job, and says so', async () => {
       const running = desk.train();
       const spec = await desk.server.submitted();
       await desk.home.says(running, /No worker/);
@@ -71,7 +71,7 @@ describe('sleap-rtc train, interrupted', function () {
       assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
     });
 
-    it('while it trains detaches: the job goes on', async () => {
+    it('while it trains detaches: the job continues', async () => {
       const worker = await desk.joined();
       const running = desk.train();
       const spec = await desk.server.submitted();
@@ -116,7 +116,7 @@ describe('sleap-rtc train, interrupted', function () {
       assert.match(stderr, /Stopped immediately/);
     });
 
-    it('leaves nothing of an unpacked package behind', async () => {
+    it('removes an unpacked package', async () => {
       const running = desk.train();
       await desk.server.submitted();
       await desk.home.says(running, /No worker/);

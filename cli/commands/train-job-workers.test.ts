@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { useDesk } from '../testing/desk.ts';
 
-describe('sleap-rtc train, by who is in the room', function () {
+describe('sleap-rtc train, with different workers in the room', function () {
   this.timeout(60_000);
 
   const desk = useDesk();
 
-  it('says that no worker is in the room, waits, and goes on when one comes', async () => {
+  it('says that no worker is in the room, waits, and continues when one comes', async () => {
     const running = desk.train();
     const spec = await desk.server.submitted();
     await desk.home.says(running, /No worker is in the room; waiting/);
@@ -47,7 +47,7 @@ describe('sleap-rtc train, by who is in the room', function () {
     assert.equal(desk.server.jobs.get(spec.job_id)?.status.phase, 'cancelled');
   });
 
-  it('submits with the priority that was asked for and with none otherwise', async () => {
+  it('submits with the priority of the flag, and with none otherwise', async () => {
     await desk.train('--wait', '0.02');
     assert.equal((await desk.server.submitted()).priority, undefined);
     await desk.train('--wait', '0.02', '--priority', '1', '--retrain');
@@ -55,7 +55,7 @@ describe('sleap-rtc train, by who is in the room', function () {
     assert.equal((await desk.train('--priority', '6')).exitCode, 2);
   });
 
-  it('says that no worker meets what was asked for', async () => {
+  it('says that no worker meets the requirements', async () => {
     await desk.joined();
     const { exitCode, stderr } = await desk.train('--wait', '0.02', '--min-gpu-memory', '80000');
     assert.equal(exitCode, 6);
@@ -64,7 +64,7 @@ describe('sleap-rtc train, by who is in the room', function () {
     assert.match(other.stderr, /The job needs worker gpu-9: the only worker in the room is not one/);
   });
 
-  it('serves nobody who is not a worker, whatever they say', async () => {
+  it('does not serve peers that are not workers, whatever they claim', async () => {
     const stranger = await desk.joined('stranger', 'client');
     const running = desk.train();
     const spec = await desk.server.submitted();

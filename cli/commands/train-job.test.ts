@@ -63,7 +63,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.doesNotMatch(stdout + stderr, new RegExp(TOKEN));
   });
 
-  it('with --json prints one object on stdout, with where the model is', async () => {
+  it('with --json prints one object on stdout, with the model’s path', async () => {
     const worker = await desk.joined();
     const running = desk.train('--json');
     const spec = await desk.untilPublished(worker);
@@ -79,7 +79,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.equal(typeof result.seconds.total, 'number');
   });
 
-  it('never overwrites a model folder that is there', async () => {
+  it('never overwrites an existing model folder', async () => {
     await mkdir(desk.home.path('models/single'), { recursive: true });
     await writeFile(desk.home.path('models/single/mine.txt'), 'precious');
     const worker = await desk.joined();
@@ -92,7 +92,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.ok((await readdir(desk.home.path('models/single-2'))).includes('best.ckpt'));
   });
 
-  it('fetches the model from the storage where it cannot come over WebRTC', async () => {
+  it('downloads the model from the storage if it cannot come over WebRTC', async () => {
     const worker = await desk.joined();
     const running = desk.train('-o', 'out/here');
     const spec = await desk.untilPublished(worker);
@@ -107,7 +107,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     );
   });
 
-  it('does not keep a model from the storage that is not the one published', async () => {
+  it('removes a downloaded model that is not the published one', async () => {
     desk.server.damage = (content) => Buffer.concat([content.subarray(1), Buffer.from('!')]);
     const worker = await desk.joined();
     const running = desk.train();
@@ -119,14 +119,14 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.deepEqual(await readdir(desk.home.path('models')), []);
   });
 
-  it('submits once, also if the answer is lost on the way', async () => {
+  it('submits once, even if the answer is lost', async () => {
     desk.server.lostReplies = 2;
     const { stderr } = await desk.train('--wait', '0.02');
     assert.equal(desk.server.requests.filter((request) => request.endsWith('/jobs')).length, 3);
     assert.equal(desk.server.jobs.size, 1, stderr);
   });
 
-  it('does not send or submit what the room has already', async () => {
+  it('does not send or submit a training whose model the room has already', async () => {
     const { config } = readTrainingConfig(parse(configYaml()), 'single.yaml');
     const { createHash } = await import('node:crypto');
     const sha256 = createHash('sha256')
@@ -174,8 +174,8 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.equal(desk.server.jobs.size, 0);
   });
 
-  it('waits for storage that is away, before the job and after it', async () => {
-    desk.server.storageAway = true;
+  it('waits for unavailable storage, before the job and after it', async () => {
+    desk.server.storageUnavailable = true;
     const worker = await desk.joined();
     const running = desk.train();
     await desk.home.says(
@@ -183,13 +183,13 @@ describe('sleap-rtc train, with a server and a worker', function () {
       /The S3 storage cannot be reached. Waiting until it is available again; nothing is lost/,
     );
     assert.equal(desk.server.jobs.size, 0);
-    desk.server.storageAway = false;
+    desk.server.storageUnavailable = false;
     const spec = await desk.untilPublished(worker);
-    desk.server.storageAway = true;
+    desk.server.storageUnavailable = true;
     desk.server.update(spec.job_id, { phase: 'done' });
     await desk.home.says(running, /Downloading the model from the room’s storage/);
     await desk.home.says(running, /Available again.*Waiting until it is available again; nothing is lost/s);
-    desk.server.storageAway = false;
+    desk.server.storageUnavailable = false;
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
     assert.deepEqual(await readdir(desk.home.path('models')), ['single']);

@@ -3,7 +3,7 @@ import { readdir, truncate, writeFile } from 'node:fs/promises';
 import { configYaml, hdf5, writeLabels } from '../testing/fixtures.ts';
 import { type CliResult, deadServer, TestHome } from '../testing/run-cli.ts';
 
-describe('sleap-rtc train, with input that is bad', () => {
+describe('sleap-rtc train, with bad input', () => {
   let home: TestHome;
   beforeEach(async () => {
     home = await TestHome.make();
@@ -18,7 +18,7 @@ describe('sleap-rtc train, with input that is bad', () => {
   });
   afterEach(() => home[Symbol.asyncDispose]());
 
-  /** One clear sentence with the code, one remedy; nothing on stdout, no stack, no secret, nothing half-made. */
+  /** Checks for one clear sentence with the code and one remedy; nothing on stdout, no stack, no secret, no incomplete files. */
   async function refused(args: string[], exitCode: number, code: string, words: RegExp): Promise<CliResult> {
     const before = await readdir(home.folder);
     const result = await home.run('train', ...args);
@@ -83,12 +83,12 @@ describe('sleap-rtc train, with input that is bad', () => {
     await refused(['good.pkg.slp', '-c', 'bad.yaml'], 2, 'CONFIG_INVALID', /model_config\.head_configs; it has none/);
   });
 
-  it('a config that names validation labels that are not there', async () => {
+  it('a config that names validation labels that do not exist', async () => {
     await writeFile(home.path('val.yaml'), configYaml('centroid', ', val_labels_path: [val.pkg.slp]'));
     await refused(['good.pkg.slp', '-c', 'val.yaml'], 2, 'FILE_NOT_FOUND', /val\.pkg\.slp does not exist/);
   });
 
-  it('YAML that would grow without end', async () => {
+  it('YAML that would expand without limit', async () => {
     const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
     for (let i = 1; i < 12; i++) lines.push(`a${i}: &a${i} [${`*a${i - 1}, `.repeat(10)}]`);
     await writeFile(home.path('bomb.yaml'), lines.join('\n'));
@@ -107,7 +107,7 @@ describe('sleap-rtc train, with input that is bad', () => {
     await refused([], 2, 'USAGE', /labels/);
   });
 
-  it('a server that is not there, found out in seconds', async () => {
+  it('an unreachable server, reported within seconds', async () => {
     const { stderr } = await refused(
       ['good.pkg.slp', '-c', 'good.yaml'],
       5,
@@ -129,7 +129,7 @@ describe('sleap-rtc train, with input that is bad', () => {
     await refused(args, 2, 'USAGE', /No server is set/);
   });
 
-  it('tells the same as one JSON object where a program asks', async () => {
+  it('with --json, reports the same as one JSON object', async () => {
     const { exitCode, stdout } = await home.run('train', 'nothing.pkg.slp', '-c', 'good.yaml', '--json');
     assert.equal(exitCode, 2);
     const { ok, error } = JSON.parse(stdout);

@@ -15,7 +15,7 @@ export const MODEL = {
 } as const;
 export const FILES = ['single/best.ckpt', 'single/training_config.yaml', 'single/sub/labels_gt.slp'];
 
-/** A researcher's computer, a server with one room, and the workers that join it: new ones for each test (`useDesk`). */
+/** A researcher's computer, a server with one room, and the workers that join it. `useDesk` makes new ones for each test. */
 export class Desk {
   #open: { home: TestHome; server: TestServer } | undefined;
   readonly #workers: FakeWorker[] = [];
@@ -28,7 +28,7 @@ export class Desk {
     return this.#opened.server;
   }
 
-  /** @param inRoom whether the researcher's commands know server, room, token and key */
+  /** @param inRoom true if the researcher's commands know server, room, token and key */
   async open(inRoom: boolean): Promise<void> {
     const home = await TestHome.make();
     const server = await TestServer.start();
@@ -50,7 +50,7 @@ export class Desk {
     await writeFile(this.home.path('single.yaml'), configYaml());
   }
 
-  /** Types `sleap-rtc train`. */
+  /** Starts `sleap-rtc train`. */
   train(...flags: string[]) {
     return this.home.start('train', 'flies.pkg.slp', '--config', 'single.yaml', ...flags);
   }
@@ -62,7 +62,7 @@ export class Desk {
     return worker;
   }
 
-  /** Does what a worker does, up to the point where results can be sent. */
+  /** Does what a worker does until the results can be sent. */
   async untilPublished(worker: FakeWorker): Promise<JobSpec> {
     const spec = await this.server.submitted();
     await worker.receive(spec, this.home.path('worker', 'dataset'));

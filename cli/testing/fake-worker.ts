@@ -8,7 +8,7 @@ import type { Role } from '../../protocol/signaling.ts';
 import { connectPeer, describeFiles, receiveFiles, SignalingClient, sendFiles } from '../../transport/index.ts';
 import { ROOM, ROOM_KEY, type TestServer, TOKEN } from './test-server.ts';
 
-/** A worker that does its part of the wire, and pretends to train. */
+/** A worker that speaks the protocols and pretends to train. */
 export class FakeWorker implements AsyncDisposable {
   readonly name: string;
   readonly #server: TestServer;
@@ -44,7 +44,7 @@ export class FakeWorker implements AsyncDisposable {
     return new FakeWorker(server, name, signaling);
   }
 
-  /** Answers who asks before a submit: the job is welcome, and the models are at hand or not. */
+  /** Answers the requests before a submission: the worker can take the job, and has the models or not. */
   answer(hasModels: boolean): void {
     this.#signaling.on('peer_message', ({ from_peer_id, payload }) => {
       if (payload.type === 'job_request') {
@@ -58,7 +58,7 @@ export class FakeWorker implements AsyncDisposable {
     });
   }
 
-  /** Reports how the job goes that this worker has. */
+  /** Reports the progress of this worker's job. */
   async progress(jobId: string, progress: Omit<WorkerProgress, 'job_id'>): Promise<void> {
     await this.#signaling.reportProgress(this.#sessions.get(jobId) ?? 'no-session', { job_id: jobId, ...progress });
   }
@@ -78,7 +78,7 @@ export class FakeWorker implements AsyncDisposable {
     }
   }
 
-  /** Tells of the epochs of a run, as sleap-nn's messages come. */
+  /** Reports the epochs of a run one by one, as sleap-nn does. */
   async epochs(jobId: string, run: string, upTo: number, max: number): Promise<void> {
     this.#server.update(jobId, { phase: 'training' });
     for (let epoch = 1; epoch <= upTo; epoch++) {

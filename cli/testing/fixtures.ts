@@ -31,7 +31,7 @@ export function hdf5(options: {
   return file;
 }
 
-/** What the JSON of embedded images looks like in a file. */
+/** The JSON of embedded images, as it is in a file. */
 export const EMBEDDED = '{"filename":".","dataset":"video0/video"}';
 
 /** Writes labels that pass every check made here (no trainer would read them). */
@@ -49,7 +49,7 @@ export function box(type: string, content: Buffer, length?: 0 | 1): Buffer {
   return Buffer.concat([head, content]);
 }
 
-/** What looks like an MP4 from outside (no player would play it). */
+/** A file that has the boxes of an MP4, but that no player would play. */
 export function mp4(): Buffer {
   return Buffer.concat([
     box('ftyp', Buffer.from('isom')),

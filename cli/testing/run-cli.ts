@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { type Speaking, Transcript } from './transcript.ts';
 
-/** Shared by all runs, as on a researcher's machine; apart from `TMPDIR`, in which tests look for what was left behind. */
+/** Shared by all runs, as on a researcher's computer. It is outside `TMPDIR`, in which tests look for leftover files. */
 const COMPILE_CACHE = join(tmpdir(), 'node-compile-cache');
 const BIN = join(import.meta.dirname, '../bin.js');
 
-/** A server's address at which nobody listens: who asks is refused at once. */
+/** The address of a server that does not run, so that connections are refused at once. */
 export async function deadServer(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

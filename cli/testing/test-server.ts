@@ -13,7 +13,7 @@ export const ROOM = 'lab-mice';
 export const TOKEN = 'room-token-of-the-test';
 export const ROOM_KEY = Buffer.alloc(32, 'room key of the test').toString('base64url');
 
-/** The server asks about its jobs this often, so that a test need not wait for what it says of them; in milliseconds. */
+/** The server asks about its jobs this often, so that tests see changes soon; in milliseconds. */
 const ROUND_MS = 100;
 
 /** A file of a published model or of predictions, as the storage would have it. */
@@ -25,17 +25,17 @@ export interface StoredFile {
 
 /**
  * The real signaling server, on backends in this process's memory and with one room, behind a front that records requests and
- * breaks them as a test wishes. What the CLI needs beside it, the storage's downloads, is served by the front.
+ * breaks them as a test wishes. The front also serves the downloads from the storage.
  */
 export class TestServer implements AsyncDisposable {
   readonly manifest: Manifest = emptyManifest(ROOM, new Date());
-  /** By model, and by job for what it has predicted. */
+  /** Files of models by model id, and predictions by job id. */
   readonly storage = new Map<string, StoredFile[]>();
   /** Requests as `METHOD path`, in order. */
   readonly requests: string[] = [];
   /** Changes what the storage sends, for tests of damage. */
   damage: (content: Buffer) => Buffer = (content) => content;
-  /** Submits whose answer is to be lost on the way. */
+  /** The number of submissions whose answers are lost from now on. */
   lostReplies = 0;
   /** Answered to every API call while set. */
   refusal: SleapRtcError | undefined;
@@ -69,9 +69,9 @@ export class TestServer implements AsyncDisposable {
     return this.#backends.jobs.all;
   }
 
-  /** While true S3 does not answer: what needs it is refused. */
-  set storageAway(away: boolean) {
-    this.#backends.storageUnavailable = away;
+  /** While true, S3 does not answer, and requests that need it are refused. */
+  set storageUnavailable(unavailable: boolean) {
+    this.#backends.storageUnavailable = unavailable;
   }
 
   /** How many actions on jobs are still to be left unanswered, as if no control worker ran. */
@@ -79,12 +79,12 @@ export class TestServer implements AsyncDisposable {
     this.#backends.jobs.unansweredActions = count;
   }
 
-  /** While true Temporal does not answer. */
-  set temporalAway(away: boolean) {
-    this.#backends.jobs.unavailable = away;
+  /** While true, Temporal does not answer. */
+  set temporalUnavailable(unavailable: boolean) {
+    this.#backends.jobs.unavailable = unavailable;
   }
 
-  /** Starts to listen, on the port of before if there was one. */
+  /** Starts to listen, on the same port as before if it has listened before. */
   async up(): Promise<void> {
     const http = createServer((req, res) => void this.#handle(req, res));
     http.on('upgrade', (req, socket: Socket, head: Buffer) => this.#tunnel(req, socket, head));
@@ -93,7 +93,7 @@ export class TestServer implements AsyncDisposable {
     this.#port = (http.address() as AddressInfo).port;
   }
 
-  /** Goes away as a killed server does: every connection is cut. */
+  /** Ends as a killed server does: every connection is cut. */
   async down(): Promise<void> {
     const http = this.#http;
     if (http === undefined) return;
@@ -110,7 +110,7 @@ export class TestServer implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Says how a job stands now. */
+  /** Sets a job's status. */
   update(jobId: string, changes: Partial<JobStatus>): void {
     this.#backends.jobs.update(jobId, changes);
   }
@@ -125,7 +125,7 @@ export class TestServer implements AsyncDisposable {
     this.#backends.jobs.add(ROOM, status);
   }
 
-  /** The next job that is submitted, or the one that has been. */
+  /** Resolves with the submitted job, as soon as there is one. */
   async submitted(): Promise<JobSpec> {
     for (;;) {
       const [job] = this.jobs.values();
@@ -200,7 +200,7 @@ export class TestServer implements AsyncDisposable {
     }
   }
 
-  /** Puts the manifest and the files where the real server reads them. */
+  /** Puts the manifest and the files into the storage of the real server. */
   #publish(): void {
     this.#backends.manifests.set(ROOM, JSON.stringify(this.manifest));
     for (const [id, files] of this.storage) {

@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream';
 
-/** A process whose output is listened to. */
+/** A process whose output is recorded. */
 export interface Speaking extends Promise<unknown> {
   readonly stdout: Readable;
   readonly stderr: Readable;
 }
 
-/** What a process has said since it began, so that waiting for words never comes too late. */
+/** All output of a process since its start, so that a test may wait for words that were printed already. */
 export class Transcript {
   #said = '';
   #ended = false;
@@ -25,7 +25,7 @@ export class Transcript {
     });
   }
 
-  /** Waits until the words have been said on stdout or stderr. Fails where the process ends without them. */
+  /** Waits until the words are printed on stdout or stderr. Fails if the process ends without them. */
   async says(words: RegExp): Promise<void> {
     while (!words.test(this.#said)) {
       if (this.#ended) throw new Error(`it ended before it said ${words}: ${this.#said}`);

@@ -12,7 +12,7 @@ import type { JobView } from '../../protocol/job-view.ts';
 import type { Manifest } from '../../protocol/manifest.ts';
 import type { Invite, TabStorage } from './invite.ts';
 
-// A browser cannot run the module that declares it. Its type keeps both equal.
+// A browser cannot run the module that declares it. The type ensures that both are equal.
 const TOKEN_HEADER: typeof ROOM_TOKEN_HEADER = 'x-room-token';
 const STORED_AS = 'sleap-rtc.sign-in';
 /** Timeout of a request, in ms. */

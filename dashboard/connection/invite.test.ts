@@ -17,7 +17,7 @@ describe('an invite on the page', () => {
     assert.deepEqual(readFragment(`#${new URLSearchParams(invite)}`), invite);
   });
 
-  it('leaves the room’s key alone, which the page neither needs nor keeps', () => {
+  it('ignores the room’s key, which the page neither needs nor saves', () => {
     const withKey = readFragment(`#${new URLSearchParams({ ...invite, key: 'k'.repeat(43) })}`);
     assert.deepEqual(withKey, invite);
     const stored: string[] = [];
@@ -25,7 +25,7 @@ describe('an invite on the page', () => {
     assert.ok(stored.length === 1 && !stored[0]?.includes('kkk'));
   });
 
-  it('is refused where a part is missing or no room can have the name', () => {
+  it('is refused if a part is missing or no room can have the name', () => {
     for (const fragment of ['', '#', '#room=lab-mice', '#token=x', '#room=NO&token=x', '#room=../x&token=x']) {
       assert.equal(readFragment(fragment), undefined, fragment);
     }
@@ -48,7 +48,7 @@ describe('an invite on the page', () => {
     assert.equal(recallInvite(storage), undefined);
   });
 
-  it('is not believed where something else was stored', () => {
+  it('is ignored if the stored text is not an invite', () => {
     for (const stored of ['{', 'null', '[]', '{"room":"NO","token":"x"}', '{"room":"lab-mice"}']) {
       assert.equal(recallInvite({ ...memory(), getItem: () => stored }), undefined, stored);
     }

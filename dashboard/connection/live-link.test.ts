@@ -89,12 +89,12 @@ describe('the live connection, over real sockets', () => {
     assert.equal(names[0], names[1]);
   });
 
-  it('goes on trying while nobody can be signed in', async () => {
+  it('retries while nobody can sign in', async () => {
     let attempts = 0;
     start({
       idToken: async () => {
         attempts += 1;
-        if (attempts < 3) throw new Error('the server is away');
+        if (attempts < 3) throw new Error('the server is unavailable');
         return 'id-token';
       },
     });
@@ -102,7 +102,7 @@ describe('the live connection, over real sockets', () => {
     assert.equal(attempts, 3);
   });
 
-  it('gives up where the room is shut for the invite', async () => {
+  it('gives up if the invite does not open the room', async () => {
     const refused = Promise.withResolvers<void>();
     const { states } = start({ onRefused: () => refused.resolve() });
     const socket = await nextSocket();
@@ -115,7 +115,7 @@ describe('the live connection, over real sockets', () => {
     assert.deepEqual(states, ['connecting']);
   });
 
-  it('asks for a new identity where the old one has run out', async () => {
+  it('asks for a new identity if the old one has expired', async () => {
     const signedOut: string[] = [];
     start({ onSignedOut: (idToken) => void signedOut.push(idToken) });
     const socket = await nextSocket();

@@ -34,13 +34,13 @@ function peer(peer_id: string, role: PeerInfo['role'] = 'worker', gpu = 'A100'):
 
 const message = (text: ServerMessage): RoomEvent => ({ type: 'message', message: text });
 const listed = (jobs: JobView[]): RoomEvent => ({ type: 'jobs', jobs });
-const told = (job: JobView): RoomEvent => ({ type: 'job', job });
+const fullView = (job: JobView): RoomEvent => ({ type: 'job', job });
 const event = (more: Partial<JobView>, seq = 1): RoomEvent => message({ type: 'job_event', seq, job: view(more) });
 const snapshot = (jobs: JobView[] | null): RoomEvent => message({ type: 'jobs_subscribed', seq: 1, jobs });
 const room = (...events: RoomEvent[]): RoomState => events.reduce(afterEvent, emptyRoom('lab-mice'));
 
-describe('what the page knows of the room', () => {
-  it('follows workers as they come, change and go, and begins anew after a reconnect', () => {
+describe('the state of the page', () => {
+  it('follows workers as they come, change and go, and starts again after a reconnect', () => {
     const registered = message({
       type: 'registered_auth',
       room_id: 'lab-mice',
@@ -64,7 +64,7 @@ describe('what the page knows of the room', () => {
     assert.deepEqual(workersOf(afterEvent(changed, message({ type: 'peer_left', peer_id: 'w1' }))).length, 1);
   });
 
-  it('shows a job as the server streams it, whatever the list says meanwhile', () => {
+  it('prefers the streamed view of a job to the one in the list', () => {
     const streamed = room(
       { type: 'link', link: { state: 'live' } },
       listed([view()]),
@@ -82,7 +82,7 @@ describe('what the page knows of the room', () => {
     );
   });
 
-  it('asks anew about a job that ended while the page was disconnected, unless that is replayed', () => {
+  it('requests a job again that ended while the page was disconnected, unless its events are replayed', () => {
     const before = room(listed([]), snapshot([view({ phase: 'training' })]));
     assert.ok(before.known.has(JOB));
     const missed = afterEvent(before, snapshot([]));
@@ -97,7 +97,7 @@ describe('what the page knows of the room', () => {
     assert.equal(replayed.jobs?.[0]?.phase, 'done');
   });
 
-  it('grows a curve by live epochs, also where the fetched one was overtaken by them', () => {
+  it('adds live epochs to a curve, also if they are newer than the loaded curve', () => {
     const live = room(event({ phase: 'training', epoch: epoch(1) }), event({ phase: 'training', epoch: epoch(3) }));
     assert.deepEqual(live.curves.get(JOB)?.[0]?.epochs, [1, 3]);
     const run = { run: 'centroid', run_index: 0, max_epochs: 5 };
@@ -108,20 +108,20 @@ describe('what the page knows of the room', () => {
     };
     assert.deepEqual(afterEvent(live, fetched).curves.get(JOB)?.[0]?.epochs, [1, 2, 3]);
     const behind = room(event({ phase: 'training', epoch: epoch(1) }), fetched);
-    assert.deepEqual(behind.curves.get(JOB)?.[0]?.epochs, [1, 2], 'an older epoch takes nothing away');
+    assert.deepEqual(behind.curves.get(JOB)?.[0]?.epochs, [1, 2], 'an older epoch removes nothing');
   });
 
-  it('keeps what it was told of a job in full when the list comes again', () => {
+  it('retains the full view of a job when the list comes again', () => {
     const model = { id: 'a3f5e8c9', model_type: 'centroid', aliases: ['mice'], run: 'centroid' } as const;
     const full = view({ phase: 'done', worker: 'w1', models: [{ ...model, aliases: ['mice'] }] });
-    const state = room(listed([view({ phase: 'training' })]), told(full), listed([view({ phase: 'training' })]));
+    const state = room(listed([view({ phase: 'training' })]), fullView(full), listed([view({ phase: 'training' })]));
     assert.deepEqual(state.jobs?.[0], full, 'also while the list lags behind');
-    const folded = afterEvent(room(listed([view()]), told(view())), { type: 'job_toggled', jobId: JOB });
+    const folded = afterEvent(room(listed([view()]), fullView(view())), { type: 'job_toggled', jobId: JOB });
     const moved = afterEvent(folded, listed([view({ phase: 'training' })]));
     assert.equal(moved.jobs?.[0]?.phase, 'training');
   });
 
-  it('unfolds a few running jobs, a quiet room’s newest one, and none that was folded', () => {
+  it('unfolds a few running jobs, or the newest one if none runs, and none that was folded', () => {
     const jobs = (phase: JobView['phase']) =>
       [1, 2, 3, 4, 5].map((number) => view({ job_id: `job0000000${number}`, phase }));
     assert.deepEqual([...room(listed(jobs('training'))).open], ['job00000001', 'job00000002', 'job00000003']);
@@ -130,7 +130,7 @@ describe('what the page knows of the room', () => {
     assert.equal(folded.open.size, 0);
   });
 
-  it('says what cannot be had, until it can', () => {
+  it('shows which part is out of date, until it is loaded', () => {
     const away = room({ type: 'trouble', part: 'jobs', trouble: 'Temporal is away.' });
     assert.equal(away.troubles.get('jobs'), 'Temporal is away.');
     assert.equal(afterEvent(away, { type: 'trouble', part: 'jobs', trouble: undefined }).troubles.size, 0);

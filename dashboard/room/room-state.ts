@@ -128,8 +128,8 @@ function withViews(state: RoomState, views: readonly JobView[]): RoomState {
 }
 
 /**
- * The list of the API with the jobs of which the page knows more: those that the live connection keeps up to date, and those that
- * have ended. The list may also lack the newest ones.
+ * The list of the API, with the jobs of which the page knows more: those that the live connection updates, and those that have
+ * ended. The list may also lack the newest ones.
  */
 function listed(state: RoomState, jobs: readonly JobView[]): JobView[] {
   const isLive = state.link.state === 'live';

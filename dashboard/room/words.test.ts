@@ -17,7 +17,7 @@ describe('words for people', () => {
     assert.deepEqual([count(1, 'worker'), count(2, 'worker')], ['1 worker', '2 workers']);
   });
 
-  it('say a time as near as it is, and leave what is no time as it is', () => {
+  it('say a time relative to today, and leave other text unchanged', () => {
     const now = new Date(2025, 10, 11, 18, 0);
     assert.equal(when(new Date(2025, 10, 11, 9, 5).toISOString(), now), 'today 09:05');
     assert.equal(when(new Date(2025, 9, 3, 9, 5).toISOString(), now), '3 Oct, 09:05');

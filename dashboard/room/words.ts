@@ -46,7 +46,7 @@ export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 }
 
-/** A user's id, shortened if it is a UUID: its beginning is enough to tell people apart. */
+/** A user's id, shortened if it is a UUID: its beginning is enough to distinguish people. */
 export function person(userId: string): string {
   return /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(userId) ? userId.slice(0, 8) : userId;
 }

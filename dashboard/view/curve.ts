@@ -113,7 +113,7 @@ function options(place: HTMLElement, log: boolean): uPlot.Options {
   };
 }
 
-/** Keeps only the lines at 1, 2 and 5 of a logarithmic scale. */
+/** Selects the lines at 1, 2 and 5 of a logarithmic scale. */
 function fewOf(_plot: uPlot, ticks: number[]): (number | null)[] {
   return ticks.map((tick) => (/^[125](\.0*)?e/.test(tick.toExponential(6)) ? tick : null));
 }

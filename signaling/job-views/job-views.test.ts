@@ -66,11 +66,11 @@ describe('the jobs of a room, as everybody sees them', function () {
   async function reader(name: string, since_seq?: number, job_id?: string) {
     const peer = await room.join(name);
     const views: JobView[] = [];
-    const heard: ServerMessage[] = [];
+    const received: ServerMessage[] = [];
     let seq = 0;
     peer.socket.on('message', (data) => {
       const message: ServerMessage = JSON.parse(String(data));
-      heard.push(message);
+      received.push(message);
       if (message.type === 'job_event') views.push(message.job);
       if (message.type === 'jobs_subscribed') views.push(...(message.jobs ?? []));
       if (message.type === 'job_event' || message.type === 'jobs_subscribed') seq = message.seq;
@@ -88,7 +88,7 @@ describe('the jobs of a room, as everybody sees them', function () {
         await new Promise((resolve) => peer.socket.once('message', resolve));
       }
     };
-    return { peer, views, heard, snapshot: jobs, until, seq: () => seq, epochs: () => epochsOf(views) };
+    return { peer, views, received, snapshot: jobs, until, seq: () => seq, epochs: () => epochsOf(views) };
   }
 
   it('are what the worker with the job’s session reports, at once and whole', async () => {
@@ -139,7 +139,7 @@ describe('the jobs of a room, as everybody sees them', function () {
     await dashboard.until((view) => view.epoch?.epoch === 2);
     assert.deepEqual(dashboard.epochs(), [1, 2]);
     const everything = JSON.stringify([
-      dashboard.heard,
+      dashboard.received,
       (await ofRoom('GET ROOM/jobs')).body,
       (await ofRoom(`GET ROOM/jobs/${JOB}`)).body,
     ]);

@@ -55,7 +55,7 @@ export class JobViews {
   }
 
   /**
-   * How a job stands.
+   * A job's present view.
    * @param options `waitMs` waits so long for the job's end first; `signal` ends the waiting
    * @throws SleapRtcError JOB_NOT_FOUND, TEMPORAL_UNREACHABLE
    */

@@ -19,7 +19,7 @@ export interface Jobs {
   /** Starts a job, or finds the one with this id. Rejects with USAGE if that one is another job. */
   start(spec: JobSpec, context: JobContext): Promise<ReportedJob>;
   /**
-   * How a job stands. Rejects with JOB_NOT_FOUND.
+   * A job's present status. Rejects with JOB_NOT_FOUND.
    * @param options `recordOnly` if the answer must come at once: then only the engine's records are read
    */
   read(roomId: string, jobId: string, options?: { recordOnly: boolean }): Promise<ReportedJob>;

@@ -129,7 +129,7 @@ describe('jobs on a real Temporal server', () => {
     );
   });
 
-  it('asks a running job how it stands, and ends the wait when the client disconnects', async () => {
+  it('asks a running job for its status, and ends the wait when the client disconnects', async () => {
     const job = spec('waits');
     await jobs.start(job, context('room-running'));
     const gone = new AbortController();

@@ -28,7 +28,7 @@ export class PeerDirectory {
   }
 
   /**
-   * Adds a peer and tells the others. The same user's older socket is replaced, and so is another's that no longer
+   * Adds a peer and informs the others. The same user's older socket is replaced, and so is another's that no longer
    * answers (a worker that was started again while its old machine hangs).
    * @throws SleapRtcError PEER_ID_TAKEN if another living peer has the id, NOT_ALLOWED if the room is full
    */
@@ -62,7 +62,7 @@ export class PeerDirectory {
     this.#onChange(roomId);
   }
 
-  /** Removes a peer whose socket closed and tells the others; a socket that was replaced removes nothing. */
+  /** Removes a peer whose socket closed and informs the others; a socket that was replaced removes nothing. */
   leave(roomId: string, peerId: string, link: PeerLink | null): void {
     const peers = this.#rooms.get(roomId);
     if (peers?.get(peerId)?.link !== link) return;
@@ -72,7 +72,7 @@ export class PeerDirectory {
     this.#onChange(roomId);
   }
 
-  /** Changes what a peer says of itself and tells the others. */
+  /** Changes the metadata of a peer and informs the others. */
   update(roomId: string, peerId: string, metadata: PeerMetadata): void {
     const member = this.find(roomId, peerId);
     if (member === undefined) return;

@@ -30,7 +30,7 @@ describe('peers of a room', () => {
     await servers?.[Symbol.asyncDispose]();
   });
 
-  it('see who is there, who comes, changes and goes, and get ICE servers of their own', async () => {
+  it('see which peers are there, join, change and leave, and get ICE servers of their own', async () => {
     const room = await newRoom(url);
     const first = await room.join('w1', { role: 'worker' });
     const second = await TestPeer.open(url);
@@ -147,7 +147,7 @@ describe('peers of a room', () => {
     await (await room.join('w1', { role: 'worker', idToken })).close();
   });
 
-  it('leave within 10 s when their machine goes silent; sockets that do not register are closed in 5 s', async function () {
+  it('are removed within 10 s after their machine falls silent; sockets that do not register are closed in 5 s', async function () {
     this.timeout(20_000);
     const room = await newRoom(url);
     const watcher = await room.join('watcher');

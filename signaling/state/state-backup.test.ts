@@ -53,7 +53,7 @@ describe('the state backup on real S3', () => {
 
   const stateBucket = () => new Bucket(servers.aws().s3, servers.config.stateBucket ?? '');
 
-  /** One run of a server, as far as its state goes. */
+  /** The state of one run of a server. */
   async function run() {
     const directory: PeerDirectory = new PeerDirectory({ onChange: () => backup.changed() });
     const jobViews = new JobViews({ jobs, peers: () => [], logger, onChange: () => backup.changed() });

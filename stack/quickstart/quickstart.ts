@@ -142,7 +142,7 @@ async function keepRunning(
   const { promise, resolve } = Promise.withResolvers<void>();
   if (signal.aborted) resolve();
   signal.addEventListener('abort', () => resolve(), { once: true });
-  // Keeps the event loop alive, whatever the stack's own sockets do.
+  // Keeps the event loop alive even if the stack's own sockets do not.
   const alive = setInterval(() => {}, 60_000);
   await promise;
   clearInterval(alive);

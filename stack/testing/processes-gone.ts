@@ -1,11 +1,11 @@
 import { execa } from 'execa';
 
-const GONE_WITHIN_MS = 15_000;
+const EXIT_TIMEOUT_MS = 15_000;
 const POLL_MS = 50;
 
 /** Resolves when none of the processes runs any more (a zombie does not); throws with those that still run. */
 export async function processesGone(pids: readonly number[]): Promise<void> {
-  const until = Date.now() + GONE_WITHIN_MS;
+  const until = Date.now() + EXIT_TIMEOUT_MS;
   let running = [...pids];
   while (running.length > 0) {
     running = (await Promise.all(running.map(async (pid) => ((await isRunning(pid)) ? [pid] : [])))).flat();

@@ -51,7 +51,7 @@ export function containerEnvironment(
   return environment;
 }
 
-/** Every file of ours that Node loads for `entries`, by paths in the repository; what is imported as a type only is not loaded. */
+/** Every file of ours that Node loads for `entries`, by paths in the repository; type-only imports are not loaded. */
 export function loadedFiles(entries: readonly string[]): Set<string> {
   const loaded = new Set<string>();
   const visit = (path: string): void => {

@@ -19,7 +19,7 @@ describe('bad input and interruptions, on real parts', function () {
   const train = (file: string, config: string, ...more: string[]) =>
     room.cli(['train', file, '--config', config, '-o', join(room.folder, 'models'), ...more]);
 
-  /** One sentence with the code and the exit code, and nothing published or left half-made. */
+  /** Checks for one sentence with the code, for the exit code, and that nothing was published or left incomplete. */
   async function refused(ended: CommandResult, code: string, exitCode: number, words: RegExp): Promise<void> {
     assert.equal(ended.exitCode, exitCode, ended.stderr);
     assert.match(ended.stderr, new RegExp(`\\b${code}\\b`));
@@ -44,14 +44,14 @@ describe('bad input and interruptions, on real parts', function () {
     await refused(await train(damaged, FLIES_CONFIG), 'LABELS_CORRUPT', 2, /damaged\.pkg\.slp/);
   });
 
-  it('tells no such file and what are no labels, before anything is sent', async () => {
+  it('reports a missing file and a file that is not labels, before anything is sent', async () => {
     await refused(await train(join(room.folder, 'none.pkg.slp'), FLIES_CONFIG), 'FILE_NOT_FOUND', 2, /none\.pkg\.slp/);
     const text = join(room.folder, 'text.pkg.slp');
     await writeFile(text, 'not labels');
     await refused(await train(text, FLIES_CONFIG), 'LABELS_INVALID', 2, /text\.pkg\.slp/);
   });
 
-  it('tells an unknown room, a wrong token and a server that is away apart', async () => {
+  it('distinguishes an unknown room, a wrong token and an unavailable server', async () => {
     const args = ['train', labels, '--config', FLIES_CONFIG, '-o', join(room.folder, 'models')];
     await refused(await room.cli(args, { SLEAP_RTC_ROOM: 'no-such-room' }), 'ROOM_UNKNOWN', 4, /no-such-room/);
     await refused(await room.cli(args, { SLEAP_RTC_TOKEN: 'wrong' }), 'TOKEN_REFUSED', 4, /token/);
@@ -59,7 +59,7 @@ describe('bad input and interruptions, on real parts', function () {
     await refused(await room.cli(args, nobody), 'SERVER_UNREACHABLE', 5, /127\.0\.0\.1:9/);
   });
 
-  it('moves nothing between a researcher and a worker who have different keys, and says so in one sentence', async () => {
+  it('sends nothing between a researcher and a worker with different keys, and says so in one sentence', async () => {
     const key = Buffer.alloc(32, 'of another room').toString('base64url');
     // Not what the worker has from an earlier job, which it would not ask for.
     const unseen = await paddedLabels(room.tools, join(room.folder, 'unseen.pkg.slp'), 1_000);
@@ -71,7 +71,7 @@ describe('bad input and interruptions, on real parts', function () {
     assert.ok(!ended.stderr.includes(key));
   });
 
-  it('says that a room has no worker, and waits as long as it may', async () => {
+  it('says that a room has no worker, and waits until --wait is over', async () => {
     const empty = await createRoom();
     const ended = await empty.cli(['train', labels, '--config', FLIES_CONFIG, '--wait', '0.05']);
     assert.equal(ended.exitCode, 6, ended.stderr);
@@ -79,7 +79,7 @@ describe('bad input and interruptions, on real parts', function () {
     assert.match(ended.stderr, /no worker/i);
   });
 
-  it('cancels on Ctrl-C while the data is not across, and leaves nothing half-made', async () => {
+  it('cancels on Ctrl-C before the worker has the data, and leaves no incomplete files', async () => {
     const large = await paddedLabels(room.tools, join(room.folder, 'large.pkg.slp'), 400_000_000);
     const running = train(large, FLIES_CONFIG);
     await running.untilShown(/Sending the data/);
@@ -87,7 +87,7 @@ describe('bad input and interruptions, on real parts', function () {
     await refused(await running, 'INTERRUPTED|JOB_CANCELLED', 7, /cancel/i);
   });
 
-  it('detaches on Ctrl-C while training: the job goes on, and attaching to it brings its model', async () => {
+  it('detaches on Ctrl-C while training: the job continues, and attaching to it brings its model', async () => {
     const running = train(labels, FLIES_CONFIG);
     await running.untilShown(/epoch 1\/5/);
     running.interrupt();
@@ -99,7 +99,7 @@ describe('bad input and interruptions, on real parts', function () {
     assert.equal(Object.keys((await room.manifest()).models).length, 1);
   });
 
-  it('says that a model is there already, before anything is sent', async () => {
+  it('says that the room has a model already, before anything is sent', async () => {
     const ended = await train(labels, FLIES_CONFIG);
     assert.equal(ended.exitCode, 2, ended.stderr);
     assert.match(ended.stderr, /MODEL_EXISTS/);

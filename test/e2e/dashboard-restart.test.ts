@@ -8,10 +8,10 @@ import { openPage } from '../support/page-watch.ts';
 
 const logger = pino({ level: 'silent' });
 const SHOWN_MS = 20_000;
-/** What a peer may say of itself: the server passes it on as it is. */
+/** Text that a peer may report of itself. The server passes it on unchanged. */
 const HOSTILE = '<img src=x onerror="document.title=1">';
 
-describe('the room’s page, while servers come and go', function () {
+describe('the room’s page, while servers restart', function () {
   this.timeout(120_000);
   let servers: TestServers;
   let browser: Awaited<ReturnType<typeof startBrowser>>;
@@ -31,7 +31,7 @@ describe('the room’s page, while servers come and go', function () {
       metadata: { tags: [HOSTILE], properties: { gpu_model: HOSTILE, status: HOSTILE, models: [HOSTILE] } },
     });
 
-  it('shows what it can while Temporal is away, and is live again after a restart of the signaling server', async () => {
+  it('shows the last known state while Temporal is unavailable, and is live again after a restart of the signaling server', async () => {
     const first = await startSignalingServer(servers.config, { logger, aws: servers.aws() });
     const { port } = new URL(first.url);
     const room = await newRoom(first.url);
@@ -44,7 +44,7 @@ describe('the room’s page, while servers come and go', function () {
     await link('live');
     const card = page.locator('[data-worker="worker-1"]');
     await card.waitFor({ timeout: SHOWN_MS });
-    assert.equal((await card.textContent())?.split(HOSTILE).length, 5, 'all that a worker says is shown as text');
+    assert.equal((await card.textContent())?.split(HOSTILE).length, 5, 'all reports of a worker are shown as text');
     assert.equal(await card.locator('img').count(), 0);
     await page.getByText('Tell the lab’s admin that Temporal is unavailable').waitFor({ timeout: SHOWN_MS });
 

@@ -77,7 +77,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     assert.match(await textOf(caption), /after \d+ epochs, training loss 0?\.?\d.*validation loss/);
   });
 
-  it('shows the model that came out of it, and its notes as the text that they are', async () => {
+  it('shows the trained model, and its notes as plain text', async () => {
     const row = early.page.locator(`[data-model="${result.models[0]?.id}"]`);
     await row.waitFor({ timeout: SHOWN_MS });
     const text = await textOf(row);
@@ -88,13 +88,13 @@ describe('the room’s page, in Chromium against the running stack', function ()
     assert.equal(await row.locator('img, b').count(), 0);
   });
 
-  it('gives the worker’s state: free again, with the model at hand', async () => {
+  it('shows the worker’s state: free again, with the model on disk', async () => {
     const worker = early.page.locator('[data-worker="worker-1"]');
     await worker.locator('[data-status="available"]').waitFor({ timeout: SHOWN_MS });
     assert.match(await textOf(worker), /Free/);
   });
 
-  it('leads to the job in the Temporal UI', async () => {
+  it('links to the job in the Temporal UI', async () => {
     const link = early.page.getByRole('link', { name: 'open in Temporal' });
     const address = (await link.getAttribute('href')) ?? '';
     assert.equal(address, result.temporal_ui_url);
@@ -121,7 +121,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     await late.page.close();
   });
 
-  it('stays in the room when it is loaded again, and forgets it when it is left', async () => {
+  it('stays in the room after a reload, and removes the invite when the reader leaves', async () => {
     const page = await openPage(browser, invite);
     await page.page.reload();
     await page.page.getByRole('heading', { name: room.id }).waitFor({ timeout: SHOWN_MS });
@@ -141,7 +141,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     await page.close();
   });
 
-  it('shows nothing of the room to who has not its token', async () => {
+  it('shows nothing of the room without its token', async () => {
     const wrong = invite.replace(/token=.*/, 'token=wrong');
     const { page } = await openPage(browser, wrong, { expected: /403/ });
     await page.getByRole('alert').waitFor({ timeout: SHOWN_MS });

@@ -30,7 +30,7 @@ describe('inference with a shared model, on real parts', function () {
   let worker: StackGpuWorker;
   let model: string;
   let clip: string;
-  /** A second researcher: another machine, which knows nothing but the invite. */
+  /** A second researcher on another computer, who has only the invite. */
   let her: Record<string, string>;
 
   before(async () => {
@@ -56,7 +56,7 @@ describe('inference with a shared model, on real parts', function () {
   const fetched = async () =>
     (await readFile(worker.logFile, 'utf8')).split('\n').filter((line) => line.includes('"model_fetched"')).length;
 
-  it('a second researcher predicts with it on a worker that has to fetch it, and gets what SLEAP opens', async () => {
+  it('a second researcher predicts with it on a worker that downloads it first, and SLEAP can open the predictions', async () => {
     const { exitCode, stdout, stderr } = await infer(clip);
     assert.equal(exitCode, 0, stderr + stdout);
     for (const shown of [
@@ -72,7 +72,7 @@ describe('inference with a shared model, on real parts', function () {
     assert.deepEqual(predictions, [join(preds(), 'flies.mp4.predictions.slp')]);
     assert.deepEqual(await readdir(preds()), ['flies.mp4.predictions.slp']);
     const read = JSON.parse((await execa(room.tools.python, ['-c', READ, predictions[0] ?? ''])).stdout);
-    assert.deepEqual(read.videos, [clip], 'they name the video where the researcher has it');
+    assert.deepEqual(read.videos, [clip], 'they name the video by its path on the researcher’s computer');
     assert.deepEqual(read.picture, [384, 384, 1]);
     assert.deepEqual(
       read.frames,
@@ -81,7 +81,7 @@ describe('inference with a shared model, on real parts', function () {
     assert.ok(read.instances >= 20, `${read.instances} flies`);
   });
 
-  it('the room sees that the worker has the model now; it is not fetched again, and nothing is overwritten', async () => {
+  it('the worker reports that it has the model, does not download it again, and no predictions are overwritten', async () => {
     const { workers } = Workers.parse(await room.json(['workers', 'list']));
     assert.deepEqual(
       workers.map(({ name, models }) => [name, models]),
@@ -97,7 +97,7 @@ describe('inference with a shared model, on real parts', function () {
     assert.deepEqual(await readdir(preds()), ['flies.mp4.predictions-2.slp', 'flies.mp4.predictions.slp']);
   });
 
-  it('predictions of a terminal that left are fetched later, by anyone in the room', async () => {
+  it('predictions of a detached command can be downloaded later by anyone in the room', async () => {
     const left = await infer(clip, '--detach');
     assert.equal(left.exitCode, 0, left.stderr);
     const { job_id, predictions } = InferResult.parse(JSON.parse(left.stdout));
@@ -123,7 +123,7 @@ describe('inference with a shared model, on real parts', function () {
     assert.deepEqual(await readdir(join(worker.workDir, 'jobs')), []);
   });
 
-  /** Waits for a job's end without a terminal at it. */
+  /** Waits for a job's end without following it. */
   async function ended(jobId: string): Promise<void> {
     const connection = await Connection.connect({ address: room.stack.temporalAddress });
     try {

@@ -18,8 +18,8 @@ describe('the main job, on real parts', function () {
   let bucket: Bucket;
   let result: z.infer<typeof TrainResult>;
   let shown: string;
-  /** What another peer of the room was told meanwhile. */
-  const heard: PeerPayload[] = [];
+  /** What another peer of the room received meanwhile. */
+  const received: PeerPayload[] = [];
   const seen: JobView[] = [];
 
   before(async () => {
@@ -27,7 +27,7 @@ describe('the main job, on real parts', function () {
     bucket = bucketOf(room.stack.s3, room.stack.s3.bucket);
     await room.startWorker('worker-1', { SLEAP_RTC_WARM_TRAINER: '1' });
     const neighbour = await room.enter('neighbour', {
-      message: (payload) => heard.push(payload),
+      message: (payload) => received.push(payload),
       job: (job) => seen.push(job),
     });
     const out = join(room.folder, 'models');
@@ -69,7 +69,7 @@ describe('the main job, on real parts', function () {
     assert.deepEqual(manifest.aliases, { flies: model().id, 'latest-centroid': model().id });
   });
 
-  it('keeps the model in S3 under the layout’s names, and brings the same bytes to the researcher’s disk', async () => {
+  it('stores the model in S3 under the layout’s names, and the same bytes on the researcher’s disk', async () => {
     const prefix = `${room.id}/models/${model().id}/`;
     const names = (await keysIn(bucket, prefix)).map((key) => key.slice(prefix.length));
     const wanted = [
@@ -87,15 +87,15 @@ describe('the main job, on real parts', function () {
     JSON.parse(await readFile(join(model().path, 'training_config.json'), 'utf8'));
   });
 
-  it('shows the transfer and every epoch with losses while it goes on', () => {
+  it('shows the transfer and every epoch with losses while it runs', () => {
     assert.match(shown, /Sent 4\d\.\d kB/);
     for (const epoch of [1, 2, 3, 4, 5]) assert.match(shown, new RegExp(`epoch ${epoch}/5 .*val loss \\d`));
   });
 
-  it('tells everyone in the room how the job goes, and that it is complete', () => {
+  it('reports the job’s progress and its end to everyone in the room', () => {
     const epochs = seen.map(({ epoch }) => epoch?.epoch);
     assert.ok(epochs.includes(5));
-    const complete = heard.filter((payload) => payload.type === 'job_complete');
+    const complete = received.filter((payload) => payload.type === 'job_complete');
     assert.deepEqual(complete, [
       { type: 'job_complete', job_id: result.job_id, worker: 'worker-1', model_ids: [model().id] },
     ]);
@@ -130,7 +130,7 @@ describe('the main job, on real parts', function () {
     }
   });
 
-  it('keeps the room’s key with the researcher: no log, no database and no bucket has it', async () => {
+  it('leaves the room’s key with the researcher: no log, no database and no bucket has it', async () => {
     const found: string[] = [];
     const searched: string[] = [];
     for (const entry of await readdir(room.stack.dir, { recursive: true, withFileTypes: true })) {
@@ -143,7 +143,7 @@ describe('the main job, on real parts', function () {
     for (const log of ['signaling', 'worker-1', 'control']) {
       assert.ok(
         searched.some((path) => path.includes(`${sep}${log}`) && path.endsWith('.log')),
-        `the log of ${log} is among what was searched: ${searched.filter((path) => path.endsWith('.log'))}`,
+        `the log of ${log} is among the searched files: ${searched.filter((path) => path.endsWith('.log'))}`,
       );
     }
   });
@@ -157,7 +157,7 @@ describe('the main job, on real parts', function () {
     assert.ok(Array.isArray(data) && data.includes(labels.slice(0, 16)), JSON.stringify(data));
   });
 
-  it('leaves nothing of the job on the worker or half-made on the researcher’s disk', async () => {
+  it('leaves no files of the job on the worker, and no incomplete ones on the researcher’s disk', async () => {
     const left = await readdir(join(room.stack.dir, 'workers/worker-1/jobs'));
     assert.deepEqual(left, []);
     const names = await readdir(join(model().path, '..'), { recursive: true });

@@ -20,7 +20,7 @@ const Output = z.object({
 
 describe('./quickstart', function () {
   this.timeout(400_000);
-  /** Where its temporary folders go, so that what it leaves running can be told from what others run. */
+  /** The parent of its temporary folders, by which its processes can be distinguished from others. */
   let temporary: string;
 
   beforeEach(async () => {
@@ -31,7 +31,7 @@ describe('./quickstart', function () {
   const start = () =>
     execa(QUICKSTART, ['--json'], { env: { TMPDIR: temporary }, reject: false, stdin: 'ignore', lines: false });
 
-  /** Nothing of it runs any more, and its temporary folder is gone. (Node and torch keep caches of their own there.) */
+  /** Checks that none of its processes runs, and that its temporary folder is gone. (Node and torch have caches of their own there.) */
   async function leftNothing(): Promise<void> {
     const left = (await readdir(temporary)).filter((name) => name.startsWith('sleap-rtc'));
     assert.deepEqual(left, []);

@@ -9,7 +9,7 @@ import { startBrowser } from '../support/browser.ts';
 import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type RunningCommand, type TestRoom } from '../support/test-room.ts';
 
-/** Set to a folder to draw the picture in the documents anew. */
+/** Set to a folder to draw the picture in the documents again. */
 const SCREENSHOT = process.env.SLEAP_RTC_TEMPORAL_SCREENSHOT;
 const SHOWN_MS = 30_000;
 const POLL_MS = 100;
@@ -22,7 +22,7 @@ describe('a job whose sleap-nn was killed, in Temporal’s own web page', functi
   let running: RunningCommand;
   let workflowId: string;
   let runId: string;
-  /** The failure of the first attempt, as Temporal keeps it while the second one runs. */
+  /** The failure of the first attempt, as Temporal stores it while the second one runs. */
   let failure: string;
 
   before(async () => {
@@ -44,7 +44,7 @@ describe('a job whose sleap-nn was killed, in Temporal’s own web page', functi
     await connection.close();
   });
 
-  /** Kills what the worker's launcher runs, as the kernel does when memory is short. */
+  /** Kills the process that the worker's launcher runs, as the kernel does if memory is short. */
   async function killSleapNn(workerPid: number): Promise<void> {
     const { stdout } = await execa('ps', ['-e', '-o', 'pid=,ppid=,args=']);
     const processes = stdout.split('\n').map((line) => {
@@ -103,7 +103,7 @@ describe('a job whose sleap-nn was killed, in Temporal’s own web page', functi
     await page.close();
   });
 
-  it('goes on from its checkpoint, and is done', async () => {
+  it('resumes from its checkpoint, and is done', async () => {
     const ended = await running;
     assert.equal(ended.exitCode, 0, ended.stderr);
     const [model] = Object.values((await room.manifest()).models);

@@ -13,22 +13,22 @@ import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts'
 const EPOCHS = 40;
 const Latest = z.object({ snapshots: z.array(z.object({ epochs_done: z.int() })) });
 
-describe('a worker that dies while it trains, its researcher gone', function () {
+describe('the loss of a worker that trains, without the researcher’s computer', function () {
   this.timeout(300_000);
   let room: TestRoom;
   let bucket: Bucket;
   let job: string;
   /** Epochs that S3 had when the worker died. */
-  let kept: number;
+  let uploaded: number;
   let killedAt: number;
   let result: z.infer<typeof TrainResult>;
-  const heard: { message: JobView; at: number }[] = [];
+  const events: { message: JobView; at: number }[] = [];
 
   before(async () => {
     room = await createRoom();
     bucket = bucketOf(room.stack.s3, room.stack.s3.bucket);
     const neighbour = await room.enter('neighbour', {
-      job: (message) => heard.push({ message, at: Date.now() }),
+      job: (message) => events.push({ message, at: Date.now() }),
     });
     const config = join(room.folder, 'flies.yaml');
     const text = await readFile(FLIES_CONFIG, 'utf8');
@@ -40,12 +40,12 @@ describe('a worker that dies while it trains, its researcher gone', function () 
       .parse(await room.json(['train', fliesLabels(room.tools), '--config', config, '--detach']));
     job = left.job_id;
     await room.startWorker('survivor', { SLEAP_RTC_CHECKPOINT_SECONDS: '0', SLEAP_RTC_WARM_TRAINER: '1' });
-    do kept = await epochsKept();
-    while (kept < 3);
+    do uploaded = await epochsUploaded();
+    while (uploaded < 3);
     const pids = [doomed.pid, ...(await sleapNnOf(doomed.pid))];
     killedAt = Date.now();
     for (const pid of pids) process.kill(pid, 'SIGKILL');
-    // From another computer of the room: it has neither the data nor what the first one remembers.
+    // From another computer of the room: it has neither the data nor the saved job of the first one.
     const elsewhere = { SLEAP_RTC_CONFIG_DIR: join(room.folder, 'elsewhere') };
     const attached = await room.cli(['jobs', 'attach', job, '-o', join(room.folder, 'models'), '--json'], elsewhere);
     assert.equal(attached.exitCode, 0, attached.stderr + attached.stdout);
@@ -55,11 +55,11 @@ describe('a worker that dies while it trains, its researcher gone', function () 
   });
   after(() => bucket?.s3.destroy());
 
-  async function epochsKept(): Promise<number> {
+  async function epochsUploaded(): Promise<number> {
     const key = s3Layout.latestCheckpoints(room.id, job, 0);
     return (await readJson(bucket, key, Latest, { ifDamaged: 'missing' }))?.snapshots[0]?.epochs_done ?? 0;
   }
-  const bySurvivor = () => heard.filter(({ message }) => message.worker === 'survivor');
+  const bySurvivor = () => events.filter(({ message }) => message.worker === 'survivor');
 
   it('is noticed within 15 s', () => {
     const first = bySurvivor()[0];
@@ -67,19 +67,19 @@ describe('a worker that dies while it trains, its researcher gone', function () 
     assert.ok(first.at - killedAt <= 15_000, `${first.at - killedAt} ms`);
   });
 
-  it('costs less than 25 s until another one trains, without the researcher’s computer', function () {
+  it('costs less than 25 s until another worker trains', function () {
     const training = bySurvivor().find(({ message }) => /^epoch|^training/.test(message.detail ?? ''));
     assert.ok(training);
     if (this.test) this.test.title += `: ${((training.at - killedAt) / 1000).toFixed(1)} s`;
     assert.ok(training.at - killedAt <= 25_000, `${training.at - killedAt} ms`);
   });
 
-  it('goes on with the epoch after the last checkpoint in S3', () => {
+  it('resumes with the epoch after the last checkpoint in S3', () => {
     const epochs = bySurvivor().flatMap(({ message }) => (message.epoch === undefined ? [] : [message.epoch.epoch]));
-    assert.ok(Math.min(...epochs) >= kept, `${epochs} after ${kept} were kept`);
+    assert.ok(Math.min(...epochs) >= uploaded, `${epochs} after ${uploaded} were uploaded`);
   });
 
-  it('leaves one model, of one history: every epoch once in its log, one entry in the registry', async () => {
+  it('results in one model, with every epoch once in its log and one entry in the registry', async () => {
     const manifest = await room.manifest();
     assert.equal(Object.keys(manifest.models).length, 1);
     const [model] = result.models;

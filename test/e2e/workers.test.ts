@@ -14,7 +14,7 @@ describe('two workers side by side', function () {
   before(async () => {
     room = await createRoom();
     await room.startWorker('small');
-    // No GPU here: a stand-in for the driver's own tool makes the second worker say that it has one.
+    // There may be no GPU: a stand-in for the driver's own tool makes the second worker report one.
     const bin = join(room.folder, 'bin');
     await mkdir(bin);
     await writeFile(join(bin, 'nvidia-smi'), '#!/bin/sh\necho "NVIDIA A100-SXM4-40GB, 40960"\n');
@@ -46,7 +46,7 @@ describe('two workers side by side', function () {
     assert.equal(await trainedOn(await train('--worker', 'small')), 'small');
   });
 
-  it('say so when nobody meets the requirements', async () => {
+  it('say so if no worker meets the requirements', async () => {
     const ended = await room.cli([
       'train',
       fliesLabels(room.tools),
@@ -62,7 +62,7 @@ describe('two workers side by side', function () {
     assert.match(ended.stderr, /None of the 2 workers .* has what the job requires/);
   });
 
-  it('share the jobs of a room, and never run two in one slot', async () => {
+  it('share the jobs of a room, with at most one job in each slot', async () => {
     const jobs = await Promise.all([train(), train(), train(), train()]);
     const on = await Promise.all(jobs.map(trainedOn));
     assert.deepEqual(new Set(on), new Set(['big', 'small']));

@@ -17,12 +17,12 @@ import { FLIES_CONFIG, fliesLabels, fliesVideo, paddedLabels } from '../support/
 import { createRoom, type TestRoom } from '../support/test-room.ts';
 import { sleapNnOf } from './process-tree.ts';
 import { S3Proxy } from './s3-proxy.ts';
-import { RoomEar, WatchedJob } from './watched-job.ts';
+import { JobEventSource, WatchedJob } from './watched-job.ts';
 
 /** Epochs of a job: enough that a fault after one of them has others after it, or that training lasts as long as an outage. */
 const EPOCHS = Number(process.env.SLEAP_RTC_FAULT_EPOCHS ?? 8);
 /** How long workers may take until they are free, in ms: the loss of one is noticed, a new one joins the room. */
-const FREE_WITHIN_MS = 60_000;
+const FREE_TIMEOUT_MS = 60_000;
 
 const STEPPING_CLOCK = join(import.meta.dirname, 'stepping-clock.ts');
 /** The file with the number of milliseconds by which clocks are ahead. */
@@ -30,16 +30,16 @@ const CLOCK = 'ahead-ms';
 
 const PARTS = ['temporal', 's3', 'signaling', 'control'] as const;
 
-/** A stack of its own, a room in it, workers, and the network between them and S3: all that a fault test may break. */
+/** A stack, a room in it, workers, and the network between them and S3: everything that a fault test may break. */
 export class FaultRoom {
   readonly room: TestRoom;
   /** The network between our programs and S3. */
   readonly network: S3Proxy;
-  /** Asks S3 itself, past the network. */
+  /** Asks S3 directly, not through the proxy. */
   readonly bucket: Bucket;
   readonly temporal: Client;
   readonly #workers = new Map<string, { worker: StackGpuWorker; env: Record<string, string> }>();
-  readonly #ear: RoomEar;
+  readonly #jobEvents: JobEventSource;
   readonly #observer: SignalingClient;
   readonly #seen = new Set<number>();
   readonly #leftBehind = new Set<string>();
@@ -52,14 +52,14 @@ export class FaultRoom {
     network: S3Proxy;
     bucket: Bucket;
     temporal: Client;
-    ear: RoomEar;
+    jobEvents: JobEventSource;
     observer: SignalingClient;
   }) {
     this.room = parts.room;
     this.network = parts.network;
     this.bucket = parts.bucket;
     this.temporal = parts.temporal;
-    this.#ear = parts.ear;
+    this.#jobEvents = parts.jobEvents;
     this.#observer = parts.observer;
   }
 
@@ -84,9 +84,9 @@ export class FaultRoom {
     const room = await createRoom({ stack, tools, dir });
     const bucket = bucketOf(stack.s3, stack.s3.bucket);
     const temporal = new Client({ connection: await Connection.connect({ address: stack.temporalAddress }) });
-    const ear = new RoomEar();
-    const observer = await room.enter('observer', { job: ear.hear });
-    const faultRoom = new FaultRoom({ room, network, bucket, temporal, ear, observer });
+    const jobEvents = new JobEventSource();
+    const observer = await room.enter('observer', { job: jobEvents.receive });
+    const faultRoom = new FaultRoom({ room, network, bucket, temporal, jobEvents, observer });
     await Promise.all(workers.map((worker) => faultRoom.startWorker(worker)));
     return faultRoom;
   }
@@ -116,7 +116,7 @@ export class FaultRoom {
 
   /** Follows a job whose command is given. */
   watch(command: ReturnType<TestRoom['cli']>, jobId?: string): WatchedJob {
-    return new WatchedJob(command, this.#ear, jobId);
+    return new WatchedJob(command, this.#jobEvents, jobId);
   }
 
   /** The worker of that name, as it runs now. */
@@ -143,7 +143,7 @@ export class FaultRoom {
     this.#ended.delete(name);
   }
 
-  /** Notes what a worker has running, of which nothing may be left when the job has ended. */
+  /** Notes the processes of a worker. None of them may be left when the job has ended. */
   async remember(worker: string): Promise<void> {
     for (const child of await sleapNnOf(this.worker(worker).pid)) this.#seen.add(child);
   }
@@ -159,7 +159,7 @@ export class FaultRoom {
     for (const job of await readdir(join(workDir, 'jobs'))) this.#leftBehind.add(job);
   }
 
-  /** Takes a worker away for good. */
+  /** Stops a worker, which does not come back. */
   async removeWorker(name: string): Promise<void> {
     await this.worker(name).stop();
     this.#workers.delete(name);
@@ -185,7 +185,7 @@ export class FaultRoom {
     return z.object({ spec: JobSpec }).parse(defaultPayloadConverter.fromPayload(payload)).spec;
   }
 
-  /** The room's API, as the CLI speaks with it. */
+  /** The room's API, as the CLI uses it. */
   get api(): RoomApi {
     const { id: room, token, key, stack, folder } = this.room;
     const connection = { server: stack.serverUrl, room, token, key };
@@ -211,7 +211,7 @@ export class FaultRoom {
     }
   }
 
-  /** Everything that was ended runs again, and no worker has a job. */
+  /** Starts everything again that was ended, and waits until no worker has a job. */
   async heal(): Promise<void> {
     for (const part of PARTS) await this.restart(part);
     if (this.#ahead) await this.stepClocks(0);
@@ -222,7 +222,7 @@ export class FaultRoom {
 
   /** Resolves when every worker is in the room and free. */
   async untilFree(): Promise<void> {
-    const signal = AbortSignal.timeout(FREE_WITHIN_MS);
+    const signal = AbortSignal.timeout(FREE_TIMEOUT_MS);
     for (;;) {
       const changed = Promise.withResolvers<void>();
       const offs = (['peer_joined', 'peer_updated', 'peer_left', 'connected'] as const).map((event) =>
@@ -240,7 +240,7 @@ export class FaultRoom {
     }
   }
 
-  /** Ends all jobs and all workers, whatever their state: a test has failed. */
+  /** Ends all jobs and all workers, whatever their state, after a failed test. */
   async abandon(): Promise<void> {
     await this.restart('temporal');
     const query = `SleapRoom = '${this.room.id}' AND ExecutionStatus = 'Running'`;
@@ -271,7 +271,7 @@ export class FaultRoom {
     this.bucket.s3.destroy();
     await this.room.stack.stop();
     await this.network[Symbol.asyncDispose]();
-    if (process.env.SLEAP_RTC_KEEP_FAULTS) process.stdout.write(`kept: ${this.room.dir}\n`);
+    if (process.env.SLEAP_RTC_KEEP_FAULTS) process.stdout.write(`left in ${this.room.dir}\n`);
     else await rm(this.room.dir, { recursive: true, force: true });
   }
 

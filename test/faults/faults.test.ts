@@ -7,12 +7,12 @@ import { lookBefore, nothingPublished, predicted, publishedOnce } from './outcom
 import { type Recovery, recoveryTable } from './report.ts';
 import type { WatchedJob } from './watched-job.ts';
 
-/** Noise behind the labels, in bytes: if the transfer has to last, and if only no worker may have the labels yet. */
+/** Noise behind the labels, in bytes: enough for a long transfer, and enough that no worker has the labels yet. */
 const LARGE_BYTES = 120_000_000;
 const NEW_BYTES = 1_000_000;
-/** Of an inference job: some seconds' work. */
+/** Frames of an inference job, which take some seconds. */
 const FRAMES = 300;
-/** What may be trained again: an epoch, or this long; in ms. */
+/** Longest training that a fault may cost if it is more than one epoch, in ms. */
 const MAX_LOST_MS = 120_000;
 
 /** `npm test` has time for some faults only. */
@@ -36,7 +36,7 @@ describe('a job survives', function () {
   });
   afterEach(async function () {
     if (this.currentTest?.state === 'failed') {
-      const last = underWay?.heard.slice(-3).map(({ message }) => JSON.stringify(message));
+      const last = underWay?.events.slice(-3).map(({ message }) => JSON.stringify(message));
       process.stdout.write(`${underWay?.command.shown()}${last?.join('\n')}\n`);
       await at.abandon();
     }
@@ -60,7 +60,7 @@ function outcomeOf(row: Fault, { acknowledgedMs }: WatchedJob): string {
   return acknowledgedMs === undefined ? ended : `${ended}, reported after ${(acknowledgedMs / 1000).toFixed(1)} s`;
 }
 
-/** Lets a job come to the fault, and through it. */
+/** Runs a job up to the fault, injects it, and waits for the end of the job. */
 async function undergo(at: FaultRoom, row: Fault): Promise<Recovery> {
   const before = await lookBefore(at);
   const output = await mkdtemp(join(at.room.folder, 'out-'));
@@ -95,7 +95,7 @@ async function undergo(at: FaultRoom, row: Fault): Promise<Recovery> {
     return {
       fault: row.fault,
       phase: row.at.phase,
-      recoverMs: row.ends === undefined ? (job.wentOnMs(injectedMs, gone) ?? endedMs - injectedMs) : undefined,
+      recoverMs: row.ends === undefined ? (job.continuedAfterMs(injectedMs, gone) ?? endedMs - injectedMs) : undefined,
       epochsLost: epochs,
       lostMs: ms,
       outcome: outcomeOf(row, job),

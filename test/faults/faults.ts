@@ -12,13 +12,13 @@ import type { WatchedJob } from './watched-job.ts';
 /** How long a server is unavailable, in ms: longer than Temporal's heartbeat timeout, after which it counts workers as dead. */
 export const UNAVAILABLE_MS = Number(process.env.SLEAP_RTC_UNAVAILABLE_SECONDS ?? 10) * 1_000;
 /** From typing `jobs cancel` or `jobs stop` to its answer, in ms. */
-const ACKNOWLEDGED_WITHIN_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 /** Less than the data of a job that is `large`. */
 const SMALL_DISK_BYTES = 60_000_000;
 /** Less than a model, which has about a megabyte. */
 const SMALL_OUTPUT_BYTES = 400_000;
 
-/** What a row needs beside what all have. */
+/** What a row needs in addition to the others. */
 interface Prepared {
   /** The folder for the results of the job's own command; default: a new one. */
   output?: string;
@@ -40,11 +40,11 @@ export interface Fault {
   newData?: boolean;
   /** Prepares what must exist before the job begins. */
   prepare?(at: FaultRoom): Promise<Prepared>;
-  /** Breaks something, and repairs it unless it stays broken. The moment is released afterwards, if not before. */
+  /** Injects the fault, and repairs it unless it stays. The moment is released afterwards, if not before. */
   inject(at: FaultRoom, job: WatchedJob, letGo: () => void): Promise<void>;
   /** How the job ends. Default: it publishes, and its command succeeds. */
   ends?: 'cancelled' | 'failed';
-  /** What is left to do for the researcher, and to check of their command; the job's own command is awaited by default. */
+  /** What the researcher does afterwards, and how their command ends. Default: waits for the job's own command. */
   afterwards?(at: FaultRoom, job: WatchedJob, output: string): Promise<void>;
 }
 
@@ -71,7 +71,7 @@ const types =
     const answer = await at.room.cli(['jobs', command, await job.id]);
     job.acknowledgedMs = performance.now() - typedMs;
     assert.equal(answer.exitCode, 0, answer.stderr);
-    assert.ok(job.acknowledgedMs <= ACKNOWLEDGED_WITHIN_MS, `answered after ${job.acknowledgedMs} ms`);
+    assert.ok(job.acknowledgedMs <= ANSWER_TIMEOUT_MS, `answered after ${job.acknowledgedMs} ms`);
   };
 
 const commandSays = (exitCode: number, words: RegExp) => async (_: FaultRoom, job: WatchedJob) => {
@@ -80,7 +80,7 @@ const commandSays = (exitCode: number, words: RegExp) => async (_: FaultRoom, jo
   assert.match(ended.stdout, words); // its object, with --json
 };
 
-/** A second worker dies as soon as it has trained as far as the first, which is back by then. */
+/** A second worker is lost as soon as it has trained as far as the first one, which is back by then. */
 const bothWorkersDie = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
   const first = job.worker ?? '';
   await at.endWorker(first, 'SIGKILL');
@@ -99,12 +99,12 @@ const laptopGoes = async (_: FaultRoom, job: WatchedJob): Promise<void> => {
 
 const withoutStaging = async (): Promise<Prepared> => ({ args: ['--no-stage'], undo: nothing });
 
-/** With the worker the only copy but the laptop's is gone: the job waits for the laptop, and every reader sees that. */
+/** Only the laptop still has the data after the worker is lost: the job waits for the laptop, and every reader sees that. */
 const workerAndLaptopGo = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
   const first = job.worker ?? '';
   await at.endWorker(first, 'SIGKILL');
   await laptopGoes(at, job);
-  await job.untilHeard(({ worker, detail }) => worker !== first && /^waiting for the researcher/.test(detail ?? ''));
+  await job.untilEvent(({ worker, detail }) => worker !== first && /^waiting for the researcher/.test(detail ?? ''));
   const shown = await at.room.cli(['jobs', 'show', await job.id]);
   assert.match(shown.stdout, /the researcher’s computer is needed again/);
 };
@@ -122,7 +122,7 @@ const getsLater = async (at: FaultRoom, job: WatchedJob, output: string): Promis
   assert.equal(fetched.exitCode, 0, fetched.stderr);
 };
 
-/** Submits the very same job once more, as a CLI does that got no answer. */
+/** Submits the same job again, as a CLI does that got no answer. */
 const submitsAgain = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
   const { api } = at;
   const { job_id } = await api.submitJob(await at.specOf(await job.id));
@@ -157,7 +157,7 @@ const getsElsewhere = async (at: FaultRoom, job: WatchedJob, output: string): Pr
   await getsLater(at, job, output);
 };
 
-/** The order is that of a job's life. */
+/** In the order of a job's phases. */
 export const FAULTS: Fault[] = [
   ...(
     [

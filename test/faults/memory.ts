@@ -6,7 +6,7 @@ interface Sample {
   megabytes: number;
 }
 
-/** What one process needed while it was watched. */
+/** The memory of one process while it was watched. */
 export interface MemoryUse {
   name: string;
   samples: number;
@@ -35,7 +35,7 @@ export class MemoryWatch {
     }
   }
 
-  /** What each process needed, of those with at least `atLeast` samples. */
+  /** The memory of each process that has at least `atLeast` samples. */
   uses(atLeast: number): MemoryUse[] {
     return [...this.#samples]
       .filter(([, samples]) => samples.length >= atLeast)

@@ -3,19 +3,19 @@ import { join } from 'node:path';
 import type { FaultRoom } from './fault-room.ts';
 import type { WatchedJob } from './watched-job.ts';
 
-/** Makes a point of a job's life known when it is reached. `release` lets go of what was held for that. */
+/** Notices when a job reaches a point. `release` releases whatever was stopped at that point. */
 export interface ArmedMoment {
   reached(job: WatchedJob): Promise<void>;
   /** Called when the fault has happened; calling it again does nothing. */
   release(): void;
 }
 
-/** A point of a job's life at which a fault may come. */
+/** A point of a job's life at which a fault may be injected. */
 export interface Moment {
   phase: string;
   /** The data must be so large that sending it lasts. */
   large?: boolean;
-  /** sleap-nn runs for the job then, and for nobody else on its worker. */
+  /** sleap-nn runs for the job then, and for no other job on its worker. */
   trains?: boolean;
   arm(at: FaultRoom): ArmedMoment;
 }
@@ -25,14 +25,14 @@ export function begin(large: boolean): Moment {
   return { phase: 'from the start', large, arm: submitted };
 }
 
-/** The job is submitted, and there is no worker that may have it. */
+/** The job is submitted, and no worker may take it. */
 export const queued: Moment = { phase: 'queued', arm: submitted };
 
 function submitted(): ArmedMoment {
   return { reached: async (job) => void (await job.id), release: () => {} };
 }
 
-/** This part of the data is across, and the rest is not: the CLI is frozen there until the fault has come. */
+/** The worker has this part of the data and not the rest: the CLI is stopped there until the fault is injected. */
 export function transfer(part: number): Moment {
   return {
     phase: `transfer, ${part * 100} %`,
@@ -81,13 +81,13 @@ export const predicting: Moment = {
   }),
 };
 
-/** The model's largest file is on its way to S3, and does not get there before the fault. */
+/** The upload of the model's largest file has begun, and does not reach S3 before the fault. */
 export const upload: Moment = held('upload', /^PUT .*\/models\/[^/]+\/best\.ckpt/);
 
-/** The model is in S3, whole, and the write of the manifest does not get there before the fault. */
+/** The complete model is in S3, and the write of the manifest does not reach S3 before the fault. */
 export const publish: Moment = held('upload to publish', /^PUT [^/]+\/manifest\.json/);
 
-/** S3 has done such a write, and the answer has not come. */
+/** S3 has done such a write, and its answer is lost. */
 export function replyLost(phase: string, request: RegExp): Moment {
   return {
     phase,

@@ -34,8 +34,8 @@ export async function finalStatus(at: FaultRoom, jobId: string): Promise<JobStat
 }
 
 /**
- * Checks that the job has published its model once, that S3 has it whole and nothing else, and that the researcher has the
- * very same files and nothing else.
+ * Checks that the job has published its model once, that S3 has all of it and nothing else, and that the researcher has the
+ * same files and nothing else.
  * @param outputs folders of which each must contain the model, and nothing else
  */
 export async function publishedOnce(at: FaultRoom, before: Before, jobId: string, outputs: string[]): Promise<void> {
@@ -116,8 +116,8 @@ async function nothingHalfMade(at: FaultRoom): Promise<void> {
   assert.deepEqual(stray, [], 'S3 has no file of a model that is not in the manifest');
   for (const name of at.workerNames) {
     const { workDir } = at.worker(name);
-    const kept = (await readdir(join(workDir, 'jobs'))).filter((job) => !at.leftBehind.has(job));
-    assert.deepEqual(kept, [], `${name} has no files of a job that has ended`);
+    const left = (await readdir(join(workDir, 'jobs'))).filter((job) => !at.leftBehind.has(job));
+    assert.deepEqual(left, [], `${name} has no files of a job that has ended`);
     for (const id of await readdir(join(workDir, 'models')).catch(() => [])) {
       if (!models.includes(id)) continue; // out of sight, or left to be used again
       const list = ModelFiles.parse(JSON.parse(await textIn(at.bucket, s3Layout.modelFiles(at.room.id, id))));

@@ -2,11 +2,11 @@
 export interface Recovery {
   fault: string;
   phase: string;
-  /** Until the job went on, in ms; undefined if it was meant to end. */
+  /** Time from the fault until the job continued, in ms; undefined if the job was meant to end. */
   recoverMs: number | undefined;
   /** Epochs that were trained twice. */
   epochsLost: number;
-  /** How long those had taken, in ms. */
+  /** How long those epochs had taken, in ms. */
   lostMs: number;
   /** How it ended, in words. */
   outcome: string;

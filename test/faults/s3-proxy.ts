@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Which requests a rule takes: `PUT rooms/models/x/best.ckpt` is method, blank, and the path without the bucket. */
+/** The requests to which a rule applies: `PUT rooms/models/x/best.ckpt` is method, blank, and the path without the bucket. */
 type Match = RegExp;
 
 /** A request that waits in the network. */
 export interface HeldRequest {
-  /** Resolves when it has come; its body has not been read. */
+  /** Resolves when the request has come; its body has not been read. */
   arrived: Promise<void>;
-  /** Lets it, and all that come later, through. */
+  /** Passes on this request and all later ones. */
   release(): void;
 }
 
@@ -79,7 +79,7 @@ export class S3Proxy implements AsyncDisposable {
     return lost.promise;
   }
 
-  /** Nobody listens any more, and what is under way is cut: the server's machine is gone. */
+  /** Stops listening and cuts all connections, as if the server's machine were gone. */
   async goAway(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
@@ -113,7 +113,7 @@ export class S3Proxy implements AsyncDisposable {
     const cut = () => incoming.socket.destroy();
     outgoing.on('error', cut);
     await rule?.onRequest?.();
-    if (incoming.socket.destroyed) return; // who asked has died meanwhile
+    if (incoming.socket.destroyed) return; // the client has ended meanwhile
     const { hostname, port } = this.#target;
     const upstream = request({
       hostname,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 
-/** Mounts a disk of so many bytes on a folder; needs root. @returns a function that unmounts it */
+/** Mounts a disk of a given size on a folder; needs root. @returns a function that unmounts it */
 export async function mountSmallDisk(folder: string, bytes: number): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true });
   await execa('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]);

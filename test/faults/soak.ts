@@ -16,7 +16,7 @@ const AT_ONCE = 4;
 /** Time from one kill to the next, in ms. */
 const KILL_EVERY_MS = [20_000, 60_000] as const;
 const SAMPLE_MS = 5_000;
-/** A process that needs so much more at the end than when it was warm is not flat: the larger of the two. */
+/** Growth at which a process counts as leaking, from its warm state to its end: the larger of the two. */
 const GROWTH = { part: 0.25, megabytes: 40 };
 /** Samples in two minutes; fewer show nothing. */
 const SAMPLES = 24;
@@ -68,7 +68,7 @@ describe(`${JOBS} jobs in ${MINUTES} minutes, their workers and servers killed a
     }
   });
 
-  /** Keeps some jobs going until there were enough, as evenly as the time allows. @returns their ids */
+  /** Submits jobs, some at a time, spread over the whole duration. @returns their ids */
   async function runJobs(): Promise<string[]> {
     const ids: string[] = [];
     const startedMs = performance.now();
@@ -137,7 +137,7 @@ describe(`${JOBS} jobs in ${MINUTES} minutes, their workers and servers killed a
   }
 });
 
-/** Numbers from 0 to 1 that a seed decides: mulberry32. */
+/** Random numbers from 0 to 1 from a seed: mulberry32. */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,6 +1,6 @@
 /**
  * Loaded into a program by `NODE_OPTIONS=--import=…` before anything else: its wall clock runs ahead of the machine's by the
- * number of milliseconds in the file `SLEAP_RTC_TEST_CLOCK`. Timers and `performance.now()` go on as they do when a real clock is set.
+ * number of milliseconds in the file `SLEAP_RTC_TEST_CLOCK`. Timers and `performance.now()` do not change, as when a real clock is set.
  * The process writes a file beside it, named after its id, when it has taken a step.
  */
 import { readFileSync, watchFile, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const LOOK_MS = 100;
 if (file !== undefined) {
   let aheadMs = 0;
   const RealDate = Date;
-  // biome-ignore lint/suspicious/noGlobalAssign: the clock of the whole process is what is to be set
+  // biome-ignore lint/suspicious/noGlobalAssign: the clock of the whole process must be set
   Date = class extends RealDate {
     constructor(...given: [] | [number | string | Date]) {
       super(...((given.length === 0 ? [RealDate.now() + aheadMs] : given) as [number]));

@@ -6,10 +6,10 @@ import type { RunningCommand } from '../support/test-room.ts';
 type JobOfWorker = JobView & { worker: string };
 
 /** What another peer of the room sees of its jobs. */
-export class RoomEar {
+export class JobEventSource {
   readonly #listeners = new Set<(message: JobOfWorker) => void>();
 
-  readonly hear = (job: JobView): void => {
+  readonly receive = (job: JobView): void => {
     const { worker } = job;
     if (worker === null || isFinal(job.phase)) return;
     for (const listener of this.#listeners) listener({ ...job, worker });
@@ -23,40 +23,40 @@ export class RoomEar {
 }
 
 /** An event, and when it was received. */
-export interface Heard {
+export interface ReceivedEvent {
   message: JobOfWorker;
   /** From `performance.now()`. */
   atMs: number;
 }
 
-/** A job that a real CLI has submitted, as the room hears of it. */
+/** A job that a real CLI has submitted, as another peer of the room sees it. */
 export class WatchedJob {
   readonly command: RunningCommand;
-  /** How long a command that was to end it took from being typed to its answer, in ms. */
+  /** How long `jobs cancel` or `jobs stop` took from its start to its answer, in ms. */
   acknowledgedMs: number | undefined;
   /** Everything that workers reported of it, in order. */
-  readonly heard: Heard[] = [];
+  readonly events: ReceivedEvent[] = [];
   readonly #id: Promise<string>;
   readonly #checks = new Set<() => void>();
   readonly #stop: () => void;
 
   /** @param jobId if the command does not submit it */
-  constructor(command: RunningCommand, ear: RoomEar, jobId?: string) {
+  constructor(command: RunningCommand, jobEvents: JobEventSource, jobId?: string) {
     this.command = command;
-    const all: Heard[] = [];
+    const all: ReceivedEvent[] = [];
     let id = jobId;
-    const take = (heard: Heard) => {
-      if (heard.message.job_id === id) this.heard.push(heard);
+    const take = (event: ReceivedEvent) => {
+      if (event.message.job_id === id) this.events.push(event);
     };
-    this.#stop = ear.on((message) => {
-      const heard = { message, atMs: performance.now() };
-      if (id === undefined) all.push(heard);
-      take(heard);
+    this.#stop = jobEvents.on((message) => {
+      const event = { message, atMs: performance.now() };
+      if (id === undefined) all.push(event);
+      take(event);
       for (const check of this.#checks) check();
     });
     const submitted = command.untilShown(/Job \w+ is submitted/).then(() => {
       id = /Job (\w+) is submitted/.exec(command.shown())?.[1] ?? '';
-      for (const heard of all.splice(0)) take(heard);
+      for (const event of all.splice(0)) take(event);
       for (const check of this.#checks) check();
       return id;
     });
@@ -70,27 +70,27 @@ export class WatchedJob {
     return this.#id;
   }
 
-  /** The worker that spoke last. */
+  /** The worker of the last event. */
   get worker(): string | undefined {
-    return this.heard.at(-1)?.message.worker;
+    return this.events.at(-1)?.message.worker;
   }
 
   /** The largest number of finished epochs that was reported. */
   get epochsDone(): number {
-    return Math.max(0, ...this.heard.map(({ message }) => message.epoch?.epoch ?? 0));
+    return Math.max(0, ...this.events.map(({ message }) => message.epoch?.epoch ?? 0));
   }
 
-  /** Resolves with the first message that fits, from `since` on; rejects when the command ends without. */
-  until(fits: (message: JobOfWorker) => boolean, since = 0): Promise<Heard> {
-    return Promise.race([this.untilHeard(fits, since), this.untilEnded()]);
+  /** Resolves with the first event that fits, from `since` on; rejects if the command ends without one. */
+  until(fits: (message: JobOfWorker) => boolean, since = 0): Promise<ReceivedEvent> {
+    return Promise.race([this.untilEvent(fits, since), this.untilEnded()]);
   }
 
-  /** The same of a job whose researcher may be gone. */
-  untilHeard(fits: (message: JobOfWorker) => boolean, since = 0): Promise<Heard> {
-    const found = Promise.withResolvers<Heard>();
+  /** The same for a job whose command may have ended. */
+  untilEvent(fits: (message: JobOfWorker) => boolean, since = 0): Promise<ReceivedEvent> {
+    const found = Promise.withResolvers<ReceivedEvent>();
     const check = () => {
-      const heard = this.heard.find(({ message, atMs }) => atMs >= since && fits(message));
-      if (heard !== undefined) found.resolve(heard);
+      const event = this.events.find(({ message, atMs }) => atMs >= since && fits(message));
+      if (event !== undefined) found.resolve(event);
     };
     this.#checks.add(check);
     check();
@@ -98,22 +98,22 @@ export class WatchedJob {
   }
 
   /** Resolves when a worker reports a phase. */
-  untilPhase(phase: JobPhase, since = 0): Promise<Heard> {
+  untilPhase(phase: JobPhase, since = 0): Promise<ReceivedEvent> {
     return this.until((message) => message.phase === phase, since);
   }
 
-  /** What had to be trained again: epochs, and how long they had taken, in ms. */
+  /** The epochs that were trained twice, and how long they had taken, in ms. */
   get lost(): { epochs: number; ms: number } {
     const lost = { epochs: 0, ms: 0 };
-    /** When training last came to have so many epochs done. */
+    /** When training last reached each number of finished epochs. */
     const reachedMs = new Map<number, number>();
-    const told = new Set<string>();
+    const seen = new Set<string>();
     let before: { epoch: number; atMs: number } | undefined;
-    for (const { message, atMs } of this.heard) {
+    for (const { message, atMs } of this.events) {
       const { epoch, detail } = message;
       // A server that was started again repeats the last report.
-      const repeated = told.has(JSON.stringify(message));
-      told.add(JSON.stringify(message));
+      const repeated = seen.has(JSON.stringify(message));
+      seen.add(JSON.stringify(message));
       if (epoch === undefined || repeated || /^waiting/.test(detail ?? '')) continue;
       if (before !== undefined && epoch.epoch < before.epoch) {
         lost.epochs += before.epoch - epoch.epoch;
@@ -127,20 +127,20 @@ export class WatchedJob {
   }
 
   /**
-   * How long after a fault a worker first reported that the job goes on, in ms; undefined if none did.
-   * @param gone the worker that the fault took away
+   * How long after a fault a worker first reported that the job continues, in ms; undefined if none did.
+   * @param gone the worker that the fault ended
    */
-  wentOnMs(faultMs: number, gone?: string): number | undefined {
+  continuedAfterMs(faultMs: number, gone?: string): number | undefined {
     const order = JobPhase.options;
-    const was = this.heard.findLast(({ atMs }) => atMs <= faultMs)?.message.phase ?? 'queued';
-    const goesOn = this.heard.find(
+    const was = this.events.findLast(({ atMs }) => atMs <= faultMs)?.message.phase ?? 'queued';
+    const continued = this.events.find(
       ({ message, atMs }) =>
         atMs > faultMs &&
         message.worker !== gone &&
         order.indexOf(message.phase) >= order.indexOf(was) &&
         !/^(loading|waiting)/.test(message.detail ?? ''),
     );
-    return goesOn && goesOn.atMs - faultMs;
+    return continued && continued.atMs - faultMs;
   }
 
   /** Rejects when the command ends. */

@@ -27,7 +27,7 @@ export async function aiortc(): Promise<ReferenceStack> {
   };
 }
 
-/** Each task is a process; what one leaves in the folder the next one finds. */
+/** Each task is a process. All of them share the folder. */
 class PythonPeer implements ReferencePeer {
   readonly #python: string;
   readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>;

@@ -14,7 +14,7 @@ import { type ReferencePeer, ReferenceRun, type ReferenceStack, type ReferenceTa
 const SCRIPTS = join(import.meta.dirname, 'browser');
 const PAGE = '<!doctype html><title>Reference peer</title><script type="module" src="/main.js"></script>';
 
-/** What `browser/main.js` gives the page. */
+/** What `browser/main.js` defines in the page. */
 interface PeerWindow {
   start(options: object, report: (report: object) => void): Promise<void>;
   received(): Promise<unknown>;

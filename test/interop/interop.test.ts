@@ -38,7 +38,7 @@ const STACKS = [
 const engines = (await enginePairings()).filter(({ offerer, answerer }) => offerer === answerer);
 
 for (const { name, launch, largestBytes } of STACKS) {
-  describe(`${name}, which has our protocol’s description and none of our code`, function () {
+  describe(`${name}, which implements our protocol without our code`, function () {
     this.timeout(60_000);
     let stack: ReferenceStack;
 
@@ -54,7 +54,7 @@ for (const { name, launch, largestBytes } of STACKS) {
       describe(`and ${webRtc}`, () => {
         const owned = new Owned();
         let signaling: TestSignaling;
-        /** Of whom an offer has come, once for each attempt. */
+        /** The peers from which an offer has come, once for each attempt. */
         let attempts: string[];
         /** To break one message of an attempt. */
         let tamper: (message: ServerMessage) => ServerMessage;
@@ -113,7 +113,7 @@ for (const { name, launch, largestBytes } of STACKS) {
           return ended.promise;
         }
 
-        /** Fetches the other's files as a worker does. */
+        /** Fetches the other peer's files as a worker does. */
         async function fetch(worker: SignalingClient): Promise<FileEntry[]> {
           const connection = await connectPeer(worker, { peerId: THEM.client, purpose: PURPOSE });
           try {
@@ -164,7 +164,7 @@ for (const { name, launch, largestBytes } of STACKS) {
           });
         }
 
-        it('is cut off amid fetching, and then fetches what it lacks', async () => {
+        it('is cut off while it fetches, and then fetches only the rest', async () => {
           const worker = await enter(US.worker);
           const first = await peer.start(task('receive', THEM.client));
           const push = async () => {
@@ -192,7 +192,7 @@ for (const { name, launch, largestBytes } of STACKS) {
           assert.equal(attempts.length, 2);
         });
 
-        it('is cut off amid serving, and is then asked for what we lack', async () => {
+        it('is cut off while it serves, and is then asked only for the rest', async () => {
           const client = await enter(US.client);
           const take = () => {
             const ended = Promise.withResolvers<PromiseSettledResult<FileEntry[]>>();
@@ -221,7 +221,7 @@ for (const { name, launch, largestBytes } of STACKS) {
         });
 
         for (const offers of [true, false]) {
-          it(`with another room key is sent away, ${offers ? 'offering' : 'answering'}`, async () => {
+          it(`with another room key is refused, ${offers ? 'offering' : 'answering'}`, async () => {
             const refused = Promise.withResolvers<Error>();
             if (offers) {
               const handler = () => Promise.reject(new Error('it was served'));

@@ -8,15 +8,15 @@ export interface ReferenceStack extends AsyncDisposable {
   peer(): Promise<ReferencePeer>;
 }
 
-/** A peer with what it has received so far, whole or not. Disposing it ends what it does and forgets what it has. */
+/** A peer and the files that it has received so far, complete or not. Disposing it ends its task and removes the files. */
 export interface ReferencePeer extends AsyncDisposable {
   /** Begins a task; resolves when the peer is in the room. */
   start(task: ReferenceTask): Promise<ReferenceRun>;
-  /** The whole files that it has received, as they lie there. */
+  /** The complete files that it has received. */
   received(): Promise<FileEntry[]>;
 }
 
-/** What a peer is to do, over one connection. */
+/** The task of a peer, over one connection. */
 export interface ReferenceTask {
   part: 'send' | 'receive';
   /** The room's server. */
@@ -25,7 +25,7 @@ export interface ReferenceTask {
   peerId: string;
   /** The peer to connect to; without it, it waits for an offer. */
   offerTo?: string;
-  /** Absolute path of the folder with what is sent. */
+  /** Absolute path of the folder with the files to send. */
   folder: string;
 }
 
@@ -37,7 +37,7 @@ const Report = z.object({
   blocks: z.int().optional(),
   /** Number of files, when all is over. */
   done: z.int().optional(),
-  /** The code of what it ended with. */
+  /** The code of the error with which it ended. */
   error: z.string().optional(),
   message: z.string().optional(),
 });
@@ -60,19 +60,19 @@ export class ReferenceRun {
     return this.#reports.findLast(({ blocks }) => blocks !== undefined)?.blocks ?? 0;
   }
 
-  /** Takes what the peer reports. */
+  /** Adds a report of the peer. */
   take(report: unknown): void {
     this.#reports.push(Report.parse(report));
     this.#wakeAll();
   }
 
-  /** Nothing more will be reported. */
+  /** Notes that the peer will report nothing more. */
   end(): void {
     this.#isOver = true;
     this.#wakeAll();
   }
 
-  /** The first report of which `wanted` is true. Rejects when the peer has ended without. */
+  /** The first report of which `wanted` is true. Rejects if the peer ends without one. */
   async until(wanted: (report: Report) => boolean): Promise<Report> {
     for (;;) {
       const found = this.#reports.find(wanted);

@@ -12,7 +12,7 @@ import { TransferProcess } from './transfer-process.ts';
 import { whyNoPaths, withPath } from './with-path.ts';
 
 const MEGABYTES = 40;
-/** Cut when this much has come, in bytes: at 10 MB/s about a second after the start. */
+/** The path is cut when this much has arrived, in bytes: at 10 MB/s about a second after the start. */
 const AMID_BYTES = 10e6;
 /** Longest time in which the loss of the other side may go unnoticed, in ms. */
 const NOTICE_MS = 5_000;
@@ -20,22 +20,22 @@ const NOTICE_MS = 5_000;
 /** Either stack on both sides: each is sender and receiver once. */
 const pairings = (await enginePairings()).filter(({ offerer, answerer }) => offerer === answerer);
 
-/** What is tried. All at once, each in a network of its own, since most of it is waiting. */
+/** The cases. They run all at once, each in a network of its own, since most of the time is waiting. */
 const CUTS = [
   ...pairings.map(({ offerer }) => ({ cutMs: 10_000, webRtc: offerer })),
   { cutMs: 3_000, webRtc: 'auto' },
   { cutMs: 60_000, webRtc: 'auto' },
 ] as const;
 
-/** What came of one, in ms from the cut or from the network’s return. */
+/** The outcome of one case, in ms from the cut or from the network’s return. */
 interface Outcome {
   noticed: number[];
   backMs: number;
-  /** What went over the laptop’s link after the cut, in bytes. */
+  /** Bytes that went over the laptop’s link after the cut. */
   sentAgain: number;
 }
 
-describe('a transfer whose network goes away and comes back', function () {
+describe('a transfer whose network fails and comes back', function () {
   this.timeout(180_000);
   const outcomes = new Map<(typeof CUTS)[number], Promise<Outcome>>();
 
@@ -54,19 +54,19 @@ describe('a transfer whose network goes away and comes back', function () {
   after(() => Promise.allSettled(outcomes.values()));
 
   for (const cut of CUTS) {
-    it(`goes on by itself after ${cut.cutMs / 1000} s without, ${cut.webRtc} on both sides`, async () => {
+    it(`continues by itself after ${cut.cutMs / 1000} s without a network, ${cut.webRtc} on both sides`, async () => {
       const outcome = await outcomes.get(cut);
       assert.ok(outcome !== undefined);
       const { noticed, backMs, sentAgain } = outcome;
       assert.ok(backMs < 40_000, `it took ${backMs} ms from the network’s return`);
       assert.ok(sentAgain < (MEGABYTES * 1e6 - AMID_BYTES) * 1.15, `${sentAgain} bytes were sent after the cut`);
-      // One that is shorter than the silence that is put up with may go unnoticed.
+      // A cut that is shorter than the tolerated silence may go unnoticed.
       if (cut.cutMs > NOTICE_MS) for (const ms of noticed) assert.ok(ms < NOTICE_MS, `it was noticed after ${ms} ms`);
     });
   }
 });
 
-/** Cuts the laptop off amid its upload and connects it again; gives what happened, and checks the file. */
+/** Cuts the laptop off during its upload and connects it again. Checks the file, and returns the outcome. */
 function cutAmid(cutMs: number, webRtc: WebRtcChoice): Promise<Outcome> {
   return withPath({ rttMs: 20, mbitPerSecond: 80 }, async ({ laptop, worker, server, network }) => {
     const owned = new Owned();

@@ -36,7 +36,7 @@ async function ask(from: Host, to: Host, { count = 200, bytes = 100 } = {}) {
   }
 }
 
-describe('the network that the path tests and benchmarks stand on', function () {
+describe('the network of the path tests and benchmarks', function () {
   this.timeout(30_000);
   before(async function () {
     const reason = await whyNoPaths();
@@ -82,7 +82,7 @@ describe('the network that the path tests and benchmarks stand on', function () 
       assert.equal((await ask(laptop, worker)).rtts.length, 200);
     }));
 
-  it('swallows what is too large for a narrow link', () =>
+  it('drops packets that are too large for a link, without an error', () =>
     withPath({ narrowBytes: 1_300 }, async ({ laptop, worker }) => {
       assert.equal((await ask(laptop, worker, { bytes: 1_272 })).rtts.length, 200);
       assert.equal((await ask(laptop, worker, { bytes: 1_273 })).rtts.length, 0);

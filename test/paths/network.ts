@@ -22,20 +22,20 @@ export interface HostSpec {
   mtu?: number;
 }
 
-/** What one direction of a host's link does to packets. A limit that is left out does not apply. */
+/** How one direction of a host's link treats packets. A limit that is left out does not apply. */
 export interface LinkShape {
   /** One way, in ms. */
   delayMs?: number;
   /** Of the packets on the wire, at random but the same in each run. */
   lossPercent?: number;
   mbitPerSecond?: number;
-  /** What may wait for its turn at that rate, in bytes; more is dropped. Default: 50 ms of the rate, or 64 KiB if that is more. */
+  /** Size of the queue for that rate, in bytes; what exceeds it is dropped. Default: 50 ms of the rate, or 64 KiB if that is more. */
   queueBytes?: number;
   /** Larger IP packets are lost without an error, as behind a router that sends no ICMP. */
   narrowBytes?: number;
 }
 
-/** What has gone over one direction of a link so far. */
+/** The traffic of one direction of a link so far. */
 const LinkCount = z.object({ packets: z.number(), bytes: z.number(), lost: z.number(), overflowed: z.number() });
 const Stats = z.record(z.string(), z.object({ up: LinkCount, down: LinkCount }));
 export type NetworkStats = z.infer<typeof Stats>;
@@ -74,7 +74,7 @@ export class Host {
 
 /**
  * Hosts in network namespaces of their own, and the network between them, in one process (router/router.c). Needs no root:
- * the namespaces belong to a user namespace. The caller ends what runs on the hosts, then disposes it.
+ * the namespaces belong to a user namespace. The caller ends the processes on the hosts, then disposes it.
  */
 export class Network implements AsyncDisposable {
   readonly #router: ReturnType<typeof startRouter>;
@@ -119,7 +119,7 @@ export class Network implements AsyncDisposable {
     return host;
   }
 
-  /** Changes what the link of a host does, in both directions or in one. */
+  /** Changes the properties of a host's link, in both directions or in one. */
   async shape(host: string, shape: LinkShape, direction?: 'up' | 'down'): Promise<void> {
     const { delayMs = 0, lossPercent = 0, mbitPerSecond = 0, narrowBytes = 0 } = shape;
     const bytesPerSecond = mbitPerSecond * 125_000;
@@ -142,8 +142,7 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * Joins two hosts by a cable instead of the router, which carries nothing for them any more: what they send each other then
-   * needs no time of a third process.
+   * Joins two hosts by a cable instead of the router. Their packets then take no CPU time of a third process.
    */
   async cable(first: string, second: string): Promise<void> {
     const [one, other] = [this.host(first), this.host(second)];

@@ -18,7 +18,7 @@ export type TransferReport = z.infer<typeof Report>;
 
 /** One side of a transfer, on a host. Disposing kills it with SIGKILL. */
 export class TransferProcess implements AsyncDisposable {
-  /** Everything that was reported, with when it came, in ms. */
+  /** Every report, with its time in ms. */
   readonly reports: (TransferReport & { atMs: number })[] = [];
   readonly #child;
   #ended = false;

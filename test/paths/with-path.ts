@@ -1,6 +1,6 @@
 import { type Host, type LinkShape, Network } from './network.ts';
 
-/** A path as it is spoken of: both directions alike. */
+/** The properties of a path, the same in both directions. */
 export interface PathShape extends Omit<LinkShape, 'delayMs'> {
   /** Round trip, in ms. Default: 0. */
   rttMs?: number;
@@ -8,17 +8,17 @@ export interface PathShape extends Omit<LinkShape, 'delayMs'> {
   mtu?: number;
 }
 
-/** What `withPath` gives: two hosts with the path between them, and a third without any delay for servers. */
+/** What `withPath` makes: two hosts with the path between them, and a third without any delay for servers. */
 export interface Path {
-  /** The shaped path is this one's link, as a researcher's is; `network.cut('laptop')` cuts it. */
+  /** The path is the link of this host, as with a researcher's laptop; `network.cut('laptop')` cuts it. */
   laptop: Host;
   worker: Host;
-  /** For the signaling and TURN servers. The laptop's way here is the shaped one too. */
+  /** For the signaling and TURN servers. The laptop reaches them over the path, too. */
   server: Host;
   network: Network;
 }
 
-/** Makes a path, uses it, and takes it down. */
+/** Makes a path, uses it, and removes it. */
 export async function withPath<Result>(shape: PathShape, use: (path: Path) => Promise<Result>): Promise<Result> {
   const { rttMs = 0, mtu = 1500, ...rest } = shape;
   const network = await Network.start({

@@ -7,7 +7,7 @@ import { withFolder } from '../../stack/testing/with-folder.ts';
 const SUMMARY = join(import.meta.dirname, 'summary.ts');
 
 describe('the end of a test run', () => {
-  it('names the tests that were left out or failed, the slowest ones, and counts all processes', () =>
+  it('names the skipped, failed and slowest tests, and counts those of all processes', () =>
     withFolder(async (dir) => {
       const test = (state: string, title: string, ms: number) => ({
         kind: 'test',

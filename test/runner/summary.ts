@@ -1,4 +1,4 @@
-/** Prints the end of a test run of several mocha processes: the slowest tests and files, what was left out, and the counts. */
+/** Prints the end of a test run of several mocha processes: the slowest tests and files, the skipped tests, and the counts. */
 import { type Result, readResults } from './results.ts';
 
 const SLOWEST = 10;

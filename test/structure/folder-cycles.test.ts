@@ -32,7 +32,7 @@ describe('the check of imports finds', () => {
     assert.deepEqual(folderCycles(cycle), [{ parent: 'a', imports: cycle }]);
   });
 
-  it('nothing if all imports go one way, or if an index.ts shows what its folders have', () => {
+  it('nothing if all imports go one way, or if an index.ts exports from its folders', () => {
     const imports = [
       { from: 'a/x/one.ts', to: 'a/y/two.ts' },
       { from: 'a/x/one.ts', to: 'a/z/two.ts' },

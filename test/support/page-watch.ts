@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { BrowserContext, Page } from 'playwright-core';
 
-/** What a page has shown and done since it was opened, for tests of things that pass quickly. */
+/** What a page has shown and done since it was opened, for tests of states that pass quickly. */
 export interface WatchedPage {
   page: Page;
   /** The phases of a job in the order in which they were shown. */
@@ -19,7 +19,7 @@ interface Seen {
   epochs: number[];
 }
 
-/** Opens a page that remembers what it shows. `expected` are errors that belong to the test. */
+/** Opens a page that records what it shows. `expected` are errors that belong to the test. */
 export async function openPage(
   context: BrowserContext,
   url: string,

@@ -16,7 +16,7 @@ export function fliesVideo(tools: Tools): string {
   return join(tools.sampleDataDir, 'centered_pair_small.mp4');
 }
 
-/** The flies' video with its pictures overwritten: an MP4 from outside, of which no frame can be read. */
+/** The flies' video with its frames overwritten: it has the boxes of an MP4, but no frame can be read. */
 export async function damagedVideo(tools: Tools, path: string): Promise<string> {
   const bytes = await readFile(fliesVideo(tools));
   const pictures = bytes.indexOf('mdat') + 4;
@@ -31,7 +31,7 @@ with h5py.File(sys.argv[2], 'a') as f:
     f['padding'] = numpy.random.default_rng(int(sys.argv[4])).integers(0, 256, int(sys.argv[3]), dtype='uint8')
 `;
 
-/** The flies' labels made larger by `bytes` of noise that sleap-io does not look at, so that sending them takes a while. */
+/** The flies' labels made larger by `bytes` of noise that sleap-io does not read, so that sending them takes a while. */
 export async function paddedLabels(tools: Tools, path: string, bytes: number, seed = 0): Promise<string> {
   await execa(tools.python, ['-c', PAD, fliesLabels(tools), path, String(bytes), String(seed)]);
   return path;
@@ -46,7 +46,7 @@ with open(sys.argv[2], 'r+b') as f:
     f.write(b'\\xff' * (size - 4096))
 `;
 
-/** The flies' labels with their inside overwritten: still an HDF5 file by its first and last bytes, and unreadable. */
+/** The flies' labels with their middle overwritten: first and last bytes are those of an HDF5 file, but it is unreadable. */
 export async function damagedLabels(tools: Tools, path: string): Promise<string> {
   await execa(tools.python, ['-c', DAMAGE, fliesLabels(tools), path]);
   return path;

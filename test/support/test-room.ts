@@ -31,11 +31,11 @@ export interface RunningCommand extends Promise<CommandResult> {
   thaw(): void;
   /** Everything that it has written to standard error so far. */
   shown(): string;
-  /** Resolves when standard error has shown `text`; rejects when the command ends without. */
+  /** Resolves when standard error has shown `text`; rejects if the command ends without it. */
   untilShown(text: RegExp): Promise<void>;
 }
 
-/** A room of a test's own, with everything a researcher in it can do. */
+/** A test's own room, with everything that a researcher in it can do. */
 export interface TestRoom extends TestStack {
   id: string;
   token: string;
@@ -50,7 +50,7 @@ export interface TestRoom extends TestStack {
   json(args: string[]): Promise<unknown>;
   manifest(): Promise<Manifest>;
   startWorker(name: string, env?: Record<string, string>): Promise<StackGpuWorker>;
-  /** Joins the room as one more client peer, which receives what is sent to everyone and follows all jobs. */
+  /** Joins the room as one more client peer, which receives the messages to everyone and follows all jobs. */
   enter(
     peerId: string,
     on: { message?: (payload: PeerPayload) => void; job?: (job: JobView) => void },

@@ -98,7 +98,7 @@ export class RoomApi {
   }
 
   /**
-   * Has a job end its run early, pause, go on, or end; answered once the job has accepted that.
+   * Sends a job an action: stop, pause, resume or cancel. Resolves once the job has accepted it.
    * @param options `requestId` makes it safe to repeat: the action is carried out once
    */
   controlJob(

@@ -7,7 +7,7 @@ const REQUEST_TIMEOUT_MS = 20_000;
 /** Attempts for a repeatable request. With the pauses they take about 2 s, which bridges a short failure of a proxy. */
 const TRIES = 4;
 const FIRST_PAUSE_MS = 250;
-/** The caller signs in first; or it tells the researcher, and goes on asking for longer than this does. */
+/** Errors that the caller handles: it signs in first, or it shows the error and retries for longer than this function does. */
 const HANDLED_BY_CALLER: ReadonlySet<ErrorCode> = new Set(['SIGN_IN_REQUIRED', 'CONTROL_UNAVAILABLE']);
 
 /** One HTTP request of the API. */

@@ -6,19 +6,19 @@ const PAUSE_MS = 2_000;
 /** Longest wait for an unavailable server, in ms. A deployment or a reboot takes minutes. */
 const TIMEOUT_MS = 30 * 60_000;
 
-/** How to wait for what is unavailable. */
+/** How to wait for an unavailable service. */
 export interface RetryWhileUnavailableOptions {
-  /** Called with a sentence about what is unavailable, and with undefined when it is available again. */
+  /** Called with a sentence that names the unavailable service, and with undefined when it is available again. */
   onTrouble: (sentence: string | undefined) => void;
   signal: AbortSignal;
 }
 
-/** Shows the researcher what is unavailable. */
+/** Shows the researcher which service is unavailable. */
 interface Reporter {
   trouble: (source: 'api', sentence: string | undefined) => void;
 }
 
-/** The options of a command that shows the researcher what is unavailable. */
+/** The options of a command that shows the researcher which service is unavailable. */
 export function retryOptions(progress: Reporter, signal: AbortSignal): RetryWhileUnavailableOptions {
   return { onTrouble: (sentence) => progress.trouble('api', sentence), signal };
 }

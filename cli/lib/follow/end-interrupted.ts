@@ -11,7 +11,7 @@ import { askInterruptChoice, type DataState, Interrupted, type InterruptWatch, w
 const CANCEL_TIMEOUT_MS = 20_000;
 const CANCEL_POLL_MS = 5_000;
 
-/** The value of `--on-interrupt`. Undefined means: ask on a terminal, else decide by where the data is. */
+/** The value of `--on-interrupt`. Undefined means: ask on a terminal; without one, detach if a worker has the data, else cancel. */
 export type OnInterrupt = 'ask' | 'detach' | 'cancel' | undefined;
 
 /** Watches interrupts during a job. Asks or decides as `--on-interrupt` says. */
@@ -38,7 +38,7 @@ export function whenInterrupted(
 
 /**
  * Carries out what the researcher chose when they interrupted.
- * @returns the error to end with: INTERRUPTED or JOB_CANCELLED, or what was thrown if that was not an interrupt
+ * @returns the error to end with: INTERRUPTED or JOB_CANCELLED, or the thrown error if it was not an interrupt
  */
 export async function endInterrupted(
   thrown: unknown,

@@ -3,7 +3,7 @@ import { EXIT, SleapRtcError } from '../../../protocol/errors.ts';
 /** What to do with the job when the researcher interrupts. */
 export type InterruptChoice = 'detach' | 'cancel' | 'continue';
 
-/** Where the job's data is. */
+/** Whether a worker has the job's data, and whether S3 has it. */
 export interface DataState {
   workerHasData: boolean;
   dataIsStaged: boolean;

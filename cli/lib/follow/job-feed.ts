@@ -17,7 +17,7 @@ export interface JobFeedOptions {
   onView: (view: JobView) => void;
   /** Called before `onView` if the reader may have missed events before this view. */
   onGap: (view: JobView) => Promise<void>;
-  /** Called with a sentence about what is unavailable, and with undefined when it is available again. */
+  /** Called with a sentence that names the unavailable service, and with undefined when it is available again. */
   onTrouble: (source: 'signaling' | 'temporal', sentence: string | undefined) => void;
 }
 

@@ -8,7 +8,7 @@ import { fileSize } from './labels-file.ts';
 /** Largest config, in bytes. Those of sleap-nn have a few kilobytes. */
 const MAX_CONFIG_BYTES = 2 ** 20;
 
-/** A config file that sleap-nn accepts, as far as this machine can tell. */
+/** A config file that sleap-nn accepts, as far as this machine can check. */
 export interface TrainingConfigFile {
   absolutePath: string;
   config: TrainingConfig;

@@ -22,7 +22,7 @@ describe('labels check', () => {
     }
   });
 
-  it('accepts labels behind a user block, and one that was put before the file later', async () => {
+  it('accepts labels behind a user block, also one that was added later', async () => {
     await checkLabels(await file('a.pkg.slp', hdf5({ size: 4096, userBlock: 512 })));
     const moved = Buffer.concat([Buffer.alloc(1024), hdf5({ size: 2048 })]);
     await checkLabels(await file('b.pkg.slp', moved));
@@ -41,7 +41,7 @@ describe('labels check', () => {
     await assert.rejects(checkLabels(await file('e.pkg.slp', '')), { code: 'LABELS_CORRUPT', message: /is empty/ });
   });
 
-  it('tells what is no labels file from what is damaged', async () => {
+  it('distinguishes a file that is not labels from damaged labels', async () => {
     await assert.rejects(checkLabels(await file('a.pkg.slp', 'hello')), { code: 'LABELS_INVALID' });
     await assert.rejects(checkLabels(await file('b.pkg.slp', Buffer.alloc(100_000))), { code: 'LABELS_INVALID' });
     const damaged = hdf5({ size: 2048 });
@@ -49,13 +49,13 @@ describe('labels check', () => {
     await assert.rejects(checkLabels(await file('c.pkg.slp', damaged)), { code: 'LABELS_CORRUPT' });
   });
 
-  it('refuses labels that only point at videos, which no worker has', async () => {
+  it('refuses labels without images, whose videos no worker has', async () => {
     const path = await file('a.slp', hdf5({ size: 4096, text: '{"filename":"clip.mp4","dataset":""}' }));
     await assert.rejects(checkTrainingLabels(path), { code: 'LABELS_INVALID', remedy: /Export/ });
     await checkTrainingLabels(await file('b.slp', hdf5({ size: 4096, text: EMBEDDED })));
   });
 
-  it('finds embedded images whose name lies across two reads', async () => {
+  it('finds embedded images whose name is split between two reads', async () => {
     const path = await file('a.slp', hdf5({ size: 2 ** 20 + 4096, text: '' }));
     const bytes = hdf5({ size: 2 ** 20 + 4096 });
     bytes.write('video0/video', 2 ** 20 - 5);
@@ -63,7 +63,7 @@ describe('labels check', () => {
     await checkTrainingLabels(path);
   });
 
-  it('says what is wrong with a path: absent, a folder, not readable', async () => {
+  it('says why a path cannot be used: absent, a folder, not readable', async () => {
     await assert.rejects(checkLabels(home.path('nothing.slp')), { code: 'FILE_NOT_FOUND', message: /does not exist/ });
     await mkdir(home.path('folder.slp'));
     await assert.rejects(checkLabels(home.path('folder.slp')), { code: 'FILE_NOT_FOUND', message: /is not a file/ });

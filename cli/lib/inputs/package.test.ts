@@ -39,7 +39,7 @@ describe('training job package', () => {
   const zip = (members: ZipMember[], alter?: (bytes: Buffer) => Buffer): Promise<string> =>
     writeZip(home.path('p.training_job.zip'), members, alter);
 
-  /** Nothing may be left behind by a package that was refused. */
+  /** A refused package must leave no files. */
   async function refused(members: ZipMember[], expected: object, alter?: (bytes: Buffer) => Buffer): Promise<void> {
     await assert.rejects(openPackage(await zip(members, alter)), expected);
     assert.deepEqual(await readdir(home.folder), ['p.training_job.zip']);
@@ -101,15 +101,15 @@ describe('training job package', () => {
     await refused([...GOOD, { name: 'jobs.yaml/x', content: 'x' }], { code: 'PACKAGE_INVALID', message: /same name/ });
   });
 
-  it('refuses what would fill the disk when unpacked', async () => {
+  it('refuses a package that would fill the disk when unpacked', async () => {
     const bomb = { name: 'flies.pkg.slp', content: Buffer.alloc(80 * 2 ** 20) };
     await refused([...GOOD.slice(1), bomb], { code: 'PACKAGE_INVALID', message: /implausibly large/ });
     const config = { name: 'centroid.yaml', content: ' '.repeat(2 ** 21) };
     await refused([...GOOD.filter(({ name }) => name !== config.name), config], { message: /too large/ });
   });
 
-  it('refuses an entry that holds more than it promises', async () => {
-    // The uncompressed size stands in the central directory, 24 bytes into the entry.
+  it('refuses an entry that is larger than its declared size', async () => {
+    // The uncompressed size is in the central directory, 24 bytes into the entry.
     const understate = (bytes: Buffer): Buffer => {
       const changed = Buffer.from(bytes);
       changed.writeUInt32LE(10, changed.indexOf(Buffer.from([0x50, 0x4b, 1, 2])) + 24);
@@ -129,7 +129,7 @@ describe('training job package', () => {
     await refused(stored, { code: 'PACKAGE_INVALID', message: /damaged/ }, flip);
   });
 
-  it('refuses what is no zip, or half of one', async () => {
+  it('refuses a file that is not a zip, or is half of one', async () => {
     await writeFile(home.path('p.training_job.zip'), 'PK, but not really');
     await assert.rejects(openPackage(home.path('p.training_job.zip')), { code: 'PACKAGE_INVALID' });
     const path = await zip(GOOD);
@@ -137,7 +137,7 @@ describe('training job package', () => {
     await assert.rejects(openPackage(path), { code: 'PACKAGE_INVALID', message: /not a complete zip/ });
   });
 
-  it('refuses a package without a usable jobs.yaml, naming what is missing', async () => {
+  it('refuses a package without a usable jobs.yaml, naming the missing part', async () => {
     const without = (name: string): ZipMember[] => GOOD.filter((member) => member.name !== name);
     await refused(without('jobs.yaml'), { code: 'PACKAGE_INVALID', message: /has no jobs\.yaml/ });
     await refused(without('flies.pkg.slp'), {
@@ -149,7 +149,7 @@ describe('training job package', () => {
     }
   });
 
-  it('tells how to convert the JSON configs of old packages', async () => {
+  it('says how to convert the JSON configs of old packages', async () => {
     const jobs = { name: 'jobs.yaml', content: 'training: [{cfg: centroid.json, train_labels: flies.pkg.slp}]' };
     const old = [LABELS, jobs, { name: 'centroid.json', content: '{}' }];
     await refused(old, { code: 'CONFIG_JSON_UNSUPPORTED', remedy: /export it again/ });
@@ -171,7 +171,7 @@ describe('training job package', () => {
     const names = fc.array(segment, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
     await fc.assert(
       fc.asyncProperty(
-        // Names that UTF-8 cannot hold do not come out of the archive as they went in.
+        // Names that UTF-8 cannot encode do not come out of the archive as they went in.
         names.filter((name) => name.isWellFormed() && Buffer.byteLength(name) > 2 && !name.endsWith('/')),
         async (name) => {
           fc.pre(!GOOD.some((member) => member.name === name));

@@ -6,6 +6,6 @@ export interface PreparedFiles {
   files: { absolutePath: string; path: string }[];
   /** What the researcher should know, one sentence each. */
   remarks: string[];
-  /** Removes what was unpacked for the job. */
+  /** Removes the files that were unpacked for the job. */
   close(): Promise<void>;
 }

@@ -43,7 +43,7 @@ describe('checking a video', () => {
     it(`takes ${name}`, async () => assert.equal(await check(name, content), 'fine'));
   }
 
-  it('says of an MP4 that was not copied whole how much is missing', async () => {
+  it('says how much is missing of an MP4 that was not copied completely', async () => {
     const whole = mp4();
     assert.match(await check('a.mp4', whole.subarray(0, whole.length - 5)), /^a\.mp4 is cut short: .* 2\d{3} bytes/);
   });
@@ -60,7 +60,7 @@ describe('checking a video', () => {
     it(`refuses ${name}`, async () => assert.match(await check(name, content), says));
   }
 
-  it('comes to an end with whatever it is given', async () => {
+  it('ends for any input', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 64 }), async (bytes) => {
         await check('any.mp4', Buffer.concat([box('ftyp', small), bytes]));

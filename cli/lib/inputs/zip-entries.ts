@@ -18,7 +18,7 @@ const LITTER = /^__MACOSX\/|(^|\/)(\.DS_Store|Thumbs\.db|desktop\.ini)$/;
 
 /**
  * Reads the list of a package's files. The whole package is refused if an entry is unsafe: a name that leaves the folder, a link,
- * a name that some file system cannot tell from another, encryption, an unknown method or an implausible compression ratio.
+ * a name that some file system cannot distinguish from another, encryption, an unknown method or an implausible compression ratio.
  * @returns the entries by name, without folders
  * @throws SleapRtcError PATH_UNSAFE, PACKAGE_INVALID
  */

@@ -35,7 +35,7 @@ function view(phase: JobView['phase'], changes: Partial<JobView> = {}): JobView 
 }
 
 describe('job progress', () => {
-  it('without a terminal says each phase and epoch once, however often it hears of them', () => {
+  it('without a terminal shows each phase and epoch once, however often they are reported', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);
     progress.view(view('queued'));
@@ -52,7 +52,7 @@ describe('job progress', () => {
     ]);
   });
 
-  it('says how to go on with a paused job, and that it does', () => {
+  it('says how to resume a paused job, and that it has resumed', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);
     progress.view(view('training'));
@@ -67,7 +67,7 @@ describe('job progress', () => {
     ]);
   });
 
-  it('tells that the job waits anew when its worker was lost, and who goes on with it', () => {
+  it('says that the job waits again after its worker was lost, and which worker continues it', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);
     progress.view(view('training'));
@@ -80,7 +80,7 @@ describe('job progress', () => {
     ]);
   });
 
-  it('shows the epochs that were missed, each once, and of a long run that is new a few', () => {
+  it('shows the missed epochs once each, and only a few of a long run that it has not followed', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);
     const curve = (epochs: number[]) => {
@@ -98,16 +98,16 @@ describe('job progress', () => {
     assert.equal(numbers().at(-1), '60');
   });
 
-  it('says once that the server is away, whoever notices, and once that it is back', () => {
+  it('says once that the server is unavailable, whichever part notices, and once that it is back', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);
-    progress.trouble('api', 'away');
+    progress.trouble('api', 'unavailable');
     progress.trouble('signaling', 'gone');
-    progress.trouble('api', 'still away');
+    progress.trouble('api', 'still unavailable');
     progress.trouble('signaling', undefined);
     progress.trouble('api', undefined);
     progress.trouble('api', undefined);
-    assert.deepEqual(display.said, ['away', 'Available again.']);
+    assert.deepEqual(display.said, ['unavailable', 'Available again.']);
   });
 
   it('adds up the time of a phase that is entered again, as with several runs', () => {

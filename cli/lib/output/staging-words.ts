@@ -1,6 +1,6 @@
 import type { Staging } from '../../../protocol/job.ts';
 
-/** Says where a job's data is and what that means for the researcher's computer. Returns undefined if nothing is known yet. */
+/** Returns a sentence on the staging of a job's data and on whether the researcher's computer is still needed; undefined if nothing is known yet. */
 export function stagingWords(staging: Staging | undefined): string | undefined {
   switch (staging) {
     case 'waiting':

@@ -20,7 +20,7 @@ describe('settings', () => {
   const resolve = (flags: object, env: NodeJS.ProcessEnv) =>
     resolveSettings({ flags, env, file, filePath: '/config.json' });
 
-  it('takes a flag before the environment before the file, and says which it was', () => {
+  it('prefers flags to the environment and the environment to the file, and names the source', () => {
     const env = { SLEAP_RTC_ROOM: 'env-room', SLEAP_RTC_SERVER: '' };
     assert.deepEqual(resolve({ room: 'flag-room' }, env).room, { value: 'flag-room', source: '--room' });
     assert.deepEqual(resolve({}, env).room, { value: 'env-room', source: 'SLEAP_RTC_ROOM' });
@@ -28,14 +28,14 @@ describe('settings', () => {
     assert.deepEqual(resolve({}, env).server, { value: SERVER, source: '/config.json' });
   });
 
-  it('finds the token of whichever joined room is named, and never sends one room’s token to another', () => {
+  it('finds the token of each joined room, and never sends one room’s token to another', () => {
     assert.equal(resolve({ room: 'other-room' }, {}).token.value, 'other-token');
     assert.equal(resolve({ room: 'third-room' }, {}).token.value, undefined);
     assert.equal(resolve({ server: 'https://elsewhere.org', room: 'file-room' }, {}).token.value, undefined);
     assert.throws(() => needRoom(resolve({ room: 'third-room' }, {})), { code: 'USAGE', message: /third-room/ });
   });
 
-  it('takes a room’s key from the environment before the file, and no job runs without one', () => {
+  it('prefers a room’s key in the environment to the saved one, and runs no job without a key', () => {
     assert.deepEqual(resolve({}, {}).key, { value: KEY, source: '/config.json' });
     const { key } = resolve({}, { SLEAP_RTC_ROOM_KEY: OTHER_KEY });
     assert.deepEqual(key, { value: OTHER_KEY, source: 'SLEAP_RTC_ROOM_KEY' });
@@ -47,7 +47,7 @@ describe('settings', () => {
     );
   });
 
-  it('does not use the remembered room on another server', () => {
+  it('does not use the saved room on another server', () => {
     assert.equal(resolve({ server: 'https://elsewhere.org' }, {}).room.value, undefined);
   });
 
@@ -55,14 +55,14 @@ describe('settings', () => {
     assert.throws(() => resolve({}, { SLEAP_RTC_ROOM: 'No Room' }), { code: 'USAGE', message: /SLEAP_RTC_ROOM/ });
   });
 
-  it('brings a server’s address to one form and refuses what is none', () => {
+  it('normalizes a server’s address and refuses other text', () => {
     assert.equal(serverUrl('lab.example.org/'), SERVER);
     assert.equal(serverUrl('http://127.0.0.1:8080/sleap/'), 'http://127.0.0.1:8080/sleap');
     for (const bad of ['ftp://x', 'http://user:pw@x', 'http://', ''])
       assert.throws(() => serverUrl(bad), { code: 'USAGE' });
   });
 
-  it('an invite comes through mail unharmed, and its token and key stay out of server logs', () => {
+  it('an invite survives mail programs, and its token and key stay out of server logs', () => {
     const invite = { server: SERVER, room: 'lab-mice', token: 'a+b/c=&#é', key: KEY };
     const link = formatInvite(invite);
     assert.deepEqual(parseInvite(`  ${link.slice(0, 30)}\n ${link.slice(30)}\n`), invite);
@@ -85,7 +85,7 @@ describe('settings', () => {
     }
   });
 
-  it('keeps tokens readable by their owner only, also where the file was open before', async () => {
+  it('lets only the owner read tokens, even if others could read the file before', async () => {
     const home = await TestHome.make();
     try {
       const folder = home.path('config');

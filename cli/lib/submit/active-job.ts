@@ -29,7 +29,7 @@ export interface ActiveJobOptions {
   submitted: boolean;
 }
 
-/** What a follower is told besides what the job knows itself. */
+/** The options of a follower that an `ActiveJob` does not know itself. */
 type EnterOptions = Pick<FollowOptions, 'requirements' | 'waitMs' | 'stage' | 'detach'> & {
   sources: SourceFile[] | undefined;
 };
@@ -88,7 +88,7 @@ export class ActiveJob {
     return jobOutcome(followed, { api, output, progress, temporalUiUrl, started: this.#started, signal });
   }
 
-  /** The error to end the command with: what was thrown, or what became of the job if the researcher interrupted. */
+  /** The error to end the command with: the thrown one, or the outcome of the job if the researcher interrupted. */
   error(thrown: unknown): Promise<unknown> {
     const { api, id: jobId, progress } = this;
     return endInterrupted(thrown, { api, jobId, progress, ...this.#state() });

@@ -18,7 +18,7 @@ const RememberedInputs = z.discriminatedUnion('kind', [
 ]);
 export type RememberedInputs = z.infer<typeof RememberedInputs>;
 
-/** What this machine remembers of a job that it submitted, so that `jobs attach` can serve its data again. */
+/** What this computer saves about a job that it submitted, so that `jobs attach` can serve its data again. */
 const RememberedJob = z.intersection(
   z.object({
     output: Path,
@@ -29,7 +29,7 @@ const RememberedJob = z.intersection(
 );
 export type RememberedJob = z.infer<typeof RememberedJob>;
 
-/** Remembers a job, with absolute paths, and forgets very old ones. */
+/** Saves a job, with absolute paths, and removes very old ones. */
 export async function rememberJob(folder: string, jobId: string, job: RememberedJob): Promise<void> {
   await forgetOld(folder);
   await writePrivateJson(pathOf(folder, jobId), RememberedJob.parse(job));
@@ -40,7 +40,7 @@ export async function recallJob(folder: string, jobId: string): Promise<Remember
   return RememberedJob.safeParse(await readPrivateJson(pathOf(folder, jobId)).catch(() => undefined)).data;
 }
 
-/** Forgets a job that has ended. */
+/** Removes a job that has ended. */
 export async function forgetJob(folder: string, jobId: string): Promise<void> {
   await rm(pathOf(folder, jobId), { force: true });
 }

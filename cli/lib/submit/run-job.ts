@@ -22,7 +22,7 @@ export interface RunOptions {
   output: string;
   /** Longest wait for a worker, in ms; undefined: no limit. */
   waitMs?: number | undefined;
-  /** True: the command ends as soon as the job can go on without this computer. */
+  /** True: the command ends as soon as the job can continue without this computer. */
   detach: boolean;
   onInterrupt: OnInterrupt;
   /** Folder that remembers the submitted jobs, so that `jobs attach` can serve their data again. */
@@ -34,7 +34,7 @@ export interface JobPlan<Prepared extends PreparedFiles> {
   /** Checks and collects the files. */
   prepare: () => Promise<Prepared>;
   /**
-   * Makes the spec, or throws if something is wrong. It asks for the manifest last, so that mistakes that show without the room
+   * Makes the spec, or throws if something is wrong. It asks for the manifest last, so that mistakes that can be found without the room
    * are reported even if the server is unavailable.
    */
   spec: (
@@ -76,7 +76,7 @@ export async function runJob<Prepared extends PreparedFiles>(
   }
 }
 
-/** Checks everything that can be checked before the job is submitted. @throws SleapRtcError naming what is wrong */
+/** Checks everything that can be checked before the job is submitted. @throws SleapRtcError naming the problem */
 async function checkJob<Prepared extends PreparedFiles>(
   job: ActiveJob,
   plan: JobPlan<Prepared>,

@@ -75,7 +75,7 @@ describe('a job with several models, submitted again', () => {
     );
   });
 
-  it('gives the model that is trained alone the alias that it would have got beside the others', () => {
+  it('gives a model that is trained alone the alias that it would have beside the others', () => {
     const left = withoutKnownModels({ runs }, spec({ alias: 'flies' }), manifest(centroid), () => undefined);
     assert.equal(left.alias, 'flies-centered_instance');
   });

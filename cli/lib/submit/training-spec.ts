@@ -87,7 +87,7 @@ export function withoutKnownModels(
   say(`The room already has ${names}. Only the rest is trained: ${runs.map(({ name }) => name).join(', ')}.`);
   const needed = new Set(runs.flatMap((run) => [run.config, ...run.train_labels, ...run.val_labels]));
   const files = spec.files.filter(({ path }) => needed.has(path));
-  // A model that is trained alone gets the alias unchanged, so the alias gets here what it would have got beside the others.
+  // A model that is trained alone gets the alias unchanged, so the alias gets the ending here that it would have beside the others.
   const suffix = runs.length === 1 ? `-${runs[0]?.model_type}` : '';
   const parsed = TrainingSpec.safeParse({ ...spec, runs, files, alias: spec.alias && `${spec.alias}${suffix}` });
   if (parsed.success) return parsed.data;
