@@ -1,4 +1,5 @@
 import {
+  isGrpcServiceError,
   type WorkflowClient,
   WorkflowExecutionAlreadyStartedError,
   type WorkflowExecutionDescription,
@@ -33,6 +34,8 @@ import { untilPrepared } from './until-prepared.ts';
 const QUERY_TIMEOUT_MS = 2500;
 /** Time for a job to accept an action, in ms; it cannot while no control worker runs. A person waits behind it. */
 const CONTROL_TIMEOUT_MS = 5000;
+/** gRPC status code of a limit that is reached. */
+const RESOURCE_EXHAUSTED = 8;
 /** Most jobs in a list. */
 const MAX_LISTED = 100;
 /** Most jobs of a room that have not ended. */
@@ -186,7 +189,7 @@ export class TemporalJobs implements Jobs {
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError) throw fromFailure(error);
       if (error instanceof WorkflowNotFoundError) throw endedAlready((await this.read(roomId, jobId)).status);
-      if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw error;
+      if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || areTooManyWaiting(error))) throw error;
       const sentence = `Job ${jobId} has not accepted \`${action}\` yet: no control worker has answered.`;
       throw new SleapRtcError('CONTROL_UNAVAILABLE', sentence);
     }
@@ -204,6 +207,12 @@ export class TemporalJobs implements Jobs {
       return collected;
     });
   }
+}
+
+/** Whether Temporal takes no further Update of the job: while no control worker runs, ten of them may wait. */
+function areTooManyWaiting(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isGrpcServiceError(cause) && cause.code === RESOURCE_EXHAUSTED;
 }
 
 /** Resolves when a workflow has ended, whatever its outcome. */
