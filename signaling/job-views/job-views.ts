@@ -104,6 +104,7 @@ export class JobViews {
         watch.checkClaim(job_id);
         break;
       case 'accepted':
+      case 'dropped':
     }
   }
 

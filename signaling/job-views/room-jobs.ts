@@ -9,6 +9,8 @@ import { TrackedJob } from './tracked-job.ts';
 
 /** Jobs of one room that are tracked at most; further ones are still answered when somebody asks for them. */
 const MAX_JOBS = 1000;
+/** Jobs of one room that are remembered after their end, about 50 bytes each. An answer is late by seconds at most. */
+const MAX_ENDED = 1000;
 
 /** Who reads a room's events. */
 export interface Reader {
@@ -46,6 +48,8 @@ export class RoomJobs {
   readonly claims = new Claims();
   readonly #options: RoomJobsOptions;
   readonly #log = new EventLog();
+  /** Jobs that have ended, oldest first, and when the workflow engine was asked for the answer that said so. */
+  readonly #ended = new Map<string, number>();
 
   constructor(options: RoomJobsOptions) {
     this.roomId = options.roomId;
@@ -66,7 +70,8 @@ export class RoomJobs {
     let job = this.jobs.get(job_id);
     const isNew = job === undefined;
     job ??= new TrackedJob(reported, askedAt, this.#options.uiUrl(job_id));
-    if (isNew && (isFinal(phase) || this.jobs.size >= MAX_JOBS)) {
+    if (isFinal(phase)) this.#rememberEnd(job_id, askedAt);
+    if (isNew && (isFinal(phase) || this.#isLate(reported, askedAt) || this.jobs.size >= MAX_JOBS)) {
       this.claims.drop(job_id);
       return job.view;
     }
@@ -79,13 +84,13 @@ export class RoomJobs {
     return job.view;
   }
 
-  /** Takes a report of a worker. Returns `accepted`, `phase` if the job also has another phase now, or `unknown` if its session is unknown. */
-  progressed(claim: Claim): 'accepted' | 'phase' | 'unknown' {
+  /**
+   * Takes a report of a worker. Returns `accepted`, `phase` if the job also has another phase now, `unknown` if its session is unknown,
+   * or `dropped` if too many reports already wait for an answer about their sessions.
+   */
+  progressed(claim: Claim): 'accepted' | 'phase' | 'unknown' | 'dropped' {
     const job = this.jobs.get(claim.progress.job_id);
-    if (job === undefined || job.sessionId !== claim.sessionId) {
-      this.claims.add(claim);
-      return 'unknown';
-    }
+    if (job === undefined || job.sessionId !== claim.sessionId) return this.claims.add(claim) ? 'unknown' : 'dropped';
     const isNews = this.#accept(job, claim);
     this.#update(job);
     return isNews ? 'phase' : 'accepted';
@@ -129,14 +134,16 @@ export class RoomJobs {
   answer(reader: Reader, subscription: Subscription, { requestId, sinceSeq, untracked }: SubscriptionAnswer): void {
     const { jobId } = subscription;
     const isWanted = (job: JobView) => jobId === undefined || job.job_id === jobId;
-    const missed = sinceSeq === undefined ? undefined : this.#log.since(sinceSeq);
+    const wanted = sinceSeq === undefined ? undefined : this.#log.since(sinceSeq)?.filter(({ job }) => isWanted(job));
+    // The reader may not have been sent the end: it subscribed while Temporal was unavailable, and the job had ended before that.
+    const missed = wanted?.length === 0 && untracked !== undefined ? undefined : wanted;
     const views = [...this.jobs.values()].map(({ view }) => view).filter(isWanted);
     const jobs = missed !== undefined ? null : untracked === undefined ? views : [untracked];
     const seq = missed !== undefined && sinceSeq !== undefined ? sinceSeq : this.#log.seq;
     reader.send({ type: 'jobs_subscribed', request_id: requestId, seq, jobs });
-    for (const event of missed ?? []) if (isWanted(event.job)) reader.send({ type: 'job_event', ...event });
+    for (const event of missed ?? []) reader.send({ type: 'job_event', ...event });
     subscription.isLive = true;
-    subscription.isWaiting = jobs?.length === 0;
+    subscription.isWaiting = (jobs ?? missed ?? []).length === 0;
   }
 
   /** Sends the view of a job that is not tracked to readers that wait for it. */
@@ -146,6 +153,18 @@ export class RoomJobs {
       subscription.isWaiting = false;
       reader.send({ type: 'job_event', seq: this.#log.seq, job });
     }
+  }
+
+  #rememberEnd(jobId: string, askedAt: number): void {
+    this.#ended.set(jobId, askedAt);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > MAX_ENDED && oldest !== undefined) this.#ended.delete(oldest);
+  }
+
+  /** True if the job has ended meanwhile: the question came before the end, or the engine's records lag behind it. */
+  #isLate({ status, complete }: ReportedJob, askedAt: number): boolean {
+    const endAskedAt = this.#ended.get(status.job_id);
+    return endAskedAt !== undefined && (!complete || askedAt <= endAskedAt);
   }
 
   #accept(job: TrackedJob, { worker, sessionId, progress, at }: Claim): boolean {

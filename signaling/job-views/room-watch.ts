@@ -105,7 +105,7 @@ export class RoomWatch {
           ? isDue(job, queued.has(job.jobId))
           : job.wasListed || startedAt - job.trackedAt > LISTED_AFTER_MS,
       );
-      due.sort((a, b) => Number(a.view.phase === 'queued') - Number(b.view.phase === 'queued'));
+      due.sort(byUrgency(performance.now()));
       await Promise.all(due.slice(0, MAX_ASKED).map(({ jobId }) => this.read(jobId)));
       await this.#tellEnded();
       room.setOutdated(false);
@@ -221,6 +221,16 @@ export class RoomWatch {
     else if (code !== 'JOB_NOT_FOUND')
       this.#logger.warn({ event: 'jobs_not_read', room: this.#room.roomId, err: error }, 'jobs could not be read');
   }
+}
+
+/** Jobs that wait for a worker come last. Of the others, the one that was asked about longest ago is first, so that each has its turn. */
+function byUrgency(now: number): (a: TrackedJob, b: TrackedJob) => number {
+  const isQueued = (job: TrackedJob) => Number(job.view.phase === 'queued');
+  return (a, b) => {
+    if (isQueued(a) !== isQueued(b)) return isQueued(a) - isQueued(b);
+    const [askedMs, otherAskedMs] = [a.ages(now).askedMs, b.ages(now).askedMs];
+    return askedMs === otherAskedMs ? 0 : otherAskedMs - askedMs;
+  };
 }
 
 /** Whether a listed job must be asked about in this round. */
