@@ -56,7 +56,9 @@ async function sweepRoom({ bucket, fateOf, signal }: Sweep, room: string): Promi
   await inParallel([...left.jobs], { limit: REQUESTS_AT_ONCE, signal }, async ([job_id, { dataset, unpublished }]) => {
     const fate = await fateOf(room, job_id);
     if (fate === 'running') return;
-    await clear({ room_id: room, job_id, dataset, ...(fate === 'failed' ? { unpublished } : {}) });
+    // A job that has failed may have published a model after the manifest was read.
+    const isUnpublished = fate === 'failed' && unpublished.length > 0 ? await notInManifest(bucket, room) : () => false;
+    await clear({ room_id: room, job_id, dataset, unpublished: unpublished.filter(isUnpublished) });
     swept.push(job_id);
   });
   const unused = files.filter((key) => !used.has(key));
@@ -100,11 +102,16 @@ async function noteCheckpoints(bucket: Bucket, room: string, left: LeftoversByJo
 
 async function noteModels(bucket: Bucket, room: string, left: LeftoversByJob): Promise<void> {
   const { folders } = await bucket.listFolder(s3Layout.model(room, '').slice(0, -1));
-  const manifest = await readJson(bucket, s3Layout.manifest(room), Manifest, { ifDamaged: 'missing' });
-  if (manifest === undefined) return;
-  const others = folders.filter((id) => manifest.models[id] === undefined && ModelId.safeParse(id).success);
+  const isUnpublished = await notInManifest(bucket, room);
+  const others = folders.filter((id) => isUnpublished(id) && ModelId.safeParse(id).success);
   await inParallel(others, { limit: REQUESTS_AT_ONCE }, async (modelId) => {
     const owner = await ownerOf({ bucket, room, modelId });
     if (owner !== undefined) left.of(owner).unpublished.push(modelId);
   });
+}
+
+/** @returns whether the room's manifest lacks a model; false for every model if the manifest cannot be read */
+async function notInManifest(bucket: Bucket, room: string): Promise<(modelId: string) => boolean> {
+  const manifest = await readJson(bucket, s3Layout.manifest(room), Manifest, { ifDamaged: 'missing' });
+  return (modelId) => manifest !== undefined && manifest.models[modelId] === undefined;
 }

@@ -72,7 +72,10 @@ export function openReport({ spec, context }: JobInput): JobReport {
       set({ worker });
     },
     staging: (staging) => set({ staging }),
-    uploading: (modelId) => void unpublished.add(modelId),
+    uploading: (modelId) => {
+      // Two runs of the same config and data have one model: it stays if the second is cancelled.
+      if (status.models.every(({ id }) => id !== modelId)) unpublished.add(modelId);
+    },
     publishing: (modelId) => void unpublished.delete(modelId),
     published: (model) => set({ models: [...status.models, model] }),
     failed: (phase, error) => set({ phase, detail: error.message, error: describeError(error) }),
