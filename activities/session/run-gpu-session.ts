@@ -53,7 +53,7 @@ export function createRunGpuSession(deps: SessionDeps) {
     const unmet = unmetRequirement(input.requirements, worker);
     if (unmet !== undefined) throw new SleapRtcError('WORKER_UNFIT', unmet);
     const lease = slot.acquire(input.session_id, input.job_id);
-    logger.info({ event: 'session_opened', job: input.job_id, session: input.session_id });
+    logger.info({ event: 'session_opened', job: input.job_id });
     const sinceMs = performance.now();
     // From the session's age the workflow computes how long no heartbeat came, without comparing clocks.
     heartbeatWith(() => Math.round(performance.now() - sinceMs));
@@ -78,7 +78,7 @@ export function createRunGpuSession(deps: SessionDeps) {
       await onSessionEnded(input.job_id).catch((error: unknown) =>
         logger.error({ event: 'session_not_cleared', job: input.job_id, err: error }),
       );
-      logger.info({ event: 'session_ended', job: input.job_id, session: input.session_id });
+      logger.info({ event: 'session_ended', job: input.job_id });
       lease.release();
     }
   };
