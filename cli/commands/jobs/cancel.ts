@@ -8,6 +8,10 @@ export default class JobsCancel extends JobActionCommand {
   protected readonly action = 'cancel';
 
   protected sentence({ job_id, phase }: JobStatus): string {
-    return phase === 'cancelled' ? `Job ${job_id} is cancelled.` : `Job ${job_id} is being cancelled.`;
+    if (phase === 'cancelled') return `Job ${job_id} is cancelled.`;
+    // Then the job may end as done.
+    if (phase === 'publishing' || phase === 'returning')
+      return `Job ${job_id} is ending. What it is publishing, or has stored, stays in the room.`;
+    return `Job ${job_id} is being cancelled.`;
   }
 }
