@@ -165,7 +165,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     assert.equal(ended.exitCode, 2, ended.stderr);
     const error = early.page.locator('[data-phase="failed"] [data-code="CONFIG_REFUSED"]');
     await error.waitFor({ timeout: SHOWN_MS });
-    assert.match(await textOf(error), /no_such_key.*Correct the named key in the config/s);
+    assert.match(await textOf(error), /no_such_key.*Correct the key that the message names/s);
     early.assertClean();
   });
 
