@@ -57,6 +57,11 @@ export type ControlTrainingInput = z.infer<typeof ControlTrainingInput>;
 const UploadModelInput = jobWith(TrainingSpec).extend({ trained: TrainedModel });
 export type UploadModelInput = z.infer<typeof UploadModelInput>;
 
+const ReceiveDatasetInput = JobActivityInput.extend({
+  /** True if a worker before this one had the job's data: the researcher then reads that their computer is needed again. */
+  had_worker_before: z.boolean().optional(),
+});
+export type ReceiveDatasetInput = z.infer<typeof ReceiveDatasetInput>;
 const ReturnResultsInput = JobActivityInput.extend({ model_ids: z.array(ModelId).max(MAX_RUNS) });
 export type ReturnResultsInput = z.infer<typeof ReturnResultsInput>;
 
@@ -98,7 +103,7 @@ export interface WorkerActivities {
   /** Frees the slot; returns when nothing of the job runs on the worker any more. */
   endGpuSession(args: EndGpuSessionInput): Promise<void>;
   /** Brings the job's files to `jobs/{job_id}/dataset/`: from S3 if they are staged, else from the researcher. */
-  receiveDataset(args: JobActivityInput): Promise<void>;
+  receiveDataset(args: ReceiveDatasetInput): Promise<void>;
   /** Copies those files to S3, so that another worker needs no researcher. */
   stageDataset(args: JobActivityInput): Promise<void>;
   /** One sleap-nn run, `input.spec.runs[run_index]`. */
@@ -165,7 +170,7 @@ export type ActivityName = keyof Activities;
 export const activityInputs = {
   runGpuSession: RunGpuSessionInput,
   endGpuSession: EndGpuSessionInput,
-  receiveDataset: JobActivityInput,
+  receiveDataset: ReceiveDatasetInput,
   stageDataset: JobActivityInput,
   train: TrainInput,
   controlTraining: ControlTrainingInput,

@@ -8,7 +8,7 @@ import type { SessionWorker } from './session/session-worker.ts';
 export async function receiveDataset(job: Job, worker: SessionWorker): Promise<void> {
   const { input, report } = job;
   report.enter('receiving', receivingDetail(report, worker));
-  await worker.receiveDataset({ input });
+  await worker.receiveDataset({ input, had_worker_before: !worker.isFirst });
   if (input.spec.stage && report.status.staging !== 'staged') worker.meanwhile(() => stageDataset(job, worker));
 }
 

@@ -4,7 +4,7 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, totalBytes } from '../../protocol/files.ts';
 import type { TransferProgress } from '../../protocol/job-view.ts';
 import { connectTransfer, receiveFiles } from '../../transport/index.ts';
-import type { JobActivityInput } from '../contract.ts';
+import type { JobActivityInput, ReceiveDatasetInput } from '../contract.ts';
 import { fetchStaged } from '../datasets/index.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
 import { type JobFolders, jobFolders } from '../runs/job-folders.ts';
@@ -14,10 +14,16 @@ import { findResearcher, waitForResearcher } from './find-researcher.ts';
 /** How often the progress of a download from S3 is published, in milliseconds. */
 const REPORT_MS = 250;
 
+const WAITING = 'waiting for the researcher’s computer';
+const WAITING_AGAIN =
+  'waiting for the researcher: no other copy of the data is left, so the researcher’s computer is needed again';
+
 /** One job's dataset on its way to this worker. */
 interface Reception {
   deps: TransferDeps;
   input: JobActivityInput['input'];
+  /** True if a worker before this one had the data. */
+  isAgain: boolean;
   folders: JobFolders;
   signal: AbortSignal;
   report: (progress: TransferProgress) => void;
@@ -31,7 +37,7 @@ interface Reception {
  *   DISK_FULL
  */
 export function createReceiveDataset(deps: TransferDeps) {
-  return async function receiveDataset({ input }: JobActivityInput): Promise<void> {
+  return async function receiveDataset({ input, had_worker_before }: ReceiveDatasetInput): Promise<void> {
     const { job_id, files, stage } = input.spec;
     const folders = jobFolders(deps.workDir, job_id);
     const signal = Context.current().cancellationSignal;
@@ -41,7 +47,8 @@ export function createReceiveDataset(deps: TransferDeps) {
       latest = transfer;
       deps.publishProgress({ job_id, phase: 'receiving', transfer });
     };
-    const reception = { deps, input, folders, signal, report };
+    const isAgain = had_worker_before ?? false;
+    const reception = { deps, input, isAgain, folders, signal, report };
 
     // By this the server learns which worker has the job now; bytes may move too fast to be reported.
     deps.publishProgress({ job_id, phase: 'receiving' });
@@ -73,11 +80,11 @@ async function fetchFromStorage(
   }
 }
 
-async function receiveFromResearcher({ deps, input, folders, signal, report }: Reception): Promise<void> {
+async function receiveFromResearcher({ deps, input, isAgain, folders, signal, report }: Reception): Promise<void> {
   const { signaling, datasets } = deps;
   const { job_id, files } = input.spec;
   const peer = await waitForResearcher(signaling, job_id, signal, () =>
-    deps.publishProgress({ job_id, phase: 'receiving', detail: 'waiting for the researcher’s computer' }),
+    deps.publishProgress({ job_id, phase: 'receiving', detail: isAgain ? WAITING_AGAIN : WAITING }),
   );
   const purpose = { job_id, kind: 'dataset' } as const;
   const { cache, reuse } = datasets;

@@ -9,6 +9,7 @@ import { newRoom, type TestRoom } from '../../signaling/testing/test-room.ts';
 import { startTestServers, type TestServers } from '../../signaling/testing/test-servers.ts';
 import { startFakeControl } from './fake-control.ts';
 import { trainingInput } from './job-inputs.ts';
+import { quietRuntime } from './servers.ts';
 
 describe('an action on a job, from the CLI to the workflow', function () {
   this.timeout(60_000);
@@ -19,6 +20,7 @@ describe('an action on a job, from the CLI to the workflow', function () {
   let home: TestHome;
 
   before(async () => {
+    quietRuntime();
     servers = await startTestServers(['s3', 'dynamodb', 'cognito', 'temporal']);
     server = await startSignalingServer(servers.config, { logger: pino({ level: 'silent' }), aws: servers.aws() });
     env = await TestWorkflowEnvironment.createFromExistingServer({ address: servers.config.temporal.address });
