@@ -12,7 +12,7 @@ import { trainingInput } from './job-inputs.ts';
 import { quietRuntime } from './servers.ts';
 
 describe('an action on a job, from the CLI to the workflow', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let servers: TestServers;
   let server: SignalingServer;
   let env: TestWorkflowEnvironment;
