@@ -7,21 +7,19 @@ const MAX_COPY_BYTES = 5 * 2 ** 30;
 
 /**
  * Copies a file within S3, if S3 has it under the key `from`, and checks the copy: its size, and its SHA-256 as S3 has computed it.
- * If S3 has not computed one, the copy must have the ETag of the source, whose bytes were checked when they were put. A copy that
- * fails the check is removed: it has the source's note, by which `putFile` would take it for the file.
- * @returns false if there is no such source, S3 could not copy it, or the copy is not the same: the file must be uploaded
+ * If S3 has not computed one, the copy must have the ETag of the source, whose bytes were checked when they were put.
+ * @returns `missing` if there is no such source; `failed` if S3 could not copy it, or the copy is not the same. Then the file must be
+ *   uploaded, with `replace`: a copy has the note of its source, by which it would count as the file
  */
 export async function copyFile(
   bucket: Bucket,
   { from, to, entry, signal }: RequestOptions & { from: string; to: string; entry: FileEntry },
-): Promise<boolean> {
-  if (entry.size_bytes > MAX_COPY_BYTES) return false;
+): Promise<'copied' | 'missing' | 'failed'> {
+  if (entry.size_bytes > MAX_COPY_BYTES) return 'missing';
   const source = await bucket.info(from, { signal });
-  if (source?.etag === undefined || !isNoted(source, entry)) return false;
+  if (source?.etag === undefined || !isNoted(source, entry)) return 'missing';
   const copy = await bucket.copy(from, to, source.etag, { signal }).catch(undefinedIfUnreachable);
-  if (copy !== undefined && isNoted(copy, entry) && hasSameBytes(copy, source, entry)) return true;
-  await bucket.remove(to, { signal });
-  return false;
+  return copy !== undefined && isNoted(copy, entry) && hasSameBytes(copy, source, entry) ? 'copied' : 'failed';
 }
 
 /** Some servers are silent for longer than the client waits, or do not know the request. If nothing reaches S3, the upload fails, too. */

@@ -20,6 +20,8 @@ export interface PutFileOptions extends RequestOptions {
   entry: FileEntry;
   /** True for a key that names the content: if the object exists, it has the same bytes. */
   ifAbsent?: boolean;
+  /** True if the file must be sent, even if what S3 has is noted to have the same hash. */
+  replace?: boolean;
 }
 
 /**
@@ -29,8 +31,8 @@ export interface PutFileOptions extends RequestOptions {
  * @throws SleapRtcError INTEGRITY (retryable) if the file is not what `entry` says
  */
 export async function putFile(bucket: Bucket, options: PutFileOptions): Promise<boolean> {
-  const { entry } = options;
-  const stored = await bucket.info(options.key, options);
+  const { entry, replace = false } = options;
+  const stored = replace ? undefined : await bucket.info(options.key, options);
   if (stored?.sizeBytes === entry.size_bytes && stored.sha256 === entry.sha256) return false;
   return bucket.run(async () => {
     if (entry.size_bytes < MULTIPART_FROM_BYTES) return putWhole(bucket, options);

@@ -65,8 +65,9 @@ async function uploadFile(
 ): Promise<void> {
   const key = s3Layout.model(room, modelId) + entry.path;
   const checkpoint = s3Layout.checkpointFile(room, jobId, trained.run_index, entry.sha256);
-  if (await copyFile(bucket, { from: checkpoint, to: key, entry, signal })) return;
-  await putFile(bucket, { key, from: join(folder, entry.path), entry, signal });
+  const copied = await copyFile(bucket, { from: checkpoint, to: key, entry, signal });
+  if (copied === 'copied') return;
+  await putFile(bucket, { key, from: join(folder, entry.path), entry, replace: copied === 'failed', signal });
 }
 
 /** Writes `files.json`, unless another job has. */
