@@ -43,7 +43,7 @@ describe('trainingJob', function () {
     assert.deepEqual(calls.slice(4).sort(), ['endGpuSession', 'returnResults']);
     assert.deepEqual(control.cleared, [input.spec.job_id]);
     assert.equal(worker.sessions.size, 0);
-    assert.deepEqual(await statusOf(job), status);
+    assert.deepEqual(await statusOf(job), { ...status, session_id: null });
   });
 
   it('waits for a worker, and says so', async () => {

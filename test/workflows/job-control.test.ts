@@ -80,7 +80,7 @@ describe('an action on a job, from the CLI to the workflow', function () {
     running.kill('SIGINT');
     const { exitCode, stdout, stderr } = await running;
     assert.equal(exitCode, 130);
-    assert.match(String(stderr), /has not accepted `cancel`\. \[INTERRUPTED\]\nIt may still accept it/);
+    assert.match(String(stderr), /has not accepted `cancel`\. \[INTERRUPTED\]\nThe job may still accept it/);
     assert.equal(stdout, '');
   });
 });

@@ -2,6 +2,7 @@ import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } fr
 import type { SleapRtcError } from '../../protocol/errors.ts';
 import { describeError } from '../../protocol/failures.ts';
 import type { JobInput, JobModel, JobPhase, JobStatus, JobStatusAnswer, Staging } from '../../protocol/job.ts';
+import { isFinal } from '../../protocol/job.ts';
 import { DEFAULT_PRIORITY } from '../../protocol/queues.ts';
 import { searchAttributes } from '../../protocol/search-attributes.ts';
 
@@ -58,7 +59,7 @@ export function openReport({ spec, context }: JobInput): JobReport {
   };
   const unpublished = new Set<string>();
   let session_id: string | null = null;
-  setHandler(jobStatusQuery, () => ({ ...status, session_id }));
+  setHandler(jobStatusQuery, () => ({ ...status, session_id: isFinal(status.phase) ? null : session_id }));
   return {
     get status() {
       return status;
