@@ -1,11 +1,10 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { PeerInfo, PeerMetadata, ServerMessage } from '../../protocol/signaling.ts';
+import type { Reader } from '../job-views/room-jobs.ts';
 import { CLOSE, MAX_PEERS_IN_ROOM } from './limits.ts';
 
 /** The server's end of a peer's socket. */
-export interface PeerLink {
-  /** @param options `droppable` if the peer may miss the message when it reads too slowly */
-  send(message: ServerMessage, options?: { droppable: boolean }): void;
+export interface PeerLink extends Reader {
   close(code: number, reason: string): void;
   /** Pings the peer. Returns whether it answers in time. */
   responds(): Promise<boolean>;

@@ -1,8 +1,15 @@
 import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import type { SleapRtcError } from '../../protocol/errors.ts';
 import { describeError } from '../../protocol/failures.ts';
-import type { JobInput, JobModel, JobPhase, JobStatus, JobStatusAnswer, Staging } from '../../protocol/job.ts';
-import { isFinal } from '../../protocol/job.ts';
+import {
+  isFinal,
+  type JobInput,
+  type JobModel,
+  type JobPhase,
+  type JobStatus,
+  type JobStatusAnswer,
+  type Staging,
+} from '../../protocol/job.ts';
 import { DEFAULT_PRIORITY } from '../../protocol/queues.ts';
 import { searchAttributes } from '../../protocol/search-attributes.ts';
 

@@ -2,7 +2,7 @@ import { CancellationScope, condition, defineUpdate, isCancellation, log, setHan
 import type { WorkerActivities } from '../../activities/contract.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { fromFailure, toApplicationFailure } from '../../protocol/failures.ts';
-import type { JobInput, JobPhase, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
+import { isFinal, type JobInput, type JobPhase, type TrainingRun, type TrainingSpec } from '../../protocol/job.ts';
 import type { JobAction } from '../../protocol/job-action.ts';
 import { endedAlready } from '../../protocol/job-refusals.ts';
 import type { JobReport } from './job-report.ts';
@@ -21,7 +21,6 @@ const WAITING: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'paused']
 const PAUSABLE: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'training', 'paused']);
 /** In these phases of its last run the job has done what it is for, or cannot take it back. */
 const TOO_LATE: ReadonlySet<JobPhase> = new Set(['publishing', 'returning']);
-const ENDED: ReadonlySet<JobPhase> = new Set(['done', 'failed', 'cancelled']);
 
 /** Thrown by `RunControl.untilPaused` only: the job gives its worker back and waits. */
 export class Paused extends Error {}
@@ -128,7 +127,7 @@ export class RunControl {
   #refusal(action: JobAction): SleapRtcError | undefined {
     const { status } = this.#report;
     const { job_id, phase, detail } = status;
-    if (ENDED.has(phase)) return endedAlready(status);
+    if (isFinal(phase)) return endedAlready(status);
     if (action === 'cancel') return undefined;
     if (this.#input.spec.kind === 'inference') return refusedByInference(action, job_id);
     switch (action) {

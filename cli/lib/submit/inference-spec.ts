@@ -1,21 +1,15 @@
 import type { FileEntry } from '../../../protocol/files.ts';
-import { InferenceSpec, type JobRequirements } from '../../../protocol/job.ts';
+import { InferenceSpec } from '../../../protocol/job.ts';
 import type { PreparedInference } from '../inputs/prepare-inference.ts';
-import { notAccepted } from './training-spec.ts';
+import { commonSpec, type JobOptions, notAccepted } from './job-spec.ts';
 
 /** What the researcher chose, except the input. */
-export interface InferenceOptions {
-  jobId: string;
+export interface InferenceOptions extends JobOptions {
   /** Model ids. */
   models: string[];
   /** Frames such as `0-49`; undefined means all. */
   frames?: string | undefined;
   tracking: boolean;
-  requirements: JobRequirements;
-  /** False if the data must stay on the worker. */
-  stage: boolean;
-  /** 1 to 5; undefined means the default. */
-  priority?: number | undefined;
 }
 
 /** Makes the job's spec. @throws SleapRtcError USAGE naming the option that is wrong */
@@ -26,12 +20,7 @@ export function inferenceSpec(
 ): InferenceSpec {
   const parsed = InferenceSpec.safeParse({
     kind: 'inference',
-    job_id: options.jobId,
-    name: prepared.name.slice(0, 200),
-    files: entries,
-    requirements: options.requirements,
-    stage: options.stage,
-    priority: options.priority,
+    ...commonSpec(prepared.name, entries, options),
     models: options.models,
     input: prepared.input,
     ...(isAccepted(prepared.sourcePath) ? { source_path: prepared.sourcePath } : {}),

@@ -1,24 +1,18 @@
-import type { ZodError } from 'zod';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { FileEntry } from '../../../protocol/files.ts';
-import { type JobRequirements, TrainingSpec } from '../../../protocol/job.ts';
+import { TrainingSpec } from '../../../protocol/job.ts';
 import type { Manifest, ModelEntry } from '../../../protocol/manifest.ts';
 import { datasetHash, modelId } from '../../../protocol/model-id.ts';
 import type { PreparedRun, PreparedTraining } from '../inputs/prepare-training.ts';
+import { commonSpec, type JobOptions, notAccepted } from './job-spec.ts';
 
 /** What the researcher chose, except labels and configs. */
-export interface TrainingOptions {
-  jobId: string;
+export interface TrainingOptions extends JobOptions {
   alias?: string | undefined;
   notes: string;
   tags: string[];
   /** True to train again even if the room has a model of the same config and data. */
   retrain: boolean;
-  requirements: JobRequirements;
-  /** False if the data must stay on the worker. */
-  stage: boolean;
-  /** 1 to 5; undefined means the default. */
-  priority?: number | undefined;
 }
 
 /**
@@ -33,12 +27,7 @@ export function trainingSpec(
 ): TrainingSpec {
   const parsed = TrainingSpec.safeParse({
     kind: 'training',
-    job_id: options.jobId,
-    name: prepared.name.slice(0, 200),
-    files: entries,
-    requirements: options.requirements,
-    stage: options.stage,
-    priority: options.priority,
+    ...commonSpec(prepared.name, entries, options),
     runs: prepared.runs.map((run) => ({
       name: run.name,
       config: run.config,
@@ -53,15 +42,6 @@ export function trainingSpec(
   });
   if (parsed.success) return parsed.data;
   throw notAccepted(parsed.error);
-}
-
-/** The error for a spec that is not valid, naming the part that is wrong. */
-export function notAccepted(error: ZodError): SleapRtcError {
-  const issue = error.issues[0];
-  return new SleapRtcError(
-    'USAGE',
-    `${issue?.path.join('.') ?? 'The job'} is not valid: ${issue?.message ?? 'unknown reason'}.`,
-  );
 }
 
 /**
