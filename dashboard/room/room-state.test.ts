@@ -126,6 +126,8 @@ describe('the state of the page', () => {
       [1, 2, 3, 4, 5].map((number) => view({ job_id: `job0000000${number}`, phase }));
     assert.deepEqual([...room(listed(jobs('training'))).open], ['job00000001', 'job00000002', 'job00000003']);
     assert.deepEqual([...room(listed(jobs('done'))).open], ['job00000001']);
+    const live = room(snapshot([]), listed(jobs('done')));
+    assert.deepEqual([...live.open], ['job00000001'], 'also if the live connection was first');
     const folded = room(listed([view()]), { type: 'job_toggled', jobId: JOB }, listed([view()]));
     assert.equal(folded.open.size, 0);
   });

@@ -19,6 +19,8 @@ export interface RoomState {
   manifest: Manifest | undefined;
   /** Newest first; undefined until they are known. */
   jobs: readonly JobView[] | undefined;
+  /** True once the list was received. Until then the jobs that have ended are missing. */
+  isListed: boolean;
   /** Jobs that are completely known and up to date. The list has only a part of the others. */
   known: ReadonlySet<string>;
   curves: ReadonlyMap<string, readonly RunCurve[]>;
@@ -53,6 +55,7 @@ export function emptyRoom(room: string): RoomState {
     peers: new Map(),
     manifest: undefined,
     jobs: undefined,
+    isListed: false,
     known: new Set(),
     curves: new Map(),
     open: new Set(),
@@ -69,7 +72,7 @@ export function afterEvent(state: RoomState, event: RoomEvent): RoomState {
     case 'message':
       return afterMessage(state, event.message);
     case 'jobs':
-      return withJobs(state, listed(state, event.jobs), state.known);
+      return { ...withJobs(state, listed(state, event.jobs), state.known, !state.isListed), isListed: true };
     case 'job':
       return withViews(state, [event.job]);
     case 'manifest':
@@ -123,7 +126,6 @@ function withViews(state: RoomState, views: readonly JobView[]): RoomState {
   for (const { job_id, epoch } of views) {
     if (epoch !== undefined) curves.set(job_id, withEpoch(curves.get(job_id) ?? [], epoch));
   }
-  // Until the list has been received, the jobs that have ended are missing.
   return withJobs({ ...state, curves }, jobs, known);
 }
 
@@ -142,20 +144,25 @@ function listed(state: RoomState, jobs: readonly JobView[]): JobView[] {
   return [...newer, ...merged];
 }
 
-function withJobs(state: RoomState, unsorted: readonly JobView[], known: ReadonlySet<string>): RoomState {
+function withJobs(
+  state: RoomState,
+  unsorted: readonly JobView[],
+  known: ReadonlySet<string>,
+  isFirstList = false,
+): RoomState {
   const jobs = unsorted.toSorted((a, b) => b.submitted_at.localeCompare(a.submitted_at));
-  return { ...state, jobs, known, open: opened(state, jobs) };
+  return { ...state, jobs, known, open: opened(state, jobs, isFirstList) };
 }
 
 /** Unfolds jobs that begin to run. If no job runs when the page is opened, unfolds the newest one. */
-function opened(state: RoomState, jobs: readonly JobView[]): ReadonlySet<string> {
+function opened(state: RoomState, jobs: readonly JobView[], isFirstList: boolean): ReadonlySet<string> {
   const before = new Set(state.jobs?.map(({ job_id }) => job_id));
   const running = jobs.filter(({ phase }) => !PHASES[phase].ended);
   const news = running.filter(({ job_id }) => !before.has(job_id));
   const room = MAX_OPENED_JOBS - running.filter(({ job_id }) => state.open.has(job_id)).length;
   const wanted = news.slice(0, Math.max(0, room)).map(({ job_id }) => job_id);
   const [newest] = jobs;
-  if (state.jobs === undefined && running.length === 0 && newest !== undefined) wanted.push(newest.job_id);
+  if (isFirstList && running.length === 0 && newest !== undefined) wanted.push(newest.job_id);
   return wanted.length === 0 ? state.open : new Set([...state.open, ...wanted]);
 }
 

@@ -12,7 +12,7 @@ const OUTDATED = 'The jobs may be out of date, since the server cannot reach Tem
 
 /** The room's jobs, newest first, each with as much as is known of it. */
 export function jobsPart(state: RoomState, jobs: readonly JobView[], actions: Actions): View {
-  const none = state.jobs === undefined ? 'Loading…' : 'No job has been submitted to this room yet.';
+  const none = !state.isListed ? 'Loading…' : 'No job has been submitted to this room yet.';
   return html`
     <section class="jobs" aria-labelledby="jobs-title">
       <h2 id="jobs-title">Jobs</h2>

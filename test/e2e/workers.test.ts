@@ -59,7 +59,7 @@ describe('two workers side by side', function () {
       '0.05',
     ]);
     assert.equal(ended.exitCode, 6, ended.stderr);
-    assert.match(ended.stderr, /None of the 2 workers .* has what the job requires/);
+    assert.match(ended.stderr, /needs a worker with the tag h100: none of the 2 in the room is one/);
   });
 
   it('share the jobs of a room, with at most one job in each slot', async () => {
