@@ -8,9 +8,9 @@
 import { z } from 'zod';
 import { MAX_FILES } from '../protocol/files.ts';
 import { JobId, ModelId, RoomId, Sha256 } from '../protocol/ids.ts';
-import { InferenceSpec, JobContext, JobRequirements, JobSpec, MAX_RUNS, TrainingSpec } from '../protocol/job.ts';
-import { type ChangeOutcome, ManifestChange, type ModelEntry } from '../protocol/manifest.ts';
-import { TrainedModel } from '../protocol/stored-objects.ts';
+import { InferenceSpec, JobContext, JobRequirements, JobSpec, MAX_RUNS, TrainingSpec } from '../protocol/jobs/job.ts';
+import { type ChangeOutcome, ManifestChange, type ModelEntry } from '../protocol/models/manifest.ts';
+import { TrainedModel } from '../protocol/stored/stored-objects.ts';
 
 /** More than the registry puts into one write, and than one job asks for. */
 const MAX_CHANGES = 1_000;

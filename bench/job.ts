@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { Manifest } from '../protocol/manifest.ts';
+import { Manifest } from '../protocol/models/manifest.ts';
 import { CLI, cliWith, MadeRoom } from '../stack/quickstart/run-cli.ts';
 import { ensureTools, type Tools } from '../stack/setup.ts';
 import { type Stack, startStack } from '../stack/stack.ts';

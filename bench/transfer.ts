@@ -21,7 +21,9 @@ export async function benchmarkTransfer({ runs, only, row, say }: BenchmarkConte
   const dir = await mkdtemp(join(tmpdir(), 'sleap-rtc-bench-'));
   try {
     const reason = await whyNoPaths();
-    const compared = (await allCompared(say, reason)).filter((one) => only.test(`${one.impl} over ${one.where.path}`));
+    const compared = (await allCompared(say, reason)).filter((one) =>
+      only.test(`${one.impl} over ${one.network.path}`),
+    );
     const files = new Files(dir);
     const results = new Map<Compared, { good: Measured[]; failed: number; load: number[] }>();
     // Interleaved, so that other load on the machine affects all rows alike.
@@ -31,14 +33,14 @@ export async function benchmarkTransfer({ runs, only, row, say }: BenchmarkConte
         results.set(one, result);
         const file = await files.ofSize(one.megabytes);
         const before = loadavg()[0] ?? 0;
-        const outcome = await one.where
+        const outcome = await one.network
           .use((place) => transferOnce(one.implementation, place, file, TRANSFER_MS))
-          .catch((error: unknown) => void say(`${one.impl} over ${one.where.path}: ${String(error)}`));
+          .catch((error: unknown) => void say(`${one.impl} over ${one.network.path}: ${String(error)}`));
         result.load.push(before);
         if (outcome === undefined) result.failed += 1;
         else result.good.push(outcome);
         const rate = outcome === undefined ? 'failed' : `${outcome.mb_s.toFixed(1)} MB/s`;
-        say(`${run + 1}/${runs} ${one.impl} over ${one.where.path}: ${rate}, load ${before.toFixed(1)}`);
+        say(`${run + 1}/${runs} ${one.impl} over ${one.network.path}: ${rate}, load ${before.toFixed(1)}`);
       }
     }
     for (const [one, result] of results) row(medians(one, result));
@@ -50,7 +52,7 @@ export async function benchmarkTransfer({ runs, only, row, say }: BenchmarkConte
       }
     }
     const rate = (impl: string, path = 'loopback') => {
-      const found = [...results].find(([one]) => one.impl === impl && one.where.path === path);
+      const found = [...results].find(([one]) => one.impl === impl && one.network.path === path);
       return rounded(median((found?.[1].good ?? []).map(({ mb_s }) => mb_s)), 1);
     };
     const { best, werift, libdatachannel } = OURS;
@@ -80,9 +82,9 @@ function medians(one: Compared, { good, failed, load }: { good: Measured[]; fail
   return {
     name: 'transfer',
     impl: one.impl,
-    path: one.where.path,
-    rtt_ms: one.where.rtt_ms,
-    loss_percent: one.where.loss_percent,
+    path: one.network.path,
+    rtt_ms: one.network.rtt_ms,
+    loss_percent: one.network.loss_percent,
     mb: one.megabytes,
     mb_s: rounded(median(rates), 1),
     mb_s_min: rounded(Math.min(...rates), 1),

@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core';
 import { SleapRtcError } from '../protocol/errors.ts';
-import type { JobStatus } from '../protocol/job.ts';
-import type { JobAction } from '../protocol/job-action.ts';
+import type { JobStatus } from '../protocol/jobs/job.ts';
+import type { JobAction } from '../protocol/jobs/job-action.ts';
 import { BaseCommand } from './base-command.ts';
 import { controlJob } from './lib/api/control-job.ts';
 

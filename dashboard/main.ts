@@ -1,6 +1,6 @@
 /** Starts the page: shows the room of the invite, or a form for an invite if there is none. */
 import { type ComponentChild, render } from 'preact';
-import { forgetInvite, type Invite, readFields, readFragment, recallInvite, saveInvite } from './connection/invite.ts';
+import { type Invite, readFields, readFragment, readInvite, removeInvite, saveInvite } from './connection/invite.ts';
 import type { RoomState } from './room/room-state.ts';
 import { RoomWatch } from './room/room-watch.ts';
 import type { Actions } from './view/actions.ts';
@@ -51,7 +51,7 @@ function enter(invite: Invite): void {
     window.removeEventListener('online', wake);
     document.removeEventListener('visibilitychange', wake);
     state = undefined;
-    forgetInvite(sessionStorage);
+    removeInvite(sessionStorage);
     showForm(refusal);
   };
   const watch = new RoomWatch({
@@ -93,6 +93,6 @@ window.addEventListener('hashchange', () => {
   location.reload();
 });
 
-const invite = takeFragment() ?? recallInvite(sessionStorage);
+const invite = takeFragment() ?? readInvite(sessionStorage);
 if (invite === undefined) showForm();
 else enter(invite);

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Bucket } from '../storage/index.ts';
 import { createCognitoSignIn } from './auth/cognito-sign-in.ts';
-import type { SignIn, VerifyIdToken } from './auth/identity.ts';
+import type { SignInService, VerifyIdToken } from './auth/identity.ts';
 import { createIdTokenVerifier } from './auth/verify-id-token.ts';
 import { type AwsClients, createAwsClients } from './aws.ts';
 import type { SignalingConfig } from './config.ts';
@@ -24,7 +24,7 @@ import type { StateStore } from './state/state-store.ts';
  * Cognito, DynamoDB, S3 and Temporal; tests may use the ones in memory (`testing/memory-backends.ts`).
  */
 export interface Backends {
-  signIn: SignIn;
+  signIn: SignInService;
   verifyIdToken: VerifyIdToken;
   rooms: { store: RoomStore; records: RoomRecords };
   /** Undefined if the state is not backed up. */

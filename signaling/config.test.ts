@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { readConfig } from './config.ts';
+import { readSignalingConfig } from './config.ts';
 
 const required = { SLEAP_RTC_COGNITO_USER_POOL_ID: 'us-east-1_abc', SLEAP_RTC_COGNITO_CLIENT_ID: 'client' };
 
-describe('readConfig', () => {
+describe('readSignalingConfig', () => {
   it('takes the defaults of AWS if only the pool is named', () => {
-    const config = readConfig({ ...required, AWS_REGION: 'eu-west-1', SLEAP_RTC_STATE_BUCKET: '' });
+    const config = readSignalingConfig({ ...required, AWS_REGION: 'eu-west-1', SLEAP_RTC_STATE_BUCKET: '' });
     assert.equal(config.cognito.issuer, 'https://cognito-idp.eu-west-1.amazonaws.com/us-east-1_abc');
     assert.equal(config.s3PathStyle, false);
     assert.equal(config.rooms.createTable, false);
@@ -14,7 +14,7 @@ describe('readConfig', () => {
 
   it('creates the table on a local DynamoDB, and elsewhere only if the setting says so', () => {
     const createsAt = (endpoint: string, setting = '') =>
-      readConfig({ ...required, AWS_ENDPOINT_URL_DYNAMODB: endpoint, SLEAP_RTC_CREATE_TABLES: setting }).rooms
+      readSignalingConfig({ ...required, AWS_ENDPOINT_URL_DYNAMODB: endpoint, SLEAP_RTC_CREATE_TABLES: setting }).rooms
         .createTable;
     assert.equal(createsAt('http://127.0.0.1:8000'), true);
     assert.equal(createsAt('https://dynamodb.eu-west-1.amazonaws.com'), false);
@@ -22,7 +22,7 @@ describe('readConfig', () => {
   });
 
   it('splits lists and drops the slash of URLs', () => {
-    const config = readConfig({
+    const config = readSignalingConfig({
       ...required,
       SLEAP_RTC_STUN_URLS: 'stun:a:1, stun:b:2,',
       SLEAP_RTC_TEMPORAL_UI: 'http://ui:8233/',
@@ -32,9 +32,9 @@ describe('readConfig', () => {
   });
 
   it('names each missing or wrong variable, so that an admin knows what to set', () => {
-    assert.throws(() => readConfig({}), { code: 'USAGE', message: /SLEAP_RTC_COGNITO_USER_POOL_ID/ });
-    assert.throws(() => readConfig({ ...required, SLEAP_RTC_PORT: '70000' }), { message: /SLEAP_RTC_PORT/ });
-    assert.throws(() => readConfig({ ...required, SLEAP_RTC_TURN_URLS: 'turn:a' }), {
+    assert.throws(() => readSignalingConfig({}), { code: 'USAGE', message: /SLEAP_RTC_COGNITO_USER_POOL_ID/ });
+    assert.throws(() => readSignalingConfig({ ...required, SLEAP_RTC_PORT: '70000' }), { message: /SLEAP_RTC_PORT/ });
+    assert.throws(() => readSignalingConfig({ ...required, SLEAP_RTC_TURN_URLS: 'turn:a' }), {
       message: /SLEAP_RTC_TURN_SECRET/,
     });
   });

@@ -76,7 +76,7 @@ const Environment = z.object({
  * Reads the configuration from environment variables. An empty variable counts as unset.
  * @throws SleapRtcError USAGE if a variable is missing or wrong; the message names it
  */
-export function readConfig(env: Record<string, string | undefined>): SignalingConfig {
+export function readSignalingConfig(env: Record<string, string | undefined>): SignalingConfig {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = Environment.safeParse(given);
   if (!parsed.success) {

@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { toSleapRtcError } from '../protocol/errors.ts';
 import { LogLevel } from '../protocol/log-level.ts';
-import { readConfig } from './config.ts';
+import { readSignalingConfig } from './config.ts';
 import { startSignalingServer } from './server.ts';
 
 // Before the configuration is read, whose errors are logged, too.
@@ -9,7 +9,7 @@ const level = LogLevel.catch('info').parse(process.env.SLEAP_RTC_LOG_LEVEL);
 const logger = pino({ name: 'signaling', level });
 
 try {
-  const server = await startSignalingServer(readConfig(process.env), { logger });
+  const server = await startSignalingServer(readSignalingConfig(process.env), { logger });
   logger.info({ event: 'ready', url: server.url }, 'signaling server ready');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {

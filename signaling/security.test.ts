@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Router } from 'express';
 import fc from 'fast-check';
 import pino from 'pino';
-import type { ClientMessage } from '../protocol/signaling.ts';
+import type { ClientMessage } from '../protocol/wire/signaling.ts';
 import { curveRoutes } from './api/curve-routes.ts';
 import { jobRoutes } from './api/job-routes.ts';
 import { modelRoutes } from './api/model-routes.ts';

@@ -24,7 +24,7 @@ import { CLOSE } from './peers/limits.ts';
 import { Liveness } from './peers/liveness.ts';
 import type { PeerServices } from './peers/registration.ts';
 import { serveSocket } from './peers/socket.ts';
-import { startRoomKeeper } from './rooms/room-keeper.ts';
+import { startExtendingRooms } from './rooms/extend-rooms.ts';
 import { Rooms } from './rooms/rooms.ts';
 import { type StateBackup, startStateBackup } from './state/state-backup.ts';
 
@@ -70,7 +70,7 @@ export async function startSignalingServer(
   const rooms = new Rooms({ ...backends.rooms, now });
   const state = await createServices(config, { backends, rooms, logger, now, roundMs: options.roundMs });
   const { services, jobViews, backup } = state;
-  const keeper = startRoomKeeper({
+  const extending = startExtendingRooms({
     rooms,
     sources: [async () => services.directory.activeRooms(), () => jobs.runningRooms()],
     logger,
@@ -94,7 +94,7 @@ export async function startSignalingServer(
     await closeServer(server, sockets);
     liveness.stop();
     jobViews.close();
-    await keeper.stop();
+    await extending.stop();
     await backends.close();
   }
   let stopped: Promise<void> | undefined;

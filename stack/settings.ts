@@ -81,17 +81,17 @@ export interface GpuWorkerOptions {
 export function gpuWorkerSettings(
   servers: StackServers,
   worker: GpuWorkerOptions,
-  where: { serverUrl: string; workDir: string; python: string },
+  places: { serverUrl: string; workDir: string; python: string },
 ): Record<string, string> {
   return {
     ...commonSettings(servers),
-    SLEAP_RTC_SERVER: where.serverUrl,
+    SLEAP_RTC_SERVER: places.serverUrl,
     SLEAP_RTC_ROOM: worker.room,
     SLEAP_RTC_TOKEN: worker.token,
     SLEAP_RTC_ROOM_KEY: worker.key,
     SLEAP_RTC_WORKER_NAME: worker.name,
-    SLEAP_RTC_WORKER_DIR: where.workDir,
-    SLEAP_RTC_SLEAP_NN_PYTHON: where.python,
+    SLEAP_RTC_WORKER_DIR: places.workDir,
+    SLEAP_RTC_SLEAP_NN_PYTHON: places.python,
     ...worker.env,
   };
 }

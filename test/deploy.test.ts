@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
-import { CONTROL_QUEUE } from '../protocol/queues.ts';
+import { CONTROL_QUEUE } from '../protocol/temporal/queues.ts';
 import { createCognitoSignIn } from '../signaling/auth/cognito-sign-in.ts';
 import { createIdTokenVerifier } from '../signaling/auth/verify-id-token.ts';
-import { readConfig as readSignalingConfig } from '../signaling/config.ts';
+import { readSignalingConfig } from '../signaling/config.ts';
 import { freePort } from '../stack/processes/ports.ts';
 import { startServer } from '../stack/servers/start-server.ts';
-import { readConfig as readControlConfig } from '../workers/control/config.ts';
-import { readConfig as readGpuConfig } from '../workers/gpu/config.ts';
+import { readControlWorkerConfig } from '../workers/control/config.ts';
+import { readGpuWorkerConfig } from '../workers/gpu/config.ts';
 import {
   containerEnvironment,
   loadedFiles,
@@ -35,9 +35,9 @@ const settings = readExampleSettings({
 });
 const ours = {
   signaling: { source: 'signaling/config.ts', read: readSignalingConfig },
-  'control-worker': { source: 'workers/control/config.ts', read: readControlConfig },
-  'gpu-worker': { source: 'workers/gpu/config.ts', read: readGpuConfig },
-  'cpu-worker': { source: 'workers/gpu/config.ts', read: readGpuConfig },
+  'control-worker': { source: 'workers/control/config.ts', read: readControlWorkerConfig },
+  'gpu-worker': { source: 'workers/gpu/config.ts', read: readGpuWorkerConfig },
+  'cpu-worker': { source: 'workers/gpu/config.ts', read: readGpuWorkerConfig },
 };
 
 /** Variables that a `config.ts` declares. */

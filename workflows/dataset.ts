@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, log } from '@temporalio/workflow';
-import { fromFailure } from '../protocol/failures.ts';
+import { fromFailure } from '../protocol/temporal/failures.ts';
 import type { JobReport } from './job/job-report.ts';
 import type { Job } from './job/run-job.ts';
 import type { SessionWorker } from './session/session-worker.ts';

@@ -1,6 +1,6 @@
 import { log } from '@temporalio/workflow';
-import { fromFailure } from '../protocol/failures.ts';
-import type { JobInput } from '../protocol/job.ts';
+import type { JobInput } from '../protocol/jobs/job.ts';
+import { fromFailure } from '../protocol/temporal/failures.ts';
 import type { SessionWorker } from './session/session-worker.ts';
 
 /**

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { createRequestManifestChanges } from '../activities/registry/request-changes.ts';
 import { SleapRtcError } from '../protocol/errors.ts';
-import { fromFailure } from '../protocol/failures.ts';
-import type { JobStatus } from '../protocol/job.ts';
-import type { JobAction } from '../protocol/job-action.ts';
-import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../protocol/queues.ts';
+import type { JobStatus } from '../protocol/jobs/job.ts';
+import type { JobAction } from '../protocol/jobs/job-action.ts';
+import { fromFailure } from '../protocol/temporal/failures.ts';
+import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../protocol/temporal/queues.ts';
 import { type FakeControl, startFakeControl } from '../test/workflows/fake-control.ts';
 import { FakeWorker, type FakeWorkerOptions } from '../test/workflows/fake-worker.ts';
 import { inferenceInput, modelEntry, trainedModel, trainingInput } from '../test/workflows/job-inputs.ts';
@@ -105,7 +105,7 @@ describe('inferenceJob', function () {
     const job = await start('controlled');
     const control = (action: JobAction) => job.executeUpdate(controlJobUpdate, { args: [{ action }] });
     for (const [action, sentence] of [
-      ['stop', /no model to keep/],
+      ['stop', /no model that could be published/],
       ['pause', /no checkpoint to go on from/],
       ['resume', /never paused/],
     ] as const) {

@@ -1,7 +1,7 @@
 import { CancellationScope, isCancellation, log } from '@temporalio/workflow';
-import { fromFailure } from '../protocol/failures.ts';
-import type { InferenceSpec, JobInput, JobStatus } from '../protocol/job.ts';
-import type { ManifestChange } from '../protocol/manifest.ts';
+import type { InferenceSpec, JobInput, JobStatus } from '../protocol/jobs/job.ts';
+import type { ManifestChange } from '../protocol/models/manifest.ts';
+import { fromFailure } from '../protocol/temporal/failures.ts';
 import { receiveDataset } from './dataset.ts';
 import { deliver } from './deliver.ts';
 import { type Job, runJob } from './job/run-job.ts';

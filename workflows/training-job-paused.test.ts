@@ -88,7 +88,7 @@ describe('trainingJob, paused', function () {
     await controlJob(job, 'pause');
     assert.partialDeepStrictEqual(await statusOf(job), {
       phase: 'training',
-      detail: 'pausing; the last checkpoint is kept',
+      detail: 'pausing; the last checkpoint is uploaded',
     });
     await controlJob(job, 'resume');
     received.resolve();

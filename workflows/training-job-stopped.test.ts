@@ -53,7 +53,7 @@ describe('trainingJob, stopped early', function () {
     const job = await start(trainingInput({ room }));
     await training;
     await controlJob(job, 'stop');
-    assert.match((await statusOf(job)).detail, /centroid ends early; its best model is kept/);
+    assert.match((await statusOf(job)).detail, /centroid ends early; its best model will be published/);
     await job.cancel();
     assert.equal((await failureOf(job)).code, 'JOB_CANCELLED');
   });

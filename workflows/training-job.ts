@@ -1,6 +1,6 @@
 import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
-import type { JobInput, JobModel, JobStatus, TrainingRun, TrainingSpec } from '../protocol/job.ts';
-import type { ManifestChange, ModelEntry } from '../protocol/manifest.ts';
+import type { JobInput, JobModel, JobStatus, TrainingRun, TrainingSpec } from '../protocol/jobs/job.ts';
+import type { ManifestChange, ModelEntry } from '../protocol/models/manifest.ts';
 import { receiveDataset } from './dataset.ts';
 import { deliver } from './deliver.ts';
 import { type Job, runJob } from './job/run-job.ts';

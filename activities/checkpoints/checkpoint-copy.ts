@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { formatTrainingLog } from '../../protocol/training-log.ts';
+import { formatTrainingLog } from '../../protocol/models/training-log.ts';
 import { type FileHashes, identify } from '../files/file-hashes.ts';
 import type { Attempt } from '../runs/attempts.ts';
 import { inspectCheckpoint } from '../runs/inspect-checkpoint.ts';

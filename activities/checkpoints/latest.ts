@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
-import { Checkpoints } from '../../protocol/stored-objects.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
+import { Checkpoints } from '../../protocol/stored/stored-objects.ts';
 import { type Bucket, updateJson } from '../../storage/index.ts';
 
 /** A run in the room bucket. */

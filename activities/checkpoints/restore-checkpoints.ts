@@ -2,7 +2,7 @@ import { mkdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { Checkpoints, Snapshot } from '../../protocol/stored-objects.ts';
+import type { Checkpoints, Snapshot } from '../../protocol/stored/stored-objects.ts';
 import { fetchFile } from '../../storage/index.ts';
 import { type Attempt, adoptAttempt } from '../runs/attempts.ts';
 import { fileKey, type RunPlace } from './latest.ts';

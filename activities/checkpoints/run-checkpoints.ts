@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { Checkpoints, TrainedModel } from '../../protocol/stored-objects.ts';
+import type { Checkpoints, TrainedModel } from '../../protocol/stored/stored-objects.ts';
 import type { FileHashes } from '../files/file-hashes.ts';
 import { type Attempt, lineage, listAttempts } from '../runs/attempts.ts';
 import type { RunFolders } from '../runs/job-folders.ts';

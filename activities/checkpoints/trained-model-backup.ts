@@ -1,7 +1,7 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { Checkpoints, TrainedModel } from '../../protocol/stored-objects.ts';
+import type { Checkpoints, TrainedModel } from '../../protocol/stored/stored-objects.ts';
 import { fetchFile, inParallel, putFile } from '../../storage/index.ts';
 import { type CheckpointWriter, fileKey, type RunPlace, updateLatest } from './latest.ts';
 

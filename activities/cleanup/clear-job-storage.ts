@@ -1,4 +1,4 @@
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import { type Bucket, inParallel } from '../../storage/index.ts';
 import type { ClearJobStorageInput } from '../contract.ts';
 import { claimModel, ownerOf, releaseModel } from '../models/claim-model.ts';

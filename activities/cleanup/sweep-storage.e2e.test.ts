@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { emptyManifest } from '../../protocol/manifest.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import { emptyManifest } from '../../protocol/models/manifest.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import { keysIn } from '../../test/support/bucket.ts';
 import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';

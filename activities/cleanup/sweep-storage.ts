@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { JobId, ModelId, RoomId } from '../../protocol/ids.ts';
-import { Manifest } from '../../protocol/manifest.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import { Manifest } from '../../protocol/models/manifest.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import { type Bucket, inParallel, readJson } from '../../storage/index.ts';
 import { ownerOf } from '../models/claim-model.ts';
 import { createClearJobStorage } from './clear-job-storage.ts';

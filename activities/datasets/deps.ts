@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { WorkerProgress } from '../../protocol/job-view.ts';
+import type { WorkerProgress } from '../../protocol/jobs/job-view.ts';
 import type { Bucket } from '../../storage/index.ts';
 
 /** What the activities of this folder are given. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import type { FileEntry } from '../../protocol/files.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import { type Bucket, inParallel, putFile } from '../../storage/index.ts';
 import type { JobActivityInput } from '../contract.ts';
 import { jobFolders } from '../runs/job-folders.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
-import { ModelClaim as StoredClaim } from '../../protocol/stored-objects.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
+import { ModelClaim as StoredClaim } from '../../protocol/stored/stored-objects.ts';
 import { DamagedObjectError, readJson, readVersion, writeJson } from '../../storage/index.ts';
 import { type ModelPlace, readModelFiles } from './model-files.ts';
 

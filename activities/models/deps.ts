@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { WorkerProgress } from '../../protocol/job-view.ts';
-import type { ModelEntry } from '../../protocol/manifest.ts';
+import type { WorkerProgress } from '../../protocol/jobs/job-view.ts';
+import type { ModelEntry } from '../../protocol/models/manifest.ts';
 import type { Bucket } from '../../storage/index.ts';
 
 /** What the activities of this folder are given. */

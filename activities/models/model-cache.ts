@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, FileList } from '../../protocol/files.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import { type Bucket, fetchFile, inParallel } from '../../storage/index.ts';
 import { linkOrCopy } from '../files/file-hashes.ts';
 import { modelCacheFolder } from '../runs/job-folders.ts';

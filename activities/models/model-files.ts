@@ -1,5 +1,5 @@
-import { s3Layout } from '../../protocol/s3-layout.ts';
-import { ModelFiles } from '../../protocol/stored-objects.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
+import { ModelFiles } from '../../protocol/stored/stored-objects.ts';
 import { type Bucket, readJson } from '../../storage/index.ts';
 
 /** A model in the room bucket. */

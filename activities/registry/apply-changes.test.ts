@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { pino } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { emptyManifest, Manifest, type ManifestChange } from '../../protocol/manifest.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import { emptyManifest, Manifest, type ManifestChange } from '../../protocol/models/manifest.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import { Bucket } from '../../storage/index.ts';
 import { textIn } from '../../test/support/bucket.ts';
 import { modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';

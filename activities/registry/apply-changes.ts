@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Logger } from 'pino';
-import { type ChangeOutcome, emptyManifest, Manifest } from '../../protocol/manifest.ts';
-import { s3Layout, s3Url } from '../../protocol/s3-layout.ts';
+import { type ChangeOutcome, emptyManifest, Manifest } from '../../protocol/models/manifest.ts';
+import { s3Layout, s3Url } from '../../protocol/stored/s3-layout.ts';
 import { type Bucket, DamagedObjectError, updateJson } from '../../storage/index.ts';
 import type { ApplyManifestChangesInput } from '../contract.ts';
 import { mergeChanges } from './merge-changes.ts';

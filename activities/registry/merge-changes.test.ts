@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { emptyManifest, latestAlias, Manifest, type ManifestChange, type ModelEntry } from '../../protocol/manifest.ts';
+import {
+  emptyManifest,
+  latestAlias,
+  Manifest,
+  type ManifestChange,
+  type ModelEntry,
+} from '../../protocol/models/manifest.ts';
 import { mergeChanges } from './merge-changes.ts';
 
 const NOW = new Date('2025-11-11T12:00:00Z');

@@ -6,8 +6,8 @@ import {
   type Manifest,
   type ManifestChange,
   type ModelEntry,
-} from '../../protocol/manifest.ts';
-import { ModelType } from '../../protocol/sleap-config.ts';
+} from '../../protocol/models/manifest.ts';
+import { ModelType } from '../../protocol/models/sleap-config.ts';
 
 /** A manifest after changes, and the outcome of each change. */
 export interface Merged {

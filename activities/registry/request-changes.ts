@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { CONTROL_QUEUE, roomRegistryWorkflowId } from '../../protocol/queues.ts';
+import { CONTROL_QUEUE, roomRegistryWorkflowId } from '../../protocol/temporal/queues.ts';
 import type { RequestManifestChangesInput } from '../contract.ts';
 
 /** Hands changes to the room's registry workflow, starting it if it is not running. The answer comes as a signal. */

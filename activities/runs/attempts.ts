@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { AttemptRecord } from '../../protocol/stored-objects.ts';
+import { AttemptRecord } from '../../protocol/stored/stored-objects.ts';
 
 /** One start of sleap-nn for a run, in a folder of its own that no other attempt writes to. */
 export interface Attempt extends AttemptRecord {

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path';
 import { isMap, parseDocument } from 'yaml';
 import type { FileEntry } from '../../protocol/files.ts';
-import { formatTrainingLog, type TrainingLog } from '../../protocol/training-log.ts';
+import { formatTrainingLog, type TrainingLog } from '../../protocol/models/training-log.ts';
 import { describeFolder, type FileHashes, linkOrCopy } from '../files/file-hashes.ts';
 import type { Attempt } from './attempts.ts';
 import { bestValLoss, mergeTrainingLogs, readTrainingLog } from './training-log.ts';

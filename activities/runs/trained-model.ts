@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { TrainedModel } from '../../protocol/stored-objects.ts';
+import { TrainedModel } from '../../protocol/stored/stored-objects.ts';
 import type { RunFolders } from './job-folders.ts';
 
 /** The model of a run that has finished on this worker. Returns undefined if there is none, or its folder is not whole any more. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseTrainingLog } from '../../protocol/training-log.ts';
+import { parseTrainingLog } from '../../protocol/models/training-log.ts';
 import { bestValLoss, mergeTrainingLogs } from './training-log.ts';
 
 const HEADER = 'epoch,train/loss,val/loss,learning_rate';

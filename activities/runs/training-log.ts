@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { parseTrainingLog, type TrainingLog } from '../../protocol/training-log.ts';
+import { parseTrainingLog, type TrainingLog } from '../../protocol/models/training-log.ts';
 
 /** Reads a run folder's log. Returns an empty one if the run did not finish an epoch. */
 export async function readTrainingLog(file: string): Promise<TrainingLog> {

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
+import { unmetRequirement, type WorkerOffer } from '../../protocol/temporal/session-queues.ts';
 import type { GpuSessionOpened, RunGpuSessionInput } from '../contract.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
 import { isOrphaned, ORPHAN_GRACE_MS } from '../orphaned.ts';

@@ -2,7 +2,7 @@ import type { Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { type ActivityInboundCallsInterceptor, DefaultLogger } from '@temporalio/worker';
-import { fromFailure } from '../../protocol/failures.ts';
+import { fromFailure } from '../../protocol/temporal/failures.ts';
 import { convertErrors } from '../../workers/interceptors/convert-errors.ts';
 import { heartbeats } from '../../workers/interceptors/heartbeats.ts';
 import { parseInput } from '../../workers/interceptors/parse-input.ts';

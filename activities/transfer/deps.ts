@@ -1,4 +1,4 @@
-import type { WorkerProgress } from '../../protocol/job-view.ts';
+import type { WorkerProgress } from '../../protocol/jobs/job-view.ts';
 import type { Bucket } from '../../storage/index.ts';
 import type { SignalingClient } from '../../transport/index.ts';
 import type { DatasetStore } from './dataset-store.ts';

@@ -1,4 +1,4 @@
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 import type { SignalingClient } from '../../transport/index.ts';
 
 /** Time between two discoveries, in milliseconds, in case a notification was lost with a connection. */

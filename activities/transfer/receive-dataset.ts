@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, totalBytes } from '../../protocol/files.ts';
-import type { TransferProgress } from '../../protocol/job-view.ts';
+import type { TransferProgress } from '../../protocol/jobs/job-view.ts';
 import { connectTransfer, receiveFiles } from '../../transport/index.ts';
 import type { JobActivityInput, ReceiveDatasetInput } from '../contract.ts';
 import { fetchStaged } from '../datasets/index.ts';

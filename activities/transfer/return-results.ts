@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { Context } from '@temporalio/activity';
-import type { JobSpec } from '../../protocol/job.ts';
-import type { TransferProgress } from '../../protocol/job-view.ts';
-import { EVERYONE } from '../../protocol/signaling.ts';
+import type { JobSpec } from '../../protocol/jobs/job.ts';
+import type { TransferProgress } from '../../protocol/jobs/job-view.ts';
+import { EVERYONE } from '../../protocol/wire/signaling.ts';
 import { connectTransfer, describeFiles, type SourceFile, sendFiles } from '../../transport/index.ts';
 import type { ReturnResultsInput } from '../contract.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';

@@ -7,21 +7,21 @@ import type { Implementation } from './transfer-once.ts';
 export interface Compared {
   impl: string;
   implementation: Implementation;
-  where: Where;
+  network: NetworkPath;
   megabytes: number;
 }
 
 /** A place, with the names that rows use. */
-export interface Where {
+export interface NetworkPath {
   path: string;
   rtt_ms: number;
   loss_percent: number;
   use: <Result>(action: (place: Place) => Promise<Result>) => Promise<Result>;
 }
 
-const LOOPBACK: Where = { path: 'loopback', rtt_ms: 0, loss_percent: 0, use: onLoopback };
+const LOOPBACK: NetworkPath = { path: 'loopback', rtt_ms: 0, loss_percent: 0, use: onLoopback };
 /** Two hosts on a cable with packets of 1,500 bytes. */
-const ETHERNET: Where = { path: 'ethernet', rtt_ms: 0, loss_percent: 0, use: onEthernet };
+const ETHERNET: NetworkPath = { path: 'ethernet', rtt_ms: 0, loss_percent: 0, use: onEthernet };
 
 /** Round trips in ms and loss in percent of the long paths. */
 const LONG = [
@@ -55,7 +55,7 @@ function own(of: 'ours' | 'raw' | 'tcp', sender: string, receiver = sender): Imp
   return { of, sender, receiver };
 }
 
-export function longPath(shape: PathShape): Where {
+export function longPath(shape: PathShape): NetworkPath {
   const { rttMs = 0, lossPercent = 0 } = shape;
   return {
     path: `${rttMs} ms, ${lossPercent} %`,
@@ -76,18 +76,18 @@ export async function allCompared(say: (line: string) => void, whyNoPaths: strin
   else say('left out: pion (Go is not installed)');
   const { best, werift, libdatachannel } = OURS;
   const short = [werift, libdatachannel, ...MIXED, RAW, ...foreign, TCP];
-  const rows: Compared[] = short.map((what) => ({ ...what, where: LOOPBACK, megabytes: 256 }));
+  const rows: Compared[] = short.map((what) => ({ ...what, network: LOOPBACK, megabytes: 256 }));
   if (whyNoPaths !== undefined) {
     say(`left out: Ethernet and long paths (${whyNoPaths})`);
     return rows;
   }
-  for (const what of [werift, libdatachannel, RAW, TCP]) rows.push({ ...what, where: ETHERNET, megabytes: 256 });
+  for (const what of [werift, libdatachannel, RAW, TCP]) rows.push({ ...what, network: ETHERNET, megabytes: 256 });
   for (const shape of LONG) {
-    const where = longPath(shape);
+    const network = longPath(shape);
     const lossy = shape.lossPercent > 0 ? 1 : 0;
-    for (const what of [best, werift, libdatachannel]) rows.push({ ...what, where, megabytes: SENT.ours[lossy] });
-    for (const what of [RAW, ...foreign]) rows.push({ ...what, where, megabytes: SENT.others[lossy] });
-    rows.push({ ...TCP, where, megabytes: SENT.tcp[lossy] });
+    for (const what of [best, werift, libdatachannel]) rows.push({ ...what, network, megabytes: SENT.ours[lossy] });
+    for (const what of [RAW, ...foreign]) rows.push({ ...what, network, megabytes: SENT.others[lossy] });
+    rows.push({ ...TCP, network, megabytes: SENT.tcp[lossy] });
   }
   return rows;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { isErrorCode } from '../../protocol/errors.ts';
-import type { JobStatus } from '../../protocol/job.ts';
+import type { JobStatus } from '../../protocol/jobs/job.ts';
 import { useDesk } from '../testing/desk.ts';
 import { type CliResult, deadServer } from '../testing/run-cli.ts';
 import { ROOM, TOKEN } from '../testing/test-server.ts';

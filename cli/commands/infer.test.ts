@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
-import type { ModelType } from '../../protocol/sleap-config.ts';
+import type { ModelType } from '../../protocol/models/sleap-config.ts';
 import { useDesk } from '../testing/desk.ts';
 import { mp4 } from '../testing/fixtures.ts';
 

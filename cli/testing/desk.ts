@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import type { JobSpec } from '../../protocol/job.ts';
+import type { JobSpec } from '../../protocol/jobs/job.ts';
 import { FakeWorker } from './fake-worker.ts';
 import { configYaml, EMBEDDED, hdf5 } from './fixtures.ts';
 import { TestHome } from './run-cli.ts';

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { FileEntry } from '../../protocol/files.ts';
-import type { JobModel, JobSpec } from '../../protocol/job.ts';
-import type { WorkerProgress } from '../../protocol/job-view.ts';
-import type { Role } from '../../protocol/signaling.ts';
+import type { JobModel, JobSpec } from '../../protocol/jobs/job.ts';
+import type { WorkerProgress } from '../../protocol/jobs/job-view.ts';
+import type { Role } from '../../protocol/wire/signaling.ts';
 import { connectPeer, describeFiles, receiveFiles, SignalingClient, sendFiles } from '../../transport/index.ts';
 import { ROOM, ROOM_KEY, type TestServer, TOKEN } from './test-server.ts';
 

@@ -4,8 +4,8 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import pino from 'pino';
 import { type SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
-import type { JobSpec, JobStatus } from '../../protocol/job.ts';
-import { emptyManifest, type Manifest } from '../../protocol/manifest.ts';
+import type { JobSpec, JobStatus } from '../../protocol/jobs/job.ts';
+import { emptyManifest, type Manifest } from '../../protocol/models/manifest.ts';
 import { type SignalingServer, startSignalingServer } from '../../signaling/server.ts';
 import { createMemoryBackends, type MemoryBackends, memoryConfig } from '../../signaling/testing/memory-backends.ts';
 

@@ -1,4 +1,8 @@
 /** The part of the server's HTTP API that the page needs. Server and page have the same release, so replies are typed, not parsed. */
+
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { JobView } from '../../protocol/jobs/job-view.ts';
+import type { Manifest } from '../../protocol/models/manifest.ts';
 import type {
   CurveReply,
   ErrorReply,
@@ -6,10 +10,7 @@ import type {
   ModelFilesReply,
   ROOM_TOKEN_HEADER,
   SignInReply,
-} from '../../protocol/api.ts';
-import type { ErrorCode } from '../../protocol/errors.ts';
-import type { JobView } from '../../protocol/job-view.ts';
-import type { Manifest } from '../../protocol/manifest.ts';
+} from '../../protocol/wire/api.ts';
 import type { Invite, TabStorage } from './invite.ts';
 
 // A browser cannot run the module that declares it. The type ensures that both are equal.

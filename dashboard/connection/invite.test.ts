@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { forgetInvite, readFields, readFragment, recallInvite, saveInvite, type TabStorage } from './invite.ts';
+import { readFields, readFragment, readInvite, removeInvite, saveInvite, type TabStorage } from './invite.ts';
 
 const invite = { room: 'lab-mice', token: 'a+b/c=' };
 
@@ -43,14 +43,14 @@ describe('an invite on the page', () => {
   it('outlives a reload, until the room is left', () => {
     const storage = memory();
     saveInvite(storage, invite);
-    assert.deepEqual(recallInvite(storage), invite);
-    forgetInvite(storage);
-    assert.equal(recallInvite(storage), undefined);
+    assert.deepEqual(readInvite(storage), invite);
+    removeInvite(storage);
+    assert.equal(readInvite(storage), undefined);
   });
 
   it('is ignored if the stored text is not an invite', () => {
     for (const stored of ['{', 'null', '[]', '{"room":"NO","token":"x"}', '{"room":"lab-mice"}']) {
-      assert.equal(recallInvite({ ...memory(), getItem: () => stored }), undefined, stored);
+      assert.equal(readInvite({ ...memory(), getItem: () => stored }), undefined, stored);
     }
   });
 });

@@ -39,7 +39,7 @@ function invite(room: string | null, token: string | null): Invite | undefined {
 export type TabStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
 /** Returns the invite that this tab was opened with, or undefined if there is none. It survives a reload. */
-export function recallInvite(storage: TabStorage): Invite | undefined {
+export function readInvite(storage: TabStorage): Invite | undefined {
   try {
     const stored: unknown = JSON.parse(storage.getItem(STORED_AS) ?? 'null');
     if (typeof stored !== 'object' || stored === null || !('room' in stored) || !('token' in stored)) return undefined;
@@ -55,6 +55,6 @@ export function saveInvite(storage: TabStorage, { room, token }: Invite): void {
 }
 
 /** Removes the saved invite. */
-export function forgetInvite(storage: TabStorage): void {
+export function removeInvite(storage: TabStorage): void {
   storage.removeItem(STORED_AS);
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket as ServerSocket, WebSocketServer } from 'ws';
-import type { ServerMessage } from '../../protocol/signaling.ts';
+import type { ServerMessage } from '../../protocol/wire/signaling.ts';
 import { LiveLink, type LiveLinkOptions } from './live-link.ts';
 
 const invite = { room: 'lab-mice', token: 'token' };

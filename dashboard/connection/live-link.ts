@@ -1,5 +1,5 @@
 /** The page's WebSocket: joins the room with the role `dashboard`, and reconnects automatically. */
-import type { ClientMessage, ServerMessage } from '../../protocol/signaling.ts';
+import type { ClientMessage, ServerMessage } from '../../protocol/wire/signaling.ts';
 import { isRefusal } from './api.ts';
 import type { Invite } from './invite.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { EpochProgress, JobView } from '../../protocol/job-view.ts';
-import type { PeerInfo, ServerMessage } from '../../protocol/signaling.ts';
+import type { EpochProgress, JobView } from '../../protocol/jobs/job-view.ts';
+import type { PeerInfo, ServerMessage } from '../../protocol/wire/signaling.ts';
 import { afterEvent, emptyRoom, type RoomEvent, type RoomState, workersOf } from './room-state.ts';
 
 const JOB = 'job00000001';

@@ -1,9 +1,11 @@
 /** Everything that the page knows about the room, and how each event changes it. Pure functions: no I/O, no clock. */
-import type { ModelFilesReply, RunCurve } from '../../protocol/api.ts';
-import { withEpoch } from '../../protocol/curve.ts';
-import type { JobView } from '../../protocol/job-view.ts';
-import type { Manifest } from '../../protocol/manifest.ts';
-import type { PeerInfo, ServerMessage } from '../../protocol/signaling.ts';
+
+import { withEpoch } from '../../protocol/jobs/curve.ts';
+import type { JobView } from '../../protocol/jobs/job-view.ts';
+import type { RunCurve } from '../../protocol/jobs/run-curve.ts';
+import type { Manifest } from '../../protocol/models/manifest.ts';
+import type { ModelFilesReply } from '../../protocol/wire/api.ts';
+import type { PeerInfo, ServerMessage } from '../../protocol/wire/signaling.ts';
 import type { LinkState } from '../connection/live-link.ts';
 import { PHASES } from './words.ts';
 

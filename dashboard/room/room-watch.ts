@@ -1,6 +1,6 @@
 /** Keeps a RoomState up to date: reads the live connection, and requests everything else from the API. */
-import type { JobView } from '../../protocol/job-view.ts';
-import type { ServerMessage } from '../../protocol/signaling.ts';
+import type { JobView } from '../../protocol/jobs/job-view.ts';
+import type { ServerMessage } from '../../protocol/wire/signaling.ts';
 import { ApiError, RoomApi } from '../connection/api.ts';
 import type { Invite, TabStorage } from '../connection/invite.ts';
 import { LiveLink } from '../connection/live-link.ts';

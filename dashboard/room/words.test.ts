@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { JobPhase } from '../../protocol/job.ts';
+import { JobPhase } from '../../protocol/jobs/job.ts';
 import { bytes, count, duration, gpuMemory, loss, PHASES, person, STORY, when } from './words.ts';
 
 /** True if a phase comes after another in a job's life. */

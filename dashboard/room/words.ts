@@ -1,5 +1,5 @@
 /** Formats numbers, times and phases for people. */
-import type { JobPhase } from '../../protocol/job.ts';
+import type { JobPhase } from '../../protocol/jobs/job.ts';
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 

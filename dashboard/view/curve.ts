@@ -1,6 +1,6 @@
 import { Component, createRef } from 'preact';
 import uPlot from 'uplot';
-import type { RunCurve } from '../../protocol/api.ts';
+import type { RunCurve } from '../../protocol/jobs/run-curve.ts';
 import { loss } from '../room/words.ts';
 import { html, type View } from './html.ts';
 

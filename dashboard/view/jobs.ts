@@ -1,4 +1,4 @@
-import type { JobView } from '../../protocol/job-view.ts';
+import type { JobView } from '../../protocol/jobs/job-view.ts';
 import { nameOfModel } from '../room/model-names.ts';
 import type { RoomState } from '../room/room-state.ts';
 import { bytes, duration, PHASES, person, STORY, when } from '../room/words.ts';

@@ -1,5 +1,5 @@
-import type { Manifest, ModelEntry } from '../../protocol/manifest.ts';
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import type { Manifest, ModelEntry } from '../../protocol/models/manifest.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 import { aliasesOf, newestFirst } from '../room/model-names.ts';
 import type { RoomState } from '../room/room-state.ts';
 import { bytes, duration, loss, modelType, person, when } from '../room/words.ts';

@@ -1,4 +1,4 @@
-import type { JobPhase } from '../../protocol/job.ts';
+import type { JobPhase } from '../../protocol/jobs/job.ts';
 import type { RoomState } from '../room/room-state.ts';
 import { workersOf } from '../room/room-state.ts';
 import { count, PHASES } from '../room/words.ts';

@@ -1,5 +1,5 @@
-import type { JobView } from '../../protocol/job-view.ts';
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import type { JobView } from '../../protocol/jobs/job-view.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 import { nameOfModel } from '../room/model-names.ts';
 import type { RoomState } from '../room/room-state.ts';
 import { gpuMemory, when } from '../room/words.ts';

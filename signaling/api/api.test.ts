@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import pino from 'pino';
-import { JobListReply, JobLogReply, ModelFilesReply, ResultFilesReply, RoomReply } from '../../protocol/api.ts';
-import type { TrainingSpec } from '../../protocol/job.ts';
-import { JobView, type Waiting } from '../../protocol/job-view.ts';
-import { Manifest } from '../../protocol/manifest.ts';
+import type { TrainingSpec } from '../../protocol/jobs/job.ts';
+import { JobView, type Waiting } from '../../protocol/jobs/job-view.ts';
+import { Manifest } from '../../protocol/models/manifest.ts';
+import { JobListReply, JobLogReply, ModelFilesReply, ResultFilesReply, RoomReply } from '../../protocol/wire/api.ts';
 import { Bucket } from '../../storage/index.ts';
 import type { AwsClients } from '../aws.ts';
 import { type SignalingServer, startSignalingServer } from '../server.ts';

@@ -1,7 +1,7 @@
 import { Router } from 'express';
-import type { CurveReply } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
+import type { CurveReply } from '../../protocol/wire/api.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { ReadCurves } from '../curves/read-curves.ts';
 import type { Rooms } from '../rooms/rooms.ts';

@@ -1,8 +1,8 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { ErrorReply } from '../../protocol/api.ts';
 import { type ErrorCode, SleapRtcError } from '../../protocol/errors.ts';
+import type { ErrorReply } from '../../protocol/wire/api.ts';
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   SIGN_IN_REQUIRED: 401,

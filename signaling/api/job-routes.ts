@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { JobListReply, JobLogReply } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { JobId } from '../../protocol/ids.ts';
-import { JobSpec } from '../../protocol/job.ts';
-import { JobAction, JobActionRequest } from '../../protocol/job-action.ts';
-import type { JobView } from '../../protocol/job-view.ts';
+import { JobSpec } from '../../protocol/jobs/job.ts';
+import { JobAction, JobActionRequest } from '../../protocol/jobs/job-action.ts';
+import type { JobView } from '../../protocol/jobs/job-view.ts';
+import type { JobListReply, JobLogReply } from '../../protocol/wire/api.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { JobViews } from '../job-views/job-views.ts';
 import { holderOf } from '../jobs/data-locality.ts';

@@ -1,7 +1,7 @@
 import { Router } from 'express';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { ModelId } from '../../protocol/ids.ts';
-import { emptyManifest } from '../../protocol/manifest.ts';
+import { emptyManifest } from '../../protocol/models/manifest.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { RoomFiles } from '../models/room-files.ts';
 import type { Rooms } from '../rooms/rooms.ts';

@@ -1,9 +1,9 @@
 import { Router } from 'express';
-import type { SignIn } from '../auth/identity.ts';
+import type { SignInService } from '../auth/identity.ts';
 import { perMinute } from './rate-limit.ts';
 
 /** The two routes that need no identity: the server's health, and the sign-in. */
-export function openRoutes(parts: { signIn: SignIn; signInsPerMinute: number }): Router {
+export function openRoutes(parts: { signIn: SignInService; signInsPerMinute: number }): Router {
   const router = Router();
   router.get('/health', (_req, res) => {
     res.json({ status: 'ok' });

@@ -1,7 +1,7 @@
 import type { RequestHandler, Response } from 'express';
-import { ROOM_TOKEN_HEADER } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { RoomId } from '../../protocol/ids.ts';
+import { ROOM_TOKEN_HEADER } from '../../protocol/wire/api.ts';
 import type { User, VerifyIdToken } from '../auth/identity.ts';
 import type { Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';

@@ -1,5 +1,5 @@
 import express, { Router } from 'express';
-import { type CreateRoomReply, CreateRoomRequest, ROOM_TOKEN_HEADER, type RoomReply } from '../../protocol/api.ts';
+import { type CreateRoomReply, CreateRoomRequest, ROOM_TOKEN_HEADER, type RoomReply } from '../../protocol/wire/api.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import { isoTime, type Room } from '../rooms/room.ts';

@@ -8,7 +8,7 @@ import {
 import { decodeJwt } from 'jose';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { UserId } from '../../protocol/ids.ts';
-import type { SignIn } from './identity.ts';
+import type { SignInService } from './identity.ts';
 
 /**
  * Signs in by creating a Cognito user. Nobody can sign in as this user again, because its password is not stored.
@@ -17,7 +17,7 @@ import type { SignIn } from './identity.ts';
 export function createCognitoSignIn(
   cognito: CognitoIdentityProviderClient,
   options: { userPoolId: string; clientId: string },
-): SignIn {
+): SignInService {
   return {
     async signIn() {
       try {

@@ -1,4 +1,4 @@
-import type { SignInReply } from '../../protocol/api.ts';
+import type { SignInReply } from '../../protocol/wire/api.ts';
 
 /** The caller, as proven by the identity token. */
 export interface User {
@@ -9,7 +9,7 @@ export interface User {
  * Creates an ephemeral identity.
  * @throws SleapRtcError SERVER_ERROR if the identity service is unavailable
  */
-export interface SignIn {
+export interface SignInService {
   signIn(): Promise<SignInReply>;
 }
 

@@ -1,6 +1,6 @@
-import type { RunCurve } from '../../protocol/api.ts';
-import { withEpoch } from '../../protocol/curve.ts';
-import { parseTrainingLog } from '../../protocol/training-log.ts';
+import { withEpoch } from '../../protocol/jobs/curve.ts';
+import type { RunCurve } from '../../protocol/jobs/run-curve.ts';
+import { parseTrainingLog } from '../../protocol/models/training-log.ts';
 
 /** The curve of a run from its `training_log.csv`, in which sleap-nn counts epochs from 0. */
 export function curveOfLog(text: string, run: { run: string; run_index: number }): readonly RunCurve[] {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { EpochProgress, WorkerProgress } from '../../protocol/job-view.ts';
+import type { EpochProgress, WorkerProgress } from '../../protocol/jobs/job-view.ts';
 import { curveOfLog } from './curve-of-log.ts';
 import { LossCurves } from './loss-curves.ts';
 

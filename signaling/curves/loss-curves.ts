@@ -1,6 +1,6 @@
-import type { RunCurve } from '../../protocol/api.ts';
-import { withEpoch } from '../../protocol/curve.ts';
-import type { WorkerProgress } from '../../protocol/job-view.ts';
+import { withEpoch } from '../../protocol/jobs/curve.ts';
+import type { WorkerProgress } from '../../protocol/jobs/job-view.ts';
+import type { RunCurve } from '../../protocol/jobs/run-curve.ts';
 
 /** Jobs of one room whose curves are in memory; the one whose last report is oldest is dropped. */
 const MAX_JOBS_IN_ROOM = 32;

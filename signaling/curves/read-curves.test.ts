@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { JobStatus } from '../../protocol/job.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import type { JobStatus } from '../../protocol/jobs/job.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import { Bucket } from '../../storage/index.ts';
 import type { AwsClients } from '../aws.ts';
 import type { ReportedJob } from '../jobs/jobs.ts';

@@ -1,6 +1,6 @@
-import type { RunCurve } from '../../protocol/api.ts';
-import type { JobModel } from '../../protocol/job.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import type { JobModel } from '../../protocol/jobs/job.ts';
+import type { RunCurve } from '../../protocol/jobs/run-curve.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import type { Bucket } from '../../storage/index.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { curveOfLog } from './curve-of-log.ts';

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { IceServer } from '../../protocol/signaling.ts';
+import type { IceServer } from '../../protocol/wire/signaling.ts';
 
 /** Lifetime of TURN credentials: longer than any transfer of a job. */
 export const TURN_LIFETIME_MS = 12 * 60 * 60 * 1000;

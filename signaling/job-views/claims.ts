@@ -1,4 +1,4 @@
-import type { WorkerProgress } from '../../protocol/job-view.ts';
+import type { WorkerProgress } from '../../protocol/jobs/job-view.ts';
 
 /** Jobs of one room about which reports may wait, and reports of each. A worker reports some times a second. */
 const MAX_JOBS = 64;

@@ -1,4 +1,4 @@
-import type { JobEvent, JobView } from '../../protocol/job-view.ts';
+import type { JobEvent, JobView } from '../../protocol/jobs/job-view.ts';
 
 /** Events that a room's log holds; a reader that missed more gets all jobs instead. About 1 kB each. */
 const MAX_EVENTS = 512;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import pino from 'pino';
-import type { TrainingSpec } from '../../protocol/job.ts';
-import type { JobView, WorkerProgress } from '../../protocol/job-view.ts';
-import type { ServerMessage } from '../../protocol/signaling.ts';
+import type { TrainingSpec } from '../../protocol/jobs/job.ts';
+import type { JobView, WorkerProgress } from '../../protocol/jobs/job-view.ts';
+import type { ServerMessage } from '../../protocol/wire/signaling.ts';
 import { type SignalingServer, startSignalingServer } from '../server.ts';
 import { ask } from '../testing/api-client.ts';
 import { createMemoryBackends, type MemoryBackends, memoryConfig } from '../testing/memory-backends.ts';

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
-import { isFinal, type JobContext, type JobSpec } from '../../protocol/job.ts';
-import type { JobAction } from '../../protocol/job-action.ts';
-import type { JobView, WorkerProgress } from '../../protocol/job-view.ts';
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import { isFinal, type JobContext, type JobSpec } from '../../protocol/jobs/job.ts';
+import type { JobAction } from '../../protocol/jobs/job-action.ts';
+import type { JobView, WorkerProgress } from '../../protocol/jobs/job-view.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { type Reader, RoomJobs, type Subscription } from './room-jobs.ts';
 import { RoomWatch } from './room-watch.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { JobStatus } from '../../protocol/job.ts';
+import type { JobStatus } from '../../protocol/jobs/job.ts';
 import { type AcceptedProgress, type JobFacts, mergeView } from './merge-view.ts';
 
 function status(changes: Partial<JobStatus> = {}): JobStatus {

@@ -1,6 +1,6 @@
-import type { JobStatus } from '../../protocol/job.ts';
-import { isFinal } from '../../protocol/job.ts';
-import type { JobView, Waiting, WorkerProgress } from '../../protocol/job-view.ts';
+import type { JobStatus } from '../../protocol/jobs/job.ts';
+import { isFinal } from '../../protocol/jobs/job.ts';
+import type { JobView, Waiting, WorkerProgress } from '../../protocol/jobs/job-view.ts';
 
 /** Progress that a worker has reported of a job whose session it has. */
 export interface AcceptedProgress extends Omit<WorkerProgress, 'phase' | 'staging'> {

@@ -1,6 +1,6 @@
-import { isFinal } from '../../protocol/job.ts';
-import type { JobEvent, JobView, WorkerProgress } from '../../protocol/job-view.ts';
-import type { PeerInfo, ServerMessage } from '../../protocol/signaling.ts';
+import { isFinal } from '../../protocol/jobs/job.ts';
+import type { JobEvent, JobView, WorkerProgress } from '../../protocol/jobs/job-view.ts';
+import type { PeerInfo, ServerMessage } from '../../protocol/wire/signaling.ts';
 import type { ReportedJob } from '../jobs/jobs.ts';
 import { describeWaits } from '../jobs/waiting.ts';
 import { type Claim, Claims } from './claims.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
-import { isFinal } from '../../protocol/job.ts';
-import type { JobView } from '../../protocol/job-view.ts';
+import { isFinal } from '../../protocol/jobs/job.ts';
+import type { JobView } from '../../protocol/jobs/job-view.ts';
 import type { Jobs, ReportedJob } from '../jobs/jobs.ts';
 import type { RoomJobs } from './room-jobs.ts';
 import type { TrackedJob } from './tracked-job.ts';

@@ -1,6 +1,6 @@
-import { isFinal, type JobRequirements, JobStatus } from '../../protocol/job.ts';
-import { type JobView, type Waiting, WorkerPhase } from '../../protocol/job-view.ts';
-import { DEFAULT_PRIORITY } from '../../protocol/queues.ts';
+import { isFinal, type JobRequirements, JobStatus } from '../../protocol/jobs/job.ts';
+import { type JobView, type Waiting, WorkerPhase } from '../../protocol/jobs/job-view.ts';
+import { DEFAULT_PRIORITY } from '../../protocol/temporal/queues.ts';
 import type { ReportedJob } from '../jobs/jobs.ts';
 import type { QueuedJob } from '../jobs/waiting.ts';
 import { type AcceptedProgress, mergeView } from './merge-view.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { InferenceSpec, JobRequirements, TrainingSpec } from '../../protocol/job.ts';
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import type { InferenceSpec, JobRequirements, TrainingSpec } from '../../protocol/jobs/job.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 import { holderOf } from './data-locality.ts';
 
 const [video, labels, config] = ['a', 'b', 'c'].map((digit) => digit.repeat(64));

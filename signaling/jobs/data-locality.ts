@@ -1,7 +1,7 @@
 import { heldFileName, totalBytes } from '../../protocol/files.ts';
-import type { JobSpec } from '../../protocol/job.ts';
-import { unmetRequirement } from '../../protocol/session-queues.ts';
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import type { JobSpec } from '../../protocol/jobs/job.ts';
+import { unmetRequirement } from '../../protocol/temporal/session-queues.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 
 /**
  * Finds a free worker that fits a job and has some of its data or models already: the one with most of its data, because that comes

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
-import { type JobContext, JobPhase, JobRequirements, type JobSpec, JobStatus } from '../../protocol/job.ts';
-import { DEFAULT_PRIORITY } from '../../protocol/queues.ts';
+import { type JobContext, JobPhase, JobRequirements, type JobSpec, JobStatus } from '../../protocol/jobs/job.ts';
+import { DEFAULT_PRIORITY } from '../../protocol/temporal/queues.ts';
 import type { ReportedJob } from './jobs.ts';
 
 /** What the server writes on a job's workflow, so that the job can be described also while no worker runs. */

@@ -1,5 +1,5 @@
-import type { JobContext, JobRequirements, JobSpec, JobStatus } from '../../protocol/job.ts';
-import type { JobAction } from '../../protocol/job-action.ts';
+import type { JobContext, JobRequirements, JobSpec, JobStatus } from '../../protocol/jobs/job.ts';
+import type { JobAction } from '../../protocol/jobs/job-action.ts';
 
 /** A job as the workflow engine reports it. */
 export interface ReportedJob {

@@ -1,9 +1,9 @@
 import type { WorkflowOptions } from '@temporalio/client';
 import { TypedSearchAttributes } from '@temporalio/common';
 import { totalBytes } from '../../protocol/files.ts';
-import type { JobContext, JobSpec } from '../../protocol/job.ts';
-import { CONTROL_QUEUE, jobWorkflowId, queuePriority } from '../../protocol/queues.ts';
-import { searchAttributes } from '../../protocol/search-attributes.ts';
+import type { JobContext, JobSpec } from '../../protocol/jobs/job.ts';
+import { CONTROL_QUEUE, jobWorkflowId, queuePriority } from '../../protocol/temporal/queues.ts';
+import { searchAttributes } from '../../protocol/temporal/search-attributes.ts';
 import { jobMemo } from './job-record.ts';
 
 /** The workflow's registered name for each kind of job. */

@@ -11,7 +11,6 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { describeError, fromFailure } from '../../protocol/failures.ts';
 import { JobId, RoomId } from '../../protocol/ids.ts';
 import {
   isFinal,
@@ -20,10 +19,11 @@ import {
   type JobSpec,
   JobStatus,
   JobStatusAnswer,
-} from '../../protocol/job.ts';
-import type { JobAction } from '../../protocol/job-action.ts';
-import { endedAlready } from '../../protocol/job-refusals.ts';
-import { jobWorkflowId } from '../../protocol/queues.ts';
+} from '../../protocol/jobs/job.ts';
+import type { JobAction } from '../../protocol/jobs/job-action.ts';
+import { endedAlready } from '../../protocol/jobs/job-refusals.ts';
+import { describeError, fromFailure } from '../../protocol/temporal/failures.ts';
+import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
 import { jobMemo, readJobMemo, recordedJob } from './job-record.ts';
 import type { Jobs, ReportedJob } from './jobs.ts';
 import { startOptions, WORKFLOW_TYPES } from './start-options.ts';

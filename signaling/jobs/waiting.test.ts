@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { JobRequirements } from '../../protocol/job.ts';
-import type { Waiting } from '../../protocol/job-view.ts';
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import type { JobRequirements } from '../../protocol/jobs/job.ts';
+import type { Waiting } from '../../protocol/jobs/job-view.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 import { describeWaits, type QueuedJob } from './waiting.ts';
 
 const worker = (name: string, gpu_memory_mb: number, status: string, tags: string[] = []): PeerInfo => ({

@@ -1,7 +1,7 @@
-import type { JobRequirements } from '../../protocol/job.ts';
-import type { Waiting } from '../../protocol/job-view.ts';
-import { unmetRequirement, type WorkerOffer } from '../../protocol/session-queues.ts';
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import type { JobRequirements } from '../../protocol/jobs/job.ts';
+import type { Waiting } from '../../protocol/jobs/job-view.ts';
+import { unmetRequirement, type WorkerOffer } from '../../protocol/temporal/session-queues.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 
 /** A job that waits for a worker. */
 export interface QueuedJob {

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import type { Bucket, ListedObject } from '../../storage/index.ts';
 
 /** Bytes shown of each log, from its end, which has the reason of a failure. */

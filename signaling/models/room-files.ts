@@ -1,8 +1,8 @@
-import type { ModelFilesReply, ResultFilesReply } from '../../protocol/api.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
-import { ModelFiles, ResultFiles } from '../../protocol/stored-objects.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
+import { ModelFiles, ResultFiles } from '../../protocol/stored/stored-objects.ts';
+import type { ModelFilesReply, ResultFilesReply } from '../../protocol/wire/api.ts';
 import { type Bucket, readJson } from '../../storage/index.ts';
 
 /** How long a download link works. */

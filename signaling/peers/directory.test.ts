@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { PeerInfo, ServerMessage } from '../../protocol/signaling.ts';
+import type { PeerInfo, ServerMessage } from '../../protocol/wire/signaling.ts';
 import { PeerDirectory, type PeerLink } from './directory.ts';
 
 const info = (peer_id: string, user_id = 'user-1'): PeerInfo => ({

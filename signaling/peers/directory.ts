@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { PeerInfo, PeerMetadata, ServerMessage } from '../../protocol/signaling.ts';
+import type { PeerInfo, PeerMetadata, ServerMessage } from '../../protocol/wire/signaling.ts';
 import type { Reader } from '../job-views/room-jobs.ts';
 import { CLOSE, MAX_PEERS_IN_ROOM } from './limits.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { PropertyCondition } from '../../protocol/filters.ts';
-import type { PeerMetadata } from '../../protocol/signaling.ts';
+import type { PropertyCondition } from '../../protocol/wire/filters.ts';
+import type { PeerMetadata } from '../../protocol/wire/signaling.ts';
 import { matchesFilters, meets } from './filters.ts';
 
 const worker = (properties: PeerMetadata['properties'], tags: string[] = []) =>

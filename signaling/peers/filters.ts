@@ -1,5 +1,5 @@
-import type { PeerFilters, PropertyCondition } from '../../protocol/filters.ts';
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import type { PeerFilters, PropertyCondition } from '../../protocol/wire/filters.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 
 type Scalar = string | number | boolean;
 type PropertyValue = PeerInfo['metadata']['properties'][string];

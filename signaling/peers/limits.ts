@@ -1,4 +1,4 @@
-import { MAX_MESSAGE_BYTES } from '../../protocol/signaling.ts';
+import { MAX_MESSAGE_BYTES } from '../../protocol/wire/signaling.ts';
 
 /** A new socket must send `register` within this time. */
 export const REGISTER_DEADLINE_MS = 5000;

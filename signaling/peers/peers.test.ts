@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import pino from 'pino';
 import { WebSocket } from 'ws';
-import { EVERYONE, MAX_MESSAGE_BYTES } from '../../protocol/signaling.ts';
+import { EVERYONE, MAX_MESSAGE_BYTES } from '../../protocol/wire/signaling.ts';
 import { type SignalingServer, startSignalingServer } from '../server.ts';
 import { signIn } from '../testing/api-client.ts';
 import { TestPeer } from '../testing/test-peer.ts';

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { ClientMessage, IceServer, PeerInfo, PeerMetadata } from '../../protocol/signaling.ts';
+import type { ClientMessage, IceServer, PeerInfo, PeerMetadata } from '../../protocol/wire/signaling.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { JobViews } from '../job-views/job-views.ts';
 import type { Rooms } from '../rooms/rooms.ts';

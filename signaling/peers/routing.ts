@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { type ClientMessage, EVERYONE, type ServerMessage } from '../../protocol/signaling.ts';
+import { type ClientMessage, EVERYONE, type ServerMessage } from '../../protocol/wire/signaling.ts';
 import type { PeerLink } from './directory.ts';
 import { matchesFilters } from './filters.ts';
 import { type PeerServices, type Registered, refuseLargeMetadata } from './registration.ts';

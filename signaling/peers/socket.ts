@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { type SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
-import type { ServerMessage } from '../../protocol/signaling.ts';
+import type { ServerMessage } from '../../protocol/wire/signaling.ts';
 import type { PeerLink } from './directory.ts';
 import {
   BUFFERED_LIMIT_BYTES,
@@ -13,7 +13,7 @@ import {
   REGISTER_DEADLINE_MS,
 } from './limits.ts';
 import { type Liveness, responds } from './liveness.ts';
-import { parseMessage } from './parse-message.ts';
+import { parseClientMessage } from './parse-client-message.ts';
 import { type PeerServices, type Registered, register } from './registration.ts';
 import { route } from './routing.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -66,7 +66,7 @@ export function serveSocket(socket: WebSocket, { services, liveness, logger, ...
       if (!forgiven.take(1)) socket.close(CLOSE.policy, 'too many messages');
       return;
     }
-    const parsed = parseMessage(data, isBinary === true);
+    const parsed = parseClientMessage(data, isBinary === true);
     if (self !== undefined) {
       if ('error' in parsed) return answerError(parsed.error, parsed.requestId);
       try {
@@ -80,7 +80,7 @@ export function serveSocket(socket: WebSocket, { services, liveness, logger, ...
     void admit(parsed);
   });
 
-  async function admit(parsed: ReturnType<typeof parseMessage>): Promise<void> {
+  async function admit(parsed: ReturnType<typeof parseClientMessage>): Promise<void> {
     if ('error' in parsed) return refuse(parsed.error, parsed.requestId);
     const { message } = parsed;
     if (message.type !== 'register' || registering) {

@@ -1,7 +1,7 @@
 import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { StoredRoom } from '../../protocol/stored-objects.ts';
+import { StoredRoom } from '../../protocol/stored/stored-objects.ts';
 import type { Room } from './room.ts';
 import type { RoomStore } from './room-store.ts';
 

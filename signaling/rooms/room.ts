@@ -1,4 +1,4 @@
-import type { StoredRoom } from '../../protocol/stored-objects.ts';
+import type { StoredRoom } from '../../protocol/stored/stored-objects.ts';
 
 /** How long a room stays open after the last activity in it (the seed's two hours). */
 export const ROOM_LIFETIME_MS = 2 * 60 * 60 * 1000;

@@ -82,7 +82,7 @@ describe('rooms on real DynamoDB and S3', () => {
   it('leaves a room open while it is used', async () => {
     const { room, token } = await rooms.create({ userId: 'user-1' });
     later(ROOM_LIFETIME_MS - MINUTE);
-    await rooms.keepOpen([room.room_id, 'swept-meanwhile']);
+    await rooms.extend([room.room_id, 'swept-meanwhile']);
     later(ROOM_LIFETIME_MS - MINUTE);
     await rooms.touch(await rooms.enter(room.room_id, token));
     later(ROOM_LIFETIME_MS - MINUTE);

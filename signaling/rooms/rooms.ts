@@ -73,7 +73,7 @@ export class Rooms {
   }
 
   /** Extends rooms with a peer or a running job to their full time, also one that expired while the server was down. */
-  async keepOpen(roomIds: Iterable<string>): Promise<void> {
+  async extend(roomIds: Iterable<string>): Promise<void> {
     const end = epochSeconds(this.#now(), ROOM_LIFETIME_MS);
     for (const roomId of roomIds) await this.#store.extend(roomId, end);
   }

@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
-import { StoredRoom } from '../../protocol/stored-objects.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
+import { StoredRoom } from '../../protocol/stored/stored-objects.ts';
 import { type Bucket, readJson, writeJson } from '../../storage/index.ts';
 import type { RoomRecords } from './room-store.ts';
 

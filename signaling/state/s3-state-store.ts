@@ -1,5 +1,6 @@
+import { SignalingState } from '../../protocol/stored/signaling-state.ts';
 import { type Bucket, readJson, writeJson } from '../../storage/index.ts';
-import { SignalingState, type StateStore } from './state-store.ts';
+import type { StateStore } from './state-store.ts';
 
 const STATE_KEY = 'signaling/state.json';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import pino from 'pino';
-import type { PeerInfo } from '../../protocol/signaling.ts';
+import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 import { Bucket } from '../../storage/index.ts';
 import { LossCurves } from '../curves/loss-curves.ts';
 import { JobViews } from '../job-views/job-views.ts';

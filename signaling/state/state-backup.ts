@@ -3,7 +3,7 @@ import type { LossCurves } from '../curves/loss-curves.ts';
 import type { JobViews } from '../job-views/job-views.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import { RESTORE_GRACE_MS } from '../peers/limits.ts';
-import { StateKeeper } from './state-keeper.ts';
+import { StateSaver } from './state-saver.ts';
 import type { StateStore } from './state-store.ts';
 
 /** The running backup. */
@@ -31,7 +31,7 @@ export async function startStateBackup(options: {
 }): Promise<StateBackup> {
   const { directory, jobViews, curves, store, logger } = options;
   if (store === undefined) return { changed: () => undefined, stop: async () => undefined };
-  const keeper = new StateKeeper({
+  const saver = new StateSaver({
     store,
     logger,
     snapshot: () => ({
@@ -55,10 +55,10 @@ export async function startStateBackup(options: {
   }
   const grace = setTimeout(() => directory.dropReconnecting(), options.graceMs ?? RESTORE_GRACE_MS);
   return {
-    changed: () => keeper.changed(),
+    changed: () => saver.changed(),
     async stop() {
       clearTimeout(grace);
-      await keeper.stop();
+      await saver.stop();
     },
   };
 }

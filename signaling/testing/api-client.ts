@@ -1,4 +1,4 @@
-import { CreateRoomReply, ErrorReply, ROOM_TOKEN_HEADER, SignInReply } from '../../protocol/api.ts';
+import { CreateRoomReply, ErrorReply, ROOM_TOKEN_HEADER, SignInReply } from '../../protocol/wire/api.ts';
 
 /** Credentials of one user in one room. */
 export interface Credentials {

@@ -1,9 +1,9 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
+import type { SignalingState } from '../../protocol/stored/signaling-state.ts';
 import type { Backends } from '../backends.ts';
-import { readConfig, type SignalingConfig } from '../config.ts';
+import { readSignalingConfig, type SignalingConfig } from '../config.ts';
 import type { StoredManifest } from '../models/room-files.ts';
-import type { SignalingState } from '../state/state-store.ts';
 import { MemoryJobs } from './memory-jobs.ts';
 import { MemoryRooms } from './memory-rooms.ts';
 
@@ -91,7 +91,7 @@ export function createMemoryBackends(): MemoryBackends {
 
 /** The configuration of such a server, on a free port. */
 export function memoryConfig(): SignalingConfig {
-  return readConfig({
+  return readSignalingConfig({
     SLEAP_RTC_PORT: '0',
     SLEAP_RTC_COGNITO_USER_POOL_ID: 'none',
     SLEAP_RTC_COGNITO_CLIENT_ID: 'none',

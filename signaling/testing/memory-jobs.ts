@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { isFinal, type JobContext, type JobSpec, type JobStatus } from '../../protocol/job.ts';
-import type { JobAction } from '../../protocol/job-action.ts';
-import { endedAlready } from '../../protocol/job-refusals.ts';
+import { isFinal, type JobContext, type JobSpec, type JobStatus } from '../../protocol/jobs/job.ts';
+import type { JobAction } from '../../protocol/jobs/job-action.ts';
+import { endedAlready } from '../../protocol/jobs/job-refusals.ts';
 import type { Jobs, ReportedJob } from '../jobs/jobs.ts';
 
 interface MemoryJob {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import type { ClientMessage } from '../../protocol/signaling.ts';
-import { ServerMessage } from '../../protocol/signaling.ts';
+import type { ClientMessage } from '../../protocol/wire/signaling.ts';
+import { ServerMessage } from '../../protocol/wire/signaling.ts';
 
 type OfType<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>;
 

@@ -1,5 +1,5 @@
-import type { CreateRoomReply } from '../../protocol/api.ts';
-import type { PeerMetadata, Role } from '../../protocol/signaling.ts';
+import type { CreateRoomReply } from '../../protocol/wire/api.ts';
+import type { PeerMetadata, Role } from '../../protocol/wire/signaling.ts';
 import { makeRoom, signIn } from './api-client.ts';
 import { TestPeer } from './test-peer.ts';
 

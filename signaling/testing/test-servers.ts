@@ -10,7 +10,7 @@ import { startTemporal } from '../../stack/servers/temporal.ts';
 import { ensureTools } from '../../stack/setup.ts';
 import { Bucket, createS3Client } from '../../storage/index.ts';
 import type { AwsClients } from '../aws.ts';
-import { readConfig, type SignalingConfig } from '../config.ts';
+import { readSignalingConfig, type SignalingConfig } from '../config.ts';
 
 /** Refuses connections: port 1 needs root, and nothing listens there. */
 const NOWHERE = '127.0.0.1:1';
@@ -68,7 +68,7 @@ export async function startTestServers(wanted: Wanted, options: { own?: boolean 
   ]);
   if (s3 !== undefined) await createBuckets(s3, [names.bucket, names.stateBucket]);
 
-  const config = readConfig({
+  const config = readSignalingConfig({
     SLEAP_RTC_PORT: '0',
     TEMPORAL_ADDRESS: temporal?.address ?? NOWHERE,
     SLEAP_RTC_TEMPORAL_UI: temporal?.uiUrl ?? '',

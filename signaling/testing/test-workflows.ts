@@ -8,9 +8,9 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type { JobInput, JobStatus, JobStatusAnswer } from '../../protocol/job.ts';
-import type { JobAction } from '../../protocol/job-action.ts';
-import { searchAttributes } from '../../protocol/search-attributes.ts';
+import type { JobInput, JobStatus, JobStatusAnswer } from '../../protocol/jobs/job.ts';
+import type { JobAction } from '../../protocol/jobs/job-action.ts';
+import { searchAttributes } from '../../protocol/temporal/search-attributes.ts';
 
 /** A job that does what its name says: `done`, `fails`, `waits`; `stops` and `pauses` wait for that action. */
 export async function trainingJob({ spec, context }: JobInput): Promise<JobStatus> {

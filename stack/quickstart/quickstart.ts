@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
-import { Manifest } from '../../protocol/manifest.ts';
+import { Manifest } from '../../protocol/models/manifest.ts';
 import { ensureTools, type Tools } from '../setup.ts';
 import { type Stack, startStack } from '../stack.ts';
 import { type Cli, cliWith, MadeRoom } from './run-cli.ts';

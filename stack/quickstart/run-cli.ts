@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { CreateRoomReply, ErrorReply } from '../../protocol/api.ts';
 import { isErrorCode, SleapRtcError } from '../../protocol/errors.ts';
 import { RoomKey } from '../../protocol/room-key.ts';
+import { CreateRoomReply, ErrorReply } from '../../protocol/wire/api.ts';
 import { startChild } from '../processes/child.ts';
 
 /** The command line itself. */

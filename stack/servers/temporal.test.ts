@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Connection } from '@temporalio/client';
-import { searchAttributes } from '../../protocol/search-attributes.ts';
+import { searchAttributes } from '../../protocol/temporal/search-attributes.ts';
 import { ensureTools } from '../setup.ts';
 import { withFolder } from '../testing/with-folder.ts';
 import { startTemporal } from './temporal.ts';

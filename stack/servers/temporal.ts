@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { searchAttributes } from '../../protocol/search-attributes.ts';
+import { searchAttributes } from '../../protocol/temporal/search-attributes.ts';
 import { freePort } from '../processes/ports.ts';
 import { type ServerOptions, startServer } from './start-server.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { jobWorkflowId } from '../../protocol/queues.ts';
+import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
 import type { StackGpuWorker } from '../../stack/index.ts';
 import { damagedVideo, FLIES_CONFIG, fliesLabels, fliesVideo } from '../support/samples.ts';
 import { createRoom, runCli, type TestRoom, TrainResult } from '../support/test-room.ts';

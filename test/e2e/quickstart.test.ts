@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { Manifest } from '../../protocol/manifest.ts';
+import { Manifest } from '../../protocol/models/manifest.ts';
 
 const QUICKSTART = join(import.meta.dirname, '../../quickstart');
 

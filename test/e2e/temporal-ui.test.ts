@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { execa } from 'execa';
 import type { BrowserContext } from 'playwright-core';
-import { jobWorkflowId } from '../../protocol/queues.ts';
+import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
 import { startBrowser } from '../support/browser.ts';
 import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type RunningCommand, type TestRoom } from '../support/test-room.ts';

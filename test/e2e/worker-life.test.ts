@@ -67,11 +67,11 @@ describe('the life of a worker', function () {
     await training.untilShown(/The job is paused: .*jobs resume/);
     await processesGone(toPause);
     assert.equal(await statusOf('staying'), 'available');
-    const toldBefore = epochsIn(shown()[1]).at(-1) ?? 0;
+    const lastEpochBefore = epochsIn(shown()[1]).at(-1) ?? 0;
     await room.json(['jobs', 'resume', job_id]);
     await training.untilShown(/The job is paused[\s\S]*epoch \d+\/500/);
     const [after = 0] = epochsIn(training.shown().split('The job is paused')[1]);
-    assert.ok(after >= toldBefore, `went on with epoch ${after} after ${toldBefore}`);
+    assert.ok(after >= lastEpochBefore, `went on with epoch ${after} after ${lastEpochBefore}`);
 
     await room.json(['workers', 'drain', 'staying', '--exit']);
     assert.equal(await statusOf('staying'), 'draining');

@@ -7,8 +7,8 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { z } from 'zod';
 import { RoomApi } from '../../cli/lib/api/api-client.ts';
 import { SignIn } from '../../cli/lib/api/sign-in.ts';
-import { JobSpec } from '../../protocol/job.ts';
-import { jobWorkflowId } from '../../protocol/queues.ts';
+import { JobSpec } from '../../protocol/jobs/job.ts';
+import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
 import { ensureTools, type StackGpuWorker, type StackPart, startStack } from '../../stack/index.ts';
 import type { Bucket } from '../../storage/index.ts';
 import type { SignalingClient } from '../../transport/index.ts';
@@ -167,14 +167,14 @@ export class FaultRoom {
 
   /** Ends a server of the stack with kill -9. */
   async kill(part: StackPart): Promise<void> {
-    if (part === 's3') await this.network.goAway();
+    if (part === 's3') await this.network.stopServing();
     await this.room.stack.kill(part);
   }
 
   /** Starts it again. */
   async restart(part: StackPart): Promise<void> {
     await this.room.stack.restart(part);
-    if (part === 's3') await this.network.comeBack();
+    if (part === 's3') await this.network.serveAgain();
   }
 
   /** The job as it was submitted. */

@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FaultRoom } from './fault-room.ts';
 import { FAULTS, type Fault, UNAVAILABLE_MS } from './faults.ts';
-import { lookBefore, nothingPublished, predicted, publishedOnce } from './outcome.ts';
+import { nothingPublished, predicted, publishedOnce, stateBefore } from './outcome.ts';
 import { type Recovery, recoveryTable } from './report.ts';
 import type { WatchedJob } from './watched-job.ts';
 
@@ -62,7 +62,7 @@ function outcomeOf(row: Fault, { acknowledgedMs }: WatchedJob): string {
 
 /** Runs a job up to the fault, injects it, and waits for the end of the job. */
 async function undergo(at: FaultRoom, row: Fault): Promise<Recovery> {
-  const before = await lookBefore(at);
+  const before = await stateBefore(at);
   const output = await mkdtemp(join(at.room.folder, 'out-'));
   const moment = row.at.arm(at);
   const prepared = await row.prepare?.(at);

@@ -41,7 +41,7 @@ export interface Fault {
   /** Prepares what must exist before the job begins. */
   prepare?(at: FaultRoom): Promise<Prepared>;
   /** Injects the fault, and repairs it unless it stays. The moment is released afterwards, if not before. */
-  inject(at: FaultRoom, job: WatchedJob, letGo: () => void): Promise<void>;
+  inject(at: FaultRoom, job: WatchedJob, onInjected: () => void): Promise<void>;
   /** How the job ends. Default: it publishes, and its command succeeds. */
   ends?: 'cancelled' | 'failed';
   /** What the researcher does afterwards, and how their command ends. Default: waits for the job's own command. */
@@ -56,9 +56,9 @@ const workerEnds =
 /** A server that is killed, is needed while it is unavailable, and is started again. */
 const restarts =
   (part: StackPart) =>
-  async (at: FaultRoom, _job: WatchedJob, letGo: () => void): Promise<void> => {
+  async (at: FaultRoom, _job: WatchedJob, onInjected: () => void): Promise<void> => {
     await at.kill(part);
-    letGo();
+    onInjected();
     await new Promise((resolve) => setTimeout(resolve, UNAVAILABLE_MS)); // how long it is unavailable is part of the fault
     await at.restart(part);
   };

@@ -4,10 +4,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { execa } from 'execa';
 import { totalBytes } from '../../protocol/files.ts';
-import { JobStatus } from '../../protocol/job.ts';
-import { jobWorkflowId } from '../../protocol/queues.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
-import { ModelFiles } from '../../protocol/stored-objects.ts';
+import { JobStatus } from '../../protocol/jobs/job.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
+import { ModelFiles } from '../../protocol/stored/stored-objects.ts';
+import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
 import { processesGone } from '../../stack/testing/processes-gone.ts';
 import { keysIn, textIn } from '../support/bucket.ts';
 import type { FaultRoom } from './fault-room.ts';
@@ -22,7 +22,7 @@ export interface Before {
   models: string[];
 }
 
-export async function lookBefore(at: FaultRoom): Promise<Before> {
+export async function stateBefore(at: FaultRoom): Promise<Before> {
   return { models: Object.keys((await at.room.manifest()).models) };
 }
 

@@ -80,7 +80,7 @@ export class S3Proxy implements AsyncDisposable {
   }
 
   /** Stops listening and cuts all connections, as if the server's machine were gone. */
-  async goAway(): Promise<void> {
+  async stopServing(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.#server.closeAllConnections();
@@ -88,12 +88,12 @@ export class S3Proxy implements AsyncDisposable {
   }
 
   /** Listens again, at the same address. */
-  async comeBack(): Promise<void> {
+  async serveAgain(): Promise<void> {
     if (!this.#server.listening) await this.#listen();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#server.listening) await this.goAway();
+    if (this.#server.listening) await this.stopServing();
   }
 
   async #listen(): Promise<void> {

@@ -1,5 +1,5 @@
-import { isFinal, JobPhase } from '../../protocol/job.ts';
-import type { JobView } from '../../protocol/job-view.ts';
+import { isFinal, JobPhase } from '../../protocol/jobs/job.ts';
+import type { JobView } from '../../protocol/jobs/job-view.ts';
 import type { RunningCommand } from '../support/test-room.ts';
 
 /** A job that a worker has. */

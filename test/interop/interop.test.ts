@@ -4,7 +4,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
-import type { ServerMessage } from '../../protocol/signaling.ts';
+import type { ServerMessage } from '../../protocol/wire/signaling.ts';
 import { loopbackIfAlone } from '../../transport/ice/local-addresses.ts';
 import {
   acceptPeers,
@@ -182,12 +182,15 @@ for (const { name, launch, largestBytes } of STACKS) {
           await first.until(({ blocks = 0 }) => blocks >= half);
           await first.cut();
           await cutOff;
-          const kept = first.blocks;
-          assert.ok(kept < blocks, 'it was cut off too late for this test');
+          const blocksBefore = first.blocks;
+          assert.ok(blocksBefore < blocks, 'it was cut off too late for this test');
           const second = await peer.start(task('receive', THEM.client));
           await push();
           await second.until(({ done }) => done === files.length);
-          assert.ok(second.blocks <= blocks - kept, `${kept} and ${second.blocks} of ${blocks} blocks were sent`);
+          assert.ok(
+            second.blocks <= blocks - blocksBefore,
+            `${blocksBefore} and ${second.blocks} of ${blocks} blocks were sent`,
+          );
           assert.deepEqual(byPath(await peer.received()), byPath(offered));
           assert.equal(attempts.length, 2);
         });

@@ -3,8 +3,8 @@ import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import type { ControlActivities } from '../../activities/contract.ts';
 import { mergeChanges } from '../../activities/registry/merge-changes.ts';
 import { createRequestManifestChanges } from '../../activities/registry/request-changes.ts';
-import { emptyManifest, type Manifest } from '../../protocol/manifest.ts';
-import { CONTROL_QUEUE } from '../../protocol/queues.ts';
+import { emptyManifest, type Manifest } from '../../protocol/models/manifest.ts';
+import { CONTROL_QUEUE } from '../../protocol/temporal/queues.ts';
 import { activityInterceptors } from '../../workers/interceptors/index.ts';
 import { workflowBundle } from './servers.ts';
 

@@ -10,8 +10,8 @@ import type {
   WorkerActivities,
 } from '../../activities/contract.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { workerQueue } from '../../protocol/queues.ts';
-import { sessionQueuesOf } from '../../protocol/session-queues.ts';
+import { workerQueue } from '../../protocol/temporal/queues.ts';
+import { sessionQueuesOf } from '../../protocol/temporal/session-queues.ts';
 import { convertErrors } from '../../workers/interceptors/convert-errors.ts';
 import { parseInput } from '../../workers/interceptors/parse-input.ts';
 import { modelEntry, trainedModel } from './job-inputs.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import pino from 'pino';
 import { TestHome } from '../../cli/testing/run-cli.ts';
-import { jobWorkflowId } from '../../protocol/queues.ts';
+import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
 import { type SignalingServer, startSignalingServer } from '../../signaling/server.ts';
 import { ask } from '../../signaling/testing/api-client.ts';
 import { newRoom, type TestRoom } from '../../signaling/testing/test-room.ts';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { InferenceSpec, JobInput, TrainingRun, TrainingSpec } from '../../protocol/job.ts';
-import type { ModelEntry } from '../../protocol/manifest.ts';
-import type { ModelType } from '../../protocol/sleap-config.ts';
-import type { TrainedModel } from '../../protocol/stored-objects.ts';
+import type { InferenceSpec, JobInput, TrainingRun, TrainingSpec } from '../../protocol/jobs/job.ts';
+import type { ModelEntry } from '../../protocol/models/manifest.ts';
+import type { ModelType } from '../../protocol/models/sleap-config.ts';
+import type { TrainedModel } from '../../protocol/stored/stored-objects.ts';
 
 /** A training job of one run or more, as the API would start it. Each call makes new ids. */
 export function trainingInput(

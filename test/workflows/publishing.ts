@@ -1,6 +1,7 @@
 /** A workflow that only publishes, with the registry beside it. */
-import { toApplicationFailure } from '../../protocol/failures.ts';
-import type { ManifestChange } from '../../protocol/manifest.ts';
+
+import type { ManifestChange } from '../../protocol/models/manifest.ts';
+import { toApplicationFailure } from '../../protocol/temporal/failures.ts';
 import { publishToRoom } from '../../workflows/registry/publish.ts';
 
 export { roomRegistry } from '../../workflows/registry/room-registry.ts';

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../../protocol/queues.ts';
+import { CONTROL_QUEUE, jobWorkflowId, roomRegistryWorkflowId } from '../../protocol/temporal/queues.ts';
 import { controlJobUpdate } from '../../workflows/job/run-control.ts';
 import { startFakeControl } from './fake-control.ts';
 import { FakeWorker, type FakeWorkerOptions } from './fake-worker.ts';

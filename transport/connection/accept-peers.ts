@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { RoomKey } from '../../protocol/room-key.ts';
-import type { ConnectionPurpose } from '../../protocol/signaling.ts';
+import type { ConnectionPurpose } from '../../protocol/wire/signaling.ts';
 import { within } from '../async/within.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { SignalingClient } from '../signaling/signaling-client.ts';

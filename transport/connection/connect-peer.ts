@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { ConnectionPurpose } from '../../protocol/signaling.ts';
+import type { ConnectionPurpose } from '../../protocol/wire/signaling.ts';
 import { within } from '../async/within.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { SignalingClient } from '../signaling/signaling-client.ts';

@@ -1,4 +1,4 @@
-import type { ConnectionPurpose } from '../../protocol/signaling.ts';
+import type { ConnectionPurpose } from '../../protocol/wire/signaling.ts';
 
 /** An ordered, reliable channel of messages between two peers. Text and binary messages arrive as they were sent. */
 export interface DataChannel {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import type { ConnectionPurpose } from '../../protocol/signaling.ts';
+import type { ConnectionPurpose } from '../../protocol/wire/signaling.ts';
 import { enginePairings } from '../testing/engine-pairings.ts';
 import { join } from '../testing/join.ts';
 import { Owned } from '../testing/owned.ts';

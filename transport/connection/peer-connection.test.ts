@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { ConnectionPurpose } from '../../protocol/signaling.ts';
+import type { ConnectionPurpose } from '../../protocol/wire/signaling.ts';
 import type { SignalingClient } from '../signaling/signaling-client.ts';
 import { enginePairings } from '../testing/engine-pairings.ts';
 import { join } from '../testing/join.ts';

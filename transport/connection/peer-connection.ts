@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { RoomKey } from '../../protocol/room-key.ts';
-import type { ConnectionPurpose, IceServer } from '../../protocol/signaling.ts';
+import type { ConnectionPurpose, IceServer } from '../../protocol/wire/signaling.ts';
 import { MessageQueue } from '../async/message-queue.ts';
 import { within } from '../async/within.ts';
 import type { Engine, EngineChannel, EngineConnection, IceCandidate } from '../engines/engine.ts';

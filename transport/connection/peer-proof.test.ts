@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ConnectionPurpose, ServerMessage } from '../../protocol/signaling.ts';
+import type { ConnectionPurpose, ServerMessage } from '../../protocol/wire/signaling.ts';
 import { type ProofTranscript, proofOf } from '../proof/peer-proof.ts';
 import { PROOF_TIMEOUT_MS } from '../proof/proof-exchange.ts';
 import type { SignalingClient } from '../signaling/signaling-client.ts';

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { IceServer } from '../../protocol/signaling.ts';
+import type { IceServer } from '../../protocol/wire/signaling.ts';
 import type { Engine } from '../engines/engine.ts';
 import { libdatachannelEngine } from '../engines/libdatachannel/libdatachannel-engine.ts';
 import { weriftIsAsTuned } from '../engines/werift/tuning/shape.ts';

@@ -1,4 +1,4 @@
-import type { IceServer } from '../../protocol/signaling.ts';
+import type { IceServer } from '../../protocol/wire/signaling.ts';
 import type { IceTransportPolicy } from '../ice/ice-transport-policy.ts';
 
 /**

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } 
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { type FileEntry, MAX_FILE_BYTES } from '../../protocol/files.ts';
-import type { TransferProgress } from '../../protocol/job-view.ts';
+import type { TransferProgress } from '../../protocol/jobs/job-view.ts';
 import { channelPair, type TestChannel } from '../testing/channel-pair.ts';
 import { Owned } from '../testing/owned.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';

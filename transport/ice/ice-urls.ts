@@ -1,4 +1,4 @@
-import type { IceServer } from '../../protocol/signaling.ts';
+import type { IceServer } from '../../protocol/wire/signaling.ts';
 
 /** The parts of a STUN or TURN server's URL (RFC 7064, RFC 7065). */
 export interface IceUrl {

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { RoomKey } from '../../protocol/room-key.ts';
-import type { ConnectionPurpose } from '../../protocol/signaling.ts';
+import type { ConnectionPurpose } from '../../protocol/wire/signaling.ts';
 
 /** A peer's role when a connection is made. */
 export type Side = 'offerer' | 'answerer';

@@ -1,4 +1,4 @@
-import type { ServerMessage } from '../../protocol/signaling.ts';
+import type { ServerMessage } from '../../protocol/wire/signaling.ts';
 import type { Request } from './pending-requests.ts';
 
 /** Which of the room's jobs a client follows, and the newest event that it has. */

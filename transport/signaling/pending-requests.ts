@@ -1,5 +1,5 @@
 import { isErrorCode, SleapRtcError } from '../../protocol/errors.ts';
-import type { ClientMessage, ServerMessage } from '../../protocol/signaling.ts';
+import type { ClientMessage, ServerMessage } from '../../protocol/wire/signaling.ts';
 import { within } from '../async/within.ts';
 import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import type { Received, SignalingEvents } from './signaling-events.ts';

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { PeerMetadata, Role, ServerMessage } from '../../protocol/signaling.ts';
+import type { PeerMetadata, Role, ServerMessage } from '../../protocol/wire/signaling.ts';
 import { within } from '../async/within.ts';
 import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import { refusal } from './pending-requests.ts';

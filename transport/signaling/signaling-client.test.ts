@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Socket } from 'node:net';
-import { EVERYONE, type PeerMetadata, type ServerMessage } from '../../protocol/signaling.ts';
+import { EVERYONE, type PeerMetadata, type ServerMessage } from '../../protocol/wire/signaling.ts';
 import { join } from '../testing/join.ts';
 import { Owned } from '../testing/owned.ts';
 import { TestSignaling } from '../testing/test-signaling.ts';

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { pino } from 'pino';
 import { type ErrorCode, SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
-import type { PeerFilters } from '../../protocol/filters.ts';
-import type { WorkerProgress } from '../../protocol/job-view.ts';
-import type { PeerPayload } from '../../protocol/peer-messages.ts';
+import type { WorkerProgress } from '../../protocol/jobs/job-view.ts';
 import type { RoomKey } from '../../protocol/room-key.ts';
-import type { ClientMessage, IceServer, PeerInfo, PeerMetadata, ServerMessage } from '../../protocol/signaling.ts';
+import type { PeerFilters } from '../../protocol/wire/filters.ts';
+import type { PeerPayload } from '../../protocol/wire/peer-messages.ts';
+import type { ClientMessage, IceServer, PeerInfo, PeerMetadata, ServerMessage } from '../../protocol/wire/signaling.ts';
 import { type EngineChooser, loadEngines } from '../engine-choice/choose-engine.ts';
 import type { WebRtcChoice } from '../engine-choice/web-rtc-choice.ts';
 import type { Engine } from '../engines/engine.ts';

@@ -1,6 +1,6 @@
 import type { pino } from 'pino';
 import type { SleapRtcError } from '../../protocol/errors.ts';
-import type { PeerInfo, ServerMessage } from '../../protocol/signaling.ts';
+import type { PeerInfo, ServerMessage } from '../../protocol/wire/signaling.ts';
 
 /** A message of the server of one type. */
 export type Received<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>;

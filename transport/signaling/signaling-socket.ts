@@ -1,6 +1,6 @@
 import WebSocket from 'ws';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { type ClientMessage, ServerMessage } from '../../protocol/signaling.ts';
+import { type ClientMessage, ServerMessage } from '../../protocol/wire/signaling.ts';
 import { Liveness } from '../async/liveness.ts';
 import {
   MAX_SERVER_MESSAGE_BYTES,

@@ -1,4 +1,4 @@
-import type { Role } from '../../protocol/signaling.ts';
+import type { Role } from '../../protocol/wire/signaling.ts';
 import { MEMORY_ROOM } from '../../signaling/testing/memory-server.ts';
 import { SignalingClient, type SignalingClientOptions } from '../signaling/signaling-client.ts';
 

@@ -1,5 +1,5 @@
 import { createSelfSignedCertificate, HashAlgorithm, NamedCurveAlgorithm, SignatureAlgorithm } from 'werift';
-import type { ServerMessage } from '../../protocol/signaling.ts';
+import type { ServerMessage } from '../../protocol/wire/signaling.ts';
 import type { Engine, EngineChannel, EngineConnection } from '../engines/engine.ts';
 import { createWeriftEngine } from '../engines/werift/werift-engine.ts';
 import type { TestSignaling } from './test-signaling.ts';

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
-import { ClientMessage, ServerMessage } from '../../protocol/signaling.ts';
+import { ClientMessage, ServerMessage } from '../../protocol/wire/signaling.ts';
 import type { SignalingServer } from '../../signaling/server.ts';
 import { startMemoryServer } from '../../signaling/testing/memory-server.ts';
 

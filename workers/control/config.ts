@@ -28,7 +28,7 @@ export interface ControlWorkerConfig {
  * Reads the configuration from environment variables.
  * @throws SleapRtcError USAGE naming the variable
  */
-export function readConfig(environment: NodeJS.ProcessEnv): ControlWorkerConfig {
+export function readControlWorkerConfig(environment: NodeJS.ProcessEnv): ControlWorkerConfig {
   const parsed = Environment.safeParse(environment);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

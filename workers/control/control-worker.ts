@@ -4,7 +4,7 @@ import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import { createClearJobStorage } from '../../activities/cleanup/index.ts';
 import { createRegistryActivities } from '../../activities/registry/index.ts';
-import { CONTROL_QUEUE } from '../../protocol/queues.ts';
+import { CONTROL_QUEUE } from '../../protocol/temporal/queues.ts';
 import { Bucket, createS3Client } from '../../storage/index.ts';
 import { activityInterceptors } from '../interceptors/index.ts';
 import { runTogether } from '../run-together.ts';

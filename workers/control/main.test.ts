@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { execa } from 'execa';
-import { searchAttributes } from '../../protocol/search-attributes.ts';
+import { searchAttributes } from '../../protocol/temporal/search-attributes.ts';
 import { freePort } from '../../stack/processes/ports.ts';
 import { devServerWithShortHistories } from '../../test/workflows/servers.ts';
 

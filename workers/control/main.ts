@@ -1,10 +1,10 @@
 import { pino } from 'pino';
-import { readConfig } from './config.ts';
+import { readControlWorkerConfig } from './config.ts';
 import { runControlWorker } from './control-worker.ts';
 import { logTemporalTo } from './temporal-log.ts';
 
 /** The control worker as a process: `node workers/control/main.ts`. At SIGTERM it finishes what it has begun. */
-const config = readConfig(process.env);
+const config = readControlWorkerConfig(process.env);
 const logger = pino({ level: config.logLevel, base: { component: 'control' } });
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,6 +1,6 @@
 import type { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { searchAttributes } from '../../protocol/search-attributes.ts';
+import { searchAttributes } from '../../protocol/temporal/search-attributes.ts';
 
 /** Temporal's numbers for types (`temporal.api.enums.v1.IndexedValueType`). */
 const TYPE_NUMBERS = { KEYWORD: 2, KEYWORD_LIST: 7 } as const;

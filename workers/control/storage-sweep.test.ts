@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { pino } from 'pino';
-import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/queues.ts';
-import { s3Layout } from '../../protocol/s3-layout.ts';
+import { s3Layout } from '../../protocol/stored/s3-layout.ts';
+import { CONTROL_QUEUE, jobWorkflowId } from '../../protocol/temporal/queues.ts';
 import { keysIn } from '../../test/support/bucket.ts';
 import { trainingInput } from '../../test/workflows/job-inputs.ts';
 import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';

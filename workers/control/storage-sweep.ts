@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { type JobFate, sweepStorage } from '../../activities/cleanup/index.ts';
-import { jobWorkflowId } from '../../protocol/queues.ts';
+import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
 import type { Bucket } from '../../storage/index.ts';
 
 /** Time between two sweeps, in milliseconds. They seldom find something, and it costs storage only. */

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { z } from 'zod';
-import type { JobStatus } from '../../protocol/job.ts';
+import type { JobStatus } from '../../protocol/jobs/job.ts';
 import { FakeWorker } from '../../test/workflows/fake-worker.ts';
 import { trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { startTestS3, type TestS3 } from '../../test/workflows/s3.ts';

@@ -73,7 +73,7 @@ export interface GpuWorkerConfig {
  * Reads the configuration from environment variables.
  * @throws SleapRtcError USAGE naming the variable
  */
-export function readConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
+export function readGpuWorkerConfig(environment: NodeJS.ProcessEnv): GpuWorkerConfig {
   const parsed = Environment.safeParse(environment);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

@@ -9,7 +9,7 @@ import { jobFolders, jobsFolder } from '../../activities/runs/job-folders.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
 import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
-import { workerQueue } from '../../protocol/queues.ts';
+import { workerQueue } from '../../protocol/temporal/queues.ts';
 import { Bucket, createS3Client } from '../../storage/index.ts';
 import { Cleanup } from '../cleanup.ts';
 import { OrphanTakeover, RunningActivities } from '../interceptors/index.ts';

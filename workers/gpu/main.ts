@@ -1,9 +1,9 @@
 import { pino } from 'pino';
-import { readConfig } from './config.ts';
+import { readGpuWorkerConfig } from './config.ts';
 import { startGpuWorker } from './gpu-worker.ts';
 
 /** The GPU worker as a process. SIGTERM hands its job over; SIGUSR2 lets it finish its job and then ends it. */
-const config = readConfig(process.env);
+const config = readGpuWorkerConfig(process.env);
 const logger = pino({ level: config.logLevel, base: { room: config.room, worker: config.name } });
 const stop = new AbortController();
 const drain = new AbortController();

@@ -1,7 +1,7 @@
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { createSessionActivities } from '../../activities/session/index.ts';
-import { workerSessionQueue } from '../../protocol/queues.ts';
-import { sessionQueuesOf, type WorkerOffer } from '../../protocol/session-queues.ts';
+import { workerSessionQueue } from '../../protocol/temporal/queues.ts';
+import { sessionQueuesOf, type WorkerOffer } from '../../protocol/temporal/session-queues.ts';
 import { diskFullOrWithSizes } from '../../storage/index.ts';
 import {
   activityInterceptors,

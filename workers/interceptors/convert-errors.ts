@@ -1,6 +1,6 @@
 import { CancelledFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
-import { causes, toApplicationFailure } from '../../protocol/failures.ts';
+import { causes, toApplicationFailure } from '../../protocol/temporal/failures.ts';
 
 /**
  * Makes activities fail with what Temporal can store: a SleapRtcError (or a bug) becomes an ApplicationFailure with its code.

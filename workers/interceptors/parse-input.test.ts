@@ -4,7 +4,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { type ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
 import { type ActivityName, activityInputs } from '../../activities/contract.ts';
-import type { JobInput } from '../../protocol/job.ts';
+import type { JobInput } from '../../protocol/jobs/job.ts';
 import { inferenceInput, modelEntry, trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { type DevServer, devServer } from '../../test/workflows/servers.ts';
 import { bundleWorkflows } from '../control/workflow-bundle.ts';

@@ -1,7 +1,7 @@
 import { CancellationScope, log, proxyLocalActivities } from '@temporalio/workflow';
 import type { ControlActivities } from '../../activities/contract.ts';
-import { fromFailure } from '../../protocol/failures.ts';
-import type { JobInput } from '../../protocol/job.ts';
+import type { JobInput } from '../../protocol/jobs/job.ts';
+import { fromFailure } from '../../protocol/temporal/failures.ts';
 
 /**
  * Removes what the job needed in S3 only while it ran. The job has its final phase by then, so nobody waits if S3 is

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
-import type { ModelType } from '../../protocol/sleap-config.ts';
+import type { ModelType } from '../../protocol/models/sleap-config.ts';
 import { trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { trainingJobsOnDevServer } from '../../test/workflows/training-jobs.ts';
 

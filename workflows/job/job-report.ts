@@ -1,6 +1,5 @@
 import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import type { SleapRtcError } from '../../protocol/errors.ts';
-import { describeError } from '../../protocol/failures.ts';
 import {
   isFinal,
   type JobInput,
@@ -9,9 +8,10 @@ import {
   type JobStatus,
   type JobStatusAnswer,
   type Staging,
-} from '../../protocol/job.ts';
-import { DEFAULT_PRIORITY } from '../../protocol/queues.ts';
-import { searchAttributes } from '../../protocol/search-attributes.ts';
+} from '../../protocol/jobs/job.ts';
+import { describeError } from '../../protocol/temporal/failures.ts';
+import { DEFAULT_PRIORITY } from '../../protocol/temporal/queues.ts';
+import { searchAttributes } from '../../protocol/temporal/search-attributes.ts';
 
 /** Asks for a job's status; Temporal answers also after the job has ended. */
 export const jobStatusQuery = defineQuery<JobStatusAnswer>('jobStatus');

@@ -1,10 +1,10 @@
 import { CancellationScope, condition, defineUpdate, isCancellation, log, setHandler } from '@temporalio/workflow';
 import type { WorkerActivities } from '../../activities/contract.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { fromFailure, toApplicationFailure } from '../../protocol/failures.ts';
-import { isFinal, type JobInput, type JobPhase, type TrainingRun, type TrainingSpec } from '../../protocol/job.ts';
-import type { JobAction } from '../../protocol/job-action.ts';
-import { endedAlready } from '../../protocol/job-refusals.ts';
+import { isFinal, type JobInput, type JobPhase, type TrainingRun, type TrainingSpec } from '../../protocol/jobs/job.ts';
+import type { JobAction } from '../../protocol/jobs/job-action.ts';
+import { endedAlready } from '../../protocol/jobs/job-refusals.ts';
+import { fromFailure, toApplicationFailure } from '../../protocol/temporal/failures.ts';
 import type { JobReport } from './job-report.ts';
 
 /** Asks a job to stop its run early, to pause, to go on, or to end. Its validator refuses what the job cannot do. */
@@ -169,13 +169,13 @@ export class RunControl {
   #stop(): void {
     this.#stops += 1;
     if (this.#run === undefined && this.#trained.size === 0) {
-      this.#end('Stopped before anything was trained: there is no model to keep.');
+      this.#end('Stopped before anything was trained: there is no model to publish.');
       return;
     }
     this.#isStopWanted = true;
     this.#isPauseWanted = false;
     const which = this.#run?.name ?? 'the next training';
-    this.#report.enter(this.#report.status.phase, `${which} ends early; its best model is kept`);
+    this.#report.enter(this.#report.status.phase, `${which} ends early; its best model will be published`);
   }
 
   #pause(): void {
@@ -183,7 +183,7 @@ export class RunControl {
     this.#isPauseWanted = true;
     const { phase } = this.#report.status;
     if (phase !== 'paused')
-      this.#report.enter(phase, phase === 'training' ? 'pausing; the last checkpoint is kept' : 'pausing');
+      this.#report.enter(phase, phase === 'training' ? 'pausing; the last checkpoint is uploaded' : 'pausing');
     this.#interrupt?.();
   }
 
@@ -242,8 +242,8 @@ function refused(sentence: string): SleapRtcError {
 
 function refusedByInference(action: Exclude<JobAction, 'cancel'>, jobId: string): SleapRtcError {
   const sentences = {
-    stop: 'An inference job has no model to keep when it is stopped early.',
-    pause: 'An inference job has no checkpoint to go on from, so it is not paused.',
+    stop: 'An inference job has no model that could be published if it is stopped early.',
+    pause: 'An inference job has no checkpoint to resume from, so it cannot be paused.',
     resume: 'An inference job is never paused.',
   };
   const remedy = `End it with \`sleap-rtc jobs cancel ${jobId}\`.`;
@@ -252,5 +252,5 @@ function refusedByInference(action: Exclude<JobAction, 'cancel'>, jobId: string)
 
 function pausedDetail({ status: { job_id, staging } }: JobReport): string {
   const computer = staging === 'staged' ? '' : '; the researcher’s computer is needed again then';
-  return `paused: \`sleap-rtc jobs resume ${job_id}\` goes on with it${computer}`;
+  return `paused: \`sleap-rtc jobs resume ${job_id}\` resumes it${computer}`;
 }

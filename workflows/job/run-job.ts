@@ -1,7 +1,7 @@
 import { CancellationScope, CancelledFailure, isCancellation, log } from '@temporalio/workflow';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { fromFailure, toApplicationFailure } from '../../protocol/failures.ts';
-import type { JobInput, JobModel, JobSpec, JobStatus } from '../../protocol/job.ts';
+import type { JobInput, JobModel, JobSpec, JobStatus } from '../../protocol/jobs/job.ts';
+import { fromFailure, toApplicationFailure } from '../../protocol/temporal/failures.ts';
 import { clearStorage } from './clear-storage.ts';
 import { type JobReport, openReport } from './job-report.ts';
 import { RunControl } from './run-control.ts';

@@ -1,7 +1,7 @@
 import { condition, defineSignal, proxyLocalActivities, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
 import type { ControlActivities } from '../../activities/contract.ts';
 import { isErrorCode, SleapRtcError } from '../../protocol/errors.ts';
-import type { ChangeOutcome, ManifestChange } from '../../protocol/manifest.ts';
+import type { ChangeOutcome, ManifestChange } from '../../protocol/models/manifest.ts';
 
 /** The registry's answer to a request for changes. */
 export const manifestChangesAppliedSignal = defineSignal<[ChangeOutcome[]]>('manifestChangesApplied');

@@ -12,8 +12,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ControlActivities } from '../../activities/contract.ts';
-import { fromFailure } from '../../protocol/failures.ts';
-import type { ChangeOutcome, ManifestChange } from '../../protocol/manifest.ts';
+import type { ChangeOutcome, ManifestChange } from '../../protocol/models/manifest.ts';
+import { fromFailure } from '../../protocol/temporal/failures.ts';
 import { HEARTBEAT_TIMEOUT } from '../session/activity-options.ts';
 import { manifestChangesAppliedSignal } from './publish.ts';
 

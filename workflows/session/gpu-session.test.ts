@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { JobStatus } from '../../protocol/job.ts';
+import type { JobStatus } from '../../protocol/jobs/job.ts';
 import { trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { trainingJobsOnDevServer } from '../../test/workflows/training-jobs.ts';
 import { startWorkerProcess, type WorkerProcess } from '../../test/workflows/worker-process.ts';

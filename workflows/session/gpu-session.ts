@@ -8,8 +8,8 @@ import {
   uuid4,
 } from '@temporalio/workflow';
 import type { GpuSessionOpened } from '../../activities/contract.ts';
-import { fromFailure } from '../../protocol/failures.ts';
-import type { JobInput } from '../../protocol/job.ts';
+import type { JobInput } from '../../protocol/jobs/job.ts';
+import { fromFailure } from '../../protocol/temporal/failures.ts';
 import { runSession, type SessionState } from './run-session.ts';
 import { endSession } from './session-worker.ts';
 

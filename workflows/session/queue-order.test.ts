@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
-import { sessionQueueOf } from '../../protocol/session-queues.ts';
+import { sessionQueueOf } from '../../protocol/temporal/session-queues.ts';
 import { trainedModel, trainingInput } from '../../test/workflows/job-inputs.ts';
 import { trainingJobsOnDevServer } from '../../test/workflows/training-jobs.ts';
 

@@ -8,9 +8,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { GpuSessionOpened, SessionActivities } from '../../activities/contract.ts';
-import type { JobInput } from '../../protocol/job.ts';
-import { queuePriority, workerSessionQueue } from '../../protocol/queues.ts';
-import { sessionQueueOf } from '../../protocol/session-queues.ts';
+import type { JobInput } from '../../protocol/jobs/job.ts';
+import { queuePriority, workerSessionQueue } from '../../protocol/temporal/queues.ts';
+import { sessionQueueOf } from '../../protocol/temporal/session-queues.ts';
 import { HEARTBEAT_TIMEOUT } from './activity-options.ts';
 
 /** After more than this without a heartbeat, in ms, it is Temporal that was unavailable: a worker's death is noticed sooner. */

@@ -7,8 +7,8 @@ import {
   proxyActivities,
 } from '@temporalio/workflow';
 import type { GpuSessionOpened, WorkerActivities } from '../../activities/contract.ts';
-import { fromFailure } from '../../protocol/failures.ts';
-import type { JobInput } from '../../protocol/job.ts';
+import type { JobInput } from '../../protocol/jobs/job.ts';
+import { fromFailure } from '../../protocol/temporal/failures.ts';
 import { CONTROL, COURTESY, END, SLEAP_NN, STAGING, STORAGE, TRANSFER } from './activity-options.ts';
 
 /** The worker of an open session. Its methods are activities on the worker's own queue; their errors are ActivityFailures. */

@@ -1,7 +1,7 @@
 import { CancellationScope, CancelledFailure, defineSignal, log, setHandler } from '@temporalio/workflow';
 import type { GpuSessionOpened } from '../../activities/contract.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import type { JobInput } from '../../protocol/job.ts';
+import type { JobInput } from '../../protocol/jobs/job.ts';
 import { Paused } from '../job/run-control.ts';
 import type { Job } from '../job/run-job.ts';
 import { GpuSession, WorkerLost } from './gpu-session.ts';

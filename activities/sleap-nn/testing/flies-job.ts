@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pino } from 'pino';
-import type { JobInput, TrainingSpec } from '../../../protocol/job.ts';
+import type { JobInput, TrainingSpec } from '../../../protocol/jobs/job.ts';
 import type { Bucket } from '../../../storage/index.ts';
 import { describeFolder } from '../../files/file-hashes.ts';
 import type { SleapNnDeps } from '../deps.ts';

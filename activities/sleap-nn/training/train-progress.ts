@@ -1,4 +1,4 @@
-import type { EpochProgress, WorkerProgress } from '../../../protocol/job-view.ts';
+import type { EpochProgress, WorkerProgress } from '../../../protocol/jobs/job-view.ts';
 import type { TrainingEvent } from '../process/zmq-bridge.ts';
 
 /** Within an epoch, steps are reported to the room at most this often, in milliseconds. The end of an epoch is always reported. */

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { Checkpoints, TrainedModel } from '../../../protocol/stored-objects.ts';
+import type { Checkpoints, TrainedModel } from '../../../protocol/stored/stored-objects.ts';
 import { ensureTools, type Tools } from '../../../stack/index.ts';
 import { processesGone } from '../../../stack/testing/processes-gone.ts';
 import { startTestS3, type TestS3 } from '../../../test/workflows/s3.ts';

@@ -1,4 +1,4 @@
-import type { Checkpoints, TrainedModel } from '../../../protocol/stored-objects.ts';
+import type { Checkpoints, TrainedModel } from '../../../protocol/stored/stored-objects.ts';
 import type { TrainInput } from '../../contract.ts';
 import { heartbeatWith } from '../../heartbeat-details.ts';
 import { type Attempt, finishAttempt, listAttempts } from '../../runs/attempts.ts';

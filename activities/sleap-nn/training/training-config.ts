@@ -1,6 +1,6 @@
 import { type Document, isAlias, isMap, isNode, isScalar, parseDocument, Scalar, visit } from 'yaml';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { type ModelType, readTrainingConfig, type TrainingConfig } from '../../../protocol/sleap-config.ts';
+import { type ModelType, readTrainingConfig, type TrainingConfig } from '../../../protocol/models/sleap-config.ts';
 
 /** sleap-nn's own sections. Any other section is Hydra's (`defaults`, `hydra`) and could read and write other files. */
 const SECTIONS = [

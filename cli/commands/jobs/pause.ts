@@ -1,4 +1,4 @@
-import type { JobStatus } from '../../../protocol/job.ts';
+import type { JobStatus } from '../../../protocol/jobs/job.ts';
 import { JobActionCommand } from '../../job-action-command.ts';
 
 /** `sleap-rtc jobs pause ID` */

@@ -1,5 +1,5 @@
 import { Args } from '@oclif/core';
-import { isFinal } from '../../../protocol/job.ts';
+import { isFinal } from '../../../protocol/jobs/job.ts';
 import { BaseCommand } from '../../base-command.ts';
 import { stagingWords } from '../../lib/output/staging-words.ts';
 import { fields } from '../../lib/output/table.ts';

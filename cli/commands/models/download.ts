@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { totalBytes } from '../../../protocol/files.ts';
-import type { TransferProgress } from '../../../protocol/job-view.ts';
+import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import { BaseCommand } from '../../base-command.ts';
 import { retryOptions, retryWhileUnavailable } from '../../lib/api/retry-while-unavailable.ts';
 import { findModel } from '../../lib/inputs/find-model.ts';

@@ -1,4 +1,9 @@
 import type { ZodType } from 'zod';
+import { SleapRtcError } from '../../../protocol/errors.ts';
+import type { JobSpec } from '../../../protocol/jobs/job.ts';
+import type { JobAction, JobActionRequest } from '../../../protocol/jobs/job-action.ts';
+import { JobView } from '../../../protocol/jobs/job-view.ts';
+import { Manifest } from '../../../protocol/models/manifest.ts';
 import {
   CreateRoomReply,
   CurveReply,
@@ -8,12 +13,7 @@ import {
   ResultFilesReply,
   ROOM_TOKEN_HEADER,
   RoomReply,
-} from '../../../protocol/api.ts';
-import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { JobSpec } from '../../../protocol/job.ts';
-import type { JobAction, JobActionRequest } from '../../../protocol/job-action.ts';
-import { JobView } from '../../../protocol/job-view.ts';
-import { Manifest } from '../../../protocol/manifest.ts';
+} from '../../../protocol/wire/api.ts';
 import type { Connection } from '../settings/settings.ts';
 import { type ApiRequest, callApi } from './http.ts';
 import type { SignIn } from './sign-in.ts';

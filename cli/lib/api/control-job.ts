@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { JobAction } from '../../../protocol/job-action.ts';
-import type { JobView } from '../../../protocol/job-view.ts';
+import type { JobAction } from '../../../protocol/jobs/job-action.ts';
+import type { JobView } from '../../../protocol/jobs/job-view.ts';
 import type { RoomApi } from './api-client.ts';
 import { pause } from './http.ts';
 

@@ -1,6 +1,6 @@
 import type { ZodType } from 'zod';
-import { ErrorReply } from '../../../protocol/api.ts';
 import { type ErrorCode, isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
+import { ErrorReply } from '../../../protocol/wire/api.ts';
 
 /** Timeout of an ordinary request, in ms: it has a few kilobytes and causes one call to Temporal or S3. */
 const REQUEST_TIMEOUT_MS = 20_000;

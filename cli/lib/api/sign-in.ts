@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SignInReply } from '../../../protocol/api.ts';
+import { SignInReply } from '../../../protocol/wire/api.ts';
 import { readPrivateJson, writePrivateJson } from '../settings/private-file.ts';
 import { callApi } from './http.ts';
 

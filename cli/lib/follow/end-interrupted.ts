@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { isFinal, type JobStatus } from '../../../protocol/job.ts';
+import { isFinal, type JobStatus } from '../../../protocol/jobs/job.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { controlJob } from '../api/control-job.ts';
 import { pause } from '../api/http.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { JobPhase, JobRequirements, JobSpec, JobStatus, Staging } from '../../../protocol/job.ts';
-import type { JobView } from '../../../protocol/job-view.ts';
+import type { JobPhase, JobRequirements, JobSpec, JobStatus, Staging } from '../../../protocol/jobs/job.ts';
+import type { JobView } from '../../../protocol/jobs/job-view.ts';
 import type { HashCache, SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { controlJob } from '../api/control-job.ts';

@@ -1,6 +1,6 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { isFinal } from '../../../protocol/job.ts';
-import type { JobView } from '../../../protocol/job-view.ts';
+import { isFinal } from '../../../protocol/jobs/job.ts';
+import type { JobView } from '../../../protocol/jobs/job-view.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
 
 /** Longest wait for an unavailable server or Temporal, in ms. A deployment or a reboot takes minutes. */

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { SleapRtcError, toSleapRtcError } from '../../../protocol/errors.ts';
 import { totalBytes } from '../../../protocol/files.ts';
-import type { TransferProgress } from '../../../protocol/job-view.ts';
+import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import {
   acceptTransfers,
   type HashCache,

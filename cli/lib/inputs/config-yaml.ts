@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseDocument } from 'yaml';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { type ModelType, readTrainingConfig, type TrainingConfig } from '../../../protocol/sleap-config.ts';
+import { type ModelType, readTrainingConfig, type TrainingConfig } from '../../../protocol/models/sleap-config.ts';
 import { fileSize } from './labels-file.ts';
 
 /** Largest config, in bytes. Those of sleap-nn have a few kilobytes. */

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { type Manifest, type ModelEntry, resolveModel } from '../../../protocol/manifest.ts';
+import { type Manifest, type ModelEntry, resolveModel } from '../../../protocol/models/manifest.ts';
 
 /** Finds a model by its id, an alias, or the unique beginning of its id. @throws SleapRtcError MODEL_NOT_FOUND */
 export function findModel(manifest: Manifest, reference: string): ModelEntry {

@@ -1,6 +1,6 @@
 import { basename, dirname, isAbsolute, resolve } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { ModelType, TrainingConfig } from '../../../protocol/sleap-config.ts';
+import type { ModelType, TrainingConfig } from '../../../protocol/models/sleap-config.ts';
 import { readTrainingConfigFile, type TrainingConfigFile } from './config-yaml.ts';
 import { checkTrainingLabels, fileSize } from './labels-file.ts';
 import type { PreparedFiles } from './prepared-files.ts';

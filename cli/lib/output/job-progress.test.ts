@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { EpochProgress, JobView } from '../../../protocol/job-view.ts';
+import type { EpochProgress, JobView } from '../../../protocol/jobs/job-view.ts';
 import type { Display } from './display.ts';
 import { JobProgress } from './job-progress.ts';
 
@@ -56,11 +56,11 @@ describe('job progress', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);
     progress.view(view('training'));
-    progress.view(view('paused', { detail: 'paused: `sleap-rtc jobs resume abcdefgh` goes on with it' }));
+    progress.view(view('paused', { detail: 'paused: `sleap-rtc jobs resume abcdefgh` resumes it' }));
     progress.view(view('queued'));
     progress.view(view('receiving'));
     assert.deepEqual(display.said.slice(2), [
-      'The job is paused: `sleap-rtc jobs resume abcdefgh` goes on with it.',
+      'The job is paused: `sleap-rtc jobs resume abcdefgh` resumes it.',
       'Waiting for a worker…',
       'Worker gpu-1 has the job.',
       'Sending the data…',

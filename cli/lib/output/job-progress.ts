@@ -1,7 +1,7 @@
-import type { RunCurve } from '../../../protocol/api.ts';
-import type { JobPhase } from '../../../protocol/job.ts';
-import { isFinal } from '../../../protocol/job.ts';
-import type { EpochProgress, FrameProgress, JobView, TransferProgress } from '../../../protocol/job-view.ts';
+import type { JobPhase } from '../../../protocol/jobs/job.ts';
+import { isFinal } from '../../../protocol/jobs/job.ts';
+import type { EpochProgress, FrameProgress, JobView, TransferProgress } from '../../../protocol/jobs/job-view.ts';
+import type { RunCurve } from '../../../protocol/jobs/run-curve.ts';
 import type { Display } from './display.ts';
 import { bytes, duration, loss, rate } from './words.ts';
 

@@ -1,4 +1,4 @@
-import type { Manifest, ModelEntry } from '../../../protocol/manifest.ts';
+import type { Manifest, ModelEntry } from '../../../protocol/models/manifest.ts';
 
 /** Returns every alias of a model, its own first. */
 export function aliasesOf(manifest: Manifest, model: ModelEntry): string[] {

@@ -1,4 +1,4 @@
-import type { Staging } from '../../../protocol/job.ts';
+import type { Staging } from '../../../protocol/jobs/job.ts';
 
 /** Returns a sentence on the staging of a job's data and on whether the researcher's computer is still needed; undefined if nothing is known yet. */
 export function stagingWords(staging: Staging | undefined): string | undefined {

@@ -1,8 +1,8 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { TrainingRun } from '../../../protocol/job.ts';
-import type { TransferProgress } from '../../../protocol/job-view.ts';
+import { TrainingRun } from '../../../protocol/jobs/job.ts';
+import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
 import type { Followed } from '../follow/follow-job.ts';
 import { downloadModel } from './download-files.ts';

@@ -1,6 +1,6 @@
 import { constants, copyFile, link, readdir, rm } from 'node:fs/promises';
 import { join, parse } from 'node:path';
-import type { TransferProgress } from '../../../protocol/job-view.ts';
+import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
 import type { Followed } from '../follow/follow-job.ts';
 import { downloadPredictions } from './download-files.ts';

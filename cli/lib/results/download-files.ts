@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type FileEntry, FileList, totalBytes } from '../../../protocol/files.ts';
-import type { TransferProgress } from '../../../protocol/job-view.ts';
+import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import { ProgressMeter } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { networkReason, pause } from '../api/http.ts';

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { isFinal } from '../../../protocol/job.ts';
+import { isFinal } from '../../../protocol/jobs/job.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import type { Display } from '../output/display.ts';
 import { JobProgress } from '../output/job-progress.ts';

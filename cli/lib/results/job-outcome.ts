@@ -1,5 +1,5 @@
 import { isErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
-import { isFinal, type JobPhase, type JobStatus, type Staging } from '../../../protocol/job.ts';
+import { isFinal, type JobPhase, type JobStatus, type Staging } from '../../../protocol/jobs/job.ts';
 import type { Followed } from '../follow/follow-job.ts';
 import { type CollectedModel, collectModels } from './collect-models.ts';
 import { collectPredictions } from './collect-predictions.ts';

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { PeerPayload } from '../../../protocol/peer-messages.ts';
+import type { PeerPayload } from '../../../protocol/wire/peer-messages.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
 
 /** Longest wait for the worker's answer, in ms. A running worker answers in milliseconds. */

@@ -1,6 +1,6 @@
 import { totalBytes } from '../../../protocol/files.ts';
-import type { JobSpec } from '../../../protocol/job.ts';
-import type { PeerPayload } from '../../../protocol/peer-messages.ts';
+import type { JobSpec } from '../../../protocol/jobs/job.ts';
+import type { PeerPayload } from '../../../protocol/wire/peer-messages.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
 import { count } from '../output/words.ts';
 

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { PeerMetadata } from '../../../protocol/signaling.ts';
+import type { PeerMetadata } from '../../../protocol/wire/signaling.ts';
 import { readIceTransportPolicy, readWebRtcChoice, SignalingClient } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 

@@ -1,5 +1,5 @@
-import type { PeerFilters } from '../../../protocol/filters.ts';
-import type { JobRequirements } from '../../../protocol/job.ts';
+import type { JobRequirements } from '../../../protocol/jobs/job.ts';
+import type { PeerFilters } from '../../../protocol/wire/filters.ts';
 
 /** The workers that a job may run on. */
 export function filtersOf({ tags, min_gpu_memory_mb: memory }: JobRequirements): PeerFilters {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { isFinal, type JobStatus } from '../../../protocol/job.ts';
+import { isFinal, type JobStatus } from '../../../protocol/jobs/job.ts';
 import { describeFiles, type SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import type { OnInterrupt } from '../follow/end-interrupted.ts';

@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { Manifest, ModelEntry } from '../../../protocol/manifest.ts';
+import type { Manifest, ModelEntry } from '../../../protocol/models/manifest.ts';
 import { findModel } from '../inputs/find-model.ts';
 
 /** Types of models that predict one animal at a time, around the position that a centroid model found. */

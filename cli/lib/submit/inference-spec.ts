@@ -1,5 +1,5 @@
 import type { FileEntry } from '../../../protocol/files.ts';
-import { InferenceSpec } from '../../../protocol/job.ts';
+import { InferenceSpec } from '../../../protocol/jobs/job.ts';
 import type { PreparedInference } from '../inputs/prepare-inference.ts';
 import { commonSpec, type JobOptions, notAccepted } from './job-spec.ts';
 

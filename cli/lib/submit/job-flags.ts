@@ -1,5 +1,5 @@
 import { Errors, Flags } from '@oclif/core';
-import type { JobRequirements } from '../../../protocol/job.ts';
+import type { JobRequirements } from '../../../protocol/jobs/job.ts';
 import type { RunOptions } from './run-job.ts';
 
 const group = { helpGroup: 'WORKER' };

@@ -1,7 +1,7 @@
 import type { ZodError } from 'zod';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { FileEntry } from '../../../protocol/files.ts';
-import type { JobRequirements } from '../../../protocol/job.ts';
+import type { JobRequirements } from '../../../protocol/jobs/job.ts';
 
 /** Longest name of a job that the spec accepts, in characters. */
 const MAX_NAME = 200;

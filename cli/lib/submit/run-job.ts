@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type FileEntry, totalBytes } from '../../../protocol/files.ts';
-import type { JobSpec } from '../../../protocol/job.ts';
-import type { Manifest } from '../../../protocol/manifest.ts';
+import type { JobSpec } from '../../../protocol/jobs/job.ts';
+import type { Manifest } from '../../../protocol/models/manifest.ts';
 import { describeFiles } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { retryWhileUnavailable } from '../api/retry-while-unavailable.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { parse } from 'yaml';
-import { emptyManifest, type Manifest, type ModelEntry } from '../../../protocol/manifest.ts';
-import { datasetHash, modelId } from '../../../protocol/model-id.ts';
-import { readTrainingConfig } from '../../../protocol/sleap-config.ts';
+import { emptyManifest, type Manifest, type ModelEntry } from '../../../protocol/models/manifest.ts';
+import { datasetHash, modelId } from '../../../protocol/models/model-id.ts';
+import { readTrainingConfig } from '../../../protocol/models/sleap-config.ts';
 import { configYaml } from '../../testing/fixtures.ts';
 import type { PreparedRun } from '../inputs/prepare-training.ts';
 import { trainingSpec, withoutKnownModels } from './training-spec.ts';

@@ -1,8 +1,8 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { FileEntry } from '../../../protocol/files.ts';
-import { TrainingSpec } from '../../../protocol/job.ts';
-import type { Manifest, ModelEntry } from '../../../protocol/manifest.ts';
-import { datasetHash, modelId } from '../../../protocol/model-id.ts';
+import { TrainingSpec } from '../../../protocol/jobs/job.ts';
+import type { Manifest, ModelEntry } from '../../../protocol/models/manifest.ts';
+import { datasetHash, modelId } from '../../../protocol/models/model-id.ts';
 import type { PreparedRun, PreparedTraining } from '../inputs/prepare-training.ts';
 import { commonSpec, type JobOptions, notAccepted } from './job-spec.ts';
 

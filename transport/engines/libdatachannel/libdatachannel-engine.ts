@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { IceServer as NativeIceServer, PeerConnection } from 'node-datachannel';
-import type { IceServer } from '../../../protocol/signaling.ts';
+import type { IceServer } from '../../../protocol/wire/signaling.ts';
 import { within } from '../../async/within.ts';
 import { parseIceUrl } from '../../ice/ice-urls.ts';
 import { loopbackIfAlone } from '../../ice/local-addresses.ts';

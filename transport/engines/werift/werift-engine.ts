@@ -6,7 +6,7 @@ import {
   type RTCSessionDescription,
   StunProtocol,
 } from 'werift';
-import type { IceServer } from '../../../protocol/signaling.ts';
+import type { IceServer } from '../../../protocol/wire/signaling.ts';
 import { loopbackIfAlone } from '../../ice/local-addresses.ts';
 import type {
   Engine,

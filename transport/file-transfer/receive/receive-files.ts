@@ -1,5 +1,5 @@
 import { type FileEntry, totalBytes } from '../../../protocol/files.ts';
-import type { TransferProgress } from '../../../protocol/job-view.ts';
+import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import { openDestination } from '../disk/destination.ts';
 import { HashCache } from '../disk/hash-cache.ts';
 import { LocalBlocks, type Reuse } from '../disk/local-blocks.ts';

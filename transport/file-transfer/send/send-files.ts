@@ -1,5 +1,5 @@
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { TransferProgress } from '../../../protocol/job-view.ts';
+import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import type { SourceFile } from '../disk/describe-files.ts';
 import type { HashCache } from '../disk/hash-cache.ts';
 import { blocksOf } from '../wire/blocks.ts';

@@ -1,4 +1,4 @@
-import type { TransferProgress } from '../../../protocol/job-view.ts';
+import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import { PROGRESS_INTERVAL_MS, RATE_WINDOW_MS } from './limits.ts';
 
 /** Counts a transfer's bytes, and reports them at most four times a second and at the end. */

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { ownerArgument } from '../../../activities/sleap-nn/index.ts';
 import { processesGone } from '../../../stack/testing/processes-gone.ts';
-import { readConfig } from '../config.ts';
+import { readGpuWorkerConfig } from '../config.ts';
 import { startGpuWorker } from '../gpu-worker.ts';
 import { endLeftovers } from './leftovers.ts';
 
@@ -58,7 +58,7 @@ describe('what an earlier process of the worker left', () => {
     refusing.listen(0, '127.0.0.1');
     await once(refusing, 'listening');
     const { port } = refusing.address() as AddressInfo;
-    const config = readConfig({
+    const config = readGpuWorkerConfig({
       SLEAP_RTC_SERVER: `http://127.0.0.1:${port}`,
       SLEAP_RTC_ROOM: 'lab-mice',
       SLEAP_RTC_TOKEN: 'token',

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../../../protocol/errors.ts';
-import { fromFailure, isCancelled } from '../../../protocol/failures.ts';
+import { fromFailure, isCancelled } from '../../../protocol/temporal/failures.ts';
 import type { EndedActivity } from '../../interceptors/index.ts';
 import type { GpuSlot } from '../slot/gpu-slot.ts';
 

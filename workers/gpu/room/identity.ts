@@ -1,6 +1,6 @@
 import pRetry from 'p-retry';
-import { SignInReply } from '../../../protocol/api.ts';
 import { SleapRtcError } from '../../../protocol/errors.ts';
+import { SignInReply } from '../../../protocol/wire/api.ts';
 
 /** A token is renewed this long before it expires, in milliseconds, so that one in use never has just expired. */
 const RENEW_BEFORE_MS = 60_000;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { DatasetStore } from '../../../activities/transfer/index.ts';
 import type { RoomKey } from '../../../protocol/room-key.ts';
-import type { WorkerOffer } from '../../../protocol/session-queues.ts';
+import type { WorkerOffer } from '../../../protocol/temporal/session-queues.ts';
 import type { Bucket } from '../../../storage/index.ts';
 import { type IceTransportPolicy, SignalingClient, type WebRtcChoice } from '../../../transport/index.ts';
 import type { Cleanup } from '../../cleanup.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { Manifest, type ModelEntry, resolveModel } from '../../../protocol/manifest.ts';
-import { s3Layout } from '../../../protocol/s3-layout.ts';
+import { Manifest, type ModelEntry, resolveModel } from '../../../protocol/models/manifest.ts';
+import { s3Layout } from '../../../protocol/stored/s3-layout.ts';
 import { type Bucket, DamagedObjectError, readJson } from '../../../storage/index.ts';
 
 /** The seed's refresh period: 5 minutes, in milliseconds. */

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { toSleapRtcError } from '../../../protocol/errors.ts';
-import type { WorkerProgress } from '../../../protocol/job-view.ts';
+import type { WorkerProgress } from '../../../protocol/jobs/job-view.ts';
 import type { SignalingClient } from '../../../transport/index.ts';
 
 /** Reports that wait while the server is unavailable; the oldest is given up. A run seldom has more epochs. */

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { WorkerStatus } from '../../../protocol/peer-messages.ts';
+import type { WorkerStatus } from '../../../protocol/wire/peer-messages.ts';
 
 /** The right to use the worker's GPU. One session has it until it ends. */
 export interface GpuLease {

@@ -5,8 +5,8 @@ import { type ActivityInboundCallsInterceptor, NativeConnection, Worker } from '
 import { pino } from 'pino';
 import type { TrainInput, UploadModelInput, WorkerActivities } from '../../../activities/contract.ts';
 import { createSessionActivities } from '../../../activities/session/index.ts';
-import { workerQueue, workerSessionQueue } from '../../../protocol/queues.ts';
-import { sessionQueuesOf } from '../../../protocol/session-queues.ts';
+import { workerQueue, workerSessionQueue } from '../../../protocol/temporal/queues.ts';
+import { sessionQueuesOf } from '../../../protocol/temporal/session-queues.ts';
 import { modelEntry, trainedModel, trainingInput } from '../../../test/workflows/job-inputs.ts';
 import { trainingJobsOnDevServer } from '../../../test/workflows/training-jobs.ts';
 import { activityInterceptors } from '../../interceptors/index.ts';

@@ -1,11 +1,11 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { ClientMessage, MAX_MESSAGE_BYTES } from '../../protocol/signaling.ts';
+import { ClientMessage, MAX_MESSAGE_BYTES } from '../../protocol/wire/signaling.ts';
 
 /** A parsed message, or the error. Both have the request's id, so that the reply can name it. */
 export type ParsedMessage = { message: ClientMessage } | { error: SleapRtcError; requestId: string | undefined };
 
 /** Parses one WebSocket message of any kind. Never throws. */
-export function parseMessage(data: unknown, isBinary: boolean): ParsedMessage {
+export function parseClientMessage(data: unknown, isBinary: boolean): ParsedMessage {
   const text = typeof data === 'string' ? data : !isBinary && Buffer.isBuffer(data) ? data.toString('utf8') : undefined;
   if (text === undefined) return refused('Messages are JSON text; this one is binary.');
   if (Buffer.byteLength(text) > MAX_MESSAGE_BYTES) {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { FileList, RelPath } from './files.ts';
-import { Alias, JobId, ModelId, PeerId, RoomId, Tag, UserId } from './ids.ts';
-import { ModelType } from './sleap-config.ts';
+import { FileList, RelPath } from '../files.ts';
+import { Alias, JobId, ModelId, PeerId, RoomId, Tag, UserId } from '../ids.ts';
+import { ModelType } from '../models/sleap-config.ts';
 
 /** Longest path of a researcher's file, in characters; Linux's own limit. */
 const MAX_SOURCE_PATH = 4096;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { JobId, ModelId } from './ids.ts';
-import { JobRequirements } from './job.ts';
+import { JobId, ModelId } from '../ids.ts';
+import { JobRequirements } from '../jobs/job.ts';
 
 /**
  * The status of a worker, in `properties.status`: `draining` finishes its job and takes no other, `drained` has none left,

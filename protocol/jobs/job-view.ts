@@ -1,6 +1,6 @@
 /** What a reader sees of a job: one view, which the server merges from Temporal's status and the worker's progress. */
 import { z } from 'zod';
-import { JobId } from './ids.ts';
+import { JobId } from '../ids.ts';
 import { JobPhase, JobStatus, Staging } from './job.ts';
 
 /** Longest name of a run that a worker may report, in characters; the name in a job's spec is shorter. */

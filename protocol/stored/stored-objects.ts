@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { FileList } from './files.ts';
-import { JobId, ModelId, RoomId } from './ids.ts';
-import { MAX_RUNS, RunName } from './job.ts';
-import { ModelType } from './sleap-config.ts';
+import { FileList } from '../files.ts';
+import { JobId, ModelId, RoomId } from '../ids.ts';
+import { MAX_RUNS, RunName } from '../jobs/job.ts';
+import { ModelType } from '../models/sleap-config.ts';
 
 /**
  * The JSON objects of the room bucket, other than the manifest (`manifest.ts`). `s3-layout.ts` has their keys.

@@ -1,5 +1,5 @@
 /** Why a job does not do what a researcher asks of it, in words. Workflow code imports this file: it uses no zod. */
-import { SleapRtcError } from './errors.ts';
+import { SleapRtcError } from '../errors.ts';
 import type { JobStatus } from './job.ts';
 
 /** The error for an action on a job that has ended; the sentence says how it ended. */

@@ -1,4 +1,4 @@
-import type { JobRequirements } from './job.ts';
+import type { JobRequirements } from '../jobs/job.ts';
 
 /**
  * The task queue on which a job's session waits, and those that a worker polls.

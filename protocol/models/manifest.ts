@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Alias, ModelId, RoomId, Tag } from './ids.ts';
+import { Alias, ModelId, RoomId, Tag } from '../ids.ts';
 import { ModelType } from './sleap-config.ts';
 
 const Timestamp = z.iso.datetime({ offset: true });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SleapRtcError } from './errors.ts';
+import { SleapRtcError } from '../errors.ts';
 
 /** sleap-nn's heads, in the order of its `HeadConfig`; a config has exactly one that is not null. */
 export const ModelType = z.enum([

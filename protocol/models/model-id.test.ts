@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ModelId } from './ids.ts';
+import { ModelId } from '../ids.ts';
 import { datasetHash, modelId } from './model-id.ts';
 import { readTrainingConfig } from './sleap-config.ts';
 

@@ -1,6 +1,7 @@
 /** Growing a loss curve epoch by epoch. Imports types only: the server and the dashboard in the browser both run it as it is. */
-import type { RunCurve } from './api.ts';
+
 import type { EpochProgress } from './job-view.ts';
+import type { RunCurve } from './run-curve.ts';
 
 /** Most points of one run. Beyond it every second point is dropped; no screen is wide enough to show the difference. */
 export const MAX_CURVE_POINTS = 1000;

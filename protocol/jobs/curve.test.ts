@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { RunCurve } from './api.ts';
 import { MAX_CURVE_POINTS, withEpoch } from './curve.ts';
 import type { EpochProgress } from './job-view.ts';
+import { RunCurve } from './run-curve.ts';
 
 function epoch(number: number, more: Partial<EpochProgress> = {}): EpochProgress {
   const losses = { train_loss: 1 / number, val_loss: 2 / number };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { JobId, PeerId, RoomId } from '../ids.ts';
+import { JobEvent, JobView, WorkerProgress } from '../jobs/job-view.ts';
 import { PeerFilters } from './filters.ts';
-import { JobId, PeerId, RoomId } from './ids.ts';
-import { JobEvent, JobView, WorkerProgress } from './job-view.ts';
 import { PeerPayload } from './peer-messages.ts';
 
 /** Largest WebSocket message, in bytes. An SDP offer is about 4 kB; large data belongs on a data channel. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { SignalingState, StateStore } from './state-store.ts';
+import type { SignalingState } from '../../protocol/stored/signaling-state.ts';
+import type { StateStore } from './state-store.ts';
 
 /** Changes within this time are saved together: progress comes several times a second. */
 const DEBOUNCE_MS = 2000;
@@ -7,7 +8,7 @@ const DEBOUNCE_MS = 2000;
 const RETRY_MS = 10_000;
 
 /** Saves the state some moments after each change, one save at a time. The server works also while storage is unavailable. */
-export class StateKeeper {
+export class StateSaver {
   readonly #store: StateStore;
   readonly #snapshot: () => SignalingState;
   readonly #logger: Logger;

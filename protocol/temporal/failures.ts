@@ -1,5 +1,5 @@
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
-import { type ErrorCode, isErrorCode, SleapRtcError, toSleapRtcError } from './errors.ts';
+import { type ErrorCode, isErrorCode, SleapRtcError, toSleapRtcError } from '../errors.ts';
 
 /**
  * Our errors cross Temporal as an ApplicationFailure whose type is the code, so retry policies, the Temporal UI and the API all read

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { FileEntry } from './files.ts';
-import { RoomId } from './ids.ts';
-import { JobView } from './job-view.ts';
+import { FileEntry } from '../files.ts';
+import { RoomId } from '../ids.ts';
+import { JobView } from '../jobs/job-view.ts';
+import { RunCurve } from '../jobs/run-curve.ts';
 
 /** Header with the room's token; `Authorization: Bearer` carries the identity token. */
 export const ROOM_TOKEN_HEADER = 'x-room-token';
@@ -41,18 +42,6 @@ export type JobListReply = z.infer<typeof JobListReply>;
 /** `GET /api/rooms/{room}/jobs/{job}/log`: the logs of the job's sleap-nn runs, each under its name. */
 export const JobLogReply = z.object({ log: z.string() });
 export type JobLogReply = z.infer<typeof JobLogReply>;
-
-/** The losses of one sleap-nn run by epoch: three columns of the same length, epochs ascending from 1. */
-export const RunCurve = z.object({
-  run: z.string(),
-  /** 0-based place of the run in its job. */
-  run_index: z.int(),
-  max_epochs: z.int().nullable(),
-  epochs: z.array(z.int()),
-  train_loss: z.array(z.number().nullable()),
-  val_loss: z.array(z.number().nullable()),
-});
-export type RunCurve = z.infer<typeof RunCurve>;
 
 /** `GET /api/rooms/{room}/jobs/{job}/curve`: a curve a run that has finished an epoch, in the order of the runs. */
 export const CurveReply = z.object({ runs: z.array(RunCurve) });

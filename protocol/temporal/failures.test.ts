@@ -6,7 +6,7 @@ import {
   TerminatedFailure,
   TimeoutFailure,
 } from '@temporalio/common';
-import { SleapRtcError } from './errors.ts';
+import { SleapRtcError } from '../errors.ts';
 import { fromFailure, isCancelled, toApplicationFailure } from './failures.ts';
 
 /** As the SDK gives an activity's failure to a workflow. */
