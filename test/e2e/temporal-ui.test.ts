@@ -13,6 +13,8 @@ import { createRoom, type RunningCommand, type TestRoom } from '../support/test-
 const SCREENSHOT = process.env.SLEAP_RTC_TEMPORAL_SCREENSHOT;
 const SHOWN_MS = 30_000;
 const POLL_MS = 100;
+/** Enough that the second attempt still trains while the pages are looked at. */
+const EPOCHS = 15;
 
 describe('a job whose sleap-nn was killed, in Temporal’s own web page', function () {
   this.timeout(300_000);
@@ -31,10 +33,10 @@ describe('a job whose sleap-nn was killed, in Temporal’s own web page', functi
     connection = await Connection.connect({ address: room.stack.temporalAddress });
     const worker = await room.startWorker('worker-1');
     const config = join(room.folder, 'longer.yaml');
-    await writeFile(config, (await readFile(FLIES_CONFIG, 'utf8')).replace('max_epochs: 5', 'max_epochs: 30'));
+    await writeFile(config, (await readFile(FLIES_CONFIG, 'utf8')).replace('max_epochs: 5', `max_epochs: ${EPOCHS}`));
     const out = join(room.folder, 'models');
     running = room.cli(['train', fliesLabels(room.tools), '--config', config, '-o', out]);
-    await running.untilShown(/epoch 2\/30/);
+    await running.untilShown(/epoch 2\/15/);
     workflowId = jobWorkflowId(room.id, /Job ([a-z0-9]+) is submitted/.exec(running.shown())?.[1] ?? '');
     await killSleapNn(worker.pid);
     ({ runId, failure } = await secondAttempt());
@@ -107,7 +109,7 @@ describe('a job whose sleap-nn was killed, in Temporal’s own web page', functi
     const ended = await running;
     assert.equal(ended.exitCode, 0, ended.stderr);
     const [model] = Object.values((await room.manifest()).models);
-    assert.equal(model?.training.epochs, 30);
+    assert.equal(model?.training.epochs, EPOCHS);
     const log = await room.cli(['jobs', 'log', workflowId.split(':').at(-1) ?? '']);
     assert.match(log.stdout, /attempt 2, going on after epoch \d+/);
   });

@@ -10,7 +10,8 @@ import { bucketOf, keysIn } from '../support/bucket.ts';
 import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
 
-const EPOCHS = 40;
+/** Enough that the first worker still trains when the second one has started. */
+const EPOCHS = 20;
 const Latest = z.object({ snapshots: z.array(z.object({ epochs_done: z.int() })) });
 
 describe('the loss of a worker that trains, without the researcher’s computer', function () {
@@ -49,7 +50,7 @@ describe('the loss of a worker that trains, without the researcher’s computer'
     const elsewhere = { SLEAP_RTC_CONFIG_DIR: join(room.folder, 'elsewhere') };
     const attached = await room.cli(['jobs', 'attach', job, '-o', join(room.folder, 'models'), '--json'], elsewhere);
     assert.equal(attached.exitCode, 0, attached.stderr + attached.stdout);
-    assert.match(attached.stderr, /epoch 1\/\?|epoch 1\/40/, 'the curve is shown from its beginning');
+    assert.match(attached.stderr, /epoch 1\/(\?|20)/, 'the curve is shown from its beginning');
     result = TrainResult.parse(JSON.parse(attached.stdout));
     await neighbour.close();
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { z } from 'zod';
-import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
+import { fliesLabels, shortConfig } from '../support/samples.ts';
 import { createRoom, type TestRoom, TrainResult } from '../support/test-room.ts';
 
 const Workers = z.object({ workers: z.array(z.looseObject({ name: z.string() })) });
@@ -10,9 +10,11 @@ const Workers = z.object({ workers: z.array(z.looseObject({ name: z.string() }))
 describe('two workers side by side', function () {
   this.timeout(300_000);
   let room: TestRoom;
+  let config: string;
 
   before(async () => {
     room = await createRoom();
+    config = await shortConfig(join(room.folder, 'short.yaml'));
     await room.startWorker('small');
     // There may be no GPU: a stand-in for the driver's own tool makes the second worker report one.
     const bin = join(room.folder, 'bin');
@@ -25,7 +27,7 @@ describe('two workers side by side', function () {
 
   const train = async (...flags: string[]) => {
     const out = join(room.folder, 'models');
-    const args = ['train', fliesLabels(room.tools), '--config', FLIES_CONFIG, '--retrain', '-o', out, ...flags];
+    const args = ['train', fliesLabels(room.tools), '--config', config, '--retrain', '-o', out, ...flags];
     return TrainResult.parse(await room.json(args));
   };
   const trainedOn = async ({ models }: { models: { id: string }[] }) =>
@@ -51,7 +53,7 @@ describe('two workers side by side', function () {
       'train',
       fliesLabels(room.tools),
       '--config',
-      FLIES_CONFIG,
+      config,
       '--retrain',
       '--worker-tag',
       'h100',

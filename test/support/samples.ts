@@ -52,6 +52,16 @@ export async function damagedLabels(tools: Tools, path: string): Promise<string>
   return path;
 }
 
+/** The quickstart's config with two short epochs, for tests that need a model but not its training. */
+export async function shortConfig(path: string): Promise<string> {
+  const text = await readFile(FLIES_CONFIG, 'utf8');
+  await writeFile(
+    path,
+    text.replace(/max_epochs: \d+/, 'max_epochs: 2').replace(/train_steps_per_epoch: \d+/, 'train_steps_per_epoch: 3'),
+  );
+  return path;
+}
+
 /** The quickstart's config with one more line in a section. */
 export async function configWith(path: string, section: string, line: string): Promise<string> {
   const text = await readFile(FLIES_CONFIG, 'utf8');
