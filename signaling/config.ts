@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SleapRtcError } from '../protocol/errors.ts';
 import { LogLevel } from '../protocol/log-level.ts';
+import type { IceConfig } from './ice/ice-servers.ts';
 
 /** The configuration of the signaling server. AWS's SDK reads its endpoints and keys itself (`AWS_*`). */
 export interface SignalingConfig {
@@ -21,7 +22,7 @@ export interface SignalingConfig {
   s3PathStyle: boolean;
   rooms: { table: string /** Create the table if it is missing. */; createTable: boolean };
   cognito: { userPoolId: string; clientId: string; issuer: string };
-  ice: { stunUrls: string[]; turnUrls: string[] /** coturn's `static-auth-secret`. */; turnSecret: string | null };
+  ice: IceConfig;
   limits: {
     /** Accepted anonymous sign-ins from one address in a minute. */
     signInsPerMinute: number;

@@ -16,7 +16,7 @@ import type { AwsClients } from './aws.ts';
 import { type Backends, createBackends } from './backends.ts';
 import type { SignalingConfig } from './config.ts';
 import { LossCurves } from './curves/loss-curves.ts';
-import { iceServersFor } from './ice/ice-servers.ts';
+import { iceRenewalMs, iceServersFor } from './ice/ice-servers.ts';
 import { JobViews } from './job-views/job-views.ts';
 import { findPageFiles } from './page/page-files.ts';
 import { PeerDirectory } from './peers/directory.ts';
@@ -158,6 +158,7 @@ async function createServices(
     rooms,
     verifyIdToken: backends.verifyIdToken,
     iceServersFor: (userId) => iceServersFor(userId, config.ice, now()),
+    iceRenewalMs: iceRenewalMs(config.ice),
   };
   return { services, jobViews, curves, backup };
 }

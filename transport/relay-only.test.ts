@@ -15,6 +15,7 @@ import {
 } from './index.ts';
 import { enginePairings } from './testing/engine-pairings.ts';
 import { join } from './testing/join.ts';
+import { Owned } from './testing/owned.ts';
 import { TestSignaling } from './testing/test-signaling.ts';
 
 const purpose = { job_id: 'abcdefgh', kind: 'dataset' } as const;
@@ -107,3 +108,37 @@ for (const { name, offerer, answerer } of await enginePairings()) {
     });
   });
 }
+
+describe('a worker that is connected for longer than TURN credentials live', function () {
+  this.timeout(60_000);
+  const LIFETIME_MS = 5_000;
+  const owned = new Owned();
+  let dir: string;
+  let turn: TurnServer;
+
+  before(async function () {
+    dir = await mkdtemp(joinPath(tmpdir(), 'relay-only-'));
+    const started = await startTurn({ dir });
+    if (started === undefined) return this.skip();
+    turn = started;
+  });
+  afterEach(owned.end);
+  after(async () => {
+    await turn?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  it('gets new ones on the same socket, and still reaches peers through the relay', async () => {
+    const ice = { stunUrls: [], turnUrls: [turn.url], turnSecret: turn.secret, turnLifetimeMs: LIFETIME_MS };
+    const room = owned.add(await TestSignaling.start({ ice }));
+    const worker = owned.add(await join(room.url, 'worker-1', { iceTransportPolicy: 'relay' }));
+    const client = owned.add(await join(room.url, 'client-1', { iceTransportPolicy: 'relay' }));
+    const expiry = Number(worker.iceServers[0]?.username?.split(':')[0]) * 1000;
+    assert.ok(expiry <= Date.now() + LIFETIME_MS);
+    while (Date.now() < expiry + 1_000) await new Promise((resolve) => worker.on('ice_servers', resolve));
+    owned.add(acceptPeers(client, (connection) => connection.closed));
+    const connection = owned.add(await connectPeer(worker, { peerId: 'client-1', purpose }));
+    assert.equal(connection.route, 'relay');
+    assert.equal(room.registrations.length, 2, 'nobody has registered again');
+  });
+});

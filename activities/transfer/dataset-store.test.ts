@@ -124,9 +124,10 @@ describe('the datasets on a worker’s disk', () => {
     for (const expected of [true, false]) {
       moved = 0;
       await datasets.removeJob(join(workDir, 'jobs', 'job00001'));
-      const input = { spec: { job_id: 'job00001', files: entries(files), stage: false } } as Parameters<
-        typeof receive
-      >[0]['input'];
+      const input = {
+        spec: { job_id: 'job00001', files: entries(files), stage: false },
+        context: { user_id: 'user-1' },
+      } as Parameters<typeof receive>[0]['input'];
       await activityEnvironment().run(receive, { input });
       assert.equal(moved > 5 * MiB, expected);
       assert.equal(moved === 0, !expected);

@@ -1,48 +1,31 @@
+import type { JobInput } from '../../protocol/jobs/job.ts';
 import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 import type { SignalingClient } from '../../transport/index.ts';
 
 /** Time between two discoveries, in milliseconds, in case a notification was lost with a connection. */
 const REDISCOVER_MS = 5_000;
 
-/** Finds the researcher's CLI that serves a job: a client peer with the job's id. Returns undefined if it is offline. */
-export async function findResearcher(
-  signaling: SignalingClient,
-  jobId: string,
-  signal: AbortSignal,
-): Promise<PeerInfo | undefined> {
-  const peers = await signaling.discoverPeers({ role: 'client', properties: { job_id: { $eq: jobId } } }, { signal });
-  return peers.at(-1);
-}
-
 /**
- * Waits until the researcher's CLI is online.
- * @param onAbsent called once if the CLI is offline at first
- * @throws the signal's reason if it is aborted
+ * The peers that may be the researcher's CLI: client peers that name the job. Any member of the room can claim that. The server
+ * vouches for `user_id` only, so those of the job's own user come first, the newest of them before the others; strangers follow in
+ * the order in which they came.
  */
-export async function waitForResearcher(
+export async function findCandidates(
   signaling: SignalingClient,
-  jobId: string,
+  { spec, context }: JobInput,
   signal: AbortSignal,
-  onAbsent: () => void,
-): Promise<PeerInfo> {
-  let isReported = false;
-  for (;;) {
-    signal.throwIfAborted();
-    const changed = nextPeerChange(signaling, signal);
-    try {
-      const peer = await findResearcher(signaling, jobId, signal);
-      if (peer !== undefined) return peer;
-      if (!isReported) onAbsent();
-      isReported = true;
-      await changed.promise;
-    } finally {
-      changed.stop();
-    }
-  }
+): Promise<{ own: PeerInfo[]; others: PeerInfo[] }> {
+  const filters = { role: 'client', properties: { job_id: { $eq: spec.job_id } } } as const;
+  const peers = await signaling.discoverPeers(filters, { signal });
+  const isOwn = (peer: PeerInfo) => peer.user_id === context.user_id;
+  return { own: peers.filter(isOwn).reverse(), others: peers.filter((peer) => !isOwn(peer)) };
 }
 
 /** Resolves when a peer joins or changes, the connection is open again, some seconds have passed, or the signal is aborted. */
-function nextPeerChange(signaling: SignalingClient, signal: AbortSignal): { promise: Promise<void>; stop: () => void } {
+export function nextPeerChange(
+  signaling: SignalingClient,
+  signal: AbortSignal,
+): { promise: Promise<void>; stop: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, REDISCOVER_MS);
   const offs = [

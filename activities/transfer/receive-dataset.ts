@@ -3,13 +3,14 @@ import { Context } from '@temporalio/activity';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, totalBytes } from '../../protocol/files.ts';
 import type { TransferProgress } from '../../protocol/jobs/job-view.ts';
-import { connectTransfer, receiveFiles } from '../../transport/index.ts';
+import { receiveFiles } from '../../transport/index.ts';
 import type { JobActivityInput, ReceiveDatasetInput } from '../contract.ts';
 import { fetchStaged } from '../datasets/index.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
 import { type JobFolders, jobFolders } from '../runs/job-folders.ts';
 import type { TransferDeps } from './deps.ts';
-import { findResearcher, waitForResearcher } from './find-researcher.ts';
+import { findCandidates } from './find-researcher.ts';
+import { withResearcher } from './with-researcher.ts';
 
 /** How often the progress of a download from S3 is published, in milliseconds. */
 const REPORT_MS = 250;
@@ -32,9 +33,10 @@ interface Reception {
 /**
  * Brings the job's files into `jobs/{job_id}/dataset/`: those that the worker has from an earlier dataset, those that are staged from
  * S3, and the rest from the researcher's CLI over WebRTC. Every file is checked against the hash in the job, whoever sent it. A
- * retry asks only for what is missing. If the researcher is needed and offline, this waits.
+ * retry asks only for what is missing. If the researcher is needed and offline, this waits; so it does if only strangers claim to be
+ * the researcher.
  * @throws SleapRtcError PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED, INTEGRITY, STORAGE_UNREACHABLE (retryable); SOURCE_CHANGED,
- *   DISK_FULL
+ *   PEER_NOT_PROVEN, DISK_FULL
  */
 export function createReceiveDataset(deps: TransferDeps) {
   return async function receiveDataset({ input, had_worker_before }: ReceiveDatasetInput): Promise<void> {
@@ -54,43 +56,50 @@ export function createReceiveDataset(deps: TransferDeps) {
     deps.publishProgress({ job_id, phase: 'receiving' });
     await mkdir(folders.dataset, { recursive: true });
     const notHere = await deps.datasets.bring(folders.dataset, files, signal);
-    const missing = stage === false || notHere.length === 0 ? notHere : await fetchFromStorage(reception, notHere);
-    if (missing.length > 0) await receiveFromResearcher(reception);
-    // By a transfer of nothing the researcher's CLI learns that the worker has its data.
-    else if (notHere.length === 0 && (await findResearcher(deps.signaling, job_id, signal)) !== undefined) {
-      await receiveFromResearcher(reception).catch(() => signal.throwIfAborted());
-    }
+    if (notHere.length === 0) await tellResearcher(reception);
+    else if (stage === false || !(await fetchFromStorage(reception, notHere))) await receiveFromResearcher(reception);
     await deps.datasets.add(folders.dataset, files);
   };
 }
 
-/** @returns the files that are not staged */
-async function fetchFromStorage(
-  { deps, input, folders, signal, report }: Reception,
-  entries: readonly FileEntry[],
-): Promise<readonly FileEntry[]> {
+/** @returns true if the files have come; false if some are not staged */
+async function fetchFromStorage(reception: Reception, entries: readonly FileEntry[]): Promise<boolean> {
+  const { deps, input, folders, signal, report } = reception;
   const places = { bucket: deps.bucket, room: input.context.room_id, folder: folders.dataset, partial: folders.staged };
   try {
-    return await fetchStaged({ ...places, entries, signal, onBytes: countBytes(entries, report) });
+    const missing = await fetchStaged({ ...places, entries, signal, onBytes: countBytes(entries, report) });
+    return missing.length === 0;
   } catch (error) {
     if (!(error instanceof SleapRtcError) || error.code !== 'STORAGE_UNREACHABLE') throw error;
-    // There is no need to wait for the storage if the researcher is online.
-    if ((await findResearcher(deps.signaling, input.spec.job_id, signal)) === undefined) throw error;
-    return entries;
+    // There is no need to wait for the storage if the researcher is online. Strangers only may be.
+    if (!(await receiveFromResearcher(reception, { waits: false }))) throw error;
+    return true;
   }
 }
 
-async function receiveFromResearcher({ deps, input, isAgain, folders, signal, report }: Reception): Promise<void> {
-  const { signaling, datasets } = deps;
+/** By a transfer of nothing the researcher's CLI learns that the worker has its data. */
+async function tellResearcher(reception: Reception): Promise<void> {
+  const { deps, input, signal } = reception;
+  const { own } = await findCandidates(deps.signaling, input, signal);
+  if (own.length > 0) await receiveFromResearcher(reception, { waits: false }).catch(() => signal.throwIfAborted());
+}
+
+/** @returns false if nobody has the data and this does not wait */
+async function receiveFromResearcher(reception: Reception, { waits } = { waits: true }): Promise<boolean> {
+  const { deps, input, isAgain, folders, signal, report } = reception;
   const { job_id, files } = input.spec;
-  const peer = await waitForResearcher(signaling, job_id, signal, () =>
-    deps.publishProgress({ job_id, phase: 'receiving', detail: isAgain ? WAITING_AGAIN : WAITING }),
-  );
-  const purpose = { job_id, kind: 'dataset' } as const;
-  const { cache, reuse } = datasets;
-  await connectTransfer(signaling, { peerId: peer.peer_id, purpose, signal }, (channel) =>
-    receiveFiles(channel, folders.dataset, { expected: files, cache, reuse, signal, onProgress: report }),
-  );
+  const { cache, reuse } = deps.datasets;
+  const detail = isAgain ? WAITING_AGAIN : WAITING;
+  const transferred = await withResearcher({
+    signaling: deps.signaling,
+    input,
+    kind: 'dataset',
+    signal,
+    onAbsent: waits ? () => deps.publishProgress({ job_id, phase: 'receiving', detail }) : undefined,
+    transfer: (channel) =>
+      receiveFiles(channel, folders.dataset, { expected: files, cache, reuse, signal, onProgress: report }),
+  });
+  return transferred !== undefined;
 }
 
 /** Turns sizes of parts into progress. */

@@ -4,13 +4,14 @@ import { Context } from '@temporalio/activity';
 import type { JobSpec } from '../../protocol/jobs/job.ts';
 import type { TransferProgress } from '../../protocol/jobs/job-view.ts';
 import { EVERYONE } from '../../protocol/wire/signaling.ts';
-import { connectTransfer, describeFiles, type SourceFile, sendFiles } from '../../transport/index.ts';
+import { describeFiles, type SourceFile, sendFiles, type TransferChannel } from '../../transport/index.ts';
 import type { ReturnResultsInput } from '../contract.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
 import { jobFolders, runFolders } from '../runs/job-folders.ts';
 import { readTrainedModel } from '../runs/trained-model.ts';
 import type { TransferDeps } from './deps.ts';
-import { findResearcher } from './find-researcher.ts';
+import { findCandidates } from './find-researcher.ts';
+import { withResearcher } from './with-researcher.ts';
 
 /**
  * Informs everyone in the room that the job is done (the seed's `job_complete`), and sends its models or predictions to the
@@ -27,22 +28,17 @@ export function createReturnResults({ signaling, worker, workDir, publishProgres
     const announced = signaling
       .sendPeerMessage(EVERYONE, { type: 'job_complete', job_id, worker, model_ids })
       .catch(() => undefined);
-    const peer = await findResearcher(signaling, job_id, signal);
-    if (peer !== undefined) {
-      const sources = await resultsOf(input.spec, workDir, signal);
-      const purpose = { job_id, kind: 'results' } as const;
-      await connectTransfer(signaling, { peerId: peer.peer_id, purpose, signal }, (channel) =>
-        sendFiles(channel, sources, {
-          signal,
-          onProgress: (transfer) => {
-            latest = transfer;
-            publishProgress({ job_id, phase: 'returning', transfer });
-          },
-        }),
-      );
-    }
+    const { own, others } = await findCandidates(signaling, input, signal);
+    const isOnline = own.length + others.length > 0;
+    const sources = isOnline ? await resultsOf(input.spec, workDir, signal) : [];
+    const onProgress = (transfer: TransferProgress) => {
+      latest = transfer;
+      publishProgress({ job_id, phase: 'returning', transfer });
+    };
+    const transfer = (channel: TransferChannel) => sendFiles(channel, sources, { signal, onProgress });
+    const sent = isOnline && (await withResearcher({ signaling, input, kind: 'results', signal, transfer }));
     await announced;
-    return { delivered: peer !== undefined };
+    return { delivered: Boolean(sent) };
   };
 }
 

@@ -62,9 +62,10 @@ describe('sleap-rtc infer', function () {
     await mkdir(desk.home.path('worker/results'));
     await writeFile(desk.home.path('worker/results/clip.mp4.predictions.slp'), 'predictions');
     await worker.send(spec.job_id, desk.home.path('worker/results'), ['clip.mp4.predictions.slp']);
-    desk.server.update(spec.job_id, { phase: 'done' });
+    storePredictions(spec.job_id);
     const { exitCode, stdout, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
+    assert.doesNotMatch(stderr, /Downloading/);
     assert.match(stderr, /10\/10 frames +55\.5 frames\/s/);
     assert.deepEqual(JSON.parse(stdout).predictions, ['preds/clip.mp4.predictions-2.slp']);
     assert.equal(await readFile(desk.home.path('preds/clip.mp4.predictions-2.slp'), 'utf8'), 'predictions');
@@ -106,6 +107,25 @@ describe('sleap-rtc infer', function () {
     desk.server.storage.set(jobId, [{ path: 'clip.mp4.predictions.slp', content, sha256 }]);
     desk.server.update(jobId, { phase: 'done' });
   }
+
+  it('refuses predictions of a worker that the storage does not have, and downloads the right ones', async () => {
+    const worker = await desk.joined();
+    const running = desk.home.start('infer', 'clip.mp4', '-m', 'latest-centroid', '-o', 'preds');
+    const spec = await desk.server.submitted();
+    await worker.receive(spec, desk.home.path('worker'));
+    desk.server.update(spec.job_id, { phase: 'returning' });
+    await mkdir(desk.home.path('worker/results'));
+    for (const name of ['clip.mp4.predictions.slp', 'clip2.mp4.predictions.slp']) {
+      await writeFile(desk.home.path('worker/results', name), 'of a stranger');
+      await worker.send(spec.job_id, desk.home.path('worker/results'), [name]);
+    }
+    storePredictions(spec.job_id);
+    const { exitCode, stderr } = await running;
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /What a worker sent as the predictions is not what the room has published/);
+    assert.equal(await readFile(desk.home.path('preds/clip.mp4.predictions.slp'), 'utf8'), 'predictions');
+    assert.deepEqual(await readdir(desk.home.path('preds')), ['clip.mp4.predictions.slp']);
+  });
 
   it('downloads the predictions from the storage if they cannot come over WebRTC', async () => {
     const running = desk.home.start('infer', 'clip.mp4', '-m', 'latest-centroid', '-o', 'preds');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { datasetHash, modelId } from '../../protocol/models/model-id.ts';
@@ -105,6 +106,56 @@ describe('sleap-rtc train, with a server and a worker', function () {
       await readFile(desk.home.path('out/here/single/best.ckpt')),
       await readFile(desk.home.path('worker/models/single/best.ckpt')),
     );
+  });
+
+  const forgeries: [string, (models: string) => Promise<string[]>][] = [
+    [
+      'another checkpoint',
+      async (models) => {
+        await writeFile(join(models, 'single/best.ckpt'), 'a pickle of a stranger');
+        return FILES;
+      },
+    ],
+    ['one file of three', async () => FILES.slice(0, 1)],
+    [
+      'a file too many',
+      async (models) => {
+        await writeFile(join(models, 'single/more.ckpt'), 'a pickle of a stranger');
+        return [...FILES, 'single/more.ckpt'];
+      },
+    ],
+  ];
+  for (const [what, forge] of forgeries) {
+    it(`refuses ${what} from a worker, and downloads the published model instead`, async () => {
+      const worker = await desk.joined();
+      const running = desk.train();
+      const spec = await desk.untilPublished(worker);
+      const models = desk.home.path('worker', 'models');
+      await worker.send(spec.job_id, models, await forge(models));
+      desk.server.update(spec.job_id, { phase: 'done' });
+      const { exitCode, stderr } = await running;
+      assert.equal(exitCode, 0, stderr);
+      assert.match(stderr, /What a worker sent as model a3f5e8c9 is not what the room has published\. It was refused/);
+      const stored = desk.server.storage.get(MODEL.id) ?? [];
+      for (const { path, content } of stored) {
+        assert.deepEqual(await readFile(desk.home.path('models/single', path)), content, path);
+      }
+      const files = await readdir(desk.home.path('models'), { recursive: true });
+      assert.ok(!files.some((file) => file.includes('more.ckpt') || file.includes('.partial')), files.join());
+    });
+  }
+
+  it('removes what a killed command has left in the output folder', async () => {
+    await mkdir(desk.home.path('models'));
+    const killed = desk.train();
+    const worker = await desk.joined();
+    const spec = await desk.untilPublished(worker);
+    await worker.send(spec.job_id, desk.home.path('worker', 'models'), FILES);
+    killed.kill('SIGKILL');
+    await killed.catch(() => undefined);
+    assert.match((await readdir(desk.home.path('models'))).join(), /\.partial/, 'the results had arrived');
+    await desk.train('--retrain', '--wait', '0.02');
+    assert.deepEqual(await readdir(desk.home.path('models')), []);
   });
 
   it('removes a downloaded model that is not the published one', async () => {

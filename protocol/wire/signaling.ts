@@ -136,6 +136,8 @@ export const ServerMessage = z.discriminatedUnion('type', [
     peer_list: z.array(PeerInfo),
     ice_servers: z.array(IceServer),
   }),
+  // Sent to each peer before the credentials that it has expire.
+  z.object({ type: z.literal('ice_servers'), ice_servers: z.array(IceServer) }),
   z.object({ type: z.literal('peer_list'), request_id: RequestId, peers: z.array(PeerInfo), count: z.int() }),
   z.object({ type: z.literal('peer_joined'), peer: PeerInfo }),
   z.object({ type: z.literal('peer_left'), peer_id: PeerId }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { iceServersFor, TURN_LIFETIME_MS } from './ice-servers.ts';
+import { iceRenewalMs, iceServersFor, TURN_LIFETIME_MS } from './ice-servers.ts';
 
 const now = new Date('2026-01-01T00:00:00Z');
 
@@ -24,5 +24,11 @@ describe('ICE servers', () => {
 
   it('names no server if none is configured', () => {
     assert.deepEqual(iceServersFor('user-1', { stunUrls: [], turnUrls: [], turnSecret: null }, now), []);
+  });
+
+  it('renews the credentials long before they expire, if there are any', () => {
+    assert.equal(TURN_LIFETIME_MS, 60 * 60 * 1000);
+    assert.equal(iceRenewalMs({ stunUrls: [], turnUrls: ['turn:a'], turnSecret: 'secret' }), TURN_LIFETIME_MS / 2);
+    assert.equal(iceRenewalMs({ stunUrls: ['stun:a'], turnUrls: [], turnSecret: null }), undefined);
   });
 });

@@ -13,6 +13,8 @@ export interface PeerServices {
   rooms: Pick<Rooms, 'enter' | 'touch'>;
   verifyIdToken: VerifyIdToken;
   iceServersFor: (userId: string) => IceServer[];
+  /** How often a peer gets new ICE servers, in ms; undefined if their credentials do not expire. */
+  iceRenewalMs?: number | undefined;
 }
 
 /** The peer of a registered socket. The server sets all of it. */
@@ -20,6 +22,7 @@ export interface Registered {
   roomId: string;
   peerId: string;
   role: PeerInfo['role'];
+  userId: string;
 }
 
 type Register = Extract<ClientMessage, { type: 'register' }>;
@@ -56,7 +59,7 @@ export async function register(
     peer_list: services.directory.peers(room.room_id, info.peer_id),
     ice_servers: services.iceServersFor(user.user_id),
   });
-  return { roomId: room.room_id, peerId: info.peer_id, role: info.role };
+  return { roomId: room.room_id, peerId: info.peer_id, role: info.role, userId: user.user_id };
 }
 
 /** @throws SleapRtcError MESSAGE_TOO_LARGE */

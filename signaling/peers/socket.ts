@@ -39,6 +39,7 @@ export function serveSocket(socket: WebSocket, { services, liveness, logger, ...
   let self: Registered | undefined;
   /** Set while `register` is being checked. */
   let registering = false;
+  let renewal: NodeJS.Timeout | undefined;
 
   const deadline = setTimeout(() => {
     if (self === undefined) socket.close(CLOSE.policy, 'register in time');
@@ -49,6 +50,7 @@ export function serveSocket(socket: WebSocket, { services, liveness, logger, ...
   socket.on('error', (error) => logger.info({ event: 'socket_error', err: error }, 'a socket failed'));
   socket.on('close', () => {
     clearTimeout(deadline);
+    clearInterval(renewal);
     if (self === undefined) return;
     services.jobViews.unsubscribe(self.roomId, link);
     services.directory.leave(self.roomId, self.peerId, link);
@@ -104,6 +106,14 @@ export function serveSocket(socket: WebSocket, { services, liveness, logger, ...
     logger.info({ event: 'peer_joined', room: self.roomId, peer: self.peerId, role: self.role }, 'peer joined');
     // The close event may have come while `register` was being checked.
     if (socket.readyState !== socket.OPEN) services.directory.leave(self.roomId, self.peerId, link);
+    else renewal = renewIceServers(self.userId);
+  }
+
+  /** The credentials of a peer that stays connected must not expire: it connects to others at any time. */
+  function renewIceServers(userId: string): NodeJS.Timeout | undefined {
+    const { iceRenewalMs, iceServersFor } = services;
+    if (iceRenewalMs === undefined) return undefined;
+    return setInterval(() => link.send({ type: 'ice_servers', ice_servers: iceServersFor(userId) }), iceRenewalMs);
   }
 
   function refuse(error: SleapRtcError, requestId: string | undefined): void {

@@ -7,7 +7,7 @@ import type { StoredManifest } from '../models/room-files.ts';
 import { MemoryJobs } from './memory-jobs.ts';
 import { MemoryRooms } from './memory-rooms.ts';
 
-/** The user as whom everybody acts. */
+/** The user as whom everybody acts, except with a token `id-of-USER`. */
 const USER = 'user-1';
 
 type Link = FileEntry & { url: string };
@@ -56,7 +56,7 @@ export function createMemoryBackends(): MemoryBackends {
     },
     async verifyIdToken(idToken) {
       if (!idToken.startsWith('id-')) throw new SleapRtcError('SIGN_IN_REQUIRED', 'The identity token is not known.');
-      return { user_id: USER };
+      return { user_id: /^id-of-(.+)$/.exec(idToken)?.[1] ?? USER };
     },
     rooms: new MemoryRooms(),
     state: {

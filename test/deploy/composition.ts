@@ -13,7 +13,10 @@ const Service = z.object({
   depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
   environment: z.record(z.string(), z.string().nullable()).default({}),
 });
-const Composition = z.object({ services: z.record(z.string(), Service) });
+const Composition = z.object({
+  services: z.record(z.string(), Service),
+  configs: z.record(z.string(), z.object({ content: z.string() })),
+});
 export type Composition = z.infer<typeof Composition>;
 
 /** The text of a file, by its path in the repository. */
@@ -49,6 +52,15 @@ export function containerEnvironment(
     if (found !== undefined) environment[name] = found;
   }
   return environment;
+}
+
+/** A file that Compose makes from `configs`. */
+export function configFile(composition: Composition, name: string, settings: Record<string, string>): string {
+  const content = composition.configs[name]?.content ?? '';
+  // `${NAME:+text with ${NAME}}`: the text, if the variable is set.
+  const optional = /\$\{([A-Z0-9_]+):\+((?:[^{}]|\$\{[^}]*\})*)\}/g;
+  const chosen = content.replace(optional, (_, variable: string, text: string) => (settings[variable] ? text : ''));
+  return interpolate(chosen, settings);
 }
 
 /** Every file of ours that Node loads for `entries`, by paths in the repository; type-only imports are not loaded. */

@@ -6,7 +6,7 @@ import type { Engine } from '../engines/engine.ts';
 import type { SignalingClient } from '../signaling/signaling-client.ts';
 import type { SignalingEvents } from '../signaling/signaling-events.ts';
 import type { PeerConnection } from './connection.ts';
-import { ANSWER_TIMEOUT_MS, MAX_ACCEPTED_PEERS } from './limits.ts';
+import { ANSWER_TIMEOUT_MS, MAX_ACCEPTED_OF_ONE_PEER, MAX_ACCEPTED_PEERS } from './limits.ts';
 import { NegotiatedConnection } from './peer-connection.ts';
 
 /** Which offers to answer, and how. */
@@ -74,6 +74,9 @@ class PeerAcceptor {
     const key = keyOf(offer);
     // A second offer with the same id is a repetition. If it had another certificate, it must not replace the first.
     if (this.#connections.has(key) || this.#connections.size >= MAX_ACCEPTED_PEERS) return;
+    // A stranger must not use up the places of the others.
+    const ofSender = [...this.#connections.values()].filter(({ connection }) => connection.remotePeerId === sender);
+    if (ofSender.length >= MAX_ACCEPTED_OF_ONE_PEER) return;
     if (this.#options.accept?.({ sender, purpose }) === false) return;
     const connection = this.#negotiate(offer);
     const served = this.#serve(offer, connection).finally(() => this.#connections.delete(key));

@@ -19,6 +19,9 @@ export const MAX_REMEMBERED_CANDIDATES = 64;
 /** Connections that `acceptPeers` negotiates or serves at a time. */
 export const MAX_ACCEPTED_PEERS = 32;
 
+/** Of these, connections of one peer. A transfer has up to four; those that were given up may not have ended yet. */
+export const MAX_ACCEPTED_OF_ONE_PEER = 8;
+
 /** How often each peer sends a heartbeat, in ms. */
 export const HEARTBEAT_INTERVAL_MS = 700;
 

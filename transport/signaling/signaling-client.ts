@@ -93,7 +93,7 @@ export class SignalingClient {
     return this.#options.iceTransportPolicy ?? 'all';
   }
 
-  /** The STUN and TURN servers that the server named at the last registration. Their credentials expire. */
+  /** The STUN and TURN servers that the server named last. Their credentials expire; it sends new ones in time. */
   get iceServers(): readonly IceServer[] {
     return this.#iceServers;
   }
@@ -234,6 +234,10 @@ export class SignalingClient {
       case 'peer_joined':
       case 'peer_left':
       case 'peer_updated':
+        this.#listeners.emit(message.type, message);
+        break;
+      case 'ice_servers':
+        this.#iceServers = message.ice_servers;
         this.#listeners.emit(message.type, message);
         break;
       case 'job_event':

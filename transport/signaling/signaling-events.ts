@@ -14,6 +14,8 @@ export interface SignalingEvents {
   peer_joined: Received<'peer_joined'>;
   peer_left: Received<'peer_left'>;
   peer_updated: Received<'peer_updated'>;
+  /** The server has sent new credentials for the relays. */
+  ice_servers: Received<'ice_servers'>;
   job_event: Received<'job_event'>;
   /** The server has answered a subscription. `jobs` are the jobs as they are now; null if missed events follow instead. */
   jobs_subscribed: Received<'jobs_subscribed'>;

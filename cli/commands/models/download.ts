@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { totalBytes } from '../../../protocol/files.ts';
 import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
@@ -9,6 +8,7 @@ import { findModel } from '../../lib/inputs/find-model.ts';
 import { createDisplay } from '../../lib/output/display.ts';
 import { JobProgress } from '../../lib/output/job-progress.ts';
 import { bytes, count } from '../../lib/output/words.ts';
+import { partialFolder, takeOverLeftovers } from '../../lib/results/partial-folder.ts';
 import { checkOutputFolder, placeFolder } from '../../lib/results/place-folder.ts';
 
 /** `sleap-rtc models download REF` */
@@ -33,7 +33,8 @@ export default class ModelsDownload extends BaseCommand<typeof ModelsDownload> {
     const { downloadModel } = await import('../../lib/results/download-files.ts');
     await checkOutputFolder(this.flags.output);
     const model = findModel(await api.manifest(), this.args.model);
-    const partial = join(this.flags.output, `.sleap-rtc-${model.id}.partial`);
+    const partial = partialFolder(this.flags.output, model.id);
+    await takeOverLeftovers(this.flags.output, model.id);
     const display = createDisplay();
     const progress = new JobProgress(display);
     const { signal } = new AbortController();

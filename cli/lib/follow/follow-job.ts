@@ -45,7 +45,7 @@ export interface Followed {
   status: JobStatus;
   /** True if the job continues without this process. */
   left: boolean;
-  /** True if the complete results arrived over WebRTC. */
+  /** True if a worker has sent all results over WebRTC, as it says. They are compared with what the room has published. */
   received: boolean;
 }
 
@@ -135,6 +135,8 @@ export class JobFollower {
       await retryWhileUnavailable(() => this.#signaling.subscribeJobs(jobId), retryOptions(progress, signal));
       const status = await this.#feed.untilEnd(signal);
       const received = status.phase === 'done' && (await this.#peer.settle(RESULTS_TIMEOUT_MS));
+      // From here on the results are compared and moved, so nobody may write to them.
+      await this.#peer.close();
       return { status, left: false, received };
     } catch (error) {
       if (error instanceof WaitedOut) throw await this.#giveUpWaiting();

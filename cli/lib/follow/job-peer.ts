@@ -18,6 +18,9 @@ import { pause } from '../api/http.ts';
 /** Largest results, in bytes. Models have megabytes, predictions of long videos some gigabytes. */
 const MAX_RESULT_BYTES = 256 * 2 ** 30;
 
+/** Refused peers that the researcher reads of. */
+const MAX_NAMED_STRANGERS = 20;
+
 /** Options of the researcher's side of a job. */
 export interface JobPeerOptions {
   signaling: SignalingClient;
@@ -52,11 +55,14 @@ export class JobPeer {
   #workerHasData = false;
   #receiving = 0;
   #hasResults = false;
+  #isClosed = false;
+  /** Peers that were refused and named to the researcher already. */
+  readonly #refused = new Set<string>();
 
   constructor(options: JobPeerOptions) {
     this.#options = options;
     this.#accepting = acceptTransfers(options.signaling, (channel, connection) => this.#serve(channel, connection), {
-      onNotProven: ({ message }) => options.onNotProven(message),
+      onNotProven: ({ message }) => this.#notProven(message),
       accept: ({ purpose }) =>
         purpose.job_id === options.jobId &&
         (purpose.kind === 'results' || (purpose.kind === 'dataset' && options.sources !== undefined)),
@@ -75,7 +81,9 @@ export class JobPeer {
     return this.#hasResults;
   }
 
+  /** Ends the connections and accepts no more. Safe to call twice. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#accepting.close();
   }
 
@@ -87,8 +95,15 @@ export class JobPeer {
       else await this.#receive(channel);
     } catch (thrown) {
       const error = toSleapRtcError(thrown);
-      if (!this.#options.signal.aborted) this.#options.onTrouble(`${error.message} [${error.code}]`);
+      if (!this.#options.signal.aborted && !this.#isClosed) this.#options.onTrouble(`${error.message} [${error.code}]`);
     }
+  }
+
+  /** A stranger may try as often as it likes, but is named once. */
+  #notProven(sentence: string): void {
+    if (this.#refused.has(sentence) || this.#refused.size >= MAX_NAMED_STRANGERS) return;
+    this.#refused.add(sentence);
+    this.#options.onNotProven(sentence);
   }
 
   /** @throws SleapRtcError NOT_ALLOWED if the server does not list the peer as a worker of this job */

@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { TrainingRun } from '../../../protocol/jobs/job.ts';
@@ -7,8 +7,9 @@ import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavaila
 import type { Followed } from '../follow/follow-job.ts';
 import { downloadModel } from './download-files.ts';
 import type { OutcomeContext } from './outcome-context.ts';
-import { partialFolder } from './partial-folder.ts';
+import { arrivalFolder, partialFolder } from './partial-folder.ts';
 import { placeFolder } from './place-folder.ts';
+import { hasArrived } from './published-files.ts';
 
 /** A model on the researcher's disk. */
 export interface CollectedModel {
@@ -18,11 +19,15 @@ export interface CollectedModel {
   path: string;
 }
 
-/** Moves a finished training's models into the output folder. Models that did not arrive over WebRTC are downloaded from S3. */
+/**
+ * Moves a finished training's models into the output folder. Those that did not arrive over WebRTC as the registry has published
+ * them are downloaded from S3.
+ */
 export async function collectModels(
   { status, received }: Followed,
-  { api, output, progress, signal }: Pick<OutcomeContext, 'api' | 'output' | 'progress' | 'signal'>,
+  context: Pick<OutcomeContext, 'api' | 'output' | 'progress' | 'signal'>,
 ): Promise<CollectedModel[]> {
+  const { api, output, progress, signal } = context;
   const partial = partialFolder(output, status.job_id);
   const collected: CollectedModel[] = [];
   await mkdir(partial, { recursive: true });
@@ -31,8 +36,9 @@ export async function collectModels(
     if (!TrainingRun.shape.name.safeParse(run).success) {
       throw new SleapRtcError('PATH_UNSAFE', `The name of the model ${id} is not safe as the name of a folder.`);
     }
-    let finished = join(partial, run);
-    if (!received || !(await isFolder(finished))) {
+    let finished = join(arrivalFolder(output, status.job_id), run);
+    const published = async () => (await api.modelFiles(id)).files;
+    if (!(await hasArrived(finished, published, { what: `model ${id}`, received, ...context }))) {
       progress.note('Downloading the model from the room’s storage.');
       // Another folder than that of an incomplete WebRTC transfer.
       finished = join(partial, `.s3-${id}`);
@@ -46,8 +52,4 @@ export async function collectModels(
     collected.push({ id, model_type, aliases, path: await placeFolder(finished, output, run) });
   }
   return collected;
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

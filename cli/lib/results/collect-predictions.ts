@@ -1,36 +1,41 @@
-import { constants, copyFile, link, readdir, rm } from 'node:fs/promises';
+import { constants, copyFile, link, rm } from 'node:fs/promises';
 import { join, parse } from 'node:path';
+import type { FileEntry } from '../../../protocol/files.ts';
 import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import { retryOptions, retryWhileUnavailable } from '../api/retry-while-unavailable.ts';
 import type { Followed } from '../follow/follow-job.ts';
 import { downloadPredictions } from './download-files.ts';
 import type { OutcomeContext } from './outcome-context.ts';
-import { partialFolder } from './partial-folder.ts';
+import { arrivalFolder, partialFolder } from './partial-folder.ts';
+import { hasArrived } from './published-files.ts';
 
 /**
- * Moves a finished inference's files into the output folder. If they did not arrive over WebRTC, downloads them from S3. Never
- * overwrites a file.
+ * Moves a finished inference's files into the output folder. If they did not arrive over WebRTC as the room's storage has them,
+ * downloads them from there. Never overwrites a file.
  * @returns the paths of the files
  */
 export async function collectPredictions(
   { status, received }: Followed,
-  { api, output, progress, signal }: Pick<OutcomeContext, 'api' | 'output' | 'progress' | 'signal'>,
+  context: Pick<OutcomeContext, 'api' | 'output' | 'progress' | 'signal'>,
 ): Promise<string[]> {
-  let finished = partialFolder(output, status.job_id);
-  if (!received) {
+  const { api, output, progress, signal } = context;
+  let finished = arrivalFolder(output, status.job_id);
+  let files: readonly FileEntry[] = [];
+  const published = async () => {
+    files = (await api.jobResults(status.job_id)).files;
+    return files;
+  };
+  if (!(await hasArrived(finished, published, { what: 'the predictions', received, ...context }))) {
     progress.note('Downloading the predictions from the room’s storage.');
     // Another folder than that of an incomplete WebRTC transfer.
-    const folder = join(finished, '.s3');
+    const folder = join(partialFolder(output, status.job_id), '.s3');
     finished = folder;
     const onProgress = (transfer: TransferProgress): void => progress.transfer(transfer);
     const fetch = () => downloadPredictions(api, status.job_id, folder, { signal, onProgress });
-    await retryWhileUnavailable(fetch, retryOptions(progress, signal));
+    files = await retryWhileUnavailable(fetch, retryOptions(progress, signal));
   }
-  const entries = await readdir(finished, { withFileTypes: true });
   const placed: string[] = [];
-  for (const entry of entries) {
-    if (entry.isFile() && !entry.name.startsWith('.')) placed.push(await placeFile(join(finished, entry.name), output));
-  }
+  for (const { path } of files) placed.push(await placeFile(join(finished, path), output));
   return placed;
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -11,6 +11,7 @@ import type { TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import { ProgressMeter } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
 import { networkReason, pause } from '../api/http.ts';
+import { isPublishedFile } from './published-files.ts';
 
 /** Attempts to download files that arrive damaged. */
 const ATTEMPTS = 4;
@@ -76,7 +77,7 @@ async function fetchMissing(list: List, folder: string, options: DownloadOptions
   const meter = new ProgressMeter(totalBytes(files), options.onProgress);
   for (const file of files) {
     const target = join(folder, file.path);
-    if (await isComplete(target, file)) meter.had(file.size_bytes);
+    if (await isPublishedFile(target, file)) meter.had(file.size_bytes);
     else await fetchFile(file, target, meter, options.signal);
   }
   meter.finish();
@@ -143,12 +144,4 @@ function downloadError(error: unknown, path: string): unknown {
 
 function integrity(path: string): SleapRtcError {
   return new SleapRtcError('INTEGRITY', `${path} arrived damaged: it is not the published file.`);
-}
-
-async function isComplete(path: string, file: FileEntry): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined || found.size !== file.size_bytes) return false;
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex') === file.sha256;
 }

@@ -4,7 +4,7 @@ import type { RoomApi } from '../api/api-client.ts';
 import type { Display } from '../output/display.ts';
 import { JobProgress } from '../output/job-progress.ts';
 import { type JobOutcome, jobOutcome } from './job-outcome.ts';
-import { removePartial } from './partial-folder.ts';
+import { removePartial, takeOverLeftovers } from './partial-folder.ts';
 import { checkOutputFolder } from './place-folder.ts';
 
 /**
@@ -28,6 +28,7 @@ export async function getResults(
   }
   const output = wanted ?? (status.kind === 'training' ? 'models' : 'predictions');
   await checkOutputFolder(output);
+  await takeOverLeftovers(output, jobId);
   const progress = new JobProgress(display);
   const signal = new AbortController().signal;
   try {

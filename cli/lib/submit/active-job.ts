@@ -12,7 +12,7 @@ import type { PreparedFiles } from '../inputs/prepared-files.ts';
 import type { Display } from '../output/display.ts';
 import { JobProgress } from '../output/job-progress.ts';
 import { type JobOutcome, jobOutcome } from '../results/job-outcome.ts';
-import { partialFolder, removePartial } from '../results/partial-folder.ts';
+import { arrivalFolder, removePartial } from '../results/partial-folder.ts';
 import { openHashCache } from '../settings/hash-cache.ts';
 import { forgetJob } from './remembered-job.ts';
 
@@ -75,7 +75,7 @@ export class ActiveJob {
   async enterRoom(options: EnterOptions): Promise<JobFollower> {
     const { api, id: jobId, progress, signal } = this;
     const cache = await openHashCache();
-    const resultsFolder = partialFolder(this.output, jobId);
+    const resultsFolder = arrivalFolder(this.output, jobId);
     const following = { ...options, api, jobId, cache, resultsFolder, progress, signal };
     this.#follower = await retryWhileUnavailable(() => JobFollower.enter(following), this.retry);
     return this.#follower;

@@ -9,6 +9,7 @@ import { prepareInference } from '../inputs/prepare-inference.ts';
 import { prepareTraining } from '../inputs/prepare-training.ts';
 import type { Display } from '../output/display.ts';
 import type { JobOutcome } from '../results/job-outcome.ts';
+import { takeOverLeftovers } from '../results/partial-folder.ts';
 import { checkOutputFolder } from '../results/place-folder.ts';
 import { openHashCache } from '../settings/hash-cache.ts';
 import { ActiveJob } from './active-job.ts';
@@ -36,6 +37,7 @@ export async function attachJob(
   const remembered = await recallJob(configFolder, jobId);
   const output = resolve(wanted ?? remembered?.output ?? (status.kind === 'training' ? 'models' : 'predictions'));
   await checkOutputFolder(output);
+  await takeOverLeftovers(output, jobId);
   const job = new ActiveJob(
     // A command that only follows a job must not cancel it when it ends.
     {

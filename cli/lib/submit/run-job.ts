@@ -11,6 +11,7 @@ import type { PreparedFiles } from '../inputs/prepared-files.ts';
 import type { Display } from '../output/display.ts';
 import { bytes, count } from '../output/words.ts';
 import type { JobOutcome } from '../results/job-outcome.ts';
+import { takeOverLeftovers } from '../results/partial-folder.ts';
 import { checkOutputFolder } from '../results/place-folder.ts';
 import { openHashCache } from '../settings/hash-cache.ts';
 import { ActiveJob } from './active-job.ts';
@@ -86,6 +87,7 @@ async function checkJob<Prepared extends PreparedFiles>(
   const { api, signal } = job;
   const prepared = job.own(await plan.prepare());
   await checkOutputFolder(options.output);
+  await takeOverLeftovers(options.output, job.id);
   for (const remark of prepared.remarks) display.say(remark);
   signal.throwIfAborted();
   const described = await describeFiles(prepared.files, { signal, cache: await openHashCache() });
