@@ -6,6 +6,7 @@ set -uo pipefail
 # Command, and the Debian package that has it.
 needs='
 turnserver coturn
+bwrap      bubblewrap
 ip         iproute2
 cc         gcc
 chromium   chromium

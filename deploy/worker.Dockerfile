@@ -11,11 +11,12 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --no-audit --no-fund && npm cache clean --force
 
 FROM ${BASE_IMAGE}
-# sleap-nn imports OpenCV and Skia, which need these libraries, in the distribution's versions.
+# sleap-nn runs in a sandbox of bubblewrap; docs/admins.md says what the container needs for it. It imports OpenCV and Skia,
+# which need these libraries, in the distribution's versions.
 # hadolint ignore=DL3008
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      ca-certificates python3 python3-venv tini libegl1 libgl1 libglib2.0-0 libsm6 libxext6 \
+      bubblewrap ca-certificates python3 python3-venv tini libegl1 libgl1 libglib2.0-0 libsm6 libxext6 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --create-home --shell /usr/sbin/nologin sleap \
  && install -d -o sleap -g sleap /var/lib/sleap-rtc

@@ -7,6 +7,7 @@ import { type FileHashes, identify } from '../files/file-hashes.ts';
 import type { Attempt } from '../runs/attempts.ts';
 import { inspectCheckpoint } from '../runs/inspect-checkpoint.ts';
 import { readTrainingLog } from '../runs/training-log.ts';
+import type { Sandbox } from '../sandbox/index.ts';
 
 export const LAST = 'last.ckpt';
 export const BEST = 'best.ckpt';
@@ -30,7 +31,7 @@ export interface CheckpointCopy {
 interface CopyOptions {
   /** The folder for the copy. */
   to: string;
-  python: string;
+  sandbox: Sandbox;
   hashes: FileHashes;
   signal: AbortSignal;
 }
@@ -56,7 +57,7 @@ export async function lastWritten({ runFolder }: Attempt): Promise<number | unde
 
 async function copyOnce(
   attempt: Attempt,
-  { to, python, hashes, signal }: CopyOptions,
+  { to, sandbox, hashes, signal }: CopyOptions,
 ): Promise<CheckpointCopy | undefined> {
   const writtenMs = await lastWritten(attempt);
   await rm(to, { recursive: true, force: true });
@@ -64,9 +65,9 @@ async function copyOnce(
   // In this order: the best, the last, and the log. Each may be newer than the one before.
   const names = (await readdir(attempt.runFolder)).filter(isNeeded).sort();
   for (const name of names) await copySettled(join(attempt.runFolder, name), join(to, name), hashes, signal);
-  const epochsDone = await inspectCheckpoint(join(to, LAST), { python, signal });
+  const epochsDone = await inspectCheckpoint(join(to, LAST), { sandbox, signal });
   const bestIsWhole =
-    !names.includes(BEST) || (await inspectCheckpoint(join(to, BEST), { python, signal })) !== undefined;
+    !names.includes(BEST) || (await inspectCheckpoint(join(to, BEST), { sandbox, signal })) !== undefined;
   if (writtenMs === undefined || epochsDone === undefined || !bestIsWhole) return undefined;
   return (await cutLog(join(to, LOG), epochsDone)) ? { writtenMs, epochsDone, names } : undefined;
 }

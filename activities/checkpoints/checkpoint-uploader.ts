@@ -11,6 +11,7 @@ import { putFile } from '../../storage/index.ts';
 import type { FileHashes } from '../files/file-hashes.ts';
 import type { Attempt } from '../runs/attempts.ts';
 import { mergeTrainingLogs, readTrainingLog } from '../runs/training-log.ts';
+import type { Sandbox } from '../sandbox/index.ts';
 import { BEST, copyCheckpoint, LAST, LOG, lastWritten } from './checkpoint-copy.ts';
 import { fileKey, type RunPlace, updateLatest } from './latest.ts';
 
@@ -29,7 +30,7 @@ export interface CheckpointUploaderOptions {
   attempts: readonly Attempt[];
   /** Least time between two uploads, in milliseconds. */
   everyMs: number;
-  python: string;
+  sandbox: Sandbox;
   hashes: FileHashes;
   logger: Logger;
   /** Called if a later attempt turns out to have the run: Temporal has given up on this one's worker. */
@@ -140,10 +141,10 @@ export class CheckpointUploader {
   }
 
   async #uploadNew(signal: AbortSignal): Promise<boolean> {
-    const { place, python, hashes, logger, run } = this.#options;
+    const { place, sandbox, hashes, logger, run } = this.#options;
     const written = await lastWritten(this.#attempt);
     if (written === undefined || written === this.#uploadedMs) return false;
-    const copy = await copyCheckpoint(this.#attempt, { to: this.#copyFolder, python, hashes, signal });
+    const copy = await copyCheckpoint(this.#attempt, { to: this.#copyFolder, sandbox, hashes, signal });
     if (copy === undefined) return false;
     this.#earlier ??= await Promise.all(
       this.#options.attempts.slice(0, -1).map((attempt) => this.#uploadEarlier(attempt, signal)),

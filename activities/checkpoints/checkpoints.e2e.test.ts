@@ -15,6 +15,7 @@ import { describeFolder, FileHashes } from '../files/file-hashes.ts';
 import { type Attempt, adoptAttempt, attemptSeconds, listAttempts, newAttempt } from '../runs/attempts.ts';
 import { findResumePoint } from '../runs/inspect-checkpoint.ts';
 import { epochEnds } from '../runs/testing/epoch-end.ts';
+import { Sandbox } from '../sandbox/index.ts';
 import { EarlyStops } from '../sleap-nn/training/early-stops.ts';
 import { CheckpointUploader, type CheckpointUploaderOptions } from './checkpoint-uploader.ts';
 import { claimRun, type RunPlace } from './latest.ts';
@@ -71,7 +72,7 @@ describe('checkpoints, on a real S3 server', function () {
         run: 'run',
         attempts,
         everyMs: 3_600_000,
-        python: 'python3',
+        sandbox: Sandbox.none('python3'),
         hashes: new FileHashes(),
         logger,
         onSuperseded() {},
@@ -116,7 +117,7 @@ describe('checkpoints, on a real S3 server', function () {
     await uploadEpochs([first], [0, 1]);
     const second = await restore('worker-2');
     assert.equal(second.restored, true);
-    const resume = await findResumePoint(second.attempts, { python: 'python3', logger, signal });
+    const resume = await findResumePoint(second.attempts, { sandbox: Sandbox.none('python3'), logger, signal });
     assert.equal(resume?.epochsDone, 2);
     assert.deepEqual((await readdir(resume.attempt.runFolder)).sort(), [
       'best.ckpt',
@@ -138,7 +139,10 @@ describe('checkpoints, on a real S3 server', function () {
     );
     const best = await readFile(join(third.attempts[0]?.runFolder ?? '', 'best.ckpt'));
     assert.ok(best.equals(await readFile(join(first.runFolder, 'best.ckpt'))), 'the first worker’s best is not lost');
-    assert.equal((await findResumePoint(third.attempts, { python: 'python3', logger, signal }))?.epochsDone, 4);
+    assert.equal(
+      (await findResumePoint(third.attempts, { sandbox: Sandbox.none('python3'), logger, signal }))?.epochsDone,
+      4,
+    );
   });
 
   it('let a worker end the run at once if the run was to stop early', async () => {
@@ -161,7 +165,10 @@ describe('checkpoints, on a real S3 server', function () {
     const Key = (await keys()).find((key) => key.endsWith(sha256)) ?? '';
     await bucket.remove(Key);
     const { attempts } = await restore('worker-3');
-    assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
+    assert.equal(
+      (await findResumePoint(attempts, { sandbox: Sandbox.none('python3'), logger, signal }))?.epochsDone,
+      2,
+    );
   });
 
   it('are uploaded and downloaded by any worker, even if the clock of the one before was ahead', async () => {
@@ -292,7 +299,10 @@ describe('checkpoints, on a real S3 server', function () {
         [2, next.term],
       ],
     );
-    assert.equal((await findResumePoint(third.attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
+    assert.equal(
+      (await findResumePoint(third.attempts, { sandbox: Sandbox.none('python3'), logger, signal }))?.epochsDone,
+      2,
+    );
   });
 
   it('of a worker that was orphaned before its first upload are not uploaded, even if its clock is ahead', async () => {
@@ -324,6 +334,9 @@ describe('checkpoints, on a real S3 server', function () {
     await epochEnds(attempt, 1);
     const { restored, attempts } = await restore('worker-1');
     assert.equal(restored, false);
-    assert.equal((await findResumePoint(attempts, { python: 'python3', logger, signal }))?.epochsDone, 2);
+    assert.equal(
+      (await findResumePoint(attempts, { sandbox: Sandbox.none('python3'), logger, signal }))?.epochsDone,
+      2,
+    );
   });
 });

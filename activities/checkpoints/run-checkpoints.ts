@@ -5,6 +5,7 @@ import type { Checkpoints, TrainedModel } from '../../protocol/stored/stored-obj
 import type { FileHashes } from '../files/file-hashes.ts';
 import { type Attempt, lineage, listAttempts } from '../runs/attempts.ts';
 import type { RunFolders } from '../runs/job-folders.ts';
+import type { Sandbox } from '../sandbox/index.ts';
 import { CheckpointUploader } from './checkpoint-uploader.ts';
 import { claimRun, type RunPlace } from './latest.ts';
 import { restoreCheckpoints } from './restore-checkpoints.ts';
@@ -26,7 +27,7 @@ export interface RunCheckpointsOptions {
   term: number;
   /** Least time between two uploads, in milliseconds. */
   everyMs: number;
-  python: string;
+  sandbox: Sandbox;
   hashes: FileHashes;
   logger: Logger;
   signal: AbortSignal;
@@ -72,9 +73,9 @@ export class RunCheckpoints {
 
   /** Uploads an attempt's checkpoints from now on. @param onSuperseded called if a later attempt turns out to have the run */
   async uploader(attempt: Attempt, onSuperseded: () => void): Promise<CheckpointUploader> {
-    const { place, run, folders, everyMs, python, hashes, logger } = this.#options;
+    const { place, run, folders, everyMs, sandbox, hashes, logger } = this.#options;
     const attempts = lineage(await listAttempts(folders.work, run), attempt);
-    return new CheckpointUploader({ place, run, attempts, everyMs, python, hashes, logger, onSuperseded });
+    return new CheckpointUploader({ place, run, attempts, everyMs, sandbox, hashes, logger, onSuperseded });
   }
 
   /** Uploads a finished model among the checkpoints, unless that takes too long. Errors are logged. */

@@ -16,6 +16,7 @@ import { type Attempt, finishAttempt, newAttempt } from '../runs/attempts.ts';
 import { collectModel } from '../runs/collect-model.ts';
 import { runFolders } from '../runs/job-folders.ts';
 import { epochEnds } from '../runs/testing/epoch-end.ts';
+import { Sandbox } from '../sandbox/index.ts';
 import { activityEnvironment } from '../testing/activity-environment.ts';
 import { createModelActivities } from './index.ts';
 
@@ -57,7 +58,16 @@ describe('a trained model, from its last checkpoint to the room', function () {
     const hashes = new FileHashes();
     const checkpoints = new RunCheckpoints({
       place: { bucket: storage.bucket, room: ROOM, jobId: job_id, runIndex: 0 },
-      ...{ run, folders, term: 1, everyMs: 3_600_000, python: 'python3', hashes, logger, onWaiting() {} },
+      ...{
+        run,
+        folders,
+        term: 1,
+        everyMs: 3_600_000,
+        sandbox: Sandbox.none('python3'),
+        hashes,
+        logger,
+        onWaiting() {},
+      },
       signal: new AbortController().signal,
     });
     const attempt: Attempt = await newAttempt(folders.work, run, undefined, 1);

@@ -8,10 +8,10 @@ const PASSED =
  */
 export function childEnvironment(source: NodeJS.ProcessEnv = process.env): Record<string, string> {
   const environment: Record<string, string> = {
-    // No window system, no colours in the log, nothing sent to Weights & Biases, UTF-8 whatever the image's locale.
+    // No window system, no colours in the log, Weights & Biases sends nothing, UTF-8 whatever the image's locale.
     MPLBACKEND: 'Agg',
     NO_COLOR: '1',
-    WANDB_MODE: 'disabled',
+    WANDB_MODE: 'offline',
     PYTHONUTF8: '1',
   };
   // Threads that wait for each other spin for some 10 us, then sleep. Spinning for milliseconds, the default of torch's libgomp,

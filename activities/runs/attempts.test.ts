@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { FileHashes } from '../files/file-hashes.ts';
+import { Sandbox } from '../sandbox/index.ts';
 import { finishAttempt, lineage, listAttempts, newAttempt } from './attempts.ts';
 import { collectModel } from './collect-model.ts';
 import { findResumePoint } from './inspect-checkpoint.ts';
@@ -68,7 +69,11 @@ describe('attempts of a run', () => {
 
   it('are ignored if their last checkpoint does not load', async () => {
     await attempt(undefined, { 'last.ckpt': 'cut short' });
-    const options = { python: 'python3', logger: pino({ level: 'silent' }), signal: AbortSignal.timeout(20_000) };
+    const options = {
+      sandbox: Sandbox.none('python3'),
+      logger: pino({ level: 'silent' }),
+      signal: AbortSignal.timeout(20_000),
+    };
     assert.equal(await findResumePoint(await listAttempts(work, 'run'), options), undefined);
   });
 });

@@ -1,10 +1,9 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { childEnvironment } from '../processes/child-environment.ts';
+import { runScript, type Sandbox } from '../sandbox/index.ts';
 import type { Attempt } from './attempts.ts';
 
 const INSPECT = fileURLToPath(new URL('inspect_checkpoint.py', import.meta.url));
@@ -28,15 +27,15 @@ export interface ResumePoint {
  */
 export async function inspectCheckpoint(
   checkpoint: string,
-  { python, signal }: { python: string; signal: AbortSignal },
+  { sandbox, signal }: { sandbox: Sandbox; signal: AbortSignal },
 ): Promise<number | undefined> {
   // Without site-packages and their start-up hooks: the script needs Python itself only.
-  const result = await execa(python, ['-S', '-E', INSPECT, checkpoint], {
-    reject: false,
-    timeout: INSPECT_TIMEOUT_MS,
-    cancelSignal: signal,
-    extendEnv: false,
-    env: childEnvironment(),
+  const result = await runScript(sandbox, {
+    args: ['-S', '-E', INSPECT, checkpoint],
+    scripts: [INSPECT],
+    access: { read: [checkpoint], write: [] },
+    timeoutMs: INSPECT_TIMEOUT_MS,
+    signal,
   });
   signal.throwIfAborted();
   const inspected = result.exitCode === 0 ? Inspected.safeParse(parseJson(result.stdout)) : undefined;
@@ -48,12 +47,12 @@ export async function inspectCheckpoint(
  */
 export async function findResumePoint(
   attempts: readonly Attempt[],
-  { python, logger, signal }: { python: string; logger: Logger; signal: AbortSignal },
+  { sandbox, logger, signal }: { sandbox: Sandbox; logger: Logger; signal: AbortSignal },
 ): Promise<ResumePoint | undefined> {
   for (const attempt of attempts.toReversed()) {
     const checkpoint = join(attempt.runFolder, 'last.ckpt');
     if (!(await exists(checkpoint))) continue;
-    const epochsDone = await inspectCheckpoint(checkpoint, { python, signal });
+    const epochsDone = await inspectCheckpoint(checkpoint, { sandbox, signal });
     if (epochsDone !== undefined) return { attempt, checkpoint, epochsDone };
     logger.warn(
       { attempt: attempt.number },

@@ -21,7 +21,7 @@ const PropertyValue = z.union([
   z.array(z.string().max(256)).max(256),
 ]);
 
-/** What a peer says of itself. Workers: `gpu_memory_mb`, `gpu_model`, `status`, `models`, `data`; clients: `job_id`. */
+/** What a peer says of itself. Workers: `gpu_memory_mb`, `gpu_model`, `sandbox`, `status`, `models`, `data`; clients: `job_id`. */
 export const PeerMetadata = z.object({
   tags: z.array(z.string().max(64)).max(32).default([]),
   properties: z.record(z.string().max(64), PropertyValue).default({}),

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { SandboxMode } from '../../activities/sandbox/index.ts';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { PeerId, RoomId, Tag } from '../../protocol/ids.ts';
 import { LogLevel } from '../../protocol/log-level.ts';
@@ -25,6 +26,12 @@ const Environment = z.object({
     .pipe(z.array(Tag).max(4)),
   SLEAP_RTC_WORKER_DATASET_CACHE_GB: z.coerce.number().min(0).default(20),
   SLEAP_RTC_SLEAP_NN_PYTHON: z.string().min(1),
+  SLEAP_RTC_SANDBOX: z
+    .literal('')
+    .transform(() => undefined)
+    .pipe(z.undefined())
+    .or(SandboxMode)
+    .default('auto'),
   SLEAP_RTC_WARM_TRAINER: z.stringbool().default(true),
   SLEAP_RTC_GRACE_SECONDS: z.coerce.number().min(5).max(3600).default(30),
   SLEAP_RTC_CHECKPOINT_SECONDS: z
@@ -55,6 +62,8 @@ export interface GpuWorkerConfig {
   tags: string[];
   /** The Python that has sleap-nn. */
   python: string;
+  /** Whether sleap-nn is isolated. */
+  sandbox: SandboxMode;
   /** Whether a process that has imported sleap-nn waits while the GPU is free. */
   warmTrainer: boolean;
   /** Longest time from SIGTERM to the end of the process, in milliseconds: the cluster's own grace period, after which it kills. */
@@ -96,6 +105,7 @@ export function readGpuWorkerConfig(environment: NodeJS.ProcessEnv): GpuWorkerCo
     datasetCacheBytes: env.SLEAP_RTC_WORKER_DATASET_CACHE_GB * 1e9,
     tags: env.SLEAP_RTC_WORKER_TAGS,
     python: env.SLEAP_RTC_SLEAP_NN_PYTHON,
+    sandbox: env.SLEAP_RTC_SANDBOX,
     warmTrainer: env.SLEAP_RTC_WARM_TRAINER,
     graceMs: env.SLEAP_RTC_GRACE_SECONDS * 1000,
     checkpointEveryMs: env.SLEAP_RTC_CHECKPOINT_SECONDS * 1000,

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { createDatasetActivities } from '../../activities/datasets/index.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
 import { jobFolders, jobsFolder } from '../../activities/runs/job-folders.ts';
+import { openSandbox, type Sandbox } from '../../activities/sandbox/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
 import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
@@ -47,13 +48,15 @@ export async function startGpuWorker(config: GpuWorkerConfig, options: GpuWorker
 }
 
 async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: Cleanup): Promise<void> {
-  const { room: roomId, name, workDir, tags, python } = config;
+  const { room: roomId, name, workDir, tags } = config;
   const { logger } = options;
   await mkdir(jobsFolder(workDir), { recursive: true });
   const slot = new GpuSlot();
   const { drain, signal } = createDrain(slot, options, cleanup);
   const capabilities = await detectCapabilities();
   const { gpuMemoryMb, gpuModel } = capabilities;
+  const hasGpu = gpuMemoryMb > 0;
+  const { sandbox, state, canWait } = await openSandbox({ ...config, mode: config.sandbox, hasGpu, logger });
   const offer = { name, gpuMemoryMb, tags };
   const datasets = await DatasetStore.open({ workDir, maxBytes: config.datasetCacheBytes });
   const s3 = createS3Client({ pathStyle: config.s3PathStyle });
@@ -61,15 +64,15 @@ async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: 
   const bucket = new Bucket(s3, config.bucket);
   const onAccepted = () => endLeftovers(workDir, logger);
   const room = await joinRoom(
-    { config, slot, drain, offer, gpuModel, datasets, bucket, onAccepted, logger, signal },
+    { config, slot, drain, offer, gpuModel, sandbox: state, datasets, bucket, onAccepted, logger, signal },
     cleanup,
   );
 
   const connection = await NativeConnection.connect({ address: config.temporal.address });
   cleanup.add(() => connection.close());
-  const warmTrainer = config.warmTrainer ? new WarmTrainer({ python, workDir, logger }) : undefined;
+  const warmTrainer = config.warmTrainer && canWait ? new WarmTrainer({ sandbox, workDir, logger }) : undefined;
   cleanup.add(() => warmTrainer?.close());
-  const health = new WorkerHealth({ slot, selfCheck: () => selfCheck({ workDir, python, capabilities }), logger });
+  const health = new WorkerHealth({ slot, selfCheck: () => selfCheck({ workDir, sandbox, capabilities }), logger });
   cleanup.add(() => health.close());
   const running = new RunningActivities(health.onEnded);
   const takeover = new OrphanTakeover();
@@ -77,7 +80,7 @@ async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: 
   const queue = workerQueue(roomId, name, randomBytes(4).toString('hex'));
   const workers = await createTemporalWorkers({
     ...{ config, connection, queue, offer, slot, takeover, running },
-    jobActivities: createJobActivities({ config, room, bucket, datasets, warmTrainer, logger }),
+    jobActivities: createJobActivities({ config, room, bucket, datasets, sandbox, warmTrainer, logger }),
     sessionActivities: createSessionActivities({
       slot,
       client: new Client({ connection, namespace: config.temporal.namespace }),
@@ -118,20 +121,21 @@ interface JobActivitiesOptions {
   room: Awaited<ReturnType<typeof joinRoom>>;
   bucket: Bucket;
   datasets: DatasetStore;
+  sandbox: Sandbox;
   warmTrainer: WarmTrainer | undefined;
   logger: Logger;
 }
 
 /** The activities of a job that has this worker's session. */
-function createJobActivities({ config, room, bucket, datasets, warmTrainer, logger }: JobActivitiesOptions) {
-  const { name: worker, workDir, python, checkpointEveryMs } = config;
+function createJobActivities({ config, room, bucket, datasets, sandbox, warmTrainer, logger }: JobActivitiesOptions) {
+  const { name: worker, workDir, checkpointEveryMs } = config;
   const { signaling, manifest } = room;
   const { publishProgress } = room.progress;
   const findModel = (reference: string, signal: AbortSignal) => manifest.find(reference, signal);
   return {
     ...createTransferActivities({ signaling, bucket, worker, workDir, datasets, publishProgress }),
     ...createDatasetActivities({ bucket, workDir, publishProgress, logger }),
-    ...createSleapNnActivities({ workDir, python, warmTrainer, bucket, checkpointEveryMs, publishProgress, logger }),
+    ...createSleapNnActivities({ workDir, sandbox, warmTrainer, bucket, checkpointEveryMs, publishProgress, logger }),
     ...createModelActivities({ bucket, workDir, worker, findModel, publishProgress, logger }),
   };
 }

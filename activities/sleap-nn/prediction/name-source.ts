@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { childEnvironment } from '../../processes/child-environment.ts';
+import { runScript, type Sandbox } from '../../sandbox/index.ts';
 
 const PROGRAM = fileURLToPath(new URL('name_source.py', import.meta.url));
 
@@ -13,7 +12,7 @@ const TIMEOUT_MS = 120_000;
  * @throws SleapRtcError PREDICTION_FAILED; the signal's reason if it is aborted
  */
 export async function nameSource(options: {
-  python: string;
+  sandbox: Sandbox;
   predictions: string;
   /** What sleap-nn called the file. */
   input: string;
@@ -21,14 +20,14 @@ export async function nameSource(options: {
   path: string;
   signal: AbortSignal;
 }): Promise<void> {
-  const { python, predictions, input, path, signal } = options;
-  const { failed, isCanceled, stderr } = await execa(python, [PROGRAM, predictions], {
+  const { sandbox, predictions, input, path, signal } = options;
+  const { failed, isCanceled, stderr } = await runScript(sandbox, {
+    args: [PROGRAM, predictions],
+    scripts: [PROGRAM],
+    access: { read: [], write: [predictions] },
     input: JSON.stringify({ input, path }),
-    extendEnv: false,
-    env: childEnvironment(),
-    timeout: TIMEOUT_MS,
-    cancelSignal: signal,
-    reject: false,
+    timeoutMs: TIMEOUT_MS,
+    signal,
   });
   if (isCanceled) signal.throwIfAborted();
   if (!failed) return;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -9,12 +9,43 @@ import type { TrainedModel } from '../../../protocol/stored/stored-objects.ts';
 import { ensureTools, type Tools } from '../../../stack/index.ts';
 import { startTestS3, type TestS3 } from '../../../test/workflows/s3.ts';
 import type { PredictionSummary } from '../../contract.ts';
+import type { Sandbox } from '../../sandbox/index.ts';
+import { filesWith, PRY, placeSecrets, type Secrets } from '../../sandbox/testing/secrets.ts';
+import { testSandbox } from '../../sandbox/testing/test-sandbox.ts';
 import { activityEnvironment } from '../../testing/activity-environment.ts';
 import { createSleapNnActivities, WarmTrainer } from '../index.ts';
 import { fliesJob, testDeps } from '../testing/flies-job.ts';
 import { launchersOf, warmReports } from '../testing/spare-processes.ts';
 
 const CLIP = 'centered_pair_small.mp4';
+/** A model that runs code when it is loaded: it tries to take the worker's secrets, and writes what it got beside the predictions. */
+const MAKE_EVIL_MODEL = `
+import pickle, sys
+pry, path, wanted = sys.argv[1:]
+code = open(pry).read().split("if __name__")[0] + f'''
+_found = pry(json.loads({wanted!r}))
+open(os.path.join(os.environ["TMPDIR"], "..", "found.json"), "w").write(json.dumps(_found))
+print(json.dumps(_found), file=sys.stderr)
+print(json.dumps(_found))
+'''
+class Evil:
+    def __reduce__(self):
+        return exec, (code, {"__name__": "evil"})
+with open(path, "wb") as file:
+    pickle.dump(Evil(), file)
+`;
+/** Labels whose points are the bytes of another file (HDF5's external raw storage), for \`train\`. */
+const MAKE_EVIL_LABELS = `
+import sys, h5py
+labels, target = sys.argv[1:]
+with h5py.File(labels, "a") as file:
+    points = file["points"]
+    dtype, shape, attributes = points.dtype, points.shape, dict(points.attrs)
+    del file["points"]
+    made = file.create_dataset("points", shape, dtype=dtype, external=[(target, 0, shape[0] * dtype.itemsize)])
+    made.attrs.update(attributes)
+`;
+
 /** Reads predictions as a researcher's own program would. */
 const READ = `
 import json, sys, sleap_io
@@ -31,6 +62,7 @@ describe('predicting with the real sleap-nn', function () {
   this.timeout(300_000); // a minute at most on an idle machine
   let tools: Tools;
   let workDir: string;
+  let sandbox: Sandbox;
   let trained: TrainedModel;
   let warmTrainer: WarmTrainer;
   let storage: TestS3;
@@ -39,13 +71,14 @@ describe('predicting with the real sleap-nn', function () {
     this.timeout(900_000);
     tools = await ensureTools({ parts: ['sleap-nn', 'samples'] });
     workDir = await mkdtemp(join(tmpdir(), 'sleap-rtc-predict-'));
+    sandbox = await testSandbox({ python: tools.python, workDir });
     const { logger, nextPid } = warmReports();
-    warmTrainer = new WarmTrainer({ python: tools.python, workDir, logger });
+    warmTrainer = new WarmTrainer({ sandbox, workDir, logger });
     warmTrainer.ensureSpare();
     await nextPid();
     storage = await startTestS3();
     const input = await fliesJob(workDir, { labels: join(tools.sampleDataDir, 'minimal_instance.pkg.slp') });
-    const { deps } = testDeps(workDir, tools.python, storage.bucket);
+    const { deps } = testDeps(workDir, sandbox, storage.bucket);
     const { train } = createSleapNnActivities({ ...deps, warmTrainer });
     const args = { input, run_index: 0 };
     trained = (await activityEnvironment('train').run((a: typeof args) => train(a), args)) as TrainedModel;
@@ -87,7 +120,7 @@ describe('predicting with the real sleap-nn', function () {
   }
 
   async function predict(input: JobInput<InferenceSpec>) {
-    const { deps, published } = testDeps(workDir, tools.python, storage.bucket);
+    const { deps, published } = testDeps(workDir, sandbox, storage.bucket);
     const activities = createSleapNnActivities(deps);
     const args = { input };
     const summary = await activityEnvironment('predict').run((a: typeof args) => activities.predict(a), args);
@@ -134,5 +167,45 @@ describe('predicting with the real sleap-nn', function () {
   it('fails if the video has none of the wanted frames', async () => {
     const input = await job('predictjob3', { frames: '2000-2010' });
     await assert.rejects(predict(input), { code: 'USAGE', message: `${CLIP} has none of the frames 2000-2010.` });
+  });
+
+  describe('with data that strangers have made', () => {
+    let secrets: Secrets;
+
+    before(async function () {
+      if (!sandbox.isolates) this.skip();
+      secrets = await placeSecrets(workDir);
+    });
+    after(() => secrets?.close());
+
+    it('a model that runs code gets none of the worker’s secrets, and no network', async () => {
+      const input = await job('predictjob4');
+      const root = join(workDir, 'jobs/predictjob4');
+      const cached = join(workDir, 'models', 'deadbeef');
+      await cp(join(workDir, 'models', trained.model_id), cached, { recursive: true });
+      const evil = ['-c', MAKE_EVIL_MODEL, PRY, join(cached, 'best.ckpt'), secrets.wanted(join(root, 'work/predict'))];
+      await execa(tools.python, evil);
+      input.spec.models = ['deadbeef'];
+      await assert.rejects(predict(input));
+      const found = JSON.parse(await readFile(join(root, 'work/predict/found.json'), 'utf8')) as { network: string };
+      assert.match(found.network, /^refused/);
+      assert.deepEqual(await filesWith(secrets.canary, root), []);
+      assert.equal(secrets.connections(), 0);
+      await secrets.assertUnchanged();
+    });
+
+    it('labels whose points are the bytes of a file in the worker’s home do not train a model on them', async () => {
+      const input = await fliesJob(workDir, {
+        labels: join(tools.sampleDataDir, 'minimal_instance.pkg.slp'),
+        jobId: 'evillabels1',
+      });
+      const root = join(workDir, 'jobs/evillabels1');
+      const labels = join(root, 'dataset/minimal_instance.pkg.slp');
+      await execa(tools.python, ['-c', MAKE_EVIL_LABELS, labels, secrets.files[0] ?? '']);
+      const { train } = createSleapNnActivities(testDeps(workDir, sandbox, storage.bucket).deps);
+      const args = { input, run_index: 0 };
+      await assert.rejects(activityEnvironment('train').run((a: typeof args) => train(a), args));
+      assert.deepEqual(await filesWith(secrets.canary, root), []);
+    });
   });
 });

@@ -116,13 +116,15 @@ async function runSleapNn(deps: SleapNnDeps, prediction: Prediction): Promise<nu
   await mkdir(job.results, { recursive: true });
   const logStart = await beginLog(logFile, `--- ${new Date().toISOString()} sleap-nn predict`);
   publish('loading sleap-nn');
-  const { python, workDir, warmTrainer: spare } = deps;
+  const { sandbox, workDir, warmTrainer: spare } = deps;
   const onLine = (line: string) => {
     frames = parseFrameLine(line) ?? frames;
     publish();
   };
-  const command = { argv: argumentsOf(prediction, workDir), cwd: job.dataset, logFile, tmpDir, onLine };
-  const exit = await untilExit(await startSleapNn({ python, workDir, spare, ...command }), signal);
+  const models = spec.models.map((id) => join(modelCacheFolder(workDir), id));
+  const access = { read: [job.dataset, ...models], write: [work] };
+  const command = { argv: argumentsOf(prediction, models), cwd: job.dataset, logFile, tmpDir, access, onLine };
+  const exit = await untilExit(await startSleapNn({ sandbox, workDir, spare, ...command }), signal);
   signal.throwIfAborted();
   const wrote = await stat(prediction.unfinished).then(Boolean, () => false);
   const error = judgePrediction(exit, wrote, await readLogTail(logFile, logStart), spec.input);
@@ -135,13 +137,12 @@ async function runSleapNn(deps: SleapNnDeps, prediction: Prediction): Promise<nu
 }
 
 /** Paths are relative to the dataset's folder, in which sleap-nn runs. */
-function argumentsOf({ spec, job, unfinished }: Prediction, workDir: string): string[] {
+function argumentsOf({ spec, job, unfinished }: Prediction, models: readonly string[]): string[] {
   const fromDataset = (path: string) => relative(job.dataset, path);
-  const models = spec.models.map((id) => fromDataset(join(modelCacheFolder(workDir), id)));
   return [
     'predict',
     ...['--data_path', spec.input],
-    ...models.flatMap((path) => ['--model_paths', path]),
+    ...models.flatMap((path) => ['--model_paths', fromDataset(path)]),
     ...['--output_path', fromDataset(unfinished)],
     ...(spec.frames === undefined ? [] : ['--frames', spec.frames]),
     ...(spec.tracking ? ['--tracking'] : []),
@@ -149,10 +150,10 @@ function argumentsOf({ spec, job, unfinished }: Prediction, workDir: string): st
   ];
 }
 
-async function nameResearchersFile({ python }: SleapNnDeps, prediction: Prediction): Promise<void> {
+async function nameResearchersFile({ sandbox }: SleapNnDeps, prediction: Prediction): Promise<void> {
   const { spec, unfinished: predictions, signal } = prediction;
   if (spec.source_path === undefined) return;
-  await nameSource({ python, predictions, input: spec.input, path: spec.source_path, signal });
+  await nameSource({ sandbox, predictions, input: spec.input, path: spec.source_path, signal });
 }
 
 function judgePrediction(exit: SleapNnExit, wrote: boolean, logTail: string, input: string): SleapRtcError | undefined {

@@ -4,9 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import { childEnvironment } from '../../processes/child-environment.ts';
+import { type FileAccess, LATE_MOUNTS, type Sandbox, sendFilter } from '../../sandbox/index.ts';
+import { parseTrainingEvent, type TrainingEvent } from './training-event.ts';
 
 const LAUNCHER = fileURLToPath(new URL('launcher.py', import.meta.url));
+const SCRIPTS = [LAUNCHER, fileURLToPath(new URL('training_events.py', import.meta.url)), LATE_MOUNTS];
 
 /** The argument by which a worker recognizes its own sleap-nn processes, even after a restart. */
 export function ownerArgument(workDir: string): string {
@@ -18,7 +20,8 @@ const EARLY_OUTPUT_CHARS = 4000;
 
 const ControlEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('warm') }),
-  z.object({ event: z.literal('started'), pid: z.int() }),
+  z.object({ event: z.literal('started') }),
+  z.object({ event: z.literal('training'), message: z.string() }),
   z.object({ event: z.literal('exited'), code: z.int().nullable(), signal: z.int().nullable() }),
 ]);
 
@@ -32,8 +35,12 @@ export interface SleapNnCommand {
   logFile: string;
   /** For temporary files, on the same disk as the results: sleap-nn moves checkpoints from there. Must exist. */
   tmpDir: string;
+  /** The files of the job that it needs, without `logFile`. Nothing else of the worker's folder is visible in a sandbox. */
+  access: FileAccess;
   /** Set to receive stdout line by line (`predict --gui`); otherwise it goes to the log. */
   onLine?: (line: string) => void;
+  /** Set to receive the events of a training. */
+  onTrainingEvent?: (event: TrainingEvent) => void;
 }
 
 /** How sleap-nn ended. Exactly one of the two is a number. */
@@ -56,26 +63,38 @@ export class LauncherProcess {
   #exit: SleapNnExit | undefined;
   #earlyOutput = '';
   #onLine: ((line: string) => void) | undefined;
+  #onTrainingEvent: ((event: TrainingEvent) => void) | undefined;
   #started = Promise.withResolvers<void>();
+  readonly #sandbox: Sandbox;
+  /** True if the sandbox gets the job's files with the job. */
+  readonly #waitsForFiles: boolean;
 
   /**
-   * @param options `python` with sleap-nn installed; `warm` to import before the command is known; `workDir` of the worker, by
-   *   which the process is recognized
+   * @param options `warm` to import before the command is known; `workDir` of the worker, by which the process is recognized;
+   *   `access` if the command is known, for a process that is not warm
    */
-  constructor(options: { python: string; warm: boolean; workDir?: string | undefined }) {
-    const { python, warm, workDir } = options;
-    const args = [...(warm ? ['--warm'] : []), ...(workDir === undefined ? [] : [ownerArgument(workDir)])];
-    this.#subprocess = execa(python, ['-u', LAUNCHER, ...args], {
+  constructor(options: { sandbox: Sandbox; warm: boolean; workDir?: string | undefined; access?: FileAccess }) {
+    const { sandbox, warm, workDir, access } = options;
+    this.#sandbox = sandbox;
+    this.#waitsForFiles = sandbox.isolates && access === undefined;
+    const args = [
+      ...(warm ? ['--warm'] : []),
+      ...(this.#waitsForFiles ? ['--waits-for-files'] : []),
+      ...(workDir === undefined ? [] : [ownerArgument(workDir)]),
+    ];
+    const command = sandbox.launch(['-u', LAUNCHER, ...args], SCRIPTS, access);
+    this.#subprocess = execa(command.file, command.args, {
       // Its own session and so its own process group, which is killed as a whole. A terminal's Ctrl-C reaches only the worker.
       detached: true,
       // It ends with us because its stdin closes, even if no exit handler can run.
       cleanup: false,
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe', command.filter === undefined ? 'ignore' : 'pipe'],
       buffer: false,
       reject: false,
       extendEnv: false,
-      env: childEnvironment(),
+      env: command.env,
     });
+    sendFilter(this.#subprocess.stdio[4], command.filter);
     this.#groupId = this.#subprocess.pid;
     const imported = Promise.withResolvers<void>();
     this.warm = imported.promise;
@@ -91,6 +110,7 @@ export class LauncherProcess {
       const message = parseControlEvent(line);
       if (message?.event === 'warm') imported.resolve();
       else if (message?.event === 'started') this.#started.resolve();
+      else if (message?.event === 'training') this.#report(message.message);
       else if (message?.event === 'exited') this.#exit = { code: message.code, signal: message.signal };
     });
     this.exited = this.#subprocess.then((result) => {
@@ -119,15 +139,23 @@ export class LauncherProcess {
    */
   async run(command: SleapNnCommand): Promise<void> {
     this.#onLine = command.onLine;
+    this.#onTrainingEvent = command.onTrainingEvent;
     const job = {
       argv: command.argv,
       cwd: command.cwd,
       env: { TMPDIR: command.tmpDir },
       log: command.logFile,
       lines: command.onLine !== undefined,
+      events: command.onTrainingEvent !== undefined,
+      ...(this.#waitsForFiles ? { access: this.#sandbox.lateAccess(withLog(command)) } : {}),
     };
     this.#subprocess.stdin.write(`${JSON.stringify(job)}\n`);
     await this.#started.promise;
+  }
+
+  /** Asks a training to end after this batch, save its best checkpoint, and run the final evaluation. May be called again. */
+  stop(): void {
+    if (this.#groupId !== undefined) this.#subprocess.stdin.write('stop\n');
   }
 
   /**
@@ -148,6 +176,11 @@ export class LauncherProcess {
     this.#signalGroup('SIGKILL');
   }
 
+  #report(message: string): void {
+    const event = parseTrainingEvent(message);
+    if (event !== undefined) this.#onTrainingEvent?.(event);
+  }
+
   #signalGroup(signal: NodeJS.Signals): void {
     if (this.#groupId === undefined) return;
     try {
@@ -156,6 +189,11 @@ export class LauncherProcess {
       // ESRCH: it ended between the check and the signal.
     }
   }
+}
+
+/** What the command needs of the worker's folder, its log included, which must exist. */
+export function withLog({ access, logFile }: Pick<SleapNnCommand, 'access' | 'logFile'>): FileAccess {
+  return { read: access.read, write: [...access.write, logFile] };
 }
 
 function parseControlEvent(line: string): z.infer<typeof ControlEvent> | undefined {

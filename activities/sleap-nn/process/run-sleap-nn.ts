@@ -1,4 +1,6 @@
-import { LauncherProcess, type SleapNnCommand, type SleapNnExit } from './launcher-process.ts';
+import { appendFile } from 'node:fs/promises';
+import type { Sandbox } from '../../sandbox/index.ts';
+import { LauncherProcess, type SleapNnCommand, type SleapNnExit, withLog } from './launcher-process.ts';
 import type { WarmTrainer } from './warm-trainer.ts';
 
 /** sleap-nn ends within 2 s after SIGTERM; after this time it is killed. */
@@ -10,20 +12,23 @@ export interface RunningSleapNn {
   readonly wasWarm: boolean;
   /** Resolves when it has ended by itself or was terminated; never rejects. */
   readonly exited: Promise<SleapNnExit>;
+  /** Asks a training to end after this batch, save its best checkpoint, and run the final evaluation. May be called again. */
+  stop(): void;
   /** Sends SIGTERM to the process group, and SIGKILL after `graceMs`; resolves when none of its processes runs. */
   terminate(graceMs: number): Promise<SleapNnExit>;
 }
 
 /**
  * Starts one sleap-nn command in its own process group, which ends with this process even if that is killed with -9.
- * @param options `python` with sleap-nn; `workDir` of the worker, by which it finds the process again; `spare` to use a process whose
+ * @param options `sandbox` with sleap-nn's Python; `workDir` of the worker, by which it finds the process again; `spare` to use a process whose
  *   imports are done, if there is one
  * @throws SleapRtcError INTERNAL if Python could not be started
  */
 export async function startSleapNn(
-  options: SleapNnCommand & { python: string; workDir?: string; spare?: WarmTrainer | undefined },
+  options: SleapNnCommand & { sandbox: Sandbox; workDir?: string; spare?: WarmTrainer | undefined },
 ): Promise<RunningSleapNn> {
-  const { python, workDir, spare, ...command } = options;
+  const { sandbox, workDir, spare, ...command } = options;
+  await appendFile(command.logFile, '');
   const taken = spare?.take();
   if (taken !== undefined) {
     try {
@@ -32,7 +37,7 @@ export async function startSleapNn(
       // The spare died before it began: nothing has been done yet, so a fresh one is as good.
     }
   }
-  return start(new LauncherProcess({ python, workDir, warm: false }), command, false);
+  return start(new LauncherProcess({ sandbox, workDir, warm: false, access: withLog(command) }), command, false);
 }
 
 /** Waits until sleap-nn has ended. An abort terminates it; the end is waited for all the same. */
@@ -49,5 +54,10 @@ export async function untilExit(sleapNn: RunningSleapNn, signal: AbortSignal): P
 
 async function start(launcher: LauncherProcess, command: SleapNnCommand, wasWarm: boolean): Promise<RunningSleapNn> {
   await launcher.run(command);
-  return { wasWarm, exited: launcher.exited, terminate: (graceMs) => launcher.terminate(graceMs) };
+  return {
+    wasWarm,
+    exited: launcher.exited,
+    stop: () => launcher.stop(),
+    terminate: (graceMs) => launcher.terminate(graceMs),
+  };
 }

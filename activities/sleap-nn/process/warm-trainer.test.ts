@@ -1,130 +1,145 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { processesGone } from '../../../stack/testing/processes-gone.ts';
+import { Sandbox } from '../../sandbox/index.ts';
+import { testSandbox } from '../../sandbox/testing/test-sandbox.ts';
 import { textOf } from '../testing/flies-job.ts';
-import { launchersOf, warmReports } from '../testing/spare-processes.ts';
+import { launchersOf, processesIn, warmReports } from '../testing/spare-processes.ts';
 import { stubSleapNn } from '../testing/stub-sleap-nn.ts';
 import { startSleapNn } from './run-sleap-nn.ts';
 import { WarmTrainer } from './warm-trainer.ts';
 
-describe('the sleap-nn process', () => {
-  let folder: string;
-  let python: string;
-  let log: string;
+for (const isolates of [false, true])
+  describe(`the sleap-nn process ${isolates ? 'in' : 'without'} a sandbox`, () => {
+    let folder: string;
+    let job: string;
+    let sandbox: Sandbox;
+    let log: string;
 
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'sleap-rtc-launch-'));
-    python = await stubSleapNn(folder);
-    log = join(folder, 'log');
-  });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
+    beforeEach(async function () {
+      folder = await mkdtemp(join(tmpdir(), 'sleap-rtc-launch-'));
+      job = join(folder, 'jobs');
+      await mkdir(job);
+      const python = await stubSleapNn(folder);
+      sandbox = isolates ? await testSandbox({ python, workDir: folder }) : Sandbox.none(python);
+      log = join(job, 'log');
+      if (sandbox.isolates !== isolates) this.skip();
+    });
+    afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  const start = (verb: string, spare?: WarmTrainer) =>
-    startSleapNn({ python, spare, argv: [verb], cwd: folder, logFile: log, tmpDir: folder });
+    const start = (verb: string, spare?: WarmTrainer) =>
+      startSleapNn({
+        ...{ sandbox, spare, argv: [verb], cwd: job, logFile: log, tmpDir: job },
+        access: { read: [], write: [job] },
+      });
 
-  /** The stub's process and its child, from the log. */
-  async function pidsInLog(awaited = 'cwd'): Promise<number[]> {
-    const until = Date.now() + 10_000;
-    while (!(await textOf(log)).includes(awaited)) {
-      if (Date.now() > until) throw new Error(`no "${awaited}" in the log: ${await textOf(log)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20)); // poll: the file gives no notice when it grows
-    }
-    const [, ...pids] = /^pids (\d+) (\d+)$/m.exec(await textOf(log)) ?? [];
-    assert.equal(pids.length, 2);
-    return pids.map(Number);
-  }
-
-  it('distinguishes exit codes from signals, and leaves no child process', async () => {
-    assert.deepEqual(await (await start('fail')).exited, { code: 3, signal: null });
-    assert.match(await textOf(log), /a traceback/);
-    await processesGone(await pidsInLog());
-    assert.deepEqual(await (await start('die')).exited, { code: null, signal: 9 });
-    await processesGone(await pidsInLog());
-  });
-
-  it('ends with the worker, even on kill -9', async () => {
-    const waiter = fileURLToPath(new URL('../testing/start-and-wait.ts', import.meta.url));
-    const worker = execa(process.execPath, [waiter, python, folder, 'stubborn'], { reject: false });
-    const pids = await pidsInLog('ready');
-    worker.kill('SIGKILL');
-    await worker;
-    await processesGone(pids);
-  });
-
-  it('gets SIGTERM first, then SIGKILL', async () => {
-    const polite = await start('polite');
-    const pids = await pidsInLog('ready');
-    assert.deepEqual(await polite.terminate(10_000), { code: 0, signal: null });
-    await processesGone(pids);
-    await rm(log);
-    const stubborn = await start('stubborn');
-    const others = await pidsInLog('ready');
-    await stubborn.terminate(100);
-    await processesGone(others);
-  });
-
-  it('gets none of the worker’s secrets', async () => {
-    process.env.AWS_SECRET_ACCESS_KEY = 'secret';
-    try {
-      await (await start('other')).exited;
-    } finally {
-      delete process.env.AWS_SECRET_ACCESS_KEY;
-    }
-    const text = await textOf(log);
-    assert.doesNotMatch(text, /AWS_|SLEAP_RTC_/);
-    assert.match(text, new RegExp(`cwd ${folder} tmp ${folder} `));
-  });
-
-  it('says so if Python cannot be started', async () => {
-    python = join(folder, 'nothing');
-    await assert.rejects(start('x'), (error: unknown) => error instanceof SleapRtcError && error.code === 'INTERNAL');
-  });
-
-  describe('warmed up beforehand', () => {
-    it('is used once, and is replaced only on request', async () => {
-      const { logger, nextPid } = warmReports();
-      const spare = new WarmTrainer({ python, workDir: folder, logger });
-      try {
-        spare.ensureSpare();
-        await nextPid();
-        const first = await start('fail', spare);
-        assert.equal(first.wasWarm, true);
-        assert.deepEqual(await first.exited, { code: 3, signal: null });
-        assert.deepEqual(await launchersOf(folder), []);
-        const second = await start('fail', spare);
-        assert.equal(second.wasWarm, false);
-        await second.exited;
-      } finally {
-        await spare.close();
+    /** The stub's process and its child. */
+    async function pidsOfJob(awaited: string): Promise<number[]> {
+      const until = Date.now() + 10_000;
+      while (!(await textOf(log)).includes(awaited)) {
+        if (Date.now() > until) throw new Error(`no "${awaited}" in the log: ${await textOf(log)}`);
+        await new Promise((resolve) => setTimeout(resolve, 20)); // poll: the file gives no notice when it grows
       }
+      const pids = await processesIn(job);
+      assert.equal(pids.length, 2);
+      return pids;
+    }
+
+    const nothingLeft = async () => processesGone(await processesIn(job));
+
+    it('distinguishes exit codes from signals, and leaves no child process', async () => {
+      assert.deepEqual(await (await start('fail')).exited, { code: 3, signal: null });
+      assert.match(await textOf(log), /a traceback/);
+      await nothingLeft();
+      assert.deepEqual(await (await start('die')).exited, { code: null, signal: 9 });
+      await nothingLeft();
     });
 
-    it('is replaced after a pause if it died, and a job does not wait for that', async () => {
-      const { logger, nextPid } = warmReports();
-      const spare = new WarmTrainer({ python, rebuildDelayMs: 50, logger });
-      try {
-        spare.ensureSpare();
-        const pid = await nextPid();
-        process.kill(-pid, 'SIGKILL');
-        await processesGone([pid]);
-        assert.notEqual(await nextPid(), pid);
-      } finally {
-        await spare.close();
-      }
-    });
-
-    it('ends when it is closed', async () => {
-      const spare = new WarmTrainer({ python, workDir: folder });
-      spare.ensureSpare();
-      while ((await launchersOf(folder)).length === 0);
-      const pids = await launchersOf(folder);
-      await spare.close();
+    it('ends with the worker, even on kill -9', async () => {
+      const waiter = fileURLToPath(new URL('../testing/start-and-wait.ts', import.meta.url));
+      const worker = execa(process.execPath, [waiter, sandbox.python, String(isolates), job, 'stubborn'], {
+        reject: false,
+      });
+      const pids = await pidsOfJob('ready');
+      worker.kill('SIGKILL');
+      await worker;
       await processesGone(pids);
     });
+
+    it('gets SIGTERM first, then SIGKILL', async () => {
+      const polite = await start('polite');
+      const pids = await pidsOfJob('ready');
+      assert.deepEqual(await polite.terminate(10_000), { code: 0, signal: null });
+      await processesGone(pids);
+      await rm(log);
+      const stubborn = await start('stubborn');
+      const others = await pidsOfJob('ready');
+      await stubborn.terminate(100);
+      await processesGone(others);
+    });
+
+    it('gets none of the worker’s secrets', async () => {
+      process.env.AWS_SECRET_ACCESS_KEY = 'secret';
+      try {
+        await (await start('other')).exited;
+      } finally {
+        delete process.env.AWS_SECRET_ACCESS_KEY;
+      }
+      const text = await textOf(log);
+      assert.doesNotMatch(text, /AWS_|SLEAP_RTC_/);
+      assert.match(text, new RegExp(`cwd ${job} tmp ${job} `));
+    });
+
+    it('says so if Python cannot be started', async () => {
+      await rm(sandbox.python);
+      await assert.rejects(start('x'), (error: unknown) => error instanceof SleapRtcError && error.code === 'INTERNAL');
+    });
+
+    describe('warmed up beforehand', () => {
+      it('is used once, and is replaced only on request', async () => {
+        const { logger, nextPid } = warmReports();
+        const spare = new WarmTrainer({ sandbox, workDir: folder, logger });
+        try {
+          spare.ensureSpare();
+          await nextPid();
+          const first = await start('fail', spare);
+          assert.equal(first.wasWarm, true);
+          assert.deepEqual(await first.exited, { code: 3, signal: null });
+          assert.deepEqual(await launchersOf(folder), []);
+          const second = await start('fail', spare);
+          assert.equal(second.wasWarm, false);
+          await second.exited;
+        } finally {
+          await spare.close();
+        }
+      });
+
+      it('is replaced after a pause if it died, and a job does not wait for that', async () => {
+        const { logger, nextPid } = warmReports();
+        const spare = new WarmTrainer({ sandbox, rebuildDelayMs: 50, logger });
+        try {
+          spare.ensureSpare();
+          const pid = await nextPid();
+          process.kill(-pid, 'SIGKILL');
+          await processesGone([pid]);
+          assert.notEqual(await nextPid(), pid);
+        } finally {
+          await spare.close();
+        }
+      });
+
+      it('ends when it is closed', async () => {
+        const spare = new WarmTrainer({ sandbox, workDir: folder });
+        spare.ensureSpare();
+        while ((await launchersOf(folder)).length === 0);
+        const pids = await launchersOf(folder);
+        await spare.close();
+        await processesGone(pids);
+      });
+    });
   });
-});

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Sandbox } from '../../sandbox/index.ts';
 import { LauncherProcess } from './launcher-process.ts';
 
 /** No spare is built if less memory than this is left for a job, in bytes (its own imports take about 0.6 GB). */
@@ -13,7 +14,7 @@ const MAX_REBUILD_DELAY_MS = 10 * 60_000;
  * ended, but never beside a training.
  */
 export class WarmTrainer {
-  readonly #python: string;
+  readonly #sandbox: Sandbox;
   readonly #workDir: string | undefined;
   readonly #logger: Logger | undefined;
   #spare: LauncherProcess | undefined;
@@ -26,7 +27,7 @@ export class WarmTrainer {
 
   /** @param options.rebuildDelayMs the first pause before a spare that died is replaced */
   constructor(options: {
-    python: string;
+    sandbox: Sandbox;
     workDir?: string;
     logger?: Logger;
     rebuildDelayMs?: number;
@@ -34,7 +35,7 @@ export class WarmTrainer {
     this.#workDir = options.workDir;
     this.#rebuildDelayMs = options.rebuildDelayMs ?? REBUILD_DELAY_MS;
     this.#delayMs = this.#rebuildDelayMs;
-    this.#python = options.python;
+    this.#sandbox = options.sandbox;
     this.#logger = options.logger;
   }
 
@@ -71,7 +72,7 @@ export class WarmTrainer {
   #build(): void {
     if (this.#closed || this.#spare !== undefined) return;
     if (process.availableMemory() < MIN_FREE_BYTES) return;
-    const spare = new LauncherProcess({ python: this.#python, workDir: this.#workDir, warm: true });
+    const spare = new LauncherProcess({ sandbox: this.#sandbox, workDir: this.#workDir, warm: true });
     this.#spare = spare;
     spare.warm.then(
       () => {

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import type { JobInput, TrainingSpec } from '../../../protocol/jobs/job.ts';
 import type { Bucket } from '../../../storage/index.ts';
 import { describeFolder } from '../../files/file-hashes.ts';
+import type { Sandbox } from '../../sandbox/index.ts';
 import type { SleapNnDeps } from '../deps.ts';
 
 /** A config that trains on the two flies in seconds. `trainer` is merged into `trainer_config`. */
@@ -55,11 +56,11 @@ export async function fliesJob(
 }
 
 /** Dependencies for a test, and the progress that was published. */
-export function testDeps(workDir: string, python: string, bucket: Bucket) {
+export function testDeps(workDir: string, sandbox: Sandbox, bucket: Bucket) {
   const published: Parameters<SleapNnDeps['publishProgress']>[0][] = [];
   const deps: SleapNnDeps = {
     workDir,
-    python,
+    sandbox,
     bucket,
     checkpointEveryMs: 3_600_000,
     publishProgress: (progress) => published.push(progress),

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { type Logger, pino } from 'pino';
 import { ownerArgument } from '../process/launcher-process.ts';
 
@@ -23,13 +23,22 @@ export function warmReports(): { logger: Logger; nextPid: () => Promise<number> 
 }
 
 /** Launchers of this worker folder that run now. */
-export async function launchersOf(workDir: string): Promise<number[]> {
+export function launchersOf(workDir: string): Promise<number[]> {
+  return processesWith(async (pid) => {
+    const words = await readFile(`/proc/${pid}/cmdline`, 'utf8');
+    return words.split('\0').includes(ownerArgument(workDir));
+  });
+}
+
+/** Processes whose working directory lies in the folder, also those in a sandbox, which shows folders at their own paths. */
+export function processesIn(folder: string): Promise<number[]> {
+  return processesWith(async (pid) => (await readlink(`/proc/${pid}/cwd`)).startsWith(folder));
+}
+
+async function processesWith(matches: (pid: string) => Promise<boolean>): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
-    pids.map(async (pid) => {
-      const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      return words.split('\0').includes(ownerArgument(workDir)) ? [Number(pid)] : [];
-    }),
+    pids.map(async (pid) => ((await matches(pid).catch(() => false)) ? [Number(pid)] : [])),
   );
   return found.flat();
 }

@@ -1,6 +1,6 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { TrainingEvent } from '../process/zmq-bridge.ts';
+import type { TrainingEvent } from '../process/training-event.ts';
 
 /**
  * If this file exists, the run with this work folder ends early, as does an attempt that begins later. It is beside the folder,
@@ -11,7 +11,7 @@ const markOf = (work: string) => `${work}.stop-early`;
 /** What `EarlyStops` needs of a run in progress. */
 interface Stoppable {
   /** Asks sleap-nn to end after this batch. May be called again. */
-  stop(): Promise<void>;
+  stop(): void;
   /** Reports to the researcher. */
   report(detail: string): void;
 }
@@ -45,8 +45,7 @@ export class EarlyStops {
     let ended = false;
     const sendStop = (): void => {
       if (!wanted || ended || !hasModel) return;
-      // The bridge may have been closed: then sleap-nn has ended, which was wanted.
-      run.stop().catch(() => undefined);
+      run.stop();
     };
     const want = (): void => {
       if (wanted || ended) return;

@@ -12,7 +12,7 @@ import type { SleapNnDeps } from '../deps.ts';
 import { judgeRun } from '../failures/judge-run.ts';
 import type { SleapNnExit } from '../process/launcher-process.ts';
 import { type RunningSleapNn, startSleapNn, untilExit } from '../process/run-sleap-nn.ts';
-import { type TrainingEvent, ZmqBridge } from '../process/zmq-bridge.ts';
+import type { TrainingEvent } from '../process/training-event.ts';
 import type { EarlyStops } from './early-stops.ts';
 import type { Run } from './run.ts';
 import type { TrainProgress } from './train-progress.ts';
@@ -33,7 +33,7 @@ interface Start {
 interface OpenAttempt extends Start {
   run: Run;
   attempt: Attempt;
-  bridge: ZmqBridge;
+  onTrainingEvent: (event: TrainingEvent) => void;
   uploader: CheckpointUploader;
   /** Aborted if a later attempt has the run. */
   superseded: AbortSignal;
@@ -90,11 +90,11 @@ export class AttemptRunner {
     await mkdir(tmpDir);
     const superseded = new AbortController();
     const listeners: ((event: TrainingEvent) => void)[] = [(event) => start.progress.onEvent(event)];
-    const bridge = await ZmqBridge.open((event) => {
+    const onTrainingEvent = (event: TrainingEvent) => {
       for (const listener of listeners) listener(event);
-    });
+    };
     const stopping = await this.#stops.follow(folders.work, {
-      stop: () => bridge.stop(),
+      stop: () => this.#running.get(folders.work)?.stop(),
       report: (detail) => start.progress.report(detail),
     });
     const uploader = await checkpoints.uploader(attempt, () => superseded.abort());
@@ -104,10 +104,9 @@ export class AttemptRunner {
     const close = async () => {
       stopping.dispose();
       await uploader.close();
-      await bridge.close();
       await rm(tmpDir, { recursive: true, force: true });
     };
-    return { ...start, run, attempt, bridge, uploader, superseded: superseded.signal, tmpDir, close };
+    return { ...start, run, attempt, onTrainingEvent, uploader, superseded: superseded.signal, tmpDir, close };
   }
 
   #onTrainingEnd({ index, input }: Run, uploader: CheckpointUploader): void {
@@ -122,11 +121,11 @@ export class AttemptRunner {
     config,
     resume,
     progress,
-    bridge,
+    onTrainingEvent,
     tmpDir,
   }: OpenAttempt): Promise<RunningSleapNn> {
     const { folders, spec } = run;
-    const { python, workDir, warmTrainer: spare } = this.#deps;
+    const { sandbox, workDir, warmTrainer: spare } = this.#deps;
     const fromDataset = (path: string) => relative(folders.dataset, path);
     const configFile = join(attempt.folder, 'config.yaml');
     await writeFileAtomic(
@@ -136,15 +135,17 @@ export class AttemptRunner {
         valLabels: spec.val_labels,
         ckptDir: fromDataset(attempt.folder),
         runName: spec.name,
-        publishPort: bridge.publishPort,
-        controllerPort: bridge.controllerPort,
         resumeFrom: resume ? fromDataset(resume.checkpoint) : null,
       }),
     );
     progress.report(resume ? `loading sleap-nn to go on after epoch ${resume.epochsDone}` : 'loading sleap-nn');
     const argv = ['train', fromDataset(configFile)];
-    const command = { argv, cwd: folders.dataset, logFile: folders.log, tmpDir };
-    const sleapNn = await startSleapNn({ python, workDir, spare, ...command });
+    const access = {
+      read: [folders.dataset, ...(resume ? [resume.attempt.runFolder] : [])],
+      write: [attempt.folder],
+    };
+    const command = { argv, cwd: folders.dataset, logFile: folders.log, tmpDir, access, onTrainingEvent };
+    const sleapNn = await startSleapNn({ sandbox, workDir, spare, ...command });
     run.logger.info({ event: 'sleap_nn_started', warm: sleapNn.wasWarm });
     return sleapNn;
   }

@@ -58,7 +58,7 @@ export function openRun(deps: SleapNnDeps, args: RunInput): Run {
     folders,
     term,
     everyMs: deps.checkpointEveryMs,
-    python: deps.python,
+    sandbox: deps.sandbox,
     hashes,
     logger,
     signal,

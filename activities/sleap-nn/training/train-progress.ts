@@ -1,5 +1,5 @@
 import type { EpochProgress, WorkerProgress } from '../../../protocol/jobs/job-view.ts';
-import type { TrainingEvent } from '../process/zmq-bridge.ts';
+import type { TrainingEvent } from '../process/training-event.ts';
 
 /** Within an epoch, steps are reported to the room at most this often, in milliseconds. The end of an epoch is always reported. */
 const STEP_INTERVAL_MS = 1_000;

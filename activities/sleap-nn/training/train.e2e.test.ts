@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, readlink, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,15 +10,18 @@ import { ensureTools, type Tools } from '../../../stack/index.ts';
 import { processesGone } from '../../../stack/testing/processes-gone.ts';
 import { startTestS3, type TestS3 } from '../../../test/workflows/s3.ts';
 import { claimRun } from '../../checkpoints/index.ts';
+import type { Sandbox } from '../../sandbox/index.ts';
+import { testSandbox } from '../../sandbox/testing/test-sandbox.ts';
 import { activityEnvironment } from '../../testing/activity-environment.ts';
 import { createSleapNnActivities, WarmTrainer } from '../index.ts';
 import { fliesConfig, fliesJob, testDeps, textOf } from '../testing/flies-job.ts';
-import { launchersOf } from '../testing/spare-processes.ts';
+import { launchersOf, processesIn } from '../testing/spare-processes.ts';
 
 describe('training with the real sleap-nn', function () {
   this.timeout(300_000); // a minute at most on an idle machine
   let tools: Tools;
   let workDir: string;
+  let sandbox: Sandbox;
   let labels: string;
   let storage: TestS3;
 
@@ -31,12 +34,13 @@ describe('training with the real sleap-nn', function () {
   after(() => storage?.stop());
   beforeEach(async () => {
     workDir = await mkdtemp(join(tmpdir(), 'sleap-rtc-train-'));
+    sandbox = await testSandbox({ python: tools.python, workDir });
   });
   afterEach(() => rm(workDir, { recursive: true, force: true }));
 
   /** Runs the activity; `env` can cancel it. */
   async function train(input: Awaited<ReturnType<typeof fliesJob>>, env = activityEnvironment('train')) {
-    const { deps, published } = testDeps(workDir, tools.python, storage.bucket);
+    const { deps, published } = testDeps(workDir, sandbox, storage.bucket);
     const activities = createSleapNnActivities(deps);
     const trained = await env.run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
       input,
@@ -116,7 +120,7 @@ describe('training with the real sleap-nn', function () {
 
   it('stopped early, saves the best model, and reports a stop that comes before the first epoch', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 400 }) });
-    const { deps, published } = testDeps(workDir, tools.python, storage.bucket);
+    const { deps, published } = testDeps(workDir, sandbox, storage.bucket);
     const activities = createSleapNnActivities(deps);
     const env = activityEnvironment('train');
     let stopped: Promise<void> | undefined;
@@ -138,8 +142,8 @@ describe('training with the real sleap-nn', function () {
     const [run] = input.spec.runs;
     assert.ok(run !== undefined);
     input.spec.runs = [run, { ...run, name: 'second' }];
-    const { deps } = testDeps(workDir, tools.python, storage.bucket);
-    const warmTrainer = new WarmTrainer({ python: tools.python, workDir });
+    const { deps } = testDeps(workDir, sandbox, storage.bucket);
+    const warmTrainer = new WarmTrainer({ sandbox, workDir });
     const activities = createSleapNnActivities({ ...deps, warmTrainer });
     const trainRun = (run_index: number) =>
       activityEnvironment('train').run((args: Parameters<typeof activities.train>[0]) => activities.train(args), {
@@ -179,7 +183,9 @@ describe('training with the real sleap-nn', function () {
     config.data_config = { train_labels_path: [basename(labels)], validation_fraction: 0.1 };
     await writeFile(join(dataset, 'direct.yaml'), JSON.stringify(config));
     const waiter = fileURLToPath(new URL('../testing/start-and-wait.ts', import.meta.url));
-    const worker = execa(process.execPath, [waiter, tools.python, dataset, 'train', 'direct.yaml'], { reject: false });
+    const worker = execa(process.execPath, [waiter, tools.python, 'true', dataset, 'train', 'direct.yaml'], {
+      reject: false,
+    });
     while (!(await textOf(join(dataset, 'log'))).includes('Starting training loop')) {
       await new Promise((resolve) => setTimeout(resolve, 100)); // poll: the file gives no notice when it grows
     }
@@ -221,7 +227,7 @@ describe('training with the real sleap-nn', function () {
 
   it('ends when a later attempt has the run: it trains no more and uploads nothing more', async () => {
     const input = await fliesJob(workDir, { labels, config: fliesConfig({ max_epochs: 4_000 }) });
-    const { deps } = testDeps(workDir, tools.python, storage.bucket);
+    const { deps } = testDeps(workDir, sandbox, storage.bucket);
     const activities = createSleapNnActivities({ ...deps, checkpointEveryMs: 0 });
     const env = activityEnvironment('train');
     const { room_id: room } = input.context;
@@ -241,16 +247,3 @@ describe('training with the real sleap-nn', function () {
     assert.deepEqual(await claimRun({ place, term, signal }), await successor.promise);
   });
 });
-
-/** Python processes whose environment or working directory lies in the folder. */
-async function processesIn(folder: string): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => ((await readlinkOrEmpty(`/proc/${pid}/cwd`)).startsWith(folder) ? [Number(pid)] : [])),
-  );
-  return found.flat();
-}
-
-async function readlinkOrEmpty(path: string): Promise<string> {
-  return readlink(path).catch(() => '');
-}

@@ -43,7 +43,8 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
     const finished = attempts.findLast(hasFinished);
     if (finished !== undefined) return finished;
     const config = await readConfig(run);
-    const resume = await findResumePoint(attempts, { python: deps.python, logger, signal });
+    if (deps.sandbox.isolates) config.refuseDownloads();
+    const resume = await findResumePoint(attempts, { sandbox: deps.sandbox, logger, signal });
     const epochsDone = resume?.epochsDone ?? 0;
     const progress = showProgress(run, { maxEpochs: config.maxEpochs, epochsDone }, deps.publishProgress);
     // sleap-nn cannot resume a run that was killed during evaluation, all epochs done: its model is complete. So is the model of a

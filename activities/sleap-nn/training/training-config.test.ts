@@ -8,8 +8,6 @@ const worker: WorkerDecisions = {
   valLabels: [],
   ckptDir: '../work/run-0/1',
   runName: '261124.centroid.n=40',
-  publishPort: 9001,
-  controllerPort: 9002,
   resumeFrom: null,
 };
 
@@ -56,7 +54,7 @@ describe('training config', () => {
     assert.equal(config.trainer_config.run_name, '261124.centroid.n=40');
     assert.equal(config.trainer_config.save_ckpt, true);
     assert.equal(config.trainer_config.model_ckpt.save_last, true);
-    assert.equal(config.trainer_config.zmq.publish_port, 9001);
+    assert.equal(config.trainer_config.zmq.publish_port, null);
     assert.equal(config.trainer_config.trainer_device_indices, null);
     assert.equal(config.model_config.backbone_config.unet.filters, 8);
     assert.doesNotMatch(text, /her-secret|\/etc|\/home\/her|@package/);
@@ -113,6 +111,19 @@ describe('training config', () => {
       base.replace('{unet: {filters: 8}}', '{pretrained: {model_name: ../../secret}}'),
       /model_config\.backbone_config\.pretrained\.model_name/,
     );
+  });
+
+  it('refuses weights that would be downloaded, before sleap-nn tries to without a network', () => {
+    const withBackbone = (backbone: string) =>
+      checkTrainingConfig(base.replace('{unet: {filters: 8}}', backbone), 'c.yaml').refuseDownloads();
+    for (const backbone of [
+      '{convnext: {pre_trained_weights: ConvNeXt_Tiny_Weights}}',
+      '{swint: {pre_trained_weights: Swin_T_Weights}}',
+      '{pretrained: {model_name: facebook/convnextv2-nano-22k-224}}',
+    ]) {
+      assert.throws(() => withBackbone(backbone), { code: 'CONFIG_INVALID', message: /weights|model_name/ });
+    }
+    withBackbone('{convnext: {pre_trained_weights: null}}');
   });
 
   it('names the line of broken YAML', () => {

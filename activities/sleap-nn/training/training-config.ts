@@ -20,6 +20,13 @@ const REFUSED_PATHS = [
   ['trainer_config', 'resume_ckpt_path'],
 ] as const;
 
+/** Keys by which sleap-nn downloads weights that others have trained. */
+const DOWNLOADED_PATHS = [
+  ['model_config', 'backbone_config', 'convnext', 'pre_trained_weights'],
+  ['model_config', 'backbone_config', 'swint', 'pre_trained_weights'],
+  ['model_config', 'backbone_config', 'pretrained', 'model_name'],
+] as const;
+
 /** What the worker decides about a run. Paths are relative to the folder that sleap-nn runs in. */
 export interface WorkerDecisions {
   trainLabels: readonly string[];
@@ -27,8 +34,6 @@ export interface WorkerDecisions {
   /** Folder for the run's folder `runName`, which does not exist yet. */
   ckptDir: string;
   runName: string;
-  publishPort: number;
-  controllerPort: number;
   /** The checkpoint of an earlier attempt from which the run resumes. */
   resumeFrom: string | null;
 }
@@ -39,6 +44,8 @@ export interface CheckedConfig {
   modelType: ModelType;
   /** The number of epochs; sleap-nn's default is 100. */
   maxEpochs: number;
+  /** Checks that sleap-nn needs no network. @throws SleapRtcError CONFIG_INVALID */
+  refuseDownloads(): void;
   /** The config for this worker, as YAML. */
   forWorker(decisions: WorkerDecisions): string;
 }
@@ -72,6 +79,7 @@ export function checkTrainingConfig(text: string, name: string): CheckedConfig {
     config,
     modelType,
     maxEpochs: typeof maxEpochs === 'number' ? maxEpochs : SLEAP_NN_DEFAULT_MAX_EPOCHS,
+    refuseDownloads: () => refuseDownloads(document, name),
     forWorker: (decisions) => forWorker(document.clone(), decisions),
   };
 }
@@ -84,6 +92,15 @@ function refuseLocalBackbone(document: Document, name: string): void {
   const model = document.getIn(path);
   if (typeof model === 'string' && !/^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/.test(model)) {
     throw invalid(name, `${path.join('.')} must be a Hugging Face model id such as facebook/convnextv2-nano-22k-224`);
+  }
+}
+
+function refuseDownloads(document: Document, name: string): void {
+  for (const path of DOWNLOADED_PATHS) {
+    const value = document.getIn(path);
+    if (value === null || value === undefined || value === '') continue;
+    const problem = `${path.join('.')} names weights on the internet, and sleap-nn runs without a network on this worker`;
+    throw invalid(name, `${problem}; leave it empty, or ask the worker’s administrator (SLEAP_RTC_SANDBOX)`);
   }
 }
 
@@ -134,8 +151,9 @@ function forWorker(document: Document, worker: WorkerDecisions): string {
   set('trainer_config.save_ckpt', true);
   set('trainer_config.model_ckpt.save_last', true);
   set('trainer_config.model_ckpt.save_top_k', 1);
-  set('trainer_config.zmq.publish_port', worker.publishPort);
-  set('trainer_config.zmq.controller_port', worker.controllerPort);
+  // The launcher sets its own.
+  set('trainer_config.zmq.publish_port', null);
+  set('trainer_config.zmq.controller_port', null);
   // We follow the run ourselves: it needs no progress bar in the log, no pictures, and no Weights & Biases with its key.
   set('trainer_config.enable_progress_bar', false);
   set('trainer_config.visualize_preds_during_training', false);

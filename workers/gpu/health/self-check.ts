@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { execa } from 'execa';
+import { runScript, type Sandbox } from '../../../activities/sandbox/index.ts';
 import { type Capabilities, detectCapabilities } from './capabilities.ts';
 
 /** Least free space that a job's data and checkpoints need, in bytes. */
@@ -10,14 +10,14 @@ const IMPORT_TIMEOUT_MS = 120_000;
 /** What the self-check examines. */
 interface SelfCheckOptions {
   workDir: string;
-  python: string;
+  sandbox: Sandbox;
   /** What the worker had when it started. */
   capabilities: Capabilities;
 }
 
 /** Checks whether a worker could do jobs: free disk space, its GPU, sleap-nn. @returns the first problem, as a sentence */
 export async function selfCheck(options: SelfCheckOptions): Promise<string | undefined> {
-  const { workDir, python, capabilities } = options;
+  const { workDir, sandbox, capabilities } = options;
   const { bavail, bsize } = await statfs(workDir);
   const free = bavail * bsize;
   if (free < MIN_FREE_BYTES) {
@@ -27,7 +27,12 @@ export async function selfCheck(options: SelfCheckOptions): Promise<string | und
   if (now.gpuMemoryMb < capabilities.gpuMemoryMb) return `The GPU ${capabilities.gpuModel} no longer answers.`;
   const usesGpu = capabilities.gpuMemoryMb > 0 ? 'assert torch.cuda.is_available(), "CUDA is not available"' : '';
   const program = `import torch, sleap_nn.cli\n${usesGpu}`;
-  const { failed, stderr } = await execa(python, ['-c', program], { reject: false, timeout: IMPORT_TIMEOUT_MS });
+  const { failed, stderr } = await runScript(sandbox, {
+    args: ['-c', program],
+    scripts: [],
+    access: { read: [], write: [] },
+    timeoutMs: IMPORT_TIMEOUT_MS,
+  });
   return failed ? `sleap-nn does not start: ${stderr.trim().split('\n').at(-1) ?? ''}` : undefined;
 }
 

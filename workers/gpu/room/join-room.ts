@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import type { SandboxState } from '../../../activities/sandbox/index.ts';
 import type { DatasetStore } from '../../../activities/transfer/index.ts';
 import type { RoomKey } from '../../../protocol/room-key.ts';
 import type { WorkerOffer } from '../../../protocol/temporal/session-queues.ts';
@@ -32,6 +33,7 @@ interface JoinRoomOptions {
   drain: Drain;
   offer: WorkerOffer;
   gpuModel: string;
+  sandbox: SandboxState;
   datasets: DatasetStore;
   bucket: Bucket;
   /** Called when the room has accepted the worker: before, a process of the same name may live. */
@@ -53,11 +55,12 @@ interface Room {
  * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED, PEER_ID_TAKEN
  */
 export async function joinRoom(options: JoinRoomOptions, cleanup: Cleanup): Promise<Room> {
-  const { config, slot, drain, offer, gpuModel, datasets, bucket, logger, signal } = options;
+  const { config, slot, drain, offer, gpuModel, sandbox, datasets, bucket, logger, signal } = options;
   const self = {
     slot,
     offer,
     gpuModel,
+    sandbox,
     cachedModels: () => modelsInCache(join(config.workDir, 'models')),
     localData: () => datasets.largestFiles(),
   };

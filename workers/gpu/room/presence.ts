@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import type { SandboxState } from '../../../activities/sandbox/index.ts';
 import { heldFileName } from '../../../protocol/files.ts';
 import { ModelId } from '../../../protocol/ids.ts';
 import { unmetRequirement, type WorkerOffer } from '../../../protocol/temporal/session-queues.ts';
@@ -17,6 +18,7 @@ interface PresenceOptions {
   slot: GpuSlot;
   offer: WorkerOffer;
   gpuModel: string;
+  sandbox: SandboxState;
   cachedModels: () => Promise<string[]>;
   /** SHA-256s of the data files that need not be sent again. */
   localData: () => Promise<string[]>;
@@ -26,14 +28,15 @@ interface PresenceOptions {
 
 /** What the room sees of a worker; `status` and `job_id` follow the GPU slot. */
 export async function workerMetadata(
-  options: Pick<PresenceOptions, 'slot' | 'offer' | 'gpuModel' | 'cachedModels' | 'localData'>,
+  options: Pick<PresenceOptions, 'slot' | 'offer' | 'gpuModel' | 'sandbox' | 'cachedModels' | 'localData'>,
 ): Promise<PeerMetadata> {
-  const { slot, offer, gpuModel, cachedModels, localData } = options;
+  const { slot, offer, gpuModel, sandbox, cachedModels, localData } = options;
   return {
     tags: ['training-worker', 'inference-worker', ...offer.tags],
     properties: {
       gpu_model: gpuModel,
       gpu_memory_mb: offer.gpuMemoryMb,
+      sandbox,
       status: slot.status,
       reason: slot.reason?.slice(0, MAX_REASON) ?? null,
       job_id: slot.jobId ?? null,
