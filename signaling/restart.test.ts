@@ -62,7 +62,7 @@ describe('after a restart', () => {
         serverUrl: first.url,
         roomId: room.room_id,
         token: room.token,
-        idToken: async () => room.idToken,
+        identity: { idToken: async () => room.idToken, refused: () => undefined },
         peerId,
         role,
         metadata: { tags: [], properties: { status: 'available' } },

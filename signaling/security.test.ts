@@ -79,6 +79,7 @@ describe('security of the signaling server', () => {
     assert.deepEqual(routesOf(openRoutes({ signIn: {}, signInsPerMinute: 1 } as never)), [
       'GET /health',
       'POST /anonymous-signin',
+      'POST /refresh-signin',
     ]);
     assert.ok(guarded.length >= 9, guarded.join(', '));
     assert.deepEqual(

@@ -166,9 +166,14 @@ describe('the Cognito pool of deploy/cognito', () => {
       const credentials = { accessKeyId: 'unchecked', secretAccessKey: 'unchecked' };
       const cognito = new CognitoIdentityProviderClient({ endpoint, region: 'us-east-1', credentials });
       try {
-        const { id_token, user_id } = await createCognitoSignIn(cognito, { userPoolId, clientId }).signIn();
-        const here = issuer.replace('http://cognito:9229', endpoint);
-        assert.deepEqual(await createIdTokenVerifier({ issuer: here, clientId })(id_token), { user_id });
+        const service = createCognitoSignIn(cognito, { userPoolId, clientId });
+        const { id_token, user_id, refresh_token } = await service.signIn();
+        const verify = createIdTokenVerifier({ issuer: issuer.replace('http://cognito:9229', endpoint), clientId });
+        assert.deepEqual(await verify(id_token), { user_id });
+        const renewed = await service.refresh(refresh_token);
+        assert.deepEqual(await verify(renewed.id_token), { user_id }, 'the same user');
+        assert.deepEqual([renewed.user_id, renewed.refresh_token], [user_id, refresh_token]);
+        await assert.rejects(service.refresh('of another pool'), { code: 'SIGN_IN_REQUIRED' });
       } finally {
         cognito.destroy();
         await child.stop();

@@ -15,5 +15,6 @@ export { type SendOptions, sendFiles } from './file-transfer/send/send-files.ts'
 export { ProgressMeter } from './file-transfer/wire/progress-meter.ts';
 export type { TransferChannel } from './file-transfer/wire/transfer-channel.ts';
 export { type IceTransportPolicy, readIceTransportPolicy } from './ice/ice-transport-policy.ts';
+export type { Identity } from './signaling/register.ts';
 export { SignalingClient, type SignalingClientOptions } from './signaling/signaling-client.ts';
 export type { SignalingEvents } from './signaling/signaling-events.ts';

@@ -10,7 +10,7 @@ import {
   type SourceFile,
   sendFiles,
 } from '../../transport/index.ts';
-import { join as joinRoom } from '../../transport/testing/join.ts';
+import { identityOf, join as joinRoom } from '../../transport/testing/join.ts';
 import { Owned } from '../../transport/testing/owned.ts';
 import { temporaryFolder } from '../../transport/testing/temporary-folder.ts';
 import { TestSignaling } from '../../transport/testing/test-signaling.ts';
@@ -62,7 +62,7 @@ describe('a worker that looks for the researcher of a job', function () {
 
   async function joined(name: string, { user, key }: Claim, properties: object): Promise<SignalingClient> {
     const peer = await joinRoom(signaling.url, name, {
-      idToken: () => Promise.resolve(`id-of-${user}`),
+      identity: identityOf(`id-of-${user}`),
       metadata: { tags: [], properties: { ...properties } },
       ...(key === undefined ? {} : { roomKey: key }),
     });

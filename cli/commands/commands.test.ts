@@ -53,18 +53,29 @@ describe('the other commands', function () {
     assert.deepEqual(await readdir(desk.home.path('config')), ['sign-in.json']);
   });
 
-  it('signs in once for many commands, saves the identity for its owner only, and signs in again if the server does not know it', async () => {
+  it('remains one user for many commands, saves the identity for its owner only, and renews it', async () => {
     await ok('rooms', 'create', ROOM, '--server', desk.server.url);
     await ok('rooms', 'show');
     await ok('models', 'list');
-    const signIns = () => desk.server.requests.filter((request) => request.endsWith('/anonymous-signin')).length;
-    assert.equal(signIns(), 1);
+    const signIns = () => desk.server.requests.filter((request) => request.endsWith('-signin'));
+    assert.deepEqual(signIns(), ['POST /anonymous-signin']);
     const path = desk.home.path('config', 'sign-in.json');
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     const { writeFile } = await import('node:fs/promises');
-    await writeFile(path, (await readFile(path, 'utf8')).replace(/"id-\d+"/, '"of another pool"'));
-    await ok('rooms', 'show');
-    assert.equal(signIns(), 2);
+    const change = async (pattern: RegExp, text: string) => {
+      desk.server.requests.length = 0;
+      await writeFile(path, (await readFile(path, 'utf8')).replace(pattern, text));
+      await ok('rooms', 'show');
+      await ok('models', 'list');
+      return signIns();
+    };
+    const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+    assert.deepEqual(await change(/(?<="expires_at": ")[^"]*/, hourAgo), ['POST /refresh-signin']);
+    assert.deepEqual(await change(/"id-\d+"/, '"refused"'), ['POST /refresh-signin']);
+    // A server that was set up again does not know the user any more.
+    await change(/"refresh-token"/, '"of another pool"');
+    const renewed = ['POST /refresh-signin', 'POST /anonymous-signin'];
+    assert.deepEqual(await change(/"id-\d+"/, '"refused"'), renewed);
   });
 
   it('config shows where each value came from, and no token or key', async () => {

@@ -6,6 +6,7 @@ import type { JobModel, JobSpec } from '../../protocol/jobs/job.ts';
 import type { WorkerProgress } from '../../protocol/jobs/job-view.ts';
 import type { Role } from '../../protocol/wire/signaling.ts';
 import { connectPeer, describeFiles, receiveFiles, SignalingClient, sendFiles } from '../../transport/index.ts';
+import { identityOf } from '../../transport/testing/join.ts';
 import { ROOM, ROOM_KEY, type TestServer, TOKEN } from './test-server.ts';
 
 /** A worker that speaks the protocols and pretends to train. */
@@ -33,7 +34,7 @@ export class FakeWorker implements AsyncDisposable {
       roomId: ROOM,
       token: TOKEN,
       roomKey,
-      idToken: () => Promise.resolve('id-0'),
+      identity: identityOf('id-0'),
       peerId: name,
       role,
       metadata: {

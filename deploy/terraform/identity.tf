@@ -1,7 +1,8 @@
-# Ephemeral accounts: the server creates a user for every sign-in and stores no password. Nobody can sign up by themselves.
+# Anonymous accounts: the server creates a user for every first sign-in and stores no password. Whoever has a user's refresh token
+# remains this user. Nobody can sign up by themselves.
 resource "aws_cognito_user_pool" "this" {
   name                = var.name
-  deletion_protection = "INACTIVE" # without it only sign-ins are lost, which last an hour
+  deletion_protection = "INACTIVE" # without it everyone becomes a new user, and nothing else is lost
 
   admin_create_user_config {
     allow_admin_create_user_only = true
@@ -31,9 +32,9 @@ resource "aws_cognito_user_pool_client" "this" {
   prevent_user_existence_errors = "ENABLED"
   enable_token_revocation       = true
 
-  id_token_validity      = 12
+  id_token_validity      = 1
   access_token_validity  = 1
-  refresh_token_validity = 1
+  refresh_token_validity = 3650 # the longest
   token_validity_units {
     id_token      = "hours"
     access_token  = "hours"

@@ -7,9 +7,20 @@ import { RunCurve } from '../jobs/run-curve.ts';
 /** Header with the room's token; `Authorization: Bearer` carries the identity token. */
 export const ROOM_TOKEN_HEADER = 'x-room-token';
 
-/** `POST /anonymous-signin`: an ephemeral Cognito user's tokens. */
-export const SignInReply = z.object({ user_id: z.string(), id_token: z.string(), expires_at: z.iso.datetime() });
+const RefreshToken = z.string().min(1).max(4096);
+
+/** `POST /anonymous-signin` and `POST /refresh-signin`: an anonymous Cognito user's tokens. */
+export const SignInReply = z.object({
+  user_id: z.string(),
+  id_token: z.string(),
+  expires_at: z.iso.datetime(),
+  /** For `/refresh-signin`: a new identity token of the same user. */
+  refresh_token: RefreshToken,
+});
 export type SignInReply = z.infer<typeof SignInReply>;
+
+/** `POST /refresh-signin`. Refused with SIGN_IN_REQUIRED if the identity service does not know the token. */
+export const RefreshSignInRequest = z.object({ refresh_token: RefreshToken });
 
 /** `POST /api/rooms`: the room's name may be chosen. */
 export const CreateRoomRequest = z.object({ room_id: RoomId.optional() });

@@ -5,12 +5,12 @@ export interface User {
   user_id: string;
 }
 
-/**
- * Creates an ephemeral identity.
- * @throws SleapRtcError SERVER_ERROR if the identity service is unavailable
- */
+/** Gives people and workers identities. @throws SleapRtcError SERVER_ERROR if the identity service is unavailable */
 export interface SignInService {
+  /** Creates an anonymous user. */
   signIn(): Promise<SignInReply>;
+  /** A new token of the same user. @throws SleapRtcError SIGN_IN_REQUIRED if the refresh token is expired, revoked or not ours */
+  refresh(refreshToken: string): Promise<SignInReply>;
 }
 
 /**

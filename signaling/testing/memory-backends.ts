@@ -1,6 +1,7 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
 import type { SignalingState } from '../../protocol/stored/signaling-state.ts';
+import type { SignInReply } from '../../protocol/wire/api.ts';
 import type { Backends } from '../backends.ts';
 import { readSignalingConfig, type SignalingConfig } from '../config.ts';
 import type { StoredManifest } from '../models/room-files.ts';
@@ -9,6 +10,8 @@ import { MemoryRooms } from './memory-rooms.ts';
 
 /** The user as whom everybody acts, except with a token `id-of-USER`. */
 const USER = 'user-1';
+
+const REFRESH_TOKEN = 'refresh-token';
 
 type Link = FileEntry & { url: string };
 
@@ -26,11 +29,20 @@ export interface MemoryBackends extends Backends {
   savedState: SignalingState | undefined;
   /** While true storage fails, as if S3 were unavailable. */
   storageUnavailable: boolean;
+  /** How long identity tokens are valid, as their sign-in says. */
+  identityLifetimeMs: number;
+  /** Identity tokens that are refused from now on. */
+  refusedTokens: Set<string>;
 }
 
 /** Backends for a server without Cognito, DynamoDB, S3 and Temporal. They outlive the server, so a test can restart it. */
 export function createMemoryBackends(): MemoryBackends {
   let signedIn = 0;
+  const identity = (): SignInReply => {
+    signedIn += 1;
+    const expires_at = new Date(Date.now() + backends.identityLifetimeMs).toISOString();
+    return { user_id: USER, id_token: `id-${signedIn}`, expires_at, refresh_token: REFRESH_TOKEN };
+  };
   const stored = <T>(value: T | undefined, none: SleapRtcError): T => {
     throwIfUnavailable();
     if (value === undefined) throw none;
@@ -47,15 +59,20 @@ export function createMemoryBackends(): MemoryBackends {
     logs: new Map(),
     savedState: undefined,
     storageUnavailable: false,
+    identityLifetimeMs: 3_600_000,
+    refusedTokens: new Set(),
     signIn: {
       async signIn() {
-        signedIn += 1;
-        const expires_at = new Date(Date.now() + 3_600_000).toISOString();
-        return { user_id: USER, id_token: `id-${signedIn}`, expires_at };
+        return identity();
+      },
+      async refresh(refreshToken) {
+        if (refreshToken === REFRESH_TOKEN) return identity();
+        throw new SleapRtcError('SIGN_IN_REQUIRED', 'The identity is not known.');
       },
     },
     async verifyIdToken(idToken) {
-      if (!idToken.startsWith('id-')) throw new SleapRtcError('SIGN_IN_REQUIRED', 'The identity token is not known.');
+      if (!idToken.startsWith('id-') || backends.refusedTokens.has(idToken))
+        throw new SleapRtcError('SIGN_IN_REQUIRED', 'The identity token is not known.');
       return { user_id: /^id-of-(.+)$/.exec(idToken)?.[1] ?? USER };
     },
     rooms: new MemoryRooms(),

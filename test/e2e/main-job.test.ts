@@ -69,6 +69,11 @@ describe('the main job, on real parts', function () {
     assert.deepEqual(manifest.aliases, { flies: model().id, 'latest-centroid': model().id });
   });
 
+  it('believes the worker’s model, since it is the published one', () => {
+    assert.match(shown, /Received/);
+    assert.doesNotMatch(shown, /refused|Downloading/);
+  });
+
   it('stores the model in S3 under the layout’s names, and the same bytes on the researcher’s disk', async () => {
     const prefix = `${room.id}/models/${model().id}/`;
     const names = (await keysIn(bucket, prefix)).map((key) => key.slice(prefix.length));

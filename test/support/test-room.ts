@@ -97,8 +97,12 @@ export async function createRoom(on?: TestStack): Promise<TestRoom> {
         return SignInReply.parse(await response.json()).id_token;
       };
       const metadata = { tags: [], properties: {} };
-      const options = { serverUrl: stack.serverUrl, roomId: id, token, roomKey: key, idToken, peerId, metadata };
-      const client = await SignalingClient.connect({ ...options, role: 'client' });
+      const options = { serverUrl: stack.serverUrl, roomId: id, token, roomKey: key, peerId, metadata };
+      const client = await SignalingClient.connect({
+        ...options,
+        role: 'client',
+        identity: { idToken, refused: () => undefined },
+      });
       client.on('peer_message', ({ payload }) => on.message?.(payload));
       client.on('job_event', ({ job }) => on.job?.(job));
       if (on.job !== undefined) await client.subscribeJobs();

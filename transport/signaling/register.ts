@@ -6,6 +6,14 @@ import { refusal } from './pending-requests.ts';
 import type { Received } from './signaling-events.ts';
 import { SignalingSocket } from './signaling-socket.ts';
 
+/** As whom a peer registers. */
+export interface Identity {
+  /** Gets a valid identity token. It is called before each registration, since tokens expire. */
+  idToken(): Promise<string>;
+  /** The server has refused the last token. The next call gets another one. */
+  refused(): void;
+}
+
 /** Where to register, and as whom. */
 export interface Registration {
   /** `http(s)://host:port` of the signaling server. */
@@ -13,8 +21,7 @@ export interface Registration {
   roomId: string;
   /** The room's token. */
   token: string;
-  /** Gets a valid identity token. It is called before each registration, since tokens expire. */
-  idToken: () => Promise<string>;
+  identity: Identity;
   peerId: string;
   role: Role;
   metadata: PeerMetadata;
@@ -39,7 +46,7 @@ export async function register(
     timeoutMs: REQUEST_TIMEOUT_MS,
     onTimeout: () => new SleapRtcError('SERVER_UNREACHABLE', 'The signaling server did not answer in time.'),
   };
-  const idToken = await within(registration.idToken(), limits);
+  const idToken = await within(registration.identity.idToken(), limits);
   const replied = Promise.withResolvers<Received<'registered_auth'>>();
   let isRegistered = false;
   const socket = new SignalingSocket(registration.serverUrl, {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Socket } from 'node:net';
 import { EVERYONE, type PeerMetadata, type ServerMessage } from '../../protocol/wire/signaling.ts';
-import { join } from '../testing/join.ts';
+import { identityOf, join } from '../testing/join.ts';
 import { Owned } from '../testing/owned.ts';
 import { TestSignaling } from '../testing/test-signaling.ts';
 import type { SignalingClient } from './signaling-client.ts';
@@ -48,17 +48,49 @@ describe('the signaling client', () => {
     });
     await assert.rejects(join('http://127.0.0.1:1', 'client-1'), { code: 'SERVER_UNREACHABLE' });
     await assert.rejects(join('not a url', 'client-1'), { code: 'SERVER_UNREACHABLE' });
-    await assert.rejects(joinAs('client-1', { idToken: () => Promise.reject(new Error('no sign-in')) }), {
+    const identity = { idToken: () => Promise.reject(new Error('no sign-in')), refused: () => undefined };
+    await assert.rejects(joinAs('client-1', { identity }), {
       message: 'no sign-in',
     });
+  });
+
+  it('gets another token if the server refuses the one that it has, at the start and later', async () => {
+    const tokens = ['x', 'id-1', 'id-1', 'y', 'id-2'];
+    const identity = { idToken: async () => tokens[0] ?? '', refused: () => void tokens.shift() };
+    const worker = await joinAs('worker-1', { identity });
+    assert.equal(signaling.registrations.at(-1)?.id_token, 'id-1');
+    tokens.splice(0, 2);
+    const back = next(worker, 'connected');
+    signaling.drop();
+    await back;
+    assert.equal(signaling.registrations.at(-1)?.id_token, 'id-2');
+    assert.deepEqual(tokens, ['id-2']);
+  });
+
+  it('reports that its name was taken while it was away', async () => {
+    let mayReturn = Promise.resolve();
+    const idToken = () => mayReturn.then(() => 'id-of-alice');
+    const worker = await joinAs('worker-1', { identity: { idToken, refused: () => undefined } });
+    const refused = next(worker, 'refused');
+    const isTaken = Promise.withResolvers<void>();
+    mayReturn = isTaken.promise;
+    const lost = next(worker, 'disconnected');
+    signaling.drop();
+    await lost;
+    await joinAs('worker-1', { identity: identityOf('id-of-bob') });
+    isTaken.resolve();
+    assert.equal((await refused).error.code, 'PEER_ID_TAKEN');
   });
 
   it('reconnects after a cut, as the same peer, with its newest metadata and a new identity token', async () => {
     let tokens = 0;
     const worker = await joinAs('worker-1', {
-      idToken: () => {
-        tokens += 1;
-        return Promise.resolve(`id-token-${tokens}`);
+      identity: {
+        idToken: () => {
+          tokens += 1;
+          return Promise.resolve(`id-token-${tokens}`);
+        },
+        refused: () => undefined,
       },
     });
     const busy: PeerMetadata = { tags: [], properties: { status: 'busy' } };

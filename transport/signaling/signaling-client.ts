@@ -73,7 +73,7 @@ export class SignalingClient {
     options.signal?.addEventListener('abort', onAbort, { once: true });
     client.#abort.signal.addEventListener('abort', () => options.signal?.removeEventListener('abort', onAbort));
     try {
-      await client.#register();
+      await client.#registerFirst();
       return client;
     } catch (error) {
       await client.close();
@@ -170,7 +170,26 @@ export class SignalingClient {
     this.#socket?.send(message);
   }
 
-  #register(): Promise<Received<'registered_auth'>> {
+  /** If the identity is refused, it is renewed, and the server is asked once more. */
+  async #registerFirst(): Promise<void> {
+    try {
+      await this.#register();
+    } catch (error) {
+      if (codeOf(error) !== 'SIGN_IN_REQUIRED') throw error;
+      await this.#register();
+    }
+  }
+
+  async #register(): Promise<Received<'registered_auth'>> {
+    try {
+      return await this.#registerOnce();
+    } catch (error) {
+      if (codeOf(error) === 'SIGN_IN_REQUIRED') this.#options.identity.refused();
+      throw error;
+    }
+  }
+
+  #registerOnce(): Promise<Received<'registered_auth'>> {
     return register(
       { ...this.#options, metadata: this.#metadata },
       {
@@ -207,8 +226,10 @@ export class SignalingClient {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        this.logger?.debug({ error: String(error) }, 'signaling server is still unavailable');
-        if (isPermanent(error)) this.#listeners.emit('refused', { error });
+        if (isPermanent(error)) {
+          this.logger?.error({ code: error.code, error: error.message }, 'the server refuses this peer');
+          this.#listeners.emit('refused', { error });
+        } else this.logger?.debug({ error: String(error) }, 'signaling server is still unavailable');
       }
     }
   }
@@ -259,6 +280,10 @@ export class SignalingClient {
 
 /** Whether the server's refusal to register a peer again will not pass. */
 function isPermanent(error: unknown): error is SleapRtcError {
-  const codes: ErrorCode[] = ['ROOM_UNKNOWN', 'ROOM_EXPIRED', 'TOKEN_REFUSED'];
+  const codes: ErrorCode[] = ['ROOM_UNKNOWN', 'ROOM_EXPIRED', 'TOKEN_REFUSED', 'PEER_ID_TAKEN'];
   return error instanceof SleapRtcError && codes.includes(error.code);
+}
+
+function codeOf(error: unknown): ErrorCode | undefined {
+  return error instanceof SleapRtcError ? error.code : undefined;
 }

@@ -36,7 +36,8 @@ interface GpuWorkerOptions {
 /**
  * Runs a GPU worker until `signal` is aborted, in the order of the seed's worker lifecycle: sign in, register with the
  * signaling server, read the room's manifest, then take jobs from the task queues.
- * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED, PEER_ID_TAKEN if it cannot start
+ * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, ROOM_EXPIRED, TOKEN_REFUSED, PEER_ID_TAKEN if it cannot start, or if the
+ *   room refuses it later; then it has finished its job
  */
 export async function startGpuWorker(config: GpuWorkerConfig, options: GpuWorkerOptions): Promise<void> {
   const cleanup = new Cleanup(options.logger);
@@ -105,6 +106,7 @@ async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: 
   if (!(await runTogether(workers, { signal, onEnding }))) {
     logger.warn({ event: 'grace_over' }, 'not everything had stopped within the grace; the job is tried elsewhere');
   }
+  if (room.refusal.error !== undefined && !options.signal.aborted) throw room.refusal.error;
 }
 
 /** @returns the signal that ends the worker, whether by SIGTERM or because it is drained */

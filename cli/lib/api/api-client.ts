@@ -120,7 +120,7 @@ export class RoomApi {
   }
 }
 
-/** Adds the identity. Signs in again if the server does not know it any more (its user pool may have been emptied). */
+/** Adds the identity. Renews it if the server does not accept it any more. */
 async function authorized<T>(signIn: SignIn, request: ApiRequest<T> & { reply: ZodType<T> }): Promise<T> {
   const attempt = async (): Promise<T> =>
     callApi({ ...request, headers: { ...request.headers, authorization: `Bearer ${await signIn.idToken()}` } });
@@ -128,7 +128,7 @@ async function authorized<T>(signIn: SignIn, request: ApiRequest<T> & { reply: Z
     return await attempt();
   } catch (error) {
     if (!(error instanceof SleapRtcError) || error.code !== 'SIGN_IN_REQUIRED') throw error;
-    await signIn.forget();
+    signIn.refused();
     return attempt();
   }
 }

@@ -13,6 +13,7 @@ import { workerIdentity } from './identity.ts';
 import { ManifestCopy } from './manifest-copy.ts';
 import { modelsInCache, Presence, workerMetadata } from './presence.ts';
 import { ProgressReporter } from './progress-reporter.ts';
+import { Refusal } from './refusal.ts';
 
 /** The part of the worker's configuration that concerns its room. */
 interface RoomConfig {
@@ -45,6 +46,7 @@ interface JoinRoomOptions {
 /** What a worker has of its room. */
 interface Room {
   signaling: SignalingClient;
+  refusal: Refusal;
   presence: Presence;
   progress: ProgressReporter;
   manifest: ManifestCopy;
@@ -69,7 +71,7 @@ export async function joinRoom(options: JoinRoomOptions, cleanup: Cleanup): Prom
     roomId: config.room,
     token: config.token,
     roomKey: config.roomKey,
-    idToken: workerIdentity(config.serverUrl, signal),
+    identity: workerIdentity(config.serverUrl, signal),
     peerId: config.name,
     role: 'worker',
     metadata: await workerMetadata(self),
@@ -79,6 +81,8 @@ export async function joinRoom(options: JoinRoomOptions, cleanup: Cleanup): Prom
     logger,
   });
   cleanup.add(() => signaling.close());
+  const refusal = new Refusal({ signaling, drain, logger });
+  cleanup.add(() => refusal.close());
   await options.onAccepted();
   const presence = new Presence({ ...self, signaling, drain, logger });
   cleanup.add(() => presence.close());
@@ -87,5 +91,5 @@ export async function joinRoom(options: JoinRoomOptions, cleanup: Cleanup): Prom
   const manifest = new ManifestCopy({ bucket, room: config.room, logger });
   cleanup.add(() => manifest.close());
   await manifest.start(signal);
-  return { signaling, presence, progress, manifest };
+  return { signaling, refusal, presence, progress, manifest };
 }
