@@ -68,6 +68,53 @@ describe('explaining a failed sleap-nn', () => {
     }
   });
 
+  const TORCH = '/x/torch/utils/data/dataloader.py';
+  const raised = (frame: string, exception: string) =>
+    explainFailure({
+      exitCode: 1,
+      logTail: `Traceback (most recent call last):\n  File "${frame}", line 1, in f\n${exception}`,
+      inputs: ['flies.pkg.slp'],
+      otherwise: 'TRAINING_FAILED',
+    }).code;
+
+  it('does not blame the worker for words that the job has chosen: keys of its config, names of its files', () => {
+    const said = [
+      'NVML',
+      'No CUDA GPUs are available',
+      'CUDA error: unknown error',
+      'CUDA out of memory',
+      '[Errno 28] No space left on device',
+      'DataLoader worker (pid 1) is killed by signal: Killed.',
+    ];
+    const blamesWorker = ['GPU_BROKEN', 'GPU_OUT_OF_MEMORY', 'DISK_FULL', 'TRAINER_KILLED', 'INTERNAL'];
+    for (const words of said) {
+      for (const [frame, exception] of [
+        ['/x/omegaconf/_utils.py', `omegaconf.errors.ConfigKeyError: Key '${words}' not in 'TrainerConfig'`],
+        ['/x/sleap_nn/config/trainer_config.py', `ValueError: ${words}`],
+        ['/x/sleap_io/io/slp.py', `RuntimeError: ${words}`],
+        ['/x/h5py/_hl/files.py', `FileNotFoundError: [Errno 2] Unable to open file (name = '${words}', errno = 2)`],
+        ['/x/sleap_nn/training/model_trainer.py', `KeyError: '${words}'`],
+      ] as const) {
+        const code = raised(frame, exception);
+        assert.ok(!blamesWorker.includes(code), `${code} for ${exception}`);
+      }
+    }
+  });
+
+  it('lets a training whose data loader was killed go on', () => {
+    const killed = 'RuntimeError: DataLoader worker (pid 812) is killed by signal: Killed. ';
+    const lost = 'RuntimeError: DataLoader worker (pid(s) 812, 813) exited unexpectedly';
+    assert.deepEqual([raised(TORCH, killed), raised(TORCH, lost)], ['TRAINER_KILLED', 'TRAINER_KILLED']);
+  });
+
+  it('knows NVIDIA’s own errors by their type', () => {
+    assert.equal(raised('/x/pynvml.py', 'pynvml.NVMLError_DriverNotLoaded: Driver Not Loaded'), 'GPU_BROKEN');
+    assert.equal(
+      raised('/x/torch/cuda/__init__.py', 'torch.AcceleratorError: CUDA error: out of memory'),
+      'GPU_OUT_OF_MEMORY',
+    );
+  });
+
   it('falls back to the exit code and the last line', () => {
     const error = explainFailure({
       exitCode: 2,

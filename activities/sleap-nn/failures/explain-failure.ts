@@ -25,30 +25,60 @@ const MAX_MESSAGE_CHARS = 400;
 
 const CONFIG_KEY = /\b(?:data_config|model_config|trainer_config)\.[\w.]*\w/;
 
+/** Errors that sleap-nn's readers of configs raise; they quote keys and values of the config. */
+const CONFIG_ERROR = /^(hydra|omegaconf|yaml)\./;
+/** The same readers, and sleap-nn's own checks of configs, as they appear in tracebacks. */
+const CONFIG_CODE = /(^|[/.])(hydra|omegaconf|yaml|sleap_nn[/.]config)[/.]/;
+/** Reads labels and videos; its errors quote their names and contents. */
+const READER_CODE = /(^|\/)(sleap_io|h5py|cv2|av|imageio)\//;
+
+/** torch's out-of-memory errors. A config or a file cannot choose the type of an exception. */
+const OUT_OF_MEMORY = /^torch\.(cuda\.)?OutOfMemoryError$/;
+/** What torch raises if driver or card are at fault; `pynvml` is NVIDIA's library that asks the driver. */
+const GPU_ERROR = /^(torch\.AcceleratorError|pynvml\.[\w.]*NVMLError\w*)$/;
+/** torch's own words for it, at the beginning of a RuntimeError. */
+const GPU_MESSAGE =
+  /^(No CUDA GPUs are available|Unexpected error from cudaGetDeviceCount|CUDA driver (initialization|version)|CUDA unknown error|Found no NVIDIA driver|CUDA error: (unknown error|unspecified launch failure|uncorrectable|no CUDA-capable|all CUDA-capable|initialization error|system |CUDA-capable device\(s\))|cuDNN error: CUDNN_STATUS_NOT_INITIALIZED)/;
+
 /**
  * The first rule that fits explains the failure. Each comes from a real log (`fixtures/*.log`), unless its comment says
  * otherwise.
+ *
+ * A log contains text of the job: names of files, keys of configs, labels. So a rule that blames the worker looks at the exception's type
+ * and at the module that raised it, and at a message only where the library itself begins it. Even so a job may forge a log: nothing
+ * that is read from it takes a worker out of service (`workers/gpu/health/`).
  */
 const RULES: readonly Rule[] = [
   // Without a fixture, since it needs a GPU: torch.OutOfMemoryError, "CUDA out of memory. Tried to allocate …".
-  (_, { type, message }) =>
-    /OutOfMemoryError$/.test(type) || /CUDA out of memory|CUDNN_STATUS_ALLOC_FAILED/.test(message)
+  (_, { type, message, frames }) =>
+    OUT_OF_MEMORY.test(type) ||
+    ((GPU_ERROR.test(type) || isFromTorch(type, frames)) &&
+      /^(CUDA (error: )?out of memory|cuDNN error: CUDNN_STATUS_ALLOC_FAILED)/.test(message))
       ? { code: 'GPU_OUT_OF_MEMORY', message: `The GPU has too little memory for this config${memorySizes(message)}.` }
       : undefined,
   // Without a fixture too: torch's wording if the driver or the card is at fault, not the job.
-  (_, { message }) =>
-    /No CUDA GPUs are available|CUDA driver (initialization|version)|CUDA-capable device\(s\)|CUDA error: (unknown error|unspecified launch failure|uncorrectable ECC|no CUDA-capable|all CUDA-capable|initialization error|system )|CUDNN_STATUS_NOT_INITIALIZED|\bNVML\b/.test(
-      message,
-    )
+  (_, { type, message, frames }) =>
+    /^pynvml\./.test(type) || ((GPU_ERROR.test(type) || isFromTorch(type, frames)) && GPU_MESSAGE.test(message))
       ? { code: 'GPU_BROKEN', message: `The worker’s GPU does not work: ${message.split('\n')[0]}` }
       : undefined,
-  (_, { message }) =>
-    /\[Errno 28\]|No space left on device|file write failed.*errno = 28/.test(message)
-      ? { code: 'DISK_FULL', message: 'The worker’s disk is full.' }
+  (_, exception) => (isDiskFull(exception) ? { code: 'DISK_FULL', message: 'The worker’s disk is full.' } : undefined),
+  // Without a fixture: a data loader that the system killed takes the training with it, which goes on from its checkpoint.
+  (_, { type, message, frames }) =>
+    isFromTorch(type, frames) &&
+    /^DataLoader worker \(pid(\(s\))? [\d, ]+\) (is killed by signal|exited unexpectedly)/.test(message)
+      ? {
+          code: 'TRAINER_KILLED',
+          message: 'A process of sleap-nn that loads the data was killed; the machine may have too little memory.',
+        }
       : undefined,
   // The case of shared memory has no fixture; the message is torch's.
-  (_, { type, message }) =>
-    type === 'MemoryError' || /can't allocate memory|Cannot allocate memory|insufficient shared memory/.test(message)
+  (_, { type, message, frames }) =>
+    type === 'MemoryError' ||
+    (type === 'OSError' && message.startsWith('[Errno 12]')) ||
+    (isFromTorch(type, frames) &&
+      /^(\[enforce fail at alloc_cpu|DefaultCPUAllocator: can't allocate|unable to (write to file|allocate shared memory|mmap|open shared))/.test(
+        message,
+      ))
       ? {
           code: 'TRAINING_FAILED',
           message: 'The worker has too little memory for this config.',
@@ -74,9 +104,7 @@ const RULES: readonly Rule[] = [
     return { code: 'CONFIG_REFUSED', message: `sleap-nn refuses the config${place}: ${message}` };
   },
   (_, { type }) =>
-    /^(hydra|omegaconf|yaml)\./.test(type)
-      ? { code: 'CONFIG_REFUSED', message: 'sleap-nn cannot read the config.' }
-      : undefined,
+    CONFIG_ERROR.test(type) ? { code: 'CONFIG_REFUSED', message: 'sleap-nn cannot read the config.' } : undefined,
   ({ otherwise, inputs: [input = ''] }, { frames, message }) =>
     otherwise === 'PREDICTION_FAILED' && !input.endsWith('.slp') && isUnreadableVideo(frames, message)
       ? { code: 'VIDEO_INVALID', message: `${input} cannot be read as a video: ${afterColon(message)}` }
@@ -95,6 +123,19 @@ const RULES: readonly Rule[] = [
         }
       : undefined,
 ];
+
+/** True if torch may have raised it: a RuntimeError, and no reader of configs, labels or videos was at work. */
+function isFromTorch(type: string, frames: readonly string[]): boolean {
+  const raisedIn = frames.at(-1) ?? '';
+  return type === 'RuntimeError' && !CONFIG_CODE.test(raisedIn) && !READER_CODE.test(raisedIn);
+}
+
+/** Python's own error, or HDF5's, whose message ends with the system's: `…, errno = 28, error message = 'No space left on device', …`. */
+function isDiskFull({ type, message, frames }: PythonException): boolean {
+  if (type === 'OSError')
+    return /^\[Errno (28|122)\]/.test(message) || /file write failed: .*errno = 28, error message/.test(message);
+  return isFromTorch(type, frames) && /^\[enforce fail at inline_container\.cc.*No space left on device/.test(message);
+}
 
 /** The sizes in torch's message, e.g. `Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which …`. */
 function memorySizes(message: string): string {

@@ -17,7 +17,7 @@ export function lastException(log: string): PythonException | undefined {
   // A log's tail may begin within the traceback.
   const lines = log.slice(start === -1 ? 0 : start + START.length).split(/\r?\n/);
   const at = lines.findIndex((line) =>
-    /^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning|Failure)\b(:|$)/.test(line),
+    /^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning|Failure)\w*(:|$)/.test(line),
   );
   if (at === -1) return undefined;
   const [, type = '', first = ''] = /^([\w.]+)(?::\s*)?(.*)$/.exec(lines[at] ?? '') ?? [];

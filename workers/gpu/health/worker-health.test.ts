@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import { CancelledFailure } from '@temporalio/common';
 import { pino } from 'pino';
 import { type ErrorCode, SleapRtcError } from '../../../protocol/errors.ts';
@@ -9,27 +10,64 @@ describe('the health of a worker', () => {
   let slot: GpuSlot;
   let wrong: string | undefined;
   let health: WorkerHealth;
+  let checks: number;
 
   beforeEach(() => {
     slot = new GpuSlot();
     wrong = undefined;
-    const selfCheck = () => Promise.resolve(wrong);
+    checks = 0;
+    const selfCheck = async () => {
+      checks += 1;
+      return wrong;
+    };
     health = new WorkerHealth({ slot, selfCheck, logger: pino({ level: 'silent' }), recheckMs: 5 });
   });
   afterEach(() => health.close());
 
   const failed = (jobId: string, code: ErrorCode) =>
     health.onEnded({ activity: 'train', jobId, error: new SleapRtcError(code, `It is ${code}.`) });
+  /** Resolves when the next self-check has ended. */
+  const checked = async () => {
+    const before = checks;
+    while (checks === before) await setImmediate();
+    await setImmediate();
+  };
   const changed = () => new Promise<void>((resolve) => slot.onChange(resolve));
 
-  it('is bad if two jobs in a row fail because of the worker: it takes no third one, and says why', () => {
+  it('is bad if two jobs in a row fail and the self-check finds a problem: it takes no third one, and says why', async () => {
+    wrong = 'The worker’s disk has 0.1 GB left.';
     failed('job1', 'TRAINER_KILLED');
     failed('job1', 'TRAINER_KILLED');
-    assert.equal(slot.status, 'available', 'the same job again may be the job’s own fault');
+    assert.equal(checks, 0, 'the same job again may be the job’s own fault');
     failed('job2', 'DISK_FULL');
+    await changed();
     assert.equal(slot.status, 'unhealthy');
-    assert.match(slot.reason ?? '', /2 jobs in a row.*It is DISK_FULL/);
+    assert.equal(slot.reason, wrong);
     assert.throws(() => slot.acquire('s1', 'job3'), { code: 'GPU_BUSY' });
+  });
+
+  it('is not bad because of any number of jobs, if the self-check finds no problem: a job can cause any error', async () => {
+    let closed = 0;
+    slot.onChange(() => {
+      closed += 1;
+    });
+    for (let n = 0; n < 5; n += 1) {
+      failed(`gpu${n}`, 'GPU_BROKEN');
+      failed(`internal${n}`, 'INTERNAL');
+      await checked();
+    }
+    assert.equal(closed, 0);
+    assert.equal(slot.status, 'available');
+  });
+
+  it('is examined when the job has left: what it has on the disk does not count', async () => {
+    const lease = slot.acquire('s1', 'job1');
+    failed('job1', 'GPU_BROKEN');
+    await setImmediate();
+    assert.equal(checks, 0);
+    lease.release();
+    await checked();
+    assert.equal(checks, 1);
   });
 
   it('is not bad for errors of the researcher, for cancelled jobs, or if a job succeeds in between', () => {
@@ -48,14 +86,14 @@ describe('the health of a worker', () => {
     assert.equal(slot.status, 'available');
   });
 
-  it('is bad at once if its GPU is broken, and good again when the self-check finds no problem', async () => {
+  it('is bad after one job if its GPU is broken, and good again when the self-check finds no problem', async () => {
     wrong = 'The GPU does not answer any more.';
     failed('job1', 'GPU_BROKEN');
-    assert.equal(slot.status, 'unhealthy');
     await changed();
+    assert.equal(slot.status, 'unhealthy');
     assert.equal(slot.reason, wrong);
     wrong = undefined;
-    await changed();
+    while (slot.status === 'unhealthy') await changed();
     assert.equal(slot.status, 'available');
   });
 });
