@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 import { MAX_FILES } from '../protocol/files.ts';
-import { JobId, ModelId, RoomId, Sha256 } from '../protocol/ids.ts';
+import { JobId, ModelId, PeerId, RoomId, Sha256 } from '../protocol/ids.ts';
 import { InferenceSpec, JobContext, JobRequirements, JobSpec, MAX_RUNS, TrainingSpec } from '../protocol/jobs/job.ts';
 import { type ChangeOutcome, ManifestChange, type ModelEntry } from '../protocol/models/manifest.ts';
 import { TrainedModel } from '../protocol/stored/stored-objects.ts';
@@ -16,6 +16,9 @@ import { TrainedModel } from '../protocol/stored/stored-objects.ts';
 const MAX_CHANGES = 1_000;
 /** Longest id of a workflow that Temporal takes, in characters. */
 const MAX_WORKFLOW_ID = 1_000;
+
+/** Most workers that one session avoids. */
+const MAX_AVOIDED = 64;
 
 const WorkflowId = z.string().min(1).max(MAX_WORKFLOW_ID);
 
@@ -72,6 +75,13 @@ const RunGpuSessionInput = z.object({
   job_id: JobId,
   /** A worker that does not meet these hands the session back. */
   requirements: JobRequirements,
+  /** Workers that had trouble with this job and hand the session back until a time, in ms since 1970. */
+  avoid: z
+    .array(z.object({ worker: PeerId, until_ms: z.int() }))
+    .max(MAX_AVOIDED)
+    .optional(),
+  /** True if only the researcher's computer has the data: a worker hands the session back while that computer is offline. */
+  needs_researcher: z.boolean().optional(),
   /** Whom to signal. */
   workflow_id: WorkflowId,
 });
@@ -86,7 +96,12 @@ export interface GpuSessionOpened {
   worker_queue: string;
 }
 
-const EndGpuSessionInput = z.object({ session_id: z.uuid(), job_id: JobId });
+const EndGpuSessionInput = z.object({
+  session_id: z.uuid(),
+  job_id: JobId,
+  /** True if the job's files stay on the worker: it will go on here, or they are all that is left of finished work. */
+  keep_files: z.boolean().optional(),
+});
 export type EndGpuSessionInput = z.infer<typeof EndGpuSessionInput>;
 
 /** On a session queue. */

@@ -139,6 +139,11 @@ const kinds = {
     retryable: true,
     remedy: 'Tell the lab’s admin that the S3 storage is unavailable.',
   },
+  STORAGE_REFUSED: {
+    exitCode: EXIT.unreachable,
+    retryable: false,
+    remedy: 'Tell the lab’s admin: the bucket is missing, or does not take what is sent. Nothing finished was deleted.',
+  },
   PEER_UNREACHABLE: {
     exitCode: EXIT.unreachable,
     retryable: true,
@@ -154,6 +159,12 @@ const kinds = {
     exitCode: EXIT.unreachable,
     retryable: true,
     remedy: 'The other side closed the connection. The transfer is tried again automatically.',
+  },
+  RESEARCHER_AWAY: {
+    exitCode: EXIT.unreachable,
+    retryable: true,
+    remedy:
+      'Run `sleap-rtc jobs attach` on the computer that has the data. The job waits for it and holds no GPU meanwhile.',
   },
   TRANSFER_FAILED: {
     exitCode: EXIT.jobFailed,
@@ -197,6 +208,11 @@ const kinds = {
     retryable: true,
     remedy:
       'The worker may have too little memory. Lower the batch size or the image scale, or choose a larger worker. The training is tried again from its last checkpoint automatically.',
+  },
+  GPU_MEMORY_TAKEN: {
+    exitCode: EXIT.jobFailed,
+    retryable: true,
+    remedy: 'The job moves to another worker automatically, or waits. Tell the lab’s admin the name of the worker.',
   },
   GPU_BROKEN: {
     exitCode: EXIT.jobFailed,

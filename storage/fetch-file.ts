@@ -28,7 +28,7 @@ export async function fetchFile(bucket: Bucket, options: FetchFileOptions): Prom
   const resumed = size > 0;
   if (resumed) onBytes?.(size);
   if (size < entry.size_bytes || entry.size_bytes === 0) {
-    const object = await bucket.get(key, { signal, ...(resumed ? { range: { from: size } } : {}) });
+    const object = await bucket.get(key, { signal, ...(resumed ? { range: { from: size } } : {}) }).catch(restart);
     if (object === undefined) return false;
     const count = new Transform({
       transform(chunk: Buffer, _encoding, done) {
@@ -44,6 +44,13 @@ export async function fetchFile(bucket: Bucket, options: FetchFileOptions): Prom
   if (size === entry.size_bytes && hash.digest('hex') === entry.sha256) return true;
   await truncate(to);
   throw damaged(entry);
+
+  /** What S3 has is shorter than what is here already: the next attempt starts from the beginning. */
+  async function restart(error: unknown): Promise<never> {
+    if (!(error instanceof SleapRtcError) || error.code !== 'INTEGRITY') throw error;
+    await truncate(to);
+    throw damaged(entry, error);
+  }
 }
 
 /** Hashes what an earlier attempt left. @returns its size, which is 0 if it was too large and was removed */
@@ -60,6 +67,6 @@ async function hashWhatIsThere(path: string, entry: FileEntry, hash: Hash): Prom
   return size;
 }
 
-function damaged({ path }: FileEntry): SleapRtcError {
-  return new SleapRtcError('INTEGRITY', `${path} in the room’s storage is not what was put there.`);
+function damaged({ path }: FileEntry, cause?: Error): SleapRtcError {
+  return new SleapRtcError('INTEGRITY', `${path} in the room’s storage is not what was put there.`, { cause });
 }

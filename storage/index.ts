@@ -8,3 +8,4 @@ export { readJson, readVersion, updateJson, writeJson } from './json-objects.ts'
 export { putFile } from './put-file.ts';
 export { createS3Client, type S3Client } from './s3-client.ts';
 export { DamagedObjectError } from './storage-errors.ts';
+export { waitForStorage } from './wait-for-storage.ts';

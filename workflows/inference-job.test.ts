@@ -106,7 +106,7 @@ describe('inferenceJob', function () {
     const control = (action: JobAction) => job.executeUpdate(controlJobUpdate, { args: [{ action }] });
     for (const [action, sentence] of [
       ['stop', /no model that could be published/],
-      ['pause', /no checkpoint to go on from/],
+      ['pause', /no checkpoint to resume from/],
       ['resume', /never paused/],
     ] as const) {
       await assert.rejects(control(action), (error: unknown) => {

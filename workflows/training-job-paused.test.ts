@@ -54,7 +54,7 @@ describe('trainingJob, paused', function () {
     assert.equal(worker.sessions.size, 0);
     assert.ok(worker.calls.indexOf('pauseTraining') < worker.calls.indexOf('endGpuSession'));
     assert.partialDeepStrictEqual(await statusOf(job), { worker: null, error: null });
-    assert.match((await statusOf(job)).detail, /jobs resume [0-9a-f]+` goes on/);
+    assert.match((await statusOf(job)).detail, /jobs resume [0-9a-f]+` resumes it/);
     assert.equal((await (await start(trainingInput({ room }))).result()).phase, 'done');
     assert.equal((await statusOf(job)).phase, 'paused');
 

@@ -1,4 +1,5 @@
 import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
+import type { SleapRtcError } from '../protocol/errors.ts';
 import type { JobInput, JobModel, JobStatus, TrainingRun, TrainingSpec } from '../protocol/jobs/job.ts';
 import type { ManifestChange, ModelEntry } from '../protocol/models/manifest.ts';
 import { receiveDataset } from './dataset.ts';
@@ -45,13 +46,21 @@ async function trainAllRuns(job: Job<TrainingSpec>): Promise<string> {
 }
 
 /** Publishes a model. Not cancellable: a request that has been sent cannot be taken back. @throws CancelledFailure before that */
-async function publishModel({ input, report }: Job<TrainingSpec>, run: TrainingRun, model: ModelEntry): Promise<void> {
+async function publishModel(
+  { input, report, control }: Job<TrainingSpec>,
+  run: TrainingRun,
+  model: ModelEntry,
+): Promise<void> {
   if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The job was cancelled.');
   report.enter('publishing', `publishing model ${model.id} in the room`);
   report.publishing(model.id);
   const { spec, context } = input;
   const change: ManifestChange = { type: 'publish_model', change_id: `${spec.job_id}:${model.id}`, model };
-  await CancellationScope.nonCancellable(() => publishToRoom(context.room_id, [change]));
+  const onWaiting = ({ message }: SleapRtcError) =>
+    report.enter('publishing', `waiting to publish model ${model.id}, which is safe in the room’s storage: ${message}`);
+  // Only the researcher ends the wait: it goes on if the worker is lost.
+  const isGivenUp = () => control.isCancelled;
+  await CancellationScope.nonCancellable(() => publishToRoom(context.room_id, [change], { onWaiting, isGivenUp }));
   report.published(jobModel(run.name, model));
 }
 

@@ -1,7 +1,6 @@
-import pRetry from 'p-retry';
 import type { Logger } from 'pino';
-import { SleapRtcError } from '../../protocol/errors.ts';
 import type { Checkpoints, TrainedModel } from '../../protocol/stored/stored-objects.ts';
+import { waitForStorage } from '../../storage/index.ts';
 import type { FileHashes } from '../files/file-hashes.ts';
 import { type Attempt, lineage, listAttempts } from '../runs/attempts.ts';
 import type { RunFolders } from '../runs/job-folders.ts';
@@ -11,9 +10,6 @@ import { claimRun, type RunPlace } from './latest.ts';
 import { restoreCheckpoints } from './restore-checkpoints.ts';
 import { backUpModel, restoreModel } from './trained-model-backup.ts';
 
-/** Longest time between two attempts to reach S3, in milliseconds. */
-const MAX_RETRY_DELAY_MS = 10_000;
-const FIRST_RETRY_DELAY_MS = 500;
 /** The upload of what a training has made may take this part of its time; evaluation mostly hides it. */
 const UPLOAD_PART = 0.02;
 const MIN_UPLOAD_TIMEOUT_MS = 2_000;
@@ -89,13 +85,6 @@ export class RunCheckpoints {
   }
 
   #waitForStorage<T>(work: () => Promise<T>): Promise<T> {
-    return pRetry(work, {
-      retries: Number.POSITIVE_INFINITY,
-      minTimeout: FIRST_RETRY_DELAY_MS,
-      maxTimeout: MAX_RETRY_DELAY_MS,
-      signal: this.#options.signal,
-      shouldRetry: ({ error }) => error instanceof SleapRtcError && error.code === 'STORAGE_UNREACHABLE',
-      onFailedAttempt: this.#options.onWaiting,
-    });
+    return waitForStorage(work, this.#options);
   }
 }

@@ -8,8 +8,8 @@ import { createClearJobStorage } from './clear-job-storage.ts';
 
 const REQUESTS_AT_ONCE = 8;
 
-/** How a job's workflow ended; `unknown` if Temporal no longer has it. */
-export type JobFate = 'running' | 'done' | 'failed' | 'unknown';
+/** How a job's workflow ended; `kept` if it failed and has finished work that must stay; `unknown` if Temporal no longer has it. */
+export type JobFate = 'running' | 'kept' | 'done' | 'failed' | 'unknown';
 
 interface Sweep {
   /** The room bucket. */
@@ -55,7 +55,7 @@ async function sweepRoom({ bucket, fateOf, signal }: Sweep, room: string): Promi
   const swept: string[] = [];
   await inParallel([...left.jobs], { limit: REQUESTS_AT_ONCE, signal }, async ([job_id, { dataset, unpublished }]) => {
     const fate = await fateOf(room, job_id);
-    if (fate === 'running') return;
+    if (fate === 'running' || fate === 'kept') return;
     // A job that has failed may have published a model after the manifest was read.
     const isUnpublished = fate === 'failed' && unpublished.length > 0 ? await notInManifest(bucket, room) : () => false;
     await clear({ room_id: room, job_id, dataset, unpublished: unpublished.filter(isUnpublished) });

@@ -42,7 +42,9 @@ describe('staged datasets, on a real S3 server', function () {
       await writeFile(path, content);
       files.push(await describeFile(path, name));
     }
-    return { ...input, spec: { ...input.spec, files } };
+    const [{ path } = { path: '' }] = files;
+    const runs = input.spec.runs.map((run) => ({ ...run, config: path, train_labels: [path] }));
+    return { ...input, spec: { ...input.spec, files, runs } };
   }
 
   const reported: string[] = [];

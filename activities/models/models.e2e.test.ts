@@ -21,6 +21,8 @@ import { ModelCache } from './model-cache.ts';
 
 const ROOM = 'lab-flies';
 
+const sentFiles = (...paths: string[]) => paths.map((path) => ({ path, size_bytes: 1, sha256: 'a'.repeat(64) }));
+
 describe('models in S3', function () {
   this.timeout(60_000);
   let server: TestS3;
@@ -64,7 +66,7 @@ describe('models in S3', function () {
           kind: 'training',
           job_id: jobId,
           name: 'flies',
-          files: [],
+          files: sentFiles('c.yaml', 'l.slp'),
           requirements: {},
           stage: true,
           runs: [run],
@@ -91,7 +93,7 @@ describe('models in S3', function () {
   }
 
   function inferenceJob(jobId: string, models: string[]): JobInput<InferenceSpec> {
-    const common = { job_id: jobId, name: 'clip.mp4', files: [], requirements: {}, stage: true };
+    const common = { job_id: jobId, name: 'clip.mp4', files: sentFiles('clip.mp4'), requirements: {}, stage: true };
     return {
       spec: { kind: 'inference', ...common, models, input: 'clip.mp4', tracking: false },
       context: { room_id: ROOM, user_id: 'her', submitted_at: new Date().toISOString() },
@@ -133,6 +135,31 @@ describe('models in S3', function () {
       true,
       'and is in the cache of the worker that trained it',
     );
+  });
+
+  it('waits for S3 and says so: a finished training is not lost because S3 is unavailable', async () => {
+    const args = await trainedModel('uploadwait');
+    const network = await S3Proxy.start(server.endpoint);
+    const through = server.bucketAt(network.url);
+    await network.stopServing();
+    const details: string[] = [];
+    try {
+      const entry = ModelEntry.parse(
+        await upload(args, {
+          bucket: through,
+          publishProgress: ({ detail }) => {
+            if (detail === undefined) return;
+            details.push(detail);
+            if (details.length === 2) void network.serveAgain();
+          },
+        }),
+      );
+      assert.equal(entry.id, args.trained.model_id);
+      assert.match(details[0] ?? '', /waiting for the room’s storage.*model is safe on gpu-1/);
+    } finally {
+      through.s3.destroy();
+      await network[Symbol.asyncDispose]();
+    }
   });
 
   it('finishes an interrupted upload when it is retried, with the same result', async () => {

@@ -7,7 +7,7 @@ import type { JobInput, TrainingSpec } from '../../protocol/jobs/job.ts';
 import type { ModelEntry } from '../../protocol/models/manifest.ts';
 import { s3Layout, s3Url } from '../../protocol/stored/s3-layout.ts';
 import type { ModelFiles, TrainedModel } from '../../protocol/stored/stored-objects.ts';
-import { copyFile, inParallel, putFile, writeJson } from '../../storage/index.ts';
+import { copyFile, inParallel, putFile, waitForStorage, writeJson } from '../../storage/index.ts';
 import type { UploadModelInput } from '../contract.ts';
 import { describeFile } from '../files/file-hashes.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
@@ -23,8 +23,8 @@ const FILES_AT_ONCE = 4;
 /**
  * Brings a trained model to S3 in the seed's layout, with the run's log, and into this worker's cache. Files that are already among
  * the run's checkpoints are copied within S3. A retry sends what is missing. `files.json` comes last, so that a model is
- * there as a whole or not at all.
- * @throws SleapRtcError MODEL_EXISTS if another job has published the same model; STORAGE_UNREACHABLE (retryable)
+ * there as a whole or not at all. If S3 is unavailable, this waits for as long as that lasts.
+ * @throws SleapRtcError MODEL_EXISTS if another job has published the same model; NOT_ALLOWED, STORAGE_REFUSED if S3 refuses
  */
 export function createUploadModel(deps: ModelDeps, cache: ModelCache) {
   return async function uploadModel({ input, trained }: UploadModelInput): Promise<ModelEntry> {
@@ -34,24 +34,51 @@ export function createUploadModel(deps: ModelDeps, cache: ModelCache) {
     const progress = new UploadProgress(spec.job_id, totalBytes(trained.files), deps.publishProgress);
 
     heartbeatWith(() => progress.latest);
-    progress.add(0);
     const signal = Context.current().cancellationSignal;
-    await uploadLog(place, spec.job_id, trained.run, folders, signal);
-    const life = deps.claimLifeMs === undefined ? {} : { lifeMs: deps.claimLifeMs };
-    const claim = await claimModel(place, spec.job_id, { signal, ...life });
-    if (claim !== 'published') {
-      await whileClaimed(claim, signal, async (signal) => {
-        await inParallel(trained.files, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
-          await uploadFile(place, spec.job_id, trained, entry, folders.model, signal);
-          progress.add(entry.size_bytes);
-        });
-        await publishFiles(place, { job_id: spec.job_id, model_id: place.modelId, files: trained.files }, signal);
-      });
-    }
-    await releaseModel(place);
-    await cache.add(trained.model_id, folders.model, trained.files);
+    const onWaiting = () => progress.report(waitingWith('the trained model', deps.worker));
+    await waitForStorage(() => upload({ deps, place, trained, folders, jobId: spec.job_id, progress, signal }), {
+      signal,
+      onWaiting,
+    });
+    // The model is in S3: if it does not fit into the cache, too, the next prediction here downloads it.
+    await cache
+      .add(trained.model_id, folders.model, trained.files)
+      .catch((error: unknown) => deps.logger.warn({ err: error }, 'the model was not cached'));
     return modelEntry(input, trained, { worker: deps.worker, bucketName: deps.bucket.name });
   };
+}
+
+/** What a researcher reads while S3 is unavailable: what is finished is not lost. */
+export function waitingWith(finished: string, worker: string): string {
+  return `waiting for the room’s storage (S3), which is unavailable; ${finished} is safe on ${worker}`;
+}
+
+interface Upload {
+  deps: ModelDeps;
+  place: ModelPlace;
+  trained: TrainedModel;
+  folders: RunFolders;
+  jobId: string;
+  progress: UploadProgress;
+  signal: AbortSignal;
+}
+
+/** Uploads log and model. If it is called again, it uploads what is missing. */
+async function upload({ deps, place, trained, folders, jobId, progress, signal }: Upload): Promise<void> {
+  progress.restart();
+  await uploadLog(place, jobId, trained.run, folders, signal);
+  const life = deps.claimLifeMs === undefined ? {} : { lifeMs: deps.claimLifeMs };
+  const claim = await claimModel(place, jobId, { signal, ...life });
+  if (claim !== 'published') {
+    await whileClaimed(claim, signal, async (signal) => {
+      await inParallel(trained.files, { limit: FILES_AT_ONCE, signal }, async (entry, signal) => {
+        await uploadFile(place, jobId, trained, entry, folders.model, signal);
+        progress.add(entry.size_bytes);
+      });
+      await publishFiles(place, { job_id: jobId, model_id: place.modelId, files: trained.files }, signal);
+    });
+  }
+  await releaseModel(place);
 }
 
 /** Copies one file from the run's checkpoints if it is there, and otherwise uploads it. */
@@ -111,9 +138,20 @@ class UploadProgress {
     return { bytes: this.#bytes, total_bytes: this.#totalBytes, bytes_per_s };
   }
 
+  /** An attempt begins, and counts all files again. */
+  restart(): void {
+    this.#bytes = 0;
+    this.add(0);
+  }
+
   add(bytes: number): void {
     this.#bytes += bytes;
     this.#publish({ job_id: this.#jobId, phase: 'uploading', transfer: this.latest });
+  }
+
+  /** Says in words what the upload waits for. */
+  report(detail: string): void {
+    this.#publish({ job_id: this.#jobId, phase: 'uploading', detail });
   }
 }
 

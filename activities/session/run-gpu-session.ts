@@ -8,10 +8,13 @@ import type { GpuSessionOpened, RunGpuSessionInput } from '../contract.ts';
 import { heartbeatWith } from '../heartbeat-details.ts';
 import { isOrphaned, ORPHAN_GRACE_MS } from '../orphaned.ts';
 
+/** How long the room may take to say whether a researcher is online, in milliseconds; meanwhile no other job begins here. */
+const ASK_TIMEOUT_MS = 2_000;
+
 /** The part of the worker's GPU slot that a session needs. */
 export interface SessionSlot {
   acquire(sessionId: string, jobId: string): SessionLease;
-  end(sessionId: string, signal: AbortSignal): Promise<void>;
+  end(sessionId: string, options: { keepFiles: boolean; signal: AbortSignal }): Promise<void>;
   hasEnded(sessionId: string): boolean;
 }
 
@@ -19,6 +22,8 @@ export interface SessionSlot {
 export interface SessionLease {
   readonly ended: AbortSignal;
   readonly takenOver: AbortSignal;
+  /** True if the session was ended with the wish that the job's files stay. */
+  readonly keepsFiles: boolean;
   release(): void;
 }
 
@@ -33,7 +38,9 @@ export interface SessionDeps {
   /** Resolves when nothing of the job runs on the worker. */
   whenQuiet: (signal: AbortSignal) => Promise<void>;
   /** Called when a session has ended, however it ended; frees what the job left on the worker. */
-  onSessionEnded: (jobId: string) => Promise<void>;
+  onSessionEnded: (jobId: string, options: { keepFiles: boolean }) => Promise<void>;
+  /** Whether the researcher's computer is online with the job's data. @throws if the room cannot be asked */
+  isResearcherOnline: (jobId: string, signal: AbortSignal) => Promise<boolean>;
 }
 
 /**
@@ -41,7 +48,7 @@ export interface SessionDeps {
  * name of this worker's own queue. This is the creation activity of the Session in Temporal's Go SDK. An orphaned attempt,
  * which Temporal gave up while it was unavailable, reserves the GPU for the next attempt for a while.
  * @throws SleapRtcError GPU_BUSY if a session of another queue has just taken the slot; WORKER_UNFIT if the job asks for more than
- *   this worker has; WORKER_LOST if the worker has to shut down: the job's work has stopped by then, so that another worker may
+ *   this worker has, or has just had trouble here; RESEARCHER_AWAY if only the researcher has the data, and is offline; WORKER_LOST if the worker has to shut down: the job's work has stopped by then, so that another worker may
  *   begin at once
  */
 export function createRunGpuSession(deps: SessionDeps) {
@@ -52,6 +59,7 @@ export function createRunGpuSession(deps: SessionDeps) {
     if (slot.hasEnded(input.session_id)) return;
     const unmet = unmetRequirement(input.requirements, worker);
     if (unmet !== undefined) throw new SleapRtcError('WORKER_UNFIT', unmet);
+    await throwIfUseless(input, deps, context.cancellationSignal);
     const lease = slot.acquire(input.session_id, input.job_id);
     logger.info({ event: 'session_opened', job: input.job_id });
     const sinceMs = performance.now();
@@ -75,13 +83,27 @@ export function createRunGpuSession(deps: SessionDeps) {
 
     async function end(): Promise<void> {
       // If files cannot be removed, the next job must still get the GPU.
-      await onSessionEnded(input.job_id).catch((error: unknown) =>
+      await onSessionEnded(input.job_id, { keepFiles: lease.keepsFiles }).catch((error: unknown) =>
         logger.error({ event: 'session_not_cleared', job: input.job_id, err: error }),
       );
       logger.info({ event: 'session_ended', job: input.job_id });
       lease.release();
     }
   };
+}
+
+/** @throws SleapRtcError WORKER_UNFIT, RESEARCHER_AWAY if the worker can do nothing for the job now */
+async function throwIfUseless(
+  { job_id, avoid = [], needs_researcher = false }: RunGpuSessionInput,
+  { worker, isResearcherOnline }: SessionDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (avoid.some((other) => other.worker === worker.name && Date.now() < other.until_ms))
+    throw new SleapRtcError('WORKER_UNFIT', `${worker.name} has just had trouble with this job.`);
+  if (!needs_researcher) return;
+  const timeout = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+  if (await isResearcherOnline(job_id, timeout).catch(() => false)) return;
+  throw new SleapRtcError('RESEARCHER_AWAY', 'The computer that has the data is offline.');
 }
 
 /** Returns whether the workflow still runs; true if Temporal cannot answer now. */

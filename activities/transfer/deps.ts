@@ -12,5 +12,7 @@ export interface TransferDeps {
   /** The worker's folder, below which every job has its own. */
   workDir: string;
   datasets: DatasetStore;
+  /** After this time without data from the researcher the worker is given back, in milliseconds. Default: a minute. */
+  dataTimeoutMs?: number;
   publishProgress: (progress: WorkerProgress) => void;
 }

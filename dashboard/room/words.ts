@@ -59,6 +59,7 @@ export function modelType(type: string): string {
 /** The words for each phase, and whether a job in it has ended. */
 export const PHASES: Record<JobPhase, { doing: string; ended: boolean }> = {
   queued: { doing: 'Waiting for a worker', ended: false },
+  awaiting_data: { doing: 'Waiting for the computer that has the data', ended: false },
   receiving: { doing: 'Receiving the data', ended: false },
   training: { doing: 'Training', ended: false },
   predicting: { doing: 'Predicting', ended: false },

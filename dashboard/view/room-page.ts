@@ -10,7 +10,7 @@ import { modelsPart } from './models.ts';
 import { workersPart } from './workers.ts';
 
 /** Phases in which a job has no worker. */
-const IDLE: ReadonlySet<JobPhase> = new Set(['queued', 'paused']);
+const IDLE: ReadonlySet<JobPhase> = new Set(['queued', 'awaiting_data', 'paused']);
 
 /** The page of a room. `now` is in ms since 1970. */
 export function roomPage(state: RoomState, actions: Actions, now: number): View {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FileList, RelPath } from '../files.ts';
+import { type FileEntry, FileList, RelPath } from '../files.ts';
 import { Alias, JobId, ModelId, PeerId, RoomId, Tag, UserId } from '../ids.ts';
 import { ModelType } from '../models/sleap-config.ts';
 
@@ -62,6 +62,11 @@ export const TrainingSpec = z
   .refine(aliasesFit, {
     path: ['alias'],
     error: 'with several models each gets NAME-<model type>, which has up to 63 characters',
+  })
+  .superRefine(({ runs, files }, issues) => {
+    for (const [index, { config, train_labels, val_labels }] of runs.entries()) {
+      refuseUnknown({ config: [config], train_labels, val_labels }, files, ['runs', index], issues);
+    }
   });
 export type TrainingSpec = z.infer<typeof TrainingSpec>;
 
@@ -71,8 +76,23 @@ function aliasesFit({ alias, runs }: { alias?: string | undefined; runs: Trainin
   return runs.every(({ model_type }) => Alias.safeParse(`${alias}-${model_type}`).success);
 }
 
+/** Refuses a job that names a file which it does not send: a worker would notice that only after it has taken the job. */
+function refuseUnknown(
+  named: Record<string, readonly string[]>,
+  files: readonly FileEntry[],
+  path: (string | number)[],
+  issues: z.core.$RefinementCtx,
+): void {
+  const sent = new Set(files.map((file) => file.path));
+  for (const [field, paths] of Object.entries(named)) {
+    const unknown = paths.find((name) => !sent.has(name));
+    if (unknown === undefined) continue;
+    issues.addIssue({ code: 'custom', path: [...path, field], message: `${unknown} is not among the job’s files` });
+  }
+}
+
 /** An inference job as it is submitted. */
-export const InferenceSpec = z.object({
+const InferenceFields = z.object({
   kind: z.literal('inference'),
   ...jobCommon,
   /** One model, or the two of a top-down pair; resolved from aliases by the submitter. */
@@ -94,6 +114,9 @@ export const InferenceSpec = z.object({
     .optional(),
   tracking: z.boolean().default(false),
 });
+export const InferenceSpec = InferenceFields.superRefine(({ input, files }, issues) =>
+  refuseUnknown({ input: [input] }, files, [], issues),
+);
 export type InferenceSpec = z.infer<typeof InferenceSpec>;
 
 export const JobSpec = z.discriminatedUnion('kind', [TrainingSpec, InferenceSpec]);
@@ -117,6 +140,7 @@ export interface JobInput<Spec extends JobSpec = JobSpec> {
 
 export const JobPhase = z.enum([
   'queued',
+  'awaiting_data',
   'receiving',
   'training',
   'predicting',

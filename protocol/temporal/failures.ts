@@ -8,9 +8,13 @@ import { type ErrorCode, isErrorCode, SleapRtcError, toSleapRtcError } from '../
 
 /**
  * A session that a worker handed back is offered again after this time, whatever the back-off is: soon if the GPU was just taken,
- * seldom if the worker is too small and another one must come.
+ * seldom if the worker is too small and another one must come, or if the researcher must.
  */
-const HANDED_BACK_RETRY_MS: Partial<Record<ErrorCode, number>> = { GPU_BUSY: 300, WORKER_UNFIT: 3_000 };
+const HANDED_BACK_RETRY_MS: Partial<Record<ErrorCode, number>> = {
+  GPU_BUSY: 300,
+  WORKER_UNFIT: 3_000,
+  RESEARCHER_AWAY: 5_000,
+};
 
 /** Converts anything thrown into the failure that Temporal stores. A failure of Temporal's own is not changed. */
 export function toApplicationFailure(error: unknown): ApplicationFailure {

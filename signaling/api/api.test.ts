@@ -17,7 +17,10 @@ const spec: TrainingSpec = {
   kind: 'training',
   job_id: 'job00000001',
   name: 'flies.pkg.slp',
-  files: [{ path: 'flies.pkg.slp', size_bytes: 10, sha256: 'a'.repeat(64) }],
+  files: [
+    { path: 'flies.pkg.slp', size_bytes: 10, sha256: 'a'.repeat(64) },
+    { path: 'c.yaml', size_bytes: 10, sha256: 'c'.repeat(64) },
+  ],
   requirements: {},
   stage: true,
   runs: [
@@ -101,6 +104,11 @@ describe('the API on real servers', () => {
     assert.equal(await download.text(), 'weights');
     const elsewhere = (files[0]?.url ?? '').replace('models/a3f5e8c9', 'models/ffffffff');
     assert.equal((await fetch(elsewhere)).status, 403, 'a link is for its file only');
+  });
+
+  it('refuses a job that names a file which it does not send', async () => {
+    const { status, code } = await ofRoom('POST ROOM/jobs', { body: { ...spec, files: [] } });
+    assert.deepEqual([status, code], [400, 'MESSAGE_INVALID']);
   });
 
   it('submits a job once, lists it, and does not say that it is cancelled while no control worker runs', async () => {

@@ -73,6 +73,7 @@ function phaseOf({ status, searchAttributes }: Described): JobStatus['phase'] {
 
 const DETAILS: Partial<Record<JobStatus['phase'], string>> = {
   queued: 'waiting for a worker',
+  awaiting_data: 'waiting for the computer that has the data',
   paused: 'paused',
   done: 'finished',
   cancelled: 'The job was cancelled.',

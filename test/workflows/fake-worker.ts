@@ -4,6 +4,7 @@ import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type {
   ControlTrainingInput,
+  EndGpuSessionInput,
   GpuSessionOpened,
   RunGpuSessionInput,
   SessionActivities,
@@ -34,6 +35,9 @@ export class FakeWorker {
   readonly name: string;
   /** Names of the activities that were begun here, in order; `controlTraining` as `stopTraining` or `pauseTraining`. */
   readonly calls: string[] = [];
+  /** Arguments of the calls of `endGpuSession`. */
+  readonly ended: EndGpuSessionInput[] = [];
+  isResearcherOnline = true;
   /** Open sessions. */
   readonly sessions = new Map<string, PromiseWithResolvers<void>>();
   readonly #slots: number;
@@ -97,7 +101,11 @@ export class FakeWorker {
   }
 
   /** Occupies a slot until the session is ended. */
-  async occupySlot({ session_id, workflow_id }: RunGpuSessionInput): Promise<void> {
+  async occupySlot({ session_id, workflow_id, avoid, needs_researcher }: RunGpuSessionInput): Promise<void> {
+    if (avoid?.some(({ worker, until_ms }) => worker === this.name && Date.now() < until_ms))
+      throw new SleapRtcError('WORKER_UNFIT', 'It has just had trouble with this job.');
+    if (needs_researcher === true && !this.isResearcherOnline)
+      throw new SleapRtcError('RESEARCHER_AWAY', 'The computer that has the data is offline.');
     if (this.sessions.size >= this.#slots) throw new SleapRtcError('GPU_BUSY', 'The GPU is taken.');
     const session = Promise.withResolvers<void>();
     this.sessions.set(session_id, session);
@@ -118,7 +126,10 @@ export class FakeWorker {
   #activities(): Activities {
     return {
       runGpuSession: (args) => this.occupySlot(args),
-      endGpuSession: async ({ session_id }) => this.sessions.get(session_id)?.resolve(),
+      endGpuSession: async (args) => {
+        this.ended.push(args);
+        this.sessions.get(args.session_id)?.resolve();
+      },
       receiveDataset: async () => {},
       stageDataset: async () => {},
       train: async ({ input, run_index }) => trainedModel(input, run_index),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { type JobFate, sweepStorage } from '../../activities/cleanup/index.ts';
+import { KEEPS_FINISHED_WORK } from '../../protocol/temporal/memo.ts';
 import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
 import type { Bucket } from '../../storage/index.ts';
 
@@ -26,8 +27,9 @@ export async function sweepRegularly(
 
 async function fateOf(temporal: Client, room: string, jobId: string): Promise<JobFate> {
   try {
-    const { status } = await temporal.workflow.getHandle(jobWorkflowId(room, jobId)).describe();
+    const { status, memo } = await temporal.workflow.getHandle(jobWorkflowId(room, jobId)).describe();
     if (status.name === 'RUNNING') return 'running';
+    if (memo?.[KEEPS_FINISHED_WORK] === true) return 'kept';
     return status.name === 'COMPLETED' ? 'done' : 'failed';
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return 'unknown';

@@ -9,7 +9,7 @@ import { jobFolders, jobsFolder } from '../../activities/runs/job-folders.ts';
 import { openSandbox, type Sandbox } from '../../activities/sandbox/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
-import { createTransferActivities, DatasetStore } from '../../activities/transfer/index.ts';
+import { createTransferActivities, DatasetStore, isResearcherOnline } from '../../activities/transfer/index.ts';
 import { workerQueue } from '../../protocol/temporal/queues.ts';
 import { Bucket, createS3Client } from '../../storage/index.ts';
 import { Cleanup } from '../cleanup.ts';
@@ -90,9 +90,10 @@ async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: 
       shutdown: shutdown.signal,
       whenQuiet: (until) => running.whenQuiet(until),
       logger,
-      async onSessionEnded(jobId) {
+      isResearcherOnline: (jobId, signal) => isResearcherOnline(room.signaling, jobId, signal),
+      async onSessionEnded(jobId, { keepFiles }) {
         await takeover.cancelOrphaned();
-        await datasets.removeJob(jobFolders(workDir, jobId).root);
+        if (!keepFiles) await datasets.removeJob(jobFolders(workDir, jobId).root);
       },
     }),
   });
@@ -130,7 +131,7 @@ interface JobActivitiesOptions {
 
 /** The activities of a job that has this worker's session. */
 function createJobActivities({ config, room, bucket, datasets, sandbox, warmTrainer, logger }: JobActivitiesOptions) {
-  const { name: worker, workDir, checkpointEveryMs } = config;
+  const { name: worker, workDir, checkpointEveryMs, modelCacheBytes } = config;
   const { signaling, manifest } = room;
   const { publishProgress } = room.progress;
   const findModel = (reference: string, signal: AbortSignal) => manifest.find(reference, signal);
@@ -138,7 +139,7 @@ function createJobActivities({ config, room, bucket, datasets, sandbox, warmTrai
     ...createTransferActivities({ signaling, bucket, worker, workDir, datasets, publishProgress }),
     ...createDatasetActivities({ bucket, workDir, publishProgress, logger }),
     ...createSleapNnActivities({ workDir, sandbox, warmTrainer, bucket, checkpointEveryMs, publishProgress, logger }),
-    ...createModelActivities({ bucket, workDir, worker, findModel, publishProgress, logger }),
+    ...createModelActivities({ bucket, workDir, modelCacheBytes, worker, findModel, publishProgress, logger }),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type RunningActivities,
 } from '../interceptors/index.ts';
 import type { GpuWorkerConfig } from './config.ts';
+import { gpuMemoryTakenOr } from './health/gpu-memory-taken.ts';
 import type { GpuSlot } from './slot/gpu-slot.ts';
 import { sessionTuner } from './slot/session-tuner.ts';
 
@@ -53,7 +54,7 @@ export function createTemporalWorkers(options: TemporalWorkersOptions): Promise<
     activities: { runGpuSession },
     interceptors: activityInterceptors(),
   };
-  const explain = (error: unknown) => diskFullOrWithSizes(error, config.workDir);
+  const explain = async (error: unknown) => diskFullOrWithSizes(await gpuMemoryTakenOr(error), config.workDir);
   return Promise.all([
     Worker.create({
       ...shared,

@@ -16,9 +16,9 @@ const FIRST_RETRY_MS = 5_000;
 const LONGEST_RETRY_MS = 60 * 60_000;
 
 /** In these phases a job has no worker, or its data is not there yet. */
-const WAITING: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'paused']);
+const WAITING: ReadonlySet<JobPhase> = new Set(['queued', 'awaiting_data', 'receiving', 'paused']);
 /** In later phases a job only uploads and publishes what it has trained: a pause would gain nothing. */
-const PAUSABLE: ReadonlySet<JobPhase> = new Set(['queued', 'receiving', 'training', 'paused']);
+const PAUSABLE: ReadonlySet<JobPhase> = new Set(['queued', 'awaiting_data', 'receiving', 'training', 'paused']);
 /** In these phases of its last run the job has done what it is for, or cannot take it back. */
 const TOO_LATE: ReadonlySet<JobPhase> = new Set(['publishing', 'returning']);
 
@@ -64,6 +64,11 @@ export class RunControl {
   /** Why the job ends, if a researcher ended it. */
   get ending(): SleapRtcError | undefined {
     return this.#ending;
+  }
+
+  /** True if the job was cancelled, by a researcher or in Temporal. */
+  get isCancelled(): boolean {
+    return this.#workflow.consideredCancelled;
   }
 
   /** Waits while the job is paused, and reports that it is. @throws CancelledFailure */

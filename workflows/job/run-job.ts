@@ -1,8 +1,10 @@
-import { CancellationScope, CancelledFailure, isCancellation, log } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, isCancellation, log, upsertMemo } from '@temporalio/workflow';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { JobInput, JobModel, JobSpec, JobStatus } from '../../protocol/jobs/job.ts';
 import { fromFailure, toApplicationFailure } from '../../protocol/temporal/failures.ts';
+import { KEEPS_FINISHED_WORK } from '../../protocol/temporal/memo.ts';
 import { clearStorage } from './clear-storage.ts';
+import { hasFinishedWork } from './finished-work.ts';
 import { type JobReport, openReport } from './job-report.ts';
 import { RunControl } from './run-control.ts';
 
@@ -33,12 +35,26 @@ export async function runJob<Spec extends JobSpec>(
     // A step that fails while it is being cancelled is not tried again: the job ends because it was cancelled, not because of that.
     const failure = isCancelled && !isCancellation(thrown) ? new CancelledFailure('The job was cancelled.') : thrown;
     const ending = (isCancelled ? control.ending : undefined) ?? fromFailure(failure);
-    const error = namingModels(ending, report.status.models);
-    log.info('job ended without success', { code: error.code, phase: report.status.phase });
+    const { models, phase, worker } = report.status;
+    const keepsWork = !isCancelled && hasFinishedWork(phase, ending);
+    const error = namingModels(keepsWork ? namingPlace(ending, input.spec.job_id, worker) : ending, models);
+    log.info('job ended without success', { code: error.code, phase, keepsWork });
     report.failed(isCancelled || error.code === 'JOB_CANCELLED' ? 'cancelled' : 'failed', error);
-    await clearStorage(input, report.unpublished);
+    if (keepsWork) upsertMemo({ [KEEPS_FINISHED_WORK]: true });
+    else await clearStorage(input, report.unpublished);
     throw isCancelled && control.ending === undefined ? failure : toApplicationFailure(error);
   }
+}
+
+/** The same error, whose sentence also says where the finished work is: nothing of it was deleted. */
+function namingPlace(error: SleapRtcError, jobId: string, worker: string | null): SleapRtcError {
+  const place =
+    worker === null ? 'in the room’s storage' : `on ${worker}, in its folder jobs/${jobId}, and in the room’s storage`;
+  const { code, message, remedy } = error;
+  return new SleapRtcError(code, `${message} What is finished was not deleted: it is ${place}.`, {
+    remedy,
+    cause: error,
+  });
 }
 
 /** The same error, whose sentence also names the models that the job has published: they stay. */

@@ -81,6 +81,22 @@ describe('publishToRoom', function () {
     assert.equal(Object.keys(control.manifest('unavailable').models).length, 1);
   });
 
+  it('waits for storage that is unavailable for hours: a model in S3 is not given up', async () => {
+    const change = publication('hours');
+    const unavailable = { code: 'STORAGE_UNREACHABLE', message: 'S3 is unavailable.' };
+    let refusals = 0;
+    const refuse = async (real: () => Promise<unknown>) => {
+      if (refusals === 50) return real();
+      refusals += 1;
+      firstTime.set('apply hours', refuse);
+      return [{ change_id: change.change_id, ok: false, error: unavailable }];
+    };
+    firstTime.set('apply hours', refuse);
+    await publish('hours', [change]);
+    assert.equal(refusals, 50);
+    assert.equal(Object.keys(control.manifest('hours').models).length, 1);
+  });
+
   it('fails with the code of a change that can’t be made', async () => {
     const bad: ManifestChange = { type: 'set_alias', change_id: 'bad', alias: 'x', model_id: 'ffffffff' };
     await assert.rejects(publish('bad', [bad]), (error: unknown) => fromFailure(error).code === 'MODEL_NOT_FOUND');

@@ -21,10 +21,19 @@ const onWorker = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 } satisfies ActivityOptions;
 
-/** Over the researcher's own network: each attempt goes on where the last one broke off, so many are cheap. */
+/**
+ * Over the researcher's own network: each attempt goes on where the last one broke off, so many are cheap. While no data comes, the
+ * activity itself tries again, for a minute; then the job must not hold the GPU any longer.
+ */
 export const TRANSFER: ActivityOptions = {
   ...onWorker,
-  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '20s', maximumAttempts: 40 },
+  retry: {
+    initialInterval: '500ms',
+    backoffCoefficient: 2,
+    maximumInterval: '20s',
+    maximumAttempts: 40,
+    nonRetryableErrorTypes: ['RESEARCHER_AWAY', 'PEER_UNREACHABLE', 'PEER_GONE', 'TRANSFER_FAILED'],
+  },
 };
 /** Only infrastructure trouble is retried; a run goes on from its own checkpoint. */
 export const SLEAP_NN: ActivityOptions = {
@@ -35,13 +44,16 @@ export const SLEAP_NN: ActivityOptions = {
     maximumInterval: '30s',
     maximumAttempts: 4,
     // Another worker may do what this one cannot.
-    nonRetryableErrorTypes: ['GPU_BROKEN'],
+    nonRetryableErrorTypes: ['GPU_BROKEN', 'GPU_MEMORY_TAKEN'],
   },
 };
-/** To and from S3, which may be unavailable for some minutes. */
+/**
+ * To and from S3. While it is unavailable, the activity itself waits, for as long as that lasts. What is retried here is, for example,
+ * that another job seems to upload the same model: its claim may outlive it by ten minutes.
+ */
 export const STORAGE: ActivityOptions = {
   ...onWorker,
-  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 20 },
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 100 },
 };
 /** Useful, but the job's end does not depend on it. */
 export const COURTESY: ActivityOptions = {

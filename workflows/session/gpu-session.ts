@@ -10,17 +10,21 @@ import {
 import type { GpuSessionOpened } from '../../activities/contract.ts';
 import type { JobInput } from '../../protocol/jobs/job.ts';
 import { fromFailure } from '../../protocol/temporal/failures.ts';
-import { runSession, type SessionState } from './run-session.ts';
+import { runSession, type SessionOffer, type SessionState } from './run-session.ts';
 import { endSession } from './session-worker.ts';
+import { type Trouble, troubleIn } from './troubles.ts';
 
 /** The session's worker is lost. Another worker may be able to do the job. */
 export class WorkerLost extends Error {
   /** True if the worker was evicted and reported it: the job did not cause the loss. */
   readonly isEvicted: boolean;
+  /** Set if the worker is alive, and cannot do the job. */
+  readonly trouble: Trouble | undefined;
 
-  constructor(message: string, isEvicted = false) {
+  constructor(message: string, { isEvicted = false, trouble }: { isEvicted?: boolean; trouble?: Trouble } = {}) {
     super(message);
     this.isEvicted = isEvicted;
+    this.trouble = trouble;
   }
 }
 
@@ -39,21 +43,20 @@ export class GpuSession implements SessionState {
   /** What is cancelled if the worker is lost: the body, later `end`. */
   #onWorker: CancellationScope | undefined;
 
-  /** @param firstOfferTo a worker that is asked before the others */
-  constructor(input: JobInput, firstOfferTo: string | undefined) {
+  constructor(input: JobInput, offer: SessionOffer) {
     this.#input = input;
     // If the job is cancelled, the session must go on until the job's work on the worker has stopped. So its scope is the child of
     // a scope that cancellation does not reach, and only `end` cancels it.
     const shield = new CancellationScope({ cancellable: false });
     this.#activityScope = new CancellationScope({ cancellable: true, parent: shield });
     this.#activityEnd = this.#activityScope
-      .run(() => runSession(input, this, firstOfferTo))
+      .run(() => runSession(input, this, offer))
       .then(
         () => {
           if (!this.#isEnding) this.#lose('the worker ended the session');
         },
         (failure: unknown) =>
-          this.#lose(fromFailure(failure).message, this.#opened !== undefined && isEviction(failure)),
+          this.#lose(fromFailure(failure).message, { isEvicted: this.#opened !== undefined && isEviction(failure) }),
       );
   }
 
@@ -98,20 +101,25 @@ export class GpuSession implements SessionState {
     try {
       return await this.#onWorker.run(body);
     } catch (error) {
-      if (isWorkerUseless(error)) this.#lose(fromFailure(error).message);
+      const trouble = troubleIn(error);
+      if (trouble !== undefined) throw this.#lost ?? new WorkerLost(trouble.error.message, { trouble });
+      if (isWorkerDead(error)) this.#lose(fromFailure(error).message);
       throw this.#lost ?? error;
     }
   }
 
-  /** Frees the slot, also if the workflow is cancelled. If the worker is dead, the server notices that. */
-  async end(): Promise<void> {
+  /**
+   * Frees the slot, also if the workflow is cancelled. If the worker is dead, the server notices that.
+   * @param keepFiles true if the job's files stay on the worker
+   */
+  async end(keepFiles: boolean): Promise<void> {
     this.#isEnding = true;
     const opened = this.#opened;
     await CancellationScope.nonCancellable(async () => {
       try {
         if (opened !== undefined && this.#lost === undefined) {
           this.#onWorker = new CancellationScope({ cancellable: true });
-          await this.#onWorker.run(() => endSession(opened, this.#input.spec.job_id));
+          await this.#onWorker.run(() => endSession(opened, this.#input.spec.job_id, keepFiles));
         } else {
           this.#activityScope.cancel();
         }
@@ -123,20 +131,16 @@ export class GpuSession implements SessionState {
     });
   }
 
-  #lose(reason: string, isEvicted = false): void {
-    this.#lost ??= new WorkerLost(reason, isEvicted);
+  #lose(reason: string, { isEvicted = false } = {}): void {
+    this.#lost ??= new WorkerLost(reason, { isEvicted });
     this.#onWorker?.cancel();
   }
 }
 
-/**
- * True if the worker's queue is not polled any more, or an activity's heartbeat was missed: it died before its session noticed.
- * Or the worker is alive, and its GPU is broken.
- */
-function isWorkerUseless(error: unknown): boolean {
+/** True if the worker's queue is not polled any more, or an activity's heartbeat was missed: it died before its session noticed. */
+function isWorkerDead(error: unknown): boolean {
   if (!(error instanceof ActivityFailure)) return false;
   const { cause } = error;
-  if (cause instanceof ApplicationFailure) return cause.type === 'GPU_BROKEN';
   return (
     cause instanceof TimeoutFailure && (cause.timeoutType === 'SCHEDULE_TO_START' || cause.timeoutType === 'HEARTBEAT')
   );

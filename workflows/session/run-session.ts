@@ -7,7 +7,7 @@ import {
   TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { GpuSessionOpened, SessionActivities } from '../../activities/contract.ts';
+import type { GpuSessionOpened, RunGpuSessionInput, SessionActivities } from '../../activities/contract.ts';
 import type { JobInput } from '../../protocol/jobs/job.ts';
 import { queuePriority, workerSessionQueue } from '../../protocol/temporal/queues.ts';
 import { sessionQueueOf } from '../../protocol/temporal/session-queues.ts';
@@ -40,12 +40,11 @@ const FIRST_OFFER = { scheduleToStartTimeout: '2500ms', attempts: 1 } as const;
 /**
  * Runs the activity that is the session: it lasts until the session is ended, or the worker. If its heartbeat is missed, the
  * worker itself is asked: Temporal may have been unavailable while the worker went on. If the worker answers, the session goes on.
- * @param firstOfferTo a worker that is asked before the others
  */
 export async function runSession(
   input: JobInput,
   session: SessionState,
-  firstOfferTo: string | undefined,
+  { firstOfferTo, ...conditions }: SessionOffer,
 ): Promise<void> {
   const { context, spec } = input;
   const toAll: Offer = { taskQueue: sessionQueueOf(context.room_id, spec.requirements) };
@@ -55,7 +54,7 @@ export async function runSession(
       : { taskQueue: sessionQueueOf(context.room_id, { worker: firstOfferTo }), ...FIRST_OFFER };
   for (;;) {
     try {
-      return await runOn(offer, input, session.id);
+      return await runOn(offer, input, session.id, session.opened === undefined ? conditions : {});
     } catch (failure) {
       if (offer !== toAll && session.opened === undefined && !session.isEnding) {
         offer = toAll; // the worker that was asked first did not accept
@@ -71,7 +70,18 @@ export async function runSession(
   }
 }
 
-function runOn({ attempts, ...offer }: Offer, { spec, context }: JobInput, sessionId: string): Promise<void> {
+/** How a session is offered to workers. */
+export interface SessionOffer extends Pick<RunGpuSessionInput, 'avoid' | 'needs_researcher'> {
+  /** A worker that is asked before the others. */
+  firstOfferTo?: string | undefined;
+}
+
+function runOn(
+  { attempts, ...offer }: Offer,
+  { spec, context }: JobInput,
+  sessionId: string,
+  conditions: Omit<SessionOffer, 'firstOfferTo'>,
+): Promise<void> {
   const { runGpuSession } = proxyActivities<SessionActivities>({
     ...offer,
     summary: `reserve a GPU for ${spec.name}`,
@@ -96,6 +106,7 @@ function runOn({ attempts, ...offer }: Offer, { spec, context }: JobInput, sessi
     job_id: spec.job_id,
     requirements: spec.requirements,
     workflow_id: workflowInfo().workflowId,
+    ...conditions,
   });
 }
 

@@ -72,10 +72,14 @@ export function sessionWorker(
 }
 
 /** Ends a session on its worker; fails within about a minute if the worker does not answer. */
-export function endSession({ session_id, worker, worker_queue }: GpuSessionOpened, jobId: string): Promise<void> {
+export function endSession(
+  { session_id, worker, worker_queue }: GpuSessionOpened,
+  jobId: string,
+  keepFiles: boolean,
+): Promise<void> {
   const summary = `free the GPU of ${worker}`;
   const { endGpuSession } = proxyActivities<WorkerActivities>({ ...END, taskQueue: worker_queue, summary });
-  return endGpuSession({ session_id, job_id: jobId });
+  return endGpuSession({ session_id, job_id: jobId, ...(keepFiles ? { keep_files: true } : {}) });
 }
 
 function count(n: number, noun: string): string {

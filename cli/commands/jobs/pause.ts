@@ -17,6 +17,7 @@ export default class JobsPause extends JobActionCommand {
       case 'paused':
         return `Job ${job_id} is paused.\nResume it with: sleap-rtc jobs resume ${job_id}`;
       case 'queued':
+      case 'awaiting_data':
       case 'receiving':
       case 'training':
         return `Job ${job_id} will pause: ${detail || phase}.\nResume it with: sleap-rtc jobs resume ${job_id}`;

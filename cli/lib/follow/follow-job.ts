@@ -240,7 +240,7 @@ export class JobFollower {
 
 /** True if a worker has the job's data in this phase. */
 function hasData(phase: JobPhase): boolean {
-  return phase !== 'queued' && phase !== 'receiving' && phase !== 'paused';
+  return phase !== 'queued' && phase !== 'awaiting_data' && phase !== 'receiving' && phase !== 'paused';
 }
 
 /** Ends the wait for a worker. It is caught in this file. */

@@ -17,6 +17,7 @@ const FRAMES_LINE_MS = 5_000;
 /** The words for each phase. */
 const DOING: Record<JobPhase, string> = {
   queued: 'Waiting for a worker',
+  awaiting_data: 'Waiting for the computer that has the data',
   receiving: 'Sending the data',
   training: 'Training',
   predicting: 'Predicting',
@@ -132,7 +133,8 @@ export class JobProgress {
   #enter(phase: JobPhase, detail: string): void {
     this.#detail = detail;
     if (phase === this.#phase) return;
-    if ((phase === 'queued' || phase === 'paused') && this.#phase !== undefined) this.#worker = null;
+    if ((phase === 'queued' || phase === 'awaiting_data' || phase === 'paused') && this.#phase !== undefined)
+      this.#worker = null;
     const now = Date.now();
     this.#count(now);
     this.#phase = phase;

@@ -17,6 +17,14 @@ export async function detectCapabilities(command = 'nvidia-smi'): Promise<Capabi
   return (result.failed ? undefined : parseNvidiaSmi(result.stdout)) ?? cpuOnly();
 }
 
+/** The memory of the first GPU, in MiB; undefined if `nvidia-smi` does not say. */
+export async function gpuMemory(command = 'nvidia-smi'): Promise<{ usedMb: number; totalMb: number } | undefined> {
+  const query = ['--query-gpu=memory.used,memory.total', '--format=csv,noheader,nounits'];
+  const { failed, stdout = '' } = await execa(command, query, { reject: false, timeout: NVIDIA_SMI_TIMEOUT_MS });
+  const [, used, total] = /^(\d+), *(\d+)\s*$/m.exec(failed ? '' : stdout) ?? [];
+  return used === undefined ? undefined : { usedMb: Number(used), totalMb: Number(total) };
+}
+
 /** Parses `name, MiB` of the first line. Returns undefined if it is something else. */
 export function parseNvidiaSmi(output: string): Capabilities | undefined {
   const [, gpuModel, memory] = /^(.+), *(\d+)\s*$/m.exec(output) ?? [];

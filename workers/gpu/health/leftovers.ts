@@ -11,6 +11,9 @@ import { ownerArgument } from '../../../activities/sleap-nn/index.ts';
  */
 const RETAIN_JOBS_MS = 24 * 60 * 60_000;
 
+/** The same for a job with a finished model or predictions, which S3 may have refused: an admin must be able to save them. */
+const RETAIN_FINISHED_MS = 14 * RETAIN_JOBS_MS;
+
 /**
  * Ends what an earlier process of this worker has left, before the worker takes jobs: sleap-nn processes, which occupy GPU memory,
  * and folders of jobs that have not returned for a day.
@@ -31,10 +34,16 @@ export async function endLeftovers(workDir: string, logger: Logger): Promise<voi
   const jobs = jobsFolder(workDir);
   for (const name of await readdir(jobs).catch(() => [])) {
     const { mtimeMs } = await stat(join(jobs, name));
-    if (Date.now() - mtimeMs < RETAIN_JOBS_MS) continue;
+    const retainMs = (await hasFinishedWork(join(jobs, name))) ? RETAIN_FINISHED_MS : RETAIN_JOBS_MS;
+    if (Date.now() - mtimeMs < retainMs) continue;
     logger.info({ event: 'leftover_removed', job: name });
     await rm(join(jobs, name), { recursive: true, force: true });
   }
+}
+
+async function hasFinishedWork(job: string): Promise<boolean> {
+  const folders = await Promise.all(['models', 'results'].map((name) => readdir(join(job, name)).catch(() => [])));
+  return folders.flat().length > 0;
 }
 
 /** Groups of the processes that have the argument; none if the system has no `/proc`. */

@@ -27,17 +27,17 @@ describe('the GPU slot', () => {
   it('aborts the lease of the session that its workflow ends, and of no other, and waits until it is released', async () => {
     const slot = new GpuSlot();
     const lease = slot.acquire('s1', 'job1');
-    await slot.end('s0', never);
+    await slot.end('s0', { keepFiles: false, signal: never });
     assert.equal(lease.ended.aborted, false);
     lease.ended.addEventListener('abort', () => lease.release());
-    await slot.end('s1', never);
+    await slot.end('s1', { keepFiles: false, signal: never });
     assert.equal(slot.free, true);
   });
 
   it('knows which sessions were ended, even those that it never had', async () => {
     const slot = new GpuSlot();
     slot.acquire('s1', 'job1');
-    await slot.end('s2', never);
+    await slot.end('s2', { keepFiles: false, signal: never });
     assert.deepEqual([slot.hasEnded('s1'), slot.hasEnded('s2')], [false, true]);
   });
 
@@ -61,13 +61,14 @@ describe('the GPU slot', () => {
       workerQueue: 'worker',
       shutdown: never,
       whenQuiet: async () => {},
+      isResearcherOnline: async () => true,
       onSessionEnded: () => Promise.reject(new Error('ENOTEMPTY')),
       logger: pino({ level: 'silent' }),
     });
     const session = { session_id: 's1', room_id: 'lab', job_id: 'job1', requirements: {}, workflow_id: 'w' };
     const running = activityEnvironment().run(() => runGpuSession(session));
     await opened.promise;
-    await slot.end('s1', AbortSignal.timeout(5_000));
+    await slot.end('s1', { keepFiles: false, signal: AbortSignal.timeout(5_000) });
     await running;
     assert.equal(slot.free, true);
   });

@@ -10,12 +10,15 @@ export interface GpuLease {
   readonly ended: AbortSignal;
   /** Aborted when a later attempt of the session has taken the slot over, with a lease of its own. */
   readonly takenOver: AbortSignal;
+  /** True if the session was ended with the wish that the job's files stay on the worker. */
+  readonly keepsFiles: boolean;
   /** Frees the slot; calling it again does nothing. */
   release(): void;
 }
 
 interface Occupant {
   lease: GpuLease;
+  keepsFiles: boolean;
   end: AbortController;
   takeOver: AbortController;
 }
@@ -89,9 +92,13 @@ export class GpuSlot {
       throw new SleapRtcError('GPU_BUSY', 'The worker takes no new jobs.');
     const end = new AbortController();
     const takeOver = new AbortController();
+    const occupant: Omit<Occupant, 'lease'> = { keepsFiles: false, end, takeOver };
     const lease: GpuLease = {
       sessionId,
       jobId,
+      get keepsFiles() {
+        return occupant.keepsFiles;
+      },
       ended: end.signal,
       takenOver: takeOver.signal,
       release: () => {
@@ -101,13 +108,13 @@ export class GpuSlot {
       },
     };
     this.#occupant?.takeOver.abort();
-    this.#occupant = { lease, end, takeOver };
+    this.#occupant = Object.assign(occupant, { lease });
     this.#changes.emit('change');
     return lease;
   }
 
   /** Ends a session: its lease's `ended` is aborted. Resolves when it has released the slot; one that is not here has ended already. */
-  async end(sessionId: string, signal: AbortSignal): Promise<void> {
+  async end(sessionId: string, { keepFiles, signal }: { keepFiles: boolean; signal: AbortSignal }): Promise<void> {
     this.#ended.add(sessionId);
     for (const oldest of this.#ended) {
       if (this.#ended.size <= REMEMBERED) break;
@@ -115,6 +122,7 @@ export class GpuSlot {
     }
     while (this.#occupant?.lease.sessionId === sessionId) {
       const changed = once(this.#changes, 'change', { signal });
+      this.#occupant.keepsFiles = keepFiles;
       this.#occupant.end.abort();
       await changed;
     }

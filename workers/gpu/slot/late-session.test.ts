@@ -33,6 +33,7 @@ async function startWorker(room: string, address: string, { slot, later }: { slo
       workerQueue: queue,
       shutdown: new AbortController().signal,
       whenQuiet: async () => {},
+      isResearcherOnline: async () => true,
       onSessionEnded: async () => {},
       logger: pino({ level: 'silent' }),
     });
