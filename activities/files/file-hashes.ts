@@ -52,6 +52,19 @@ export async function describeFolder(folder: string, hashes = new FileHashes()):
   return files;
 }
 
+/** True if each file is in the folder, and has its size and SHA-256. */
+export async function isWhole(folder: string, files: readonly FileEntry[]): Promise<boolean> {
+  try {
+    for (const { path, size_bytes, sha256 } of files) {
+      if ((await stat(join(folder, path))).size !== size_bytes) return false;
+      if ((await describeFile(join(folder, path), path)).sha256 !== sha256) return false;
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Gives a file another name. It takes no more space if the disk has hard links. Neither name may be written to afterwards. */
 export async function linkOrCopy(from: string, to: string): Promise<void> {
   await link(from, to).catch(() => copyFile(from, to));

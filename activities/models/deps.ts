@@ -9,6 +9,8 @@ export interface ModelDeps {
   bucket: Bucket;
   /** The worker's folder; models are cached in `models/` below it. */
   workDir: string;
+  /** Largest size of that cache, in bytes. Default: no limit. */
+  modelCacheBytes?: number | undefined;
   /** This worker's name. */
   worker: string;
   /** Finds a model of the room by its id or alias. Returns undefined if the room has no such model. */

@@ -1,25 +1,37 @@
+import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { SleapRtcError } from '../../protocol/errors.ts';
+import { waitForStorage } from '../../storage/index.ts';
 import type { InferenceInput } from '../contract.ts';
+import { jobFolders } from '../runs/job-folders.ts';
 import type { ModelDeps } from './deps.ts';
 import type { ModelCache } from './model-cache.ts';
 
 /**
- * Downloads the job's models from S3 into this worker's cache, unless they are in it.
+ * Gives the job the models of this worker's cache, and downloads those from S3 that are not in it. If S3 is unavailable, this waits for it.
  * @returns those that were not
- * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY, STORAGE_UNREACHABLE (retryable)
+ * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY (retryable); NOT_ALLOWED, STORAGE_REFUSED if S3 refuses
  */
 export function createEnsureModels(deps: ModelDeps, cache: ModelCache) {
   return async function ensureModels({ input }: InferenceInput): Promise<{ fetched: string[] }> {
     const { job_id, models } = input.spec;
     const fetched: string[] = [];
     const signal = Context.current().cancellationSignal;
+    const report = (detail: string) => deps.publishProgress({ job_id, phase: 'receiving', detail });
+    const onWaiting = () => report('waiting for the room’s storage (S3), which is unavailable, to fetch the models');
     for (const id of models) {
-      if (await cache.has(id)) continue;
-      const model = await deps.findModel(id, signal);
-      if (model === undefined) throw new SleapRtcError('MODEL_NOT_FOUND', `The room has no model ${id}.`);
-      deps.publishProgress({ job_id, phase: 'receiving', detail: `fetching model ${id}` });
-      await cache.ensure(id, input.context.room_id, { signal });
+      const isHere = await cache.has(id);
+      const to = join(jobFolders(deps.workDir, job_id).usedModels, id);
+      const fetch = async () => {
+        if (!isHere) {
+          const model = await deps.findModel(id, signal);
+          if (model === undefined) throw new SleapRtcError('MODEL_NOT_FOUND', `The room has no model ${id}.`);
+          report(`fetching model ${id}`);
+        }
+        await cache.place(id, input.context.room_id, to, { signal });
+      };
+      await waitForStorage(fetch, { signal, onWaiting });
+      if (isHere) continue;
       fetched.push(id);
       deps.logger.info({ event: 'model_fetched', model: id, room: input.context.room_id, job: job_id });
     }

@@ -6,7 +6,7 @@ import { createUploadLogs, createUploadResults } from './upload-results.ts';
 
 /** The activities that move models and results between a worker and S3. */
 export function createModelActivities(deps: ModelDeps) {
-  const cache = new ModelCache(deps);
+  const cache = new ModelCache({ ...deps, maxBytes: deps.modelCacheBytes });
   return {
     uploadModel: createUploadModel(deps, cache),
     ensureModels: createEnsureModels(deps, cache),

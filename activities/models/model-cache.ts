@@ -1,19 +1,29 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { type FileEntry, FileList } from '../../protocol/files.ts';
+import { type FileEntry, FileList, totalBytes } from '../../protocol/files.ts';
+import { ModelId } from '../../protocol/ids.ts';
 import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import { type Bucket, fetchFile, inParallel } from '../../storage/index.ts';
-import { linkOrCopy } from '../files/file-hashes.ts';
+import { isWhole, linkOrCopy } from '../files/file-hashes.ts';
 import { modelCacheFolder } from '../runs/job-folders.ts';
 import { readModelFiles } from './model-files.ts';
 
 const FILES_AT_ONCE = 4;
+/** A folder that is being made or removed for longer than this belongs to a process that died; in milliseconds. */
+const LEFT_BEHIND_MS = 24 * 60 * 60_000;
 /** In each cached folder: the list of its files. */
 const INDEX = 'files.json';
 const Index = z.object({ files: FileList });
+
+interface ModelCacheOptions {
+  bucket: Bucket;
+  workDir: string;
+  /** Largest size of the cache, in bytes; the model that was used last stays even if it is larger. Default: no limit. */
+  maxBytes?: number | undefined;
+}
 
 interface Download {
   promise: Promise<string>;
@@ -21,18 +31,27 @@ interface Download {
   waiting: number;
 }
 
+/** Attempts to take a model out of the cache while other workers change it. */
+const MAX_ATTEMPTS = 5;
+
 /**
  * The models on this worker's disk, one folder for each model id, each whole or not there: a folder is made under another name,
- * every file is checked against its SHA-256, and the folder is renamed when it is complete.
+ * every file is checked against its SHA-256, and the folder is renamed when it is complete. A job gets names of its own for the files,
+ * which are checked again then: a model that has changed on the disk is not used.
+ *
+ * The cache has a size limit; the models that were used longest ago are removed first. Several workers may share the folder: each change
+ * is one rename, and a model that is removed stays under the names that jobs have for it.
  */
 export class ModelCache {
   readonly #bucket: Bucket;
   readonly #folder: string;
+  readonly #maxBytes: number;
   readonly #downloads = new Map<string, Download>();
 
-  constructor({ bucket, workDir }: { bucket: Bucket; workDir: string }) {
+  constructor({ bucket, workDir, maxBytes = Number.POSITIVE_INFINITY }: ModelCacheOptions) {
     this.#bucket = bucket;
     this.#folder = modelCacheFolder(workDir);
+    this.#maxBytes = maxBytes;
   }
 
   /** The folder of a model, whether or not it exists. */
@@ -40,23 +59,57 @@ export class ModelCache {
     return join(this.#folder, modelId);
   }
 
-  /** True if the cache has the whole model. */
+  /** True if the cache has the whole model, and each file has its SHA-256. */
   async has(modelId: string): Promise<boolean> {
-    try {
-      const { files } = Index.parse(JSON.parse(await readFile(join(this.path(modelId), INDEX), 'utf8')));
-      for (const { path, size_bytes } of files) {
-        if ((await stat(join(this.path(modelId), path))).size !== size_bytes) return false;
-      }
-      return true;
-    } catch {
-      return false;
-    }
+    const files = await this.#filesOf(modelId);
+    return files !== undefined && (await isWhole(this.path(modelId), files));
   }
 
   /** Adds a model that was trained here. Its files are linked, so it takes no more space. */
   async add(modelId: string, from: string, files: readonly FileEntry[]): Promise<void> {
     if (await this.has(modelId)) return;
     await this.#make(modelId, files, (entry, to) => linkOrCopy(join(from, entry.path), to));
+  }
+
+  /**
+   * Gives the model's files names in a job's folder, where they stay for the job's time, whatever happens in the cache. The model is
+   * downloaded if it is not here, or has changed on the disk.
+   * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY (retryable) if the bytes are not those promised
+   */
+  async place(modelId: string, room: string, to: string, options: { signal: AbortSignal }): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      await this.ensure(modelId, room, options);
+      const files = await this.#filesOf(modelId);
+      await rm(to, { recursive: true, force: true });
+      if (files !== undefined && (await this.#link(modelId, files, to)) && (await isWhole(to, files))) break;
+      if (attempt === MAX_ATTEMPTS)
+        throw new SleapRtcError('INTEGRITY', `Model ${modelId} changes on the worker’s disk.`);
+    }
+    const now = new Date();
+    await utimes(join(this.path(modelId), INDEX), now, now).catch(() => undefined);
+  }
+
+  /** @returns false if another worker removes the model at this moment */
+  async #link(modelId: string, files: readonly FileEntry[], to: string): Promise<boolean> {
+    try {
+      for (const { path } of files) {
+        await mkdir(dirname(join(to, path)), { recursive: true });
+        await linkOrCopy(join(this.path(modelId), path), join(to, path));
+      }
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** The list of a cached model's files; undefined if it is not here. */
+  async #filesOf(modelId: string): Promise<readonly FileEntry[] | undefined> {
+    try {
+      return Index.parse(JSON.parse(await readFile(join(this.path(modelId), INDEX), 'utf8'))).files;
+    } catch {
+      return undefined;
+    }
   }
 
   /**
@@ -120,14 +173,69 @@ export class ModelCache {
         await makeFile(entry, to, signal);
       });
       await writeFile(join(partial, INDEX), JSON.stringify({ files }));
-      if (!(await this.has(modelId))) {
-        await rm(this.path(modelId), { recursive: true, force: true }); // damaged, such as by a full disk
-        await rename(partial, this.path(modelId));
-      }
+      await this.#install(partial, modelId);
     } finally {
       await rm(partial, { recursive: true, force: true });
     }
+    await this.#evict(modelId);
   }
+
+  async #install(partial: string, modelId: string): Promise<void> {
+    for (let attempt = 1; !(await this.has(modelId)); attempt += 1) {
+      await this.#remove(modelId); // damaged, such as by a full disk
+      try {
+        return await rename(partial, this.path(modelId));
+      } catch (error) {
+        // Another worker has made it in between.
+        if (attempt === MAX_ATTEMPTS || !isThere(error)) throw error;
+      }
+    }
+  }
+
+  /** Removes a model at once for all who look for it; files that jobs have names for stay for them. */
+  async #remove(modelId: string): Promise<void> {
+    const removed = join(this.#folder, `.removed-${modelId}-${randomBytes(4).toString('hex')}`);
+    try {
+      await rename(this.path(modelId), removed);
+    } catch (error) {
+      if (isMissing(error)) return;
+      throw error;
+    }
+    await rm(removed, { recursive: true, force: true });
+  }
+
+  /** Removes the models that were used longest ago while the cache exceeds its limit, and what processes that died have left. */
+  async #evict(latest: string): Promise<void> {
+    const models: { id: string; usedMs: number; bytes: number }[] = [];
+    for (const name of await readdir(this.#folder)) {
+      if (ModelId.safeParse(name).success) {
+        const index = await stat(join(this.path(name), INDEX)).catch(() => undefined);
+        models.push({ id: name, usedMs: index?.mtimeMs ?? 0, bytes: totalBytes((await this.#filesOf(name)) ?? []) });
+      } else if (name.startsWith('.') && (await ageMs(join(this.#folder, name))) > LEFT_BEHIND_MS) {
+        await rm(join(this.#folder, name), { recursive: true, force: true });
+      }
+    }
+    let bytes = models.reduce((sum, model) => sum + model.bytes, 0);
+    for (const model of models.sort((a, b) => a.usedMs - b.usedMs)) {
+      if (bytes <= this.#maxBytes) return;
+      if (model.id === latest) continue;
+      await this.#remove(model.id);
+      bytes -= model.bytes;
+    }
+  }
+}
+
+async function ageMs(path: string): Promise<number> {
+  const found = await stat(path).catch(() => undefined);
+  return found === undefined ? 0 : Date.now() - found.mtimeMs;
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+function isThere(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOTEMPTY' || error.code === 'EEXIST');
 }
 
 function damaged(modelId: string, { path }: FileEntry): SleapRtcError {

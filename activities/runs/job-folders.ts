@@ -12,6 +12,8 @@ export interface JobFolders {
   work: string;
   /** One folder for each finished model. */
   models: string;
+  /** The models that an inference uses, by id: other names of files of the model cache. */
+  usedModels: string;
   /** Finished predictions. */
   results: string;
   logs: string;
@@ -35,6 +37,7 @@ export function jobFolders(workDir: string, jobId: string): JobFolders {
     staged: join(root, 'staged'),
     work: join(root, 'work'),
     models: join(root, 'models'),
+    usedModels: join(root, 'used-models'),
     results: join(root, 'results'),
     logs: join(root, 'logs'),
   };

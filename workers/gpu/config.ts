@@ -25,6 +25,7 @@ const Environment = z.object({
     .transform((list) => list.split(',').filter((tag) => tag !== ''))
     .pipe(z.array(Tag).max(4)),
   SLEAP_RTC_WORKER_DATASET_CACHE_GB: z.coerce.number().min(0).default(20),
+  SLEAP_RTC_WORKER_MODEL_CACHE_GB: z.coerce.number().min(0).default(20),
   SLEAP_RTC_SLEAP_NN_PYTHON: z.string().min(1),
   SLEAP_RTC_SANDBOX: z
     .literal('')
@@ -59,6 +60,8 @@ export interface GpuWorkerConfig {
   workDir: string;
   /** Largest size of the store of earlier datasets, in bytes. What is in it need not be sent again. */
   datasetCacheBytes: number;
+  /** Largest size of the cache of models, in bytes. The one that was used last stays in any case. */
+  modelCacheBytes: number;
   tags: string[];
   /** The Python that has sleap-nn. */
   python: string;
@@ -103,6 +106,7 @@ export function readGpuWorkerConfig(environment: NodeJS.ProcessEnv): GpuWorkerCo
     name: env.SLEAP_RTC_WORKER_NAME,
     workDir: env.SLEAP_RTC_WORKER_DIR,
     datasetCacheBytes: env.SLEAP_RTC_WORKER_DATASET_CACHE_GB * 1e9,
+    modelCacheBytes: env.SLEAP_RTC_WORKER_MODEL_CACHE_GB * 1e9,
     tags: env.SLEAP_RTC_WORKER_TAGS,
     python: env.SLEAP_RTC_SLEAP_NN_PYTHON,
     sandbox: env.SLEAP_RTC_SANDBOX,

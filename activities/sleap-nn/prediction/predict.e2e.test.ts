@@ -101,12 +101,16 @@ describe('predicting with the real sleap-nn', function () {
     const dataset = join(workDir, 'jobs', jobId, 'dataset');
     await mkdir(dataset, { recursive: true });
     await copyFile(join(tools.sampleDataDir, CLIP), join(dataset, CLIP));
+    const { model_id } = trained;
+    await cp(join(workDir, 'models', model_id), join(workDir, 'jobs', jobId, 'used-models', model_id), {
+      recursive: true,
+    });
     return {
       spec: {
         kind: 'inference',
         job_id: jobId,
         name: CLIP,
-        files: [],
+        files: [{ path: spec.input ?? CLIP, size_bytes: 1, sha256: 'a'.repeat(64) }],
         requirements: {},
         stage: true,
         models: [trained.model_id],

@@ -8,12 +8,13 @@ import type { InferenceSpec } from '../../../protocol/jobs/job.ts';
 import type { FrameProgress } from '../../../protocol/jobs/job-view.ts';
 import type { InferenceInput, PredictionSummary } from '../../contract.ts';
 import { heartbeatWith } from '../../heartbeat-details.ts';
-import { type JobFolders, jobFolders, modelCacheFolder } from '../../runs/job-folders.ts';
+import { type JobFolders, jobFolders } from '../../runs/job-folders.ts';
 import { beginLog, readLogTail } from '../../runs/log-file.ts';
 import type { SleapNnDeps } from '../deps.ts';
 import { explainFailure } from '../failures/explain-failure.ts';
+import { FreezeGuard } from '../process/freeze-guard.ts';
 import type { SleapNnExit } from '../process/launcher-process.ts';
-import { startSleapNn, untilExit } from '../process/run-sleap-nn.ts';
+import { startSleapNn } from '../process/run-sleap-nn.ts';
 import { nameSource } from './name-source.ts';
 
 /** A line of `sleap-nn predict --gui`. */
@@ -62,7 +63,7 @@ interface Prediction {
 }
 
 /**
- * Runs `sleap-nn predict` with models of the worker's cache on a file of the job's dataset, into `jobs/{job_id}/results/`. The
+ * Runs `sleap-nn predict` with the models that the job was given (`ensureModels`) on a file of the job's dataset, into `jobs/{job_id}/results/`. The
  * predictions name the video (or labels) by the researcher's own path if the job has it, and never by a path of the worker. A
  * retry finds finished predictions.
  * @throws SleapRtcError PREDICTION_FAILED, VIDEO_INVALID, LABELS_CORRUPT, GPU_OUT_OF_MEMORY, DISK_FULL; GPU_BROKEN, TRAINER_KILLED (retryable)
@@ -117,15 +118,18 @@ async function runSleapNn(deps: SleapNnDeps, prediction: Prediction): Promise<nu
   const logStart = await beginLog(logFile, `--- ${new Date().toISOString()} sleap-nn predict`);
   publish('loading sleap-nn');
   const { sandbox, workDir, warmTrainer: spare } = deps;
+  const guard = new FreezeGuard({ signal, report: publish });
   const onLine = (line: string) => {
+    guard.onEvent();
     frames = parseFrameLine(line) ?? frames;
     publish();
   };
-  const models = spec.models.map((id) => join(modelCacheFolder(workDir), id));
+  const models = spec.models.map((id) => join(job.usedModels, id));
   const access = { read: [job.dataset, ...models], write: [work] };
   const command = { argv: argumentsOf(prediction, models), cwd: job.dataset, logFile, tmpDir, access, onLine };
-  const exit = await untilExit(await startSleapNn({ sandbox, workDir, spare, ...command }), signal);
+  const exit = await guard.wait(await startSleapNn({ sandbox, workDir, spare, ...command }));
   signal.throwIfAborted();
+  if (guard.error !== undefined) throw guard.error;
   const wrote = await stat(prediction.unfinished).then(Boolean, () => false);
   const error = judgePrediction(exit, wrote, await readLogTail(logFile, logStart), spec.input);
   if (error !== undefined) throw error;

@@ -10,6 +10,8 @@ const TERMINATE_GRACE_MS = 8_000;
 export interface RunningSleapNn {
   /** True if its imports had been done before. */
   readonly wasWarm: boolean;
+  /** The process below which all of its processes are; undefined once it has ended. */
+  readonly pid: number | undefined;
   /** Resolves when it has ended by itself or was terminated; never rejects. */
   readonly exited: Promise<SleapNnExit>;
   /** Asks a training to end after this batch, save its best checkpoint, and run the final evaluation. May be called again. */
@@ -56,6 +58,9 @@ async function start(launcher: LauncherProcess, command: SleapNnCommand, wasWarm
   await launcher.run(command);
   return {
     wasWarm,
+    get pid() {
+      return launcher.pid;
+    },
     exited: launcher.exited,
     stop: () => launcher.stop(),
     terminate: (graceMs) => launcher.terminate(graceMs),

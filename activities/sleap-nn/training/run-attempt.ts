@@ -10,8 +10,9 @@ import { beginLog, readLogTail } from '../../runs/log-file.ts';
 import { readTrainingLog } from '../../runs/training-log.ts';
 import type { SleapNnDeps } from '../deps.ts';
 import { judgeRun } from '../failures/judge-run.ts';
+import { FreezeGuard } from '../process/freeze-guard.ts';
 import type { SleapNnExit } from '../process/launcher-process.ts';
-import { type RunningSleapNn, startSleapNn, untilExit } from '../process/run-sleap-nn.ts';
+import { type RunningSleapNn, startSleapNn } from '../process/run-sleap-nn.ts';
 import type { TrainingEvent } from '../process/training-event.ts';
 import type { EarlyStops } from './early-stops.ts';
 import type { Run } from './run.ts';
@@ -34,6 +35,8 @@ interface OpenAttempt extends Start {
   run: Run;
   attempt: Attempt;
   onTrainingEvent: (event: TrainingEvent) => void;
+  /** Ends sleap-nn if it stands still; the next attempt goes on from its last checkpoint. */
+  guard: FreezeGuard;
   uploader: CheckpointUploader;
   /** Aborted if a later attempt has the run. */
   superseded: AbortSignal;
@@ -70,12 +73,13 @@ export class AttemptRunner {
       const logStart = await beginLog(folders.log, logHeader(open));
       const sleapNn = await this.#startSleapNn(open);
       this.#running.set(folders.work, sleapNn);
-      const exit = await untilExit(sleapNn, AbortSignal.any([signal, open.superseded]));
+      const exit = await open.guard.wait(sleapNn);
       this.#running.delete(folders.work);
       await open.uploader.attemptEnded(this.#lastUploadTimeoutMs(open, performance.now() - startedMs));
       signal.throwIfAborted();
       // Temporal has given up on this worker. If it asks it for the run again, that is a later attempt.
       if (open.superseded.aborted) throw new SleapRtcError('WORKER_LOST', 'Another worker has taken this run over.');
+      if (open.guard.error !== undefined) throw open.guard.error;
       await throwIfFailed(open, exit, logStart);
       return await finishAttempt(open.attempt);
     } finally {
@@ -89,7 +93,12 @@ export class AttemptRunner {
     const tmpDir = join(attempt.folder, 'tmp');
     await mkdir(tmpDir);
     const superseded = new AbortController();
-    const listeners: ((event: TrainingEvent) => void)[] = [(event) => start.progress.onEvent(event)];
+    const guard = new FreezeGuard({
+      signal: AbortSignal.any([run.signal, superseded.signal]),
+      epochMs: () => start.progress.epochMs,
+      report: (detail) => start.progress.report(detail),
+    });
+    const listeners = [(event: TrainingEvent) => start.progress.onEvent(event), () => guard.onEvent()];
     const onTrainingEvent = (event: TrainingEvent) => {
       for (const listener of listeners) listener(event);
     };
@@ -106,7 +115,7 @@ export class AttemptRunner {
       await uploader.close();
       await rm(tmpDir, { recursive: true, force: true });
     };
-    return { ...start, run, attempt, onTrainingEvent, uploader, superseded: superseded.signal, tmpDir, close };
+    return { ...start, run, attempt, onTrainingEvent, guard, uploader, superseded: superseded.signal, tmpDir, close };
   }
 
   #onTrainingEnd({ index, input }: Run, uploader: CheckpointUploader): void {

@@ -48,6 +48,11 @@ export class TrainProgress {
     };
   }
 
+  /** How long an epoch takes, in milliseconds; undefined before the first one is done. */
+  get epochMs(): number | undefined {
+    return this.#clock.epochMs;
+  }
+
   /** Reports what is being done, e.g. `loading sleap-nn`. */
   report(detail: string): void {
     this.#update({ detail }, 0);
@@ -102,6 +107,11 @@ export class EpochClock {
     this.#now = now;
   }
 
+  /** How long an epoch takes, in milliseconds: the median of the last ones. Undefined before the first one is done. */
+  get epochMs(): number | undefined {
+    return this.#durations.toSorted((a, b) => a - b)[Math.floor(this.#durations.length / 2)];
+  }
+
   /** Call when an epoch begins. */
   begin(): void {
     this.#began = this.#now();
@@ -113,8 +123,7 @@ export class EpochClock {
       this.#durations.push(this.#now() - this.#began);
       if (this.#durations.length > WINDOW) this.#durations.shift();
     }
-    const sorted = this.#durations.toSorted((a, b) => a - b);
-    const median = sorted[Math.floor(sorted.length / 2)];
+    const median = this.epochMs;
     return median === undefined ? null : (Math.max(0, this.#maxEpochs - done) * median) / 1000;
   }
 }
