@@ -165,7 +165,7 @@ export class MemoryJobs implements Jobs {
 /** What an action changes. @throws SleapRtcError JOB_ACTION_REFUSED if the job cannot do it now */
 function afterAction({ job_id, phase, detail }: JobStatus, action: JobAction): Partial<JobStatus> {
   const refuse = (sentence: string) => new SleapRtcError('JOB_ACTION_REFUSED', `Job ${job_id} ${sentence}: ${detail}.`);
-  const isWaiting = phase === 'queued' || phase === 'receiving' || phase === 'paused';
+  const isWaiting = ['queued', 'awaiting_data', 'receiving', 'paused'].includes(phase);
   switch (action) {
     case 'cancel':
       return { phase: 'cancelled', detail: 'The job was cancelled.' };

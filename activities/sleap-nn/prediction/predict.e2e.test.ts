@@ -185,7 +185,7 @@ describe('predicting with the real sleap-nn', function () {
     it('a model that runs code gets none of the worker’s secrets, and no network', async () => {
       const input = await job('predictjob4');
       const root = join(workDir, 'jobs/predictjob4');
-      const cached = join(workDir, 'models', 'deadbeef');
+      const cached = join(root, 'used-models', 'deadbeef');
       await cp(join(workDir, 'models', trained.model_id), cached, { recursive: true });
       const evil = ['-c', MAKE_EVIL_MODEL, PRY, join(cached, 'best.ckpt'), secrets.wanted(join(root, 'work/predict'))];
       await execa(tools.python, evil);

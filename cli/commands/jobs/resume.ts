@@ -13,6 +13,7 @@ export default class JobsResume extends JobActionCommand {
       case 'paused':
         return `Job ${job_id} will continue.`;
       case 'queued':
+      case 'awaiting_data':
       case 'receiving': {
         const needed = `\nIts data is not in the room’s storage. On the computer that submitted it, run: sleap-rtc jobs attach ${job_id}`;
         return `Job ${job_id} is ${phase}: ${detail || phase}.${staging === 'staged' ? '' : needed}`;

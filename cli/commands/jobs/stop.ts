@@ -15,6 +15,7 @@ export default class JobsStop extends JobActionCommand {
       case 'cancelled':
         return `Job ${job_id} is cancelled: ${detail}`;
       case 'queued':
+      case 'awaiting_data':
       case 'receiving':
       case 'training':
         return `Job ${job_id} stops early: ${detail}.\nFollow it with: sleap-rtc jobs attach ${job_id}`;
