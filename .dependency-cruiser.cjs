@@ -2,6 +2,7 @@
 const FOLDERS = [
   'protocol',
   'storage',
+  'labels',
   'transport',
   'workflows',
   'activities',
@@ -36,12 +37,13 @@ module.exports = {
   forbidden: [
     only('protocol', []),
     only('storage', ['protocol']),
+    only('labels', ['protocol']),
     only('transport', ['protocol']),
     only('workflows', ['protocol', 'activities']),
-    only('activities', ['protocol', 'storage', 'transport']),
+    only('activities', ['protocol', 'storage', 'labels', 'transport']),
     only('workers', ['activities', 'workflows', 'protocol', 'storage', 'transport']),
     only('signaling', ['protocol', 'storage']),
-    only('cli', ['protocol', 'transport']),
+    only('cli', ['protocol', 'labels', 'transport']),
     only('dashboard', ['protocol']),
     only('stack', ['protocol', 'storage']),
     only('bench', ['protocol', 'storage', 'transport', 'stack', 'test']),

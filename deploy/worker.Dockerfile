@@ -40,6 +40,7 @@ COPY protocol ./protocol
 COPY transport ./transport
 COPY workflows ./workflows
 COPY storage ./storage
+COPY labels ./labels
 COPY activities ./activities
 COPY workers ./workers
 COPY deploy/checks ./deploy/checks

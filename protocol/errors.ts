@@ -44,6 +44,12 @@ const kinds = {
     retryable: false,
     remedy: 'Open the labels in SLEAP, save the package again, and submit the new file.',
   },
+  REFERS_OUTSIDE: {
+    exitCode: EXIT.badInput,
+    retryable: false,
+    remedy:
+      'Open the labels in SLEAP and save a new package, which contains all its data. If you do not know who made the file, do not use it.',
+  },
   VIDEO_INVALID: {
     exitCode: EXIT.badInput,
     retryable: false,

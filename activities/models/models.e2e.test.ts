@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -318,6 +318,23 @@ describe('models in S3', function () {
     const { ensureModels } = activities(join(workDir, 'other'), { findModel: async () => undefined });
     const ensured = activityEnvironment('ensureModels').run((a: typeof args) => ensureModels(a), args);
     await assert.rejects(ensured, { code: 'MODEL_NOT_FOUND' });
+  });
+
+  it('refuses a model whose labels refer to other files of the worker, each time', async () => {
+    const hostile = join(import.meta.dirname, '../../labels/testing/hdf5/storage.old.slp');
+    const args = await trainedModel('uploadjobf');
+    const folder = join(workDir, 'jobs', 'uploadjobf', 'models', 'centroid');
+    await copyFile(hostile, join(folder, 'labels_gt.train.0.slp'));
+    args.trained.files = await describeFolder(folder);
+    await upload(args);
+    const id = args.trained.model_id;
+    const job = { input: inferenceJob('inferjob04', [id]) };
+    const { ensureModels } = activities(join(workDir, 'other'));
+    for (const _ of ['downloaded', 'in the cache']) {
+      const ensured = activityEnvironment('ensureModels').run((a: typeof job) => ensureModels(a), job);
+      const message = new RegExp(`^labels_gt\\.train\\.0\\.slp of model ${id} refers to another file: "/points"`);
+      await assert.rejects(ensured, { code: 'REFERS_OUTSIDE', message });
+    }
   });
 
   it('uploads a changed file again', async () => {

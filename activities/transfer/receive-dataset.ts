@@ -2,6 +2,7 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
+import { refuseOutsideReferences } from '../../labels/index.ts';
 import { type ErrorCode, SleapRtcError } from '../../protocol/errors.ts';
 import { type FileEntry, totalBytes } from '../../protocol/files.ts';
 import type { TransferProgress } from '../../protocol/jobs/job-view.ts';
@@ -51,9 +52,9 @@ interface Reception {
  * Brings the job's files into `jobs/{job_id}/dataset/`: those that the worker has from an earlier dataset, those that are staged from
  * S3, and the rest from the researcher's CLI over WebRTC. Every file is checked against the hash in the job, whoever sent it. A
  * retry asks only for what is missing. If the researcher is needed and offline, this waits for a minute; so it does if only strangers
- * claim to be the researcher.
+ * claim to be the researcher. Nothing opens a file before this has refused those that refer to other files.
  * @throws SleapRtcError RESEARCHER_AWAY, PEER_UNREACHABLE, PEER_GONE, TRANSFER_FAILED: the job waits without a worker;
- *   INTEGRITY (retryable); SOURCE_CHANGED, PEER_NOT_PROVEN, DISK_FULL; NOT_ALLOWED, STORAGE_REFUSED if S3 refuses
+ *   INTEGRITY (retryable); SOURCE_CHANGED, REFERS_OUTSIDE, LABELS_CORRUPT, PEER_NOT_PROVEN, DISK_FULL; NOT_ALLOWED, STORAGE_REFUSED if S3 refuses
  */
 export function createReceiveDataset(deps: TransferDeps) {
   return async function receiveDataset({ input, had_worker_before }: ReceiveDatasetInput): Promise<void> {
@@ -75,6 +76,8 @@ export function createReceiveDataset(deps: TransferDeps) {
     const notHere = await deps.datasets.bring(folders.dataset, files, signal);
     if (notHere.length === 0) await tellResearcher(reception);
     else if (stage === false || !(await fetchFromStorage(reception, notHere))) await receiveFromResearcher(reception);
+    const received = files.map(({ path }) => ({ path: join(folders.dataset, path), name: path }));
+    await refuseOutsideReferences(received, signal);
     await deps.datasets.add(folders.dataset, files);
   };
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdir, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { configYaml, hdf5, writeLabels } from '../testing/fixtures.ts';
 import { type CliResult, deadServer, TestHome } from '../testing/run-cli.ts';
+import { writeZip } from '../testing/zip.ts';
 
 describe('sleap-rtc train, with bad input', () => {
   let home: TestHome;
@@ -46,6 +48,21 @@ describe('sleap-rtc train, with bad input', () => {
   it('corrupt labels', async () => {
     await truncate(home.path('good.pkg.slp'), 3000);
     await refused(['good.pkg.slp', '-c', 'good.yaml'], 2, 'LABELS_CORRUPT', /should have 4096 bytes and has 3000/);
+  });
+
+  it('labels that refer to another file, given as labels, for validation or in a package', async () => {
+    const hostile = join(import.meta.dirname, '../../labels/testing/hdf5/storage-deep.old.slp');
+    await copyFile(hostile, home.path('bad.pkg.slp'));
+    const words = /bad\.pkg\.slp refers to another file: "\/a\/b\/points" is in external storage/;
+    await refused(['bad.pkg.slp', '-c', 'good.yaml'], 2, 'REFERS_OUTSIDE', words);
+    await refused(['good.pkg.slp', '-c', 'good.yaml', '--val-labels', 'bad.pkg.slp'], 2, 'REFERS_OUTSIDE', words);
+    const members = [
+      { name: 'bad.pkg.slp', content: await readFile(hostile) },
+      { name: 'good.yaml', content: configYaml() },
+      { name: 'jobs.yaml', content: 'training: [{cfg: good.yaml, train_labels: bad.pkg.slp}]' },
+    ];
+    await writeZip(home.path('a.training_job.zip'), members);
+    await refused(['a.training_job.zip'], 2, 'REFERS_OUTSIDE', words);
   });
 
   it('labels without their images', async () => {

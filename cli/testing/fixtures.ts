@@ -10,7 +10,7 @@ trainer_config: {max_epochs: 2}
 `;
 }
 
-/** The start of an HDF5 file (superblock version 0) that says it has `end` bytes, filled up to `size`. */
+/** An HDF5 file without objects that says it has `end` bytes, filled up to `size`. Of superblock version 2 it has the start only. */
 export function hdf5(options: {
   size: number;
   end?: number;
@@ -20,15 +20,29 @@ export function hdf5(options: {
 }): Buffer {
   const { size, end = size, text = '', userBlock = 0, version = 0 } = options;
   const file = Buffer.alloc(size);
-  const superblock = Buffer.alloc(64);
+  const superblock = Buffer.alloc(144);
   superblock.set([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a, version]);
-  if (version === 0) superblock[13] = 8;
-  else superblock[9] = 8;
+  superblock.set([8, 8], version === 0 ? 13 : 9);
   superblock.writeBigUInt64LE(BigInt(userBlock), version === 0 ? 24 : 12);
   superblock.writeBigUInt64LE(BigInt(end), version === 0 ? 40 : 28);
+  if (version === 0) addRootGroup(superblock);
   file.set(superblock.subarray(0, Math.max(0, size - userBlock)), userBlock);
-  file.write(text, userBlock + 128);
+  file.write(text, userBlock + 192);
   return file;
+}
+
+/** Completes a superblock of version 0: its constants, and a root group without links. */
+function addRootGroup(superblock: Buffer): void {
+  const nothing = 2n ** 64n - 1n;
+  const [rootEntry, header] = [56, 96];
+  superblock.writeUInt16LE(4, 16);
+  superblock.writeUInt16LE(16, 18);
+  for (const at of [32, 48]) superblock.writeBigUInt64LE(nothing, at);
+  superblock.writeBigUInt64LE(BigInt(header), rootEntry + 8);
+  // An object header of version 1 with one message of 24 bytes: a group's links (0x02), of which there are none.
+  superblock.set([1, 0, 1, 0, 1, 0, 0, 0, 32], header);
+  superblock.set([2, 0, 24], header + 16);
+  for (const at of [26, 34]) superblock.writeBigUInt64LE(nothing, header + at);
 }
 
 /** The JSON of embedded images, as it is in a file. */

@@ -7,6 +7,7 @@ import { folderCycles } from './folder-cycles.ts';
 const FOLDERS = [
   'protocol',
   'storage',
+  'labels',
   'transport',
   'workflows',
   'activities',

@@ -7,8 +7,9 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type FileAccess, LATE_MOUNTS, type Sandbox, sendFilter } from '../../sandbox/index.ts';
 import { parseTrainingEvent, type TrainingEvent } from './training-event.ts';
 
-const LAUNCHER = fileURLToPath(new URL('launcher.py', import.meta.url));
-const SCRIPTS = [LAUNCHER, fileURLToPath(new URL('training_events.py', import.meta.url)), LATE_MOUNTS];
+const beside = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const LAUNCHER = beside('launcher.py');
+const SCRIPTS = [LAUNCHER, beside('training_events.py'), beside('own_videos.py'), LATE_MOUNTS];
 
 /** The argument by which a worker recognizes its own sleap-nn processes, even after a restart. */
 export function ownerArgument(workDir: string): string {

@@ -127,8 +127,10 @@ def run_child(jobs_fd, warm):
     import tempfile
 
     tempfile.tempdir = None  # so that the job's own TMPDIR counts
+    from own_videos import open_own_videos_only
     from sleap_nn.cli import cli
 
+    open_own_videos_only(os.path.dirname(os.getcwd()))
     if job["argv"][:1] == ["train"]:
         make_stop_check_instant()
     sys.argv = ["sleap-nn", *job["argv"]]

@@ -1,14 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { findSuperblock } from '../../../labels/index.ts';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-
-/** First bytes of an HDF5 superblock (HDF5 File Format Specification, section II.A). */
-const HDF5_SIGNATURE = Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]);
-/** A superblock may follow a block of user data: it starts at 0, at 512 or at a doubling of that. No program writes it after this offset. */
-const LAST_SUPERBLOCK_OFFSET = 8192;
-/** Size of a superblock of any version up to and including its end-of-file address. */
-const SUPERBLOCK_BYTES = 64;
 
 /**
  * Checks that a file is SLEAP labels that another machine can train on: HDF5, complete, and with embedded images. Does not read
@@ -40,11 +34,11 @@ export async function checkLabels(path: string): Promise<number> {
   const size = await fileSize(path);
   const name = basename(path);
   if (size === 0) throw new SleapRtcError('LABELS_CORRUPT', `${name} is empty.`);
-  const superblock = await findSuperblock(path, size);
+  const superblock = await findSuperblock(path);
   if (superblock === undefined) {
     throw new SleapRtcError('LABELS_INVALID', `${name} is not a SLEAP labels file (it is not HDF5).`);
   }
-  const end = promisedEnd(superblock);
+  const end = superblock.promisedEnd;
   if (end === undefined) throw new SleapRtcError('LABELS_CORRUPT', `${name} has a damaged HDF5 header.`);
   if (BigInt(size) < end) {
     throw new SleapRtcError('LABELS_CORRUPT', `${name} is cut short: it should have ${end} bytes and has ${size}.`);
@@ -65,49 +59,6 @@ export async function fileSize(path: string): Promise<number> {
     const why = code === 'EACCES' || code === 'EPERM' ? 'cannot be read: permission denied' : 'does not exist';
     throw new SleapRtcError('FILE_NOT_FOUND', `The file ${path} ${why}.`, { cause: error });
   }
-}
-
-interface Superblock {
-  bytes: Buffer;
-  /** Its position in the file. */
-  offset: number;
-}
-
-async function findSuperblock(path: string, size: number): Promise<Superblock | undefined> {
-  const file = await open(path, 'r');
-  try {
-    for (let offset = 0; offset < size && offset <= LAST_SUPERBLOCK_OFFSET; offset = offset === 0 ? 512 : offset * 2) {
-      const bytes = Buffer.alloc(SUPERBLOCK_BYTES);
-      const { bytesRead } = await file.read(bytes, 0, SUPERBLOCK_BYTES, offset);
-      if (bytesRead >= HDF5_SIGNATURE.length && bytes.subarray(0, 8).equals(HDF5_SIGNATURE)) {
-        return { bytes: bytes.subarray(0, bytesRead), offset };
-      }
-    }
-    return undefined;
-  } finally {
-    await file.close();
-  }
-}
-
-/** Returns the smallest size that the file can have, in bytes, or undefined if the superblock is damaged. */
-function promisedEnd({ bytes, offset }: Superblock): bigint | undefined {
-  const version = bytes[8] ?? 255;
-  if (version > 3) return undefined;
-  // Versions 0 and 1: width of addresses at 13; from 24 (28 in version 1) base, free space, end of file.
-  // Versions 2 and 3: width at 9; from 12 base, extension, end of file.
-  const width = bytes[version < 2 ? 13 : 9] ?? 0;
-  const first = version < 2 ? 24 + 4 * version : 12;
-  const address = (index: number): bigint | undefined => {
-    const at = first + index * width;
-    if (at + width > bytes.length) return undefined;
-    if (width === 8) return bytes.readBigUInt64LE(at);
-    return width === 4 ? BigInt(bytes.readUInt32LE(at)) : undefined;
-  };
-  const base = address(0);
-  const end = address(2);
-  if (base === undefined || end === undefined || end === 0n) return undefined;
-  // As in libhdf5: if a block was put in front of the file, all its addresses move by the block's size.
-  return end + BigInt(offset) - base;
 }
 
 /**

@@ -3,7 +3,7 @@ import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { ModelType, TrainingConfig } from '../../../protocol/models/sleap-config.ts';
 import { readTrainingConfigFile, type TrainingConfigFile } from './config-yaml.ts';
 import { checkTrainingLabels, fileSize } from './labels-file.ts';
-import type { PreparedFiles } from './prepared-files.ts';
+import { type PreparedFiles, refuseOutside } from './prepared-files.ts';
 import { WireNames } from './wire-names.ts';
 
 /** One requested run of a training. Its file names are those of `files`. */
@@ -51,6 +51,7 @@ async function fromLabels({ labels, configs, valLabels }: TrainingInputs): Promi
     for (const file of validation) await checkTrainingLabels(file);
     runs.push(files.run(config, [labels], validation));
   }
+  await refuseOutside(files.files);
   return {
     name: basename(labels),
     runs,
@@ -78,6 +79,7 @@ async function fromPackage({ labels, configs, valLabels }: TrainingInputs): Prom
       for (const file of [...train, ...validation]) await checkTrainingLabels(file);
       runs.push(files.run(await readTrainingConfigFile(unpacked.path(training.config)), train, validation));
     }
+    await refuseOutside(files.files);
     const remarks =
       unpacked.inferences === 0 ? [] : ['The package also requests predictions. `train` only trains its models.'];
     return {

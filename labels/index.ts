@@ -1,0 +1,2 @@
+export { type InputFile, refuseOutsideReferences } from './refuse-outside-references.ts';
+export { findSuperblock } from './superblock.ts';
