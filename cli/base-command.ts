@@ -3,6 +3,7 @@ import { Command, Flags, type Interfaces } from '@oclif/core';
 import { RoomApi } from './lib/api/api-client.ts';
 import { SignIn } from './lib/api/sign-in.ts';
 import { createDisplay, type Display } from './lib/output/display.ts';
+import { guardTerminal } from './lib/output/terminal.ts';
 import type { JobOutcome } from './lib/results/job-outcome.ts';
 import { outcomeSummary } from './lib/results/outcome-summary.ts';
 import { configFolder, readConfigFile } from './lib/settings/config-file.ts';
@@ -43,6 +44,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** Parses the command line once for every command. @throws CLIError if it is wrong */
   override async init(): Promise<void> {
+    guardTerminal();
     await super.init();
     const { args, flags } = await this.parse({
       args: this.ctor.args,

@@ -4,6 +4,7 @@ import type { JobStatus } from '../protocol/jobs/job.ts';
 import type { JobAction } from '../protocol/jobs/job-action.ts';
 import { BaseCommand } from './base-command.ts';
 import { controlJob } from './lib/api/control-job.ts';
+import { oneLine } from './lib/output/terminal.ts';
 
 /** A command that requests an action of a job, and says whether the job accepts it. */
 export abstract class JobActionCommand extends BaseCommand<typeof JobActionCommand> {
@@ -25,12 +26,13 @@ export abstract class JobActionCommand extends BaseCommand<typeof JobActionComma
       let isReported = false;
       const onUnavailable = ({ message }: SleapRtcError) => {
         if (!isReported)
-          process.stderr.write(`${message} The request is repeated until it is answered; Ctrl-C ends this.\n`);
+          process.stderr.write(`${oneLine(message)} The request is repeated until it is answered; Ctrl-C ends this.\n`);
         isReported = true;
       };
       const status = await controlJob(api, args.job, action, { onUnavailable, signal: interrupted.signal });
       const { job_id, phase } = status;
-      this.log(phase === 'done' || phase === 'failed' ? `Job ${job_id} has ended: ${phase}.` : this.sentence(status));
+      const said = { ...status, detail: oneLine(status.detail) };
+      this.log(phase === 'done' || phase === 'failed' ? `Job ${job_id} has ended: ${phase}.` : this.sentence(said));
       return { job: status };
     } finally {
       for (const name of signals) process.off(name, interrupt);

@@ -120,6 +120,11 @@ export class TestServer implements AsyncDisposable {
     return this.#backends.jobs.openSession(jobId, worker);
   }
 
+  /** Puts the log of a job's sleap-nn into the storage. */
+  addLog(jobId: string, log: string): void {
+    this.#backends.logs.set(`${ROOM}/${jobId}`, log);
+  }
+
   /** A job that somebody else has submitted. */
   addJob(status: JobStatus): void {
     this.#backends.jobs.add(ROOM, status);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { BaseCommand } from '../../base-command.ts';
 import { table } from '../../lib/output/table.ts';
+import { oneLine } from '../../lib/output/terminal.ts';
 import { when } from '../../lib/output/words.ts';
 import { filtersOf } from '../../lib/room/worker-filters.ts';
 import { requirementFlags, requirementsOf } from '../../lib/submit/job-flags.ts';
@@ -35,7 +36,7 @@ export default class WorkersList extends BaseCommand<typeof WorkersList> {
         this.log(table(['WORKER', 'STATUS', 'GPU', 'MEMORY MB', 'MODELS', 'TAGS', 'SINCE'], workers.map(row)));
         for (const worker of workers) {
           const { name, reason } = worker as Record<string, unknown>;
-          if (typeof reason === 'string') this.log(`${String(name)}: ${reason}`);
+          if (typeof reason === 'string') this.log(`${String(name)}: ${oneLine(reason)}`);
         }
       }
       return { workers };

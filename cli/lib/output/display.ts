@@ -1,4 +1,5 @@
 import { createLogUpdate } from 'log-update';
+import { oneLine, withControls } from './terminal.ts';
 
 /** Pause between two drawings of the live lines, in ms. */
 const FRAME_MS = 100;
@@ -34,7 +35,7 @@ class PlainDisplay implements Display {
     this.#stream = stream;
   }
   say(line: string): void {
-    this.#stream.write(`${line}\n`);
+    this.#stream.write(`${oneLine(line)}\n`);
   }
   show(): void {}
   pause(): void {}
@@ -56,7 +57,7 @@ class TerminalDisplay implements Display {
     this.#timer.unref();
   }
   say(line: string): void {
-    this.#update.persist(line);
+    withControls(() => this.#update.persist(oneLine(line)));
     this.#draw();
   }
   show(lines: () => string[]): void {
@@ -65,8 +66,7 @@ class TerminalDisplay implements Display {
   }
   pause(): void {
     this.#paused = true;
-    this.#update.clear();
-    this.#update.done();
+    this.#clear();
   }
   resume(): void {
     this.#paused = false;
@@ -74,10 +74,15 @@ class TerminalDisplay implements Display {
   }
   close(): void {
     clearInterval(this.#timer);
-    this.#update.clear();
-    this.#update.done();
+    this.#clear();
+  }
+  #clear(): void {
+    withControls(() => {
+      this.#update.clear();
+      this.#update.done();
+    });
   }
   #draw(): void {
-    if (!this.#paused) this.#update(this.#lines().join('\n'));
+    if (!this.#paused) withControls(() => this.#update(this.#lines().map(oneLine).join('\n')));
   }
 }

@@ -1,4 +1,5 @@
 import { EXIT, SleapRtcError, toSleapRtcError } from '../../../protocol/errors.ts';
+import { guardTerminal, oneLine } from './terminal.ts';
 
 /**
  * Reports an error: on stderr, one sentence with the code and one with the remedy; with `--json`, one object on stdout.
@@ -8,10 +9,11 @@ export function reportError(thrown: unknown, argv: readonly string[]): number {
   const exit = requestedExit(thrown);
   if (exit !== undefined) return exit;
   const error = usageError(thrown) ?? toSleapRtcError(thrown);
+  guardTerminal();
   if (wantsJson(argv)) {
     process.stdout.write(`${JSON.stringify({ ok: false, error: errorBody(error) })}\n`);
   } else {
-    process.stderr.write(`Error: ${error.message} [${error.code}]\n${error.remedy}\n`);
+    process.stderr.write(`Error: ${sentence(error.message)} [${error.code}]\n${sentence(error.remedy)}\n`);
   }
   if (process.env.SLEAP_RTC_DEBUG && thrown instanceof Error) process.stderr.write(`${thrown.stack}\n`);
   return error.exitCode;
@@ -20,6 +22,11 @@ export function reportError(thrown: unknown, argv: readonly string[]): number {
 /** An error as `--json` shows it. */
 export function errorBody(error: SleapRtcError): { code: string; message: string; remedy: string } {
   return { code: error.code, message: error.message, remedy: error.remedy };
+}
+
+/** A message of others could otherwise look like a second message of ours. */
+function sentence(text: string): string {
+  return oneLine(text.trim().replaceAll(/\s*\n\s*/g, ' '));
 }
 
 function wantsJson(argv: readonly string[]): boolean {

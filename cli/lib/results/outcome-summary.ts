@@ -1,5 +1,6 @@
 import { stagingWords } from '../output/staging-words.ts';
 import { fields } from '../output/table.ts';
+import { oneLine } from '../output/terminal.ts';
 import { duration } from '../output/words.ts';
 import type { JobOutcome } from './job-outcome.ts';
 
@@ -14,7 +15,7 @@ export function outcomeSummary(outcome: JobOutcome): string {
   const made = kind === 'training' ? 'Trained' : 'Predicted';
   const tail = history === null ? [] : [`History: ${history}`];
   return [
-    `\n${made} on ${outcome.name} in ${duration(outcome.seconds.total ?? 0)}.`,
+    `\n${made} on ${oneLine(outcome.name)} in ${duration(outcome.seconds.total ?? 0)}.`,
     ...results(outcome),
     ...tail,
     ...next(outcome),
