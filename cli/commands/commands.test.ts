@@ -42,6 +42,32 @@ describe('the other commands', function () {
     assert.match(stdout, /no key: you can see the room, but you cannot run jobs/);
   });
 
+  it('rooms join takes its invite from stdin, where no other user sees it', async () => {
+    const { invite, token, key } = await json('rooms', 'create', ROOM, '--server', desk.server.url);
+    desk.home.env.SLEAP_RTC_CONFIG_DIR = desk.home.path('second');
+    const joining = desk.home.startWithInput(`${invite}\n`, 'rooms', 'join');
+    const { exitCode, stdout, stderr } = await joining;
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stdout, /Joined lab-mice/);
+    assert.doesNotMatch(stdout + stderr, new RegExp(`${token}|${key}`));
+    assert.match((await desk.home.run('rooms', 'join', invite)).stderr, /others on this machine can see the arguments/);
+    const nothing = await desk.home.startWithInput('', 'rooms', 'join');
+    assert.match(nothing.stderr, /This is not an invite.*\[USAGE\]/);
+  });
+
+  it('rooms join asks for its invite on a terminal, and does not show it', async () => {
+    const { invite, token, key } = await json('rooms', 'create', ROOM, '--server', desk.server.url);
+    desk.home.env.SLEAP_RTC_CONFIG_DIR = desk.home.path('second');
+    const joining = desk.home.startOnTerminal('rooms', 'join');
+    await desk.home.says(joining, /Paste the invite/);
+    joining.stdin.write(`${invite}\r`);
+    const { exitCode, stdout } = await joining;
+    assert.equal(exitCode, 0, stdout);
+    assert.match(stdout, /Joined lab-mice/);
+    assert.doesNotMatch(stdout, new RegExp(`${token}|${key}`));
+    assert.doesNotMatch(stdout, /\\u001b/, 'what draws the question is not escaped');
+  });
+
   it('an invite that does not open the room is not saved', async () => {
     const { exitCode, stderr } = await desk.home.run(
       'rooms',

@@ -53,6 +53,11 @@ export class TestHome implements AsyncDisposable {
 
   /** Starts a command; nothing of the surrounding SLEAP_RTC_ settings reaches it. */
   start(...args: string[]) {
+    return this.startWithInput(undefined, ...args);
+  }
+
+  /** Starts a command with something on its stdin. */
+  startWithInput(input: string | undefined, ...args: string[]) {
     const { PATH = '', HOME = '' } = process.env;
     return this.#own(
       execa(process.execPath, [BIN, ...args], {
@@ -60,7 +65,7 @@ export class TestHome implements AsyncDisposable {
         env: { PATH, HOME, ...this.env },
         extendEnv: false,
         reject: false,
-        stdin: 'ignore',
+        ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
       }),
     );
   }

@@ -32,7 +32,7 @@ export default class RoomsCreate extends BaseCommand<typeof RoomsCreate> {
     const invite = formatInvite(connection);
     this.log(`Room ${room.room_id} is open until ${when(room.expires_at)}, or longer if it is used.`);
     const page = pageLink(connection);
-    this.log(`Invite others with:\n  sleap-rtc rooms join '${invite}'`);
+    this.log(`Invite others with this link, for which \`sleap-rtc rooms join\` asks them:\n  ${invite}`);
     this.log(`Open the room in a browser with this link, which does not contain the key:\n  ${page}`);
     return { ...room, key, server, invite, page };
   }

@@ -74,7 +74,7 @@ export function resolveSettings({ flags, env, file, filePath }: SettingSources):
 export function needServer(settings: Settings): string {
   if (settings.server.value !== undefined) return settings.server.value;
   throw new SleapRtcError('USAGE', 'No server is set.', {
-    remedy: 'Join a room with `sleap-rtc rooms join INVITE`, or give --server (or SLEAP_RTC_SERVER).',
+    remedy: 'Join a room with `sleap-rtc rooms join`, or give --server (or SLEAP_RTC_SERVER).',
   });
 }
 
@@ -84,13 +84,12 @@ export function needRoom(settings: Settings): Connection {
   const { value: room } = settings.room;
   if (room === undefined) {
     throw new SleapRtcError('USAGE', 'No room is set.', {
-      remedy:
-        'Create a room with `sleap-rtc rooms create`, join one with `sleap-rtc rooms join INVITE`, or give --room.',
+      remedy: 'Create a room with `sleap-rtc rooms create`, join one with `sleap-rtc rooms join`, or give --room.',
     });
   }
   if (settings.token.value === undefined) {
     throw new SleapRtcError('USAGE', `There is no token for the room ${room} on ${server}.`, {
-      remedy: 'Ask a member for an invite and join with `sleap-rtc rooms join INVITE`, or set SLEAP_RTC_TOKEN.',
+      remedy: 'Ask a member for an invite and join with `sleap-rtc rooms join`, or set SLEAP_RTC_TOKEN.',
     });
   }
   return { server, room, token: settings.token.value, key: settings.key.value };
@@ -104,7 +103,7 @@ export function needKey(connection: Connection): Connection & { key: RoomKey } {
     'USAGE',
     `There is no key for the room ${room} on ${server}, so no worker would trust this machine.`,
     {
-      remedy: 'Join with `sleap-rtc rooms join INVITE` and an invite that ends in “&key=…”, or set SLEAP_RTC_ROOM_KEY.',
+      remedy: 'Join with `sleap-rtc rooms join` and an invite that ends in “&key=…”, or set SLEAP_RTC_ROOM_KEY.',
     },
   );
 }
