@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { resolve, sep } from 'node:path';
 import fc from 'fast-check';
-import { FileList, unsafePathReason } from './files.ts';
+import { FileList, RelPath, unsafePathReason } from './files.ts';
 
 describe('paths from the wire', () => {
   it('never let a file leave the folder it is meant for, whatever the name', () => {
@@ -40,6 +40,13 @@ describe('paths from the wire', () => {
   for (const path of ['labels.pkg.slp', 'models/261124_102602.centroid.n=40/best.ckpt', 'vidéo 1.mp4', '.hidden']) {
     it(`accepts ${JSON.stringify(path)}`, () => assert.equal(unsafePathReason(path), undefined));
   }
+
+  it('refuses what a config would replace by a variable of the worker', () => {
+    for (const path of [`\${oc.env:HOME}.slp`, `a/labels_\${USER}.pkg.slp`]) {
+      assert.equal(RelPath.safeParse(path).success, false, path);
+    }
+    assert.equal(RelPath.safeParse('$HOME {1}.slp').success, true);
+  });
 
   it('refuses two names that a Mac or Windows disk would store as one', () => {
     const file = (path: string) => ({ path, size_bytes: 1, sha256: 'a'.repeat(64) });

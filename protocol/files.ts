@@ -38,9 +38,14 @@ export function foldedPath(path: string): string {
   return path.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
 }
 
-/** A relative path that is safe to write below a folder of ours. */
-export const RelPath = z.string().refine((path) => unsafePathReason(path) === undefined, {
-  error: (issue) => `unsafe path: ${unsafePathReason(String(issue.input)) ?? 'refused'}`,
+/** Why a path must not be used on the wire: sleap-nn's configs contain paths, and would replace an interpolation in one. */
+function refusedPathReason(path: string): string | undefined {
+  return unsafePathReason(path) ?? (path.includes('${') ? 'it looks like an interpolation' : undefined);
+}
+
+/** A relative path that is safe to write below a folder of ours, and to name in a config. */
+export const RelPath = z.string().refine((path) => refusedPathReason(path) === undefined, {
+  error: (issue) => `unsafe path: ${refusedPathReason(String(issue.input)) ?? 'refused'}`,
 });
 
 /** One file as it is promised before its bytes move. */

@@ -91,6 +91,18 @@ function refuseUnknown(
   }
 }
 
+/** Longest name of an inference's input, in bytes: its predictions are called after it, and file systems store 255 bytes. */
+const MAX_INPUT_NAME_BYTES = 220;
+
+/** The video or labels of an inference. */
+const InferenceInputPath = RelPath.refine((path) => nameBytes(path) <= MAX_INPUT_NAME_BYTES, {
+  error: `the name of the input has up to ${MAX_INPUT_NAME_BYTES} bytes`,
+});
+
+function nameBytes(path: string): number {
+  return new TextEncoder().encode(path.slice(path.lastIndexOf('/') + 1)).length;
+}
+
 /** An inference job as it is submitted. */
 const InferenceFields = z.object({
   kind: z.literal('inference'),
@@ -98,7 +110,7 @@ const InferenceFields = z.object({
   /** One model, or the two of a top-down pair; resolved from aliases by the submitter. */
   models: z.array(ModelId).min(1).max(2),
   /** The video or labels to predict on, of `files`. */
-  input: RelPath,
+  input: InferenceInputPath,
   /** The input's path on the researcher's computer. It is written into the predictions as text; no other computer opens it. */
   source_path: z
     .string()

@@ -1,19 +1,32 @@
-import { basename, extname } from 'node:path';
-import { unsafePathReason } from '../../../protocol/files.ts';
+import { basename } from 'node:path';
+import { foldedPath, RelPath } from '../../../protocol/files.ts';
 
 /** Longest name of a run; `TrainingRun` has the same limit. */
 const MAX_RUN_NAME = 100;
+/** Longest name of a file, in bytes. File systems store 255, but predictions are called after their video, with more behind it. */
+const MAX_FILE_NAME_BYTES = 200;
+/** Longest ending that is left whole if a name is too long, in bytes. */
+const MAX_ENDING_BYTES = 24;
 
-/** Gives each of a job's files a unique name on the wire: its own name if every system can store that. */
+/** The beginning of an option, of a home folder and of a hidden file. */
+const SPECIAL_START = /^[-~.]+/;
+
+/** Gives each of a job's files a unique name on the wire: its own name if every system and program can deal with that. */
 export class WireNames {
   readonly #taken = new Set<string>();
 
   /** The name for a file on the researcher's disk. */
   forFile(path: string): string {
     const own = basename(path).normalize('NFC');
-    const safe =
-      unsafePathReason(own) === undefined ? own : own.replaceAll(/[^\p{L}\p{N}._ =-]/gu, '_').replace(/[. ]+$/, '_');
-    return this.#free(unsafePathReason(safe) === undefined ? safe : `file${extname(safe)}`);
+    if (isPlain(own)) return this.#free(own);
+    const plain = own
+      .toWellFormed()
+      .replaceAll(/[^\p{L}\p{M}\p{N}._ =-]/gu, '_')
+      .replace(SPECIAL_START, '_')
+      .replace(/[. ]+$/, '_');
+    // What is still refused is the name of a device: CON.mp4, but not _CON.mp4.
+    const named = [plain, `_${plain}`].map((name) => shortened(name, MAX_FILE_NAME_BYTES)).find(isPlain);
+    return this.#free(named ?? `file${ending(plain)}`);
   }
 
   /** The name for a run, made from its config's name: letters, digits and `._=-`. */
@@ -28,10 +41,30 @@ export class WireNames {
 
   #free(name: string): string {
     const dot = name.indexOf('.', 1);
-    const [stem, ending] = dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot)];
+    const [stem, rest] = dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot)];
     let candidate = name;
-    for (let number = 2; this.#taken.has(candidate.toLowerCase()); number++) candidate = `${stem}-${number}${ending}`;
-    this.#taken.add(candidate.toLowerCase());
+    for (let number = 2; this.#taken.has(foldedPath(candidate)); number++) candidate = `${stem}-${number}${rest}`;
+    this.#taken.add(foldedPath(candidate));
     return candidate;
   }
+}
+
+function isPlain(name: string): boolean {
+  return RelPath.safeParse(name).success && !SPECIAL_START.test(name) && Buffer.byteLength(name) <= MAX_FILE_NAME_BYTES;
+}
+
+/** Cuts a name in front of its ending, between two characters. */
+function shortened(name: string, maxBytes: number): string {
+  const rest = ending(name);
+  let stem = '';
+  for (const character of name.slice(0, name.length - rest.length)) {
+    if (Buffer.byteLength(stem + character + rest) > maxBytes) break;
+    stem += character;
+  }
+  return stem + rest;
+}
+
+function ending(name: string): string {
+  const found = /(\.pkg)?\.[^. ]+$/i.exec(name)?.[0] ?? '';
+  return Buffer.byteLength(found) <= MAX_ENDING_BYTES ? found : '';
 }

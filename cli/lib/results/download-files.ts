@@ -78,20 +78,20 @@ async function fetchMissing(list: List, folder: string, options: DownloadOptions
   for (const file of files) {
     const target = join(folder, file.path);
     if (await isPublishedFile(target, file)) meter.had(file.size_bytes);
-    else await fetchFile(file, target, meter, options.signal);
+    else await fetchFile(file, { target, partial: `${folder}.part` }, meter, options.signal);
   }
   meter.finish();
   return files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 }));
 }
 
+/** `partial` is outside of the folder: no file of it can have that name, and none needs room for an ending behind its own. */
 async function fetchFile(
   file: FileEntry & { url: string },
-  target: string,
+  { target, partial }: { target: string; partial: string },
   meter: ProgressMeter,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
-  const partial = `${target}.partial`;
   const hash = createHash('sha256');
   let size = 0;
   const check = new Transform({

@@ -18,7 +18,13 @@ export interface JobOptions {
 
 /** The parts that the specs of all jobs have. */
 export function commonSpec(name: string, files: FileEntry[], { jobId, requirements, stage, priority }: JobOptions) {
-  return { job_id: jobId, name: name.slice(0, MAX_NAME), files, requirements, stage, priority };
+  return { job_id: jobId, name: jobName(name), files, requirements, stage, priority };
+}
+
+/** A job is called after its labels or video: without control characters, and not cut within a character. */
+function jobName(name: string): string {
+  const plain = name.toWellFormed().replaceAll(/\p{Cc}/gu, '_');
+  return plain.slice(0, MAX_NAME).replace(/[\ud800-\udbff]$/, '');
 }
 
 /** The error for a spec that is not valid, naming the part that is wrong. */
