@@ -67,6 +67,19 @@ describe('text of others, as commands print it', function () {
     assert.doesNotMatch(stdout + stderr, OBEYED);
   });
 
+  it('of a job that is followed on a terminal: its live lines draw, and show what others say', async () => {
+    desk.server.addJob(status({}));
+    const attached = desk.home.startOnTerminal('jobs', 'attach', JOB);
+    await desk.home.says(attached, /Waiting for a worker: \\u001b\]0;pwned/);
+    desk.server.update(JOB, { phase: 'cancelled', detail: HOSTILE });
+    const { stdout } = await attached;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+    assert.doesNotMatch(stdout, /\u001b\]|\u001b\[2J|[\u0007\u0080-\u009f\u202e]/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the display's own
+    assert.match(stdout, /\u001b\[\?25h/, 'the cursor is there again');
+    assert.doesNotMatch(stdout, /\\u001b\[\?25|\\u001b\[\d?K/, 'what the display draws is not escaped');
+  });
+
   it('of models: notes', async () => {
     const training = { dataset_hash: '12345678', epochs: 2, final_loss: 0.1, training_duration_sec: 3 };
     const origin = { trained_at: new Date().toISOString(), trained_by: HOSTILE, trained_on_worker: HOSTILE };
