@@ -36,8 +36,15 @@ export function empty(path: string): Mount {
   return { path, args: ['--tmpfs', path] };
 }
 
-/** The system that every sandbox sees: programs, libraries, its own `/proc`, `/tmp` and `/dev/shm`, and the GPU's devices. */
-export async function systemMounts(env: NodeJS.ProcessEnv): Promise<Mount[]> {
+/**
+ * Which `/proc` the sandbox sees. `own` has its own processes only. A system on whose `/proc` something is mounted, as in most
+ * containers, refuses that; then it is the `worker`'s, in which other processes can be seen with their command lines. Their
+ * environments, memory and files cannot be read: they belong to another user namespace.
+ */
+export type Proc = 'own' | 'worker';
+
+/** The system that every sandbox sees: programs, libraries, `/proc`, its own `/tmp` and `/dev/shm`, and the GPU's devices. */
+export async function systemMounts(env: NodeJS.ProcessEnv, proc: Proc): Promise<Mount[]> {
   const libraries = (env.LD_LIBRARY_PATH ?? '').split(delimiter).filter((path) => path.startsWith('/') && path !== '/');
   const gpus = (await readdir('/dev').catch(() => [])).filter((name) => GPU_DEVICE.test(name));
   return [
@@ -46,7 +53,7 @@ export async function systemMounts(env: NodeJS.ProcessEnv): Promise<Mount[]> {
     ...[...CONFIGURATION, ...libraries].map(readOnly),
     // PyTorch, CUDA and OpenMP read the processors, their memory and the GPU's place there.
     readOnly('/sys'),
-    { path: '/proc', args: ['--proc', '/proc'] },
+    proc === 'own' ? { path: '/proc', args: ['--proc', '/proc'] } : readOnly('/proc'),
     empty('/dev'),
     ...[...DEVICES, ...gpus]
       .map((name) => join('/dev', name))

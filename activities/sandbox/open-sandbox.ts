@@ -47,11 +47,10 @@ export async function openSandbox(options: {
     return { ...none, state: 'off' };
   }
   try {
-    const sandbox = await Sandbox.of({ python, workDir });
-    throwIfFailed(await tryProgram(sandbox, hasGpu), 'works');
+    const { sandbox, proc } = await firstThatWorks({ python, workDir, hasGpu });
     const late = await tryLateMounts(sandbox, workDir);
     const canWait = late === undefined;
-    logger.info({ event: 'sandbox', state: 'on', warm_trainer: canWait, ...(canWait ? {} : { reason: late }) });
+    logger.info({ event: 'sandbox', state: 'on', proc, warm_trainer: canWait, ...(canWait ? {} : { reason: late }) });
     return { sandbox, state: 'on', canWait };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -70,6 +69,16 @@ export async function openSandbox(options: {
     );
     return { ...none, state: 'unavailable' };
   }
+}
+
+/** @throws the reason why the second does not work if none does */
+async function firstThatWorks({ hasGpu, ...options }: { python: string; workDir: string; hasGpu: boolean }) {
+  const own = await Sandbox.of({ ...options, proc: 'own' });
+  const ended = await tryProgram(own, hasGpu);
+  if (!ended.failed) return { sandbox: own, proc: 'own' };
+  const shared = await Sandbox.of({ ...options, proc: 'worker' });
+  throwIfFailed(await tryProgram(shared, hasGpu), 'works');
+  return { sandbox: shared, proc: 'worker' };
 }
 
 function tryProgram(sandbox: Sandbox, hasGpu: boolean): Promise<ScriptEnd> {

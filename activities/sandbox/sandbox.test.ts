@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { pino } from 'pino';
 import { openSandbox, runScript, Sandbox } from './index.ts';
 import { runCommand } from './run-script.ts';
@@ -74,6 +76,17 @@ describe('the sandbox', () => {
     assert.deepEqual(found.capabilities, ['0000000000000000']);
     assert.ok(found.processes < 5, `${found.processes} processes`);
     assert.deepEqual(await readdir(join(job, 'dataset')), []);
+  });
+
+  it('keeps the secrets of processes that a run sees, if the system allows no /proc of its own, as in a container', async function () {
+    const program = fileURLToPath(new URL('testing/pry-in-sandbox.ts', import.meta.url));
+    const masked = 'mount --bind /dev/null /proc/version && exec "$@"';
+    const node = [process.execPath, '--disable-warning=ExperimentalWarning', program];
+    const wanted = secrets.wanted(join(job, 'work'));
+    if ((await execa('unshare', ['-m', 'sh', '-c', masked, 'sh', 'true'], { reject: false })).failed) this.skip();
+    const ended = await execa('unshare', ['-m', 'sh', '-c', masked, 'sh', ...node, workDir, job, wanted]);
+    const found = await check(ended.stdout);
+    assert.ok(found.processes >= 3, 'processes are seen');
   });
 
   it('lets the worker’s secrets out without it: the test can fail', async () => {

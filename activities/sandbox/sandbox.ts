@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { childEnvironment } from '../processes/child-environment.ts';
 import { matplotlibCache } from './matplotlib-cache.ts';
-import { empty, inOrder, type Mount, readOnly, SANDBOX_HOME, systemMounts, writable } from './mounts.ts';
+import { empty, inOrder, type Mount, type Proc, readOnly, SANDBOX_HOME, systemMounts, writable } from './mounts.ts';
 import { pythonPaths } from './python-paths.ts';
 import { syscallFilter } from './syscall-filter.ts';
 
@@ -65,10 +65,11 @@ export class Sandbox {
 
   /**
    * A sandbox of bubblewrap; whether it works here is not checked.
-   * @param workDir the worker's folder, of which a process sees only what it is given
+   * @param options.workDir the worker's folder, of which a process sees only what it is given
    * @throws SleapRtcError INTERNAL if Python does not start
    */
-  static async of({ python, workDir }: { python: string; workDir: string }): Promise<Sandbox> {
+  static async of(options: { python: string; workDir: string; proc: Proc }): Promise<Sandbox> {
+    const { python, workDir, proc } = options;
     if (syscallFilter() === undefined) {
       throw new SleapRtcError('INTERNAL', `There is no filter of system calls for ${process.arch} machines.`);
     }
@@ -82,7 +83,7 @@ export class Sandbox {
       );
     }
     const mounts = [
-      ...(await systemMounts(process.env)),
+      ...(await systemMounts(process.env, proc)),
       ...paths.map(readOnly),
       ...(await matplotlibCache(outside)),
       ...(paths.includes(workDir) ? [] : [empty(workDir)]),

@@ -39,7 +39,11 @@ describe('two workers side by side', function () {
     assert.equal(big?.gpu_model, 'NVIDIA A100-SXM4-40GB');
     assert.equal(big?.gpu_memory_mb, 40_960);
     assert.equal(big?.status, 'available');
-    assert.equal(workers.find(({ name }) => name === 'small')?.gpu_memory_mb, 0);
+    const small = workers.find(({ name }) => name === 'small');
+    assert.equal(small?.gpu_memory_mb, 0);
+    // Whether sleap-nn is isolated depends on the machine; never if the worker's GPU cannot be seen in the sandbox.
+    assert.match(String(small?.sandbox), /^(on|unavailable)$/);
+    assert.equal(big?.sandbox, 'unavailable');
   });
 
   it('are chosen by GPU memory, by tag and by name', async () => {

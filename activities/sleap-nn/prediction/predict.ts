@@ -15,6 +15,8 @@ import { explainFailure } from '../failures/explain-failure.ts';
 import { FreezeGuard } from '../process/freeze-guard.ts';
 import type { SleapNnExit } from '../process/launcher-process.ts';
 import { startSleapNn } from '../process/run-sleap-nn.ts';
+import { namedWeights } from '../weights/named-weights.ts';
+import { fetchAllWeights, useWeights } from '../weights/pretrained-weights.ts';
 import { nameSource } from './name-source.ts';
 
 /** A line of `sleap-nn predict --gui`. */
@@ -125,8 +127,10 @@ async function runSleapNn(deps: SleapNnDeps, prediction: Prediction): Promise<nu
     publish();
   };
   const models = spec.models.map((id) => join(job.usedModels, id));
-  const access = { read: [job.dataset, ...models], write: [work] };
-  const command = { argv: argumentsOf(prediction, models), cwd: job.dataset, logFile, tmpDir, access, onLine };
+  const weights = sandbox.isolates ? await weightsOf(models, { workDir, signal, code: 'PREDICTION_FAILED' }) : [];
+  const { files, env } = useWeights(weights);
+  const access = { read: [job.dataset, ...models, ...files], write: [work] };
+  const command = { argv: argumentsOf(prediction, models), cwd: job.dataset, logFile, tmpDir, env, access, onLine };
   const exit = await guard.wait(await startSleapNn({ sandbox, workDir, spare, ...command }));
   signal.throwIfAborted();
   if (guard.error !== undefined) throw guard.error;
@@ -138,6 +142,13 @@ async function runSleapNn(deps: SleapNnDeps, prediction: Prediction): Promise<nu
     throw new SleapRtcError('USAGE', `${spec.input} has none of the frames ${spec.frames}.`);
   }
   return count;
+}
+
+/** The weights from which the models began: sleap-nn loads them again, and has no network. */
+async function weightsOf(models: readonly string[], options: Parameters<typeof fetchAllWeights>[1]) {
+  const configs = models.map((model) => readFile(join(model, 'training_config.yaml'), 'utf8').catch(() => ''));
+  const names = (await Promise.all(configs)).flatMap(namedWeights);
+  return fetchAllWeights([...new Set(names)], options);
 }
 
 /** Paths are relative to the dataset's folder, in which sleap-nn runs. */

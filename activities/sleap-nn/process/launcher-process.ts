@@ -36,6 +36,8 @@ export interface SleapNnCommand {
   logFile: string;
   /** For temporary files, on the same disk as the results: sleap-nn moves checkpoints from there. Must exist. */
   tmpDir: string;
+  /** More variables of its environment. */
+  env?: Readonly<Record<string, string>>;
   /** The files of the job that it needs, without `logFile`. Nothing else of the worker's folder is visible in a sandbox. */
   access: FileAccess;
   /** Set to receive stdout line by line (`predict --gui`); otherwise it goes to the log. */
@@ -144,7 +146,7 @@ export class LauncherProcess {
     const job = {
       argv: command.argv,
       cwd: command.cwd,
-      env: { TMPDIR: command.tmpDir },
+      env: { ...command.env, TMPDIR: command.tmpDir },
       log: command.logFile,
       lines: command.onLine !== undefined,
       events: command.onTrainingEvent !== undefined,

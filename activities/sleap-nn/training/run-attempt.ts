@@ -14,6 +14,7 @@ import { FreezeGuard } from '../process/freeze-guard.ts';
 import type { SleapNnExit } from '../process/launcher-process.ts';
 import { type RunningSleapNn, startSleapNn } from '../process/run-sleap-nn.ts';
 import type { TrainingEvent } from '../process/training-event.ts';
+import { type CachedWeights, useWeights } from '../weights/pretrained-weights.ts';
 import type { EarlyStops } from './early-stops.ts';
 import type { Run } from './run.ts';
 import type { TrainProgress } from './train-progress.ts';
@@ -27,6 +28,8 @@ interface Start {
   config: CheckedConfig;
   /** Undefined for an attempt that starts at epoch 0. */
   resume: ResumePoint | undefined;
+  /** Weights of others from which it starts. */
+  weights: readonly CachedWeights[];
   progress: TrainProgress;
 }
 
@@ -129,6 +132,7 @@ export class AttemptRunner {
     attempt,
     config,
     resume,
+    weights,
     progress,
     onTrainingEvent,
     tmpDir,
@@ -149,11 +153,12 @@ export class AttemptRunner {
     );
     progress.report(resume ? `loading sleap-nn to go on after epoch ${resume.epochsDone}` : 'loading sleap-nn');
     const argv = ['train', fromDataset(configFile)];
+    const { files, env } = useWeights(weights);
     const access = {
-      read: [folders.dataset, ...(resume ? [resume.attempt.runFolder] : [])],
+      read: [folders.dataset, ...files, ...(resume ? [resume.attempt.runFolder] : [])],
       write: [attempt.folder],
     };
-    const command = { argv, cwd: folders.dataset, logFile: folders.log, tmpDir, access, onTrainingEvent };
+    const command = { argv, cwd: folders.dataset, logFile: folders.log, tmpDir, env, access, onTrainingEvent };
     const sleapNn = await startSleapNn({ sandbox, workDir, spare, ...command });
     run.logger.info({ event: 'sleap_nn_started', warm: sleapNn.wasWarm });
     return sleapNn;

@@ -5,6 +5,7 @@ import { type Attempt, finishAttempt, listAttempts } from '../../runs/attempts.t
 import { findResumePoint } from '../../runs/inspect-checkpoint.ts';
 import { readTrainedModel, writeTrainedModel } from '../../runs/trained-model.ts';
 import type { SleapNnDeps } from '../deps.ts';
+import { fetchAllWeights } from '../weights/pretrained-weights.ts';
 import type { EarlyStops } from './early-stops.ts';
 import { collectTrainedModel, openRun, type Run, readConfig, showProgress } from './run.ts';
 import { AttemptRunner } from './run-attempt.ts';
@@ -43,7 +44,8 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
     const finished = attempts.findLast(hasFinished);
     if (finished !== undefined) return finished;
     const config = await readConfig(run);
-    if (deps.sandbox.isolates) config.refuseDownloads();
+    const named = deps.sandbox.isolates ? config.weightsToFetch() : [];
+    const weights = await fetchAllWeights(named, { workDir: deps.workDir, signal, code: 'CONFIG_INVALID' });
     const resume = await findResumePoint(attempts, { sandbox: deps.sandbox, logger, signal });
     const epochsDone = resume?.epochsDone ?? 0;
     const progress = showProgress(run, { maxEpochs: config.maxEpochs, epochsDone }, deps.publishProgress);
@@ -51,7 +53,7 @@ export function createTrain(deps: SleapNnDeps, stops: EarlyStops, pausing: Set<s
     // run that the researcher has stopped.
     const isComplete = epochsDone >= config.maxEpochs || (await stops.isWanted(folders.work));
     if (resume !== undefined && isComplete) return finishAttempt(resume.attempt);
-    return runner.run(run, { config, resume, progress });
+    return runner.run(run, { config, resume, weights, progress });
   }
 }
 

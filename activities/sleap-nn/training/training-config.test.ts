@@ -113,17 +113,18 @@ describe('training config', () => {
     );
   });
 
-  it('refuses weights that would be downloaded, before sleap-nn tries to without a network', () => {
+  it('names the weights that the worker fetches, and refuses those that only sleap-nn could, without a network', () => {
     const withBackbone = (backbone: string) =>
-      checkTrainingConfig(base.replace('{unet: {filters: 8}}', backbone), 'c.yaml').refuseDownloads();
-    for (const backbone of [
-      '{convnext: {pre_trained_weights: ConvNeXt_Tiny_Weights}}',
-      '{swint: {pre_trained_weights: Swin_T_Weights}}',
-      '{pretrained: {model_name: facebook/convnextv2-nano-22k-224}}',
-    ]) {
-      assert.throws(() => withBackbone(backbone), { code: 'CONFIG_INVALID', message: /weights|model_name/ });
-    }
-    withBackbone('{convnext: {pre_trained_weights: null}}');
+      checkTrainingConfig(base.replace('{unet: {filters: 8}}', backbone), 'c.yaml').weightsToFetch();
+    assert.throws(() => withBackbone('{pretrained: {model_name: facebook/convnextv2-nano-22k-224}}'), {
+      code: 'CONFIG_INVALID',
+      message: /pretrained\.model_name/,
+    });
+    assert.deepEqual(withBackbone('{convnext: {pre_trained_weights: ConvNeXt_Tiny_Weights}}'), [
+      'ConvNeXt_Tiny_Weights',
+    ]);
+    assert.deepEqual(withBackbone('{swint: {pre_trained_weights: Swin_T_Weights}}'), ['Swin_T_Weights']);
+    assert.deepEqual(withBackbone('{convnext: {pre_trained_weights: null}}'), []);
   });
 
   it('names the line of broken YAML', () => {

@@ -1,6 +1,7 @@
 import { type Document, isAlias, isMap, isNode, isScalar, parseDocument, Scalar, visit } from 'yaml';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { type ModelType, readTrainingConfig, type TrainingConfig } from '../../../protocol/models/sleap-config.ts';
+import { weightsIn } from '../weights/named-weights.ts';
 
 /** sleap-nn's own sections. Any other section is Hydra's (`defaults`, `hydra`) and could read and write other files. */
 const SECTIONS = [
@@ -20,13 +21,6 @@ const REFUSED_PATHS = [
   ['trainer_config', 'resume_ckpt_path'],
 ] as const;
 
-/** Keys by which sleap-nn downloads weights that others have trained. */
-const DOWNLOADED_PATHS = [
-  ['model_config', 'backbone_config', 'convnext', 'pre_trained_weights'],
-  ['model_config', 'backbone_config', 'swint', 'pre_trained_weights'],
-  ['model_config', 'backbone_config', 'pretrained', 'model_name'],
-] as const;
-
 /** What the worker decides about a run. Paths are relative to the folder that sleap-nn runs in. */
 export interface WorkerDecisions {
   trainLabels: readonly string[];
@@ -44,8 +38,11 @@ export interface CheckedConfig {
   modelType: ModelType;
   /** The number of epochs; sleap-nn's default is 100. */
   maxEpochs: number;
-  /** Checks that sleap-nn needs no network. @throws SleapRtcError CONFIG_INVALID */
-  refuseDownloads(): void;
+  /**
+   * The weights of others that the worker must fetch if sleap-nn has no network.
+   * @throws SleapRtcError CONFIG_INVALID if the config needs the network for something else
+   */
+  weightsToFetch(): string[];
   /** The config for this worker, as YAML. */
   forWorker(decisions: WorkerDecisions): string;
 }
@@ -79,7 +76,7 @@ export function checkTrainingConfig(text: string, name: string): CheckedConfig {
     config,
     modelType,
     maxEpochs: typeof maxEpochs === 'number' ? maxEpochs : SLEAP_NN_DEFAULT_MAX_EPOCHS,
-    refuseDownloads: () => refuseDownloads(document, name),
+    weightsToFetch: () => weightsToFetch(document, name),
     forWorker: (decisions) => forWorker(document.clone(), decisions),
   };
 }
@@ -95,13 +92,13 @@ function refuseLocalBackbone(document: Document, name: string): void {
   }
 }
 
-function refuseDownloads(document: Document, name: string): void {
-  for (const path of DOWNLOADED_PATHS) {
-    const value = document.getIn(path);
-    if (value === null || value === undefined || value === '') continue;
-    const problem = `${path.join('.')} names weights on the internet, and sleap-nn runs without a network on this worker`;
-    throw invalid(name, `${problem}; leave it empty, or ask the worker’s administrator (SLEAP_RTC_SANDBOX)`);
+function weightsToFetch(document: Document, name: string): string[] {
+  const path = ['model_config', 'backbone_config', 'pretrained', 'model_name'];
+  if (typeof document.getIn(path) === 'string') {
+    const problem = `${path.join('.')} names a model on Hugging Face, and sleap-nn runs without a network on this worker`;
+    throw invalid(name, `${problem}; use another backbone, or ask the worker’s administrator (SLEAP_RTC_SANDBOX)`);
   }
+  return weightsIn(document);
 }
 
 /** Refuses aliases, merge keys, tags and interpolations: sleap-nn would resolve them after our check. */
