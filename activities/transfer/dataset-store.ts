@@ -1,5 +1,5 @@
 import { mkdir, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type FileEntry, totalBytes } from '../../protocol/files.ts';
 import { Sha256 } from '../../protocol/ids.ts';
 import {
@@ -10,6 +10,7 @@ import {
   placeFiles,
   type Reuse,
 } from '../../transport/index.ts';
+import { removeLeftJobs } from '../runs/left-jobs.ts';
 
 /** Disk space that is reserved for what a job makes, beside its dataset; in bytes. */
 const RESERVE_BYTES = 2 ** 30;
@@ -69,7 +70,12 @@ export class DatasetStore {
     }
     const missing = await placeFiles(folder, files, { cache: this.cache, reuse: this.reuse, signal });
     const neededBytes = totalBytes(missing);
-    if (neededBytes > 0) await this.#evict(async () => (await freeBytes(this.#folder)) < neededBytes + RESERVE_BYTES);
+    const isShort = async () => (await freeBytes(this.#folder)) < neededBytes + RESERVE_BYTES;
+    if (neededBytes > 0) await this.#evict(isShort);
+    // A job that waits for its researcher has left what had come; another job needs the space now.
+    const root = dirname(folder);
+    if (neededBytes > 0 && (await isShort()))
+      await removeLeftJobs(dirname(root), { except: basename(root), all: true });
     return missing;
   }
 

@@ -17,7 +17,7 @@ function spec(changes: Partial<TrainingSpec> = {}): TrainingSpec {
     kind: 'training',
     job_id: JOB,
     name: 'flies.pkg.slp',
-    files: [{ path: 'flies.pkg.slp', size_bytes: 10, sha256: 'a'.repeat(64) }],
+    files: ['flies.pkg.slp', 'c.yaml'].map((path) => ({ path, size_bytes: 10, sha256: 'a'.repeat(64) })),
     requirements: {},
     stage: true,
     runs: [{ name: 'c', config: 'c.yaml', train_labels: ['flies.pkg.slp'], val_labels: [], model_type: 'centroid' }],

@@ -43,7 +43,7 @@ export interface Fault {
   /** Injects the fault, and repairs it unless it stays. The moment is released afterwards, if not before. */
   inject(at: FaultRoom, job: WatchedJob, onInjected: () => void): Promise<void>;
   /** How the job ends. Default: it publishes, and its command succeeds. */
-  ends?: 'cancelled' | 'failed';
+  ends?: 'cancelled';
   /** What the researcher does afterwards, and how their command ends. Default: waits for the job's own command. */
   afterwards?(at: FaultRoom, job: WatchedJob, output: string): Promise<void>;
 }
@@ -132,15 +132,31 @@ const submitsAgain = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
 /** Sets the wall clocks of all workers and of the researcher's computer. */
 const clockSteps = (ms: number) => async (at: FaultRoom) => at.stepClocks(ms);
 
-/** A worker whose disk is too small for the data. */
+/** Lets all workers but one take jobs, or no jobs. */
+const othersTakeJobs = async (at: FaultRoom, one: string, takes: boolean): Promise<void> => {
+  for (const name of at.workerNames.filter((other) => other !== one)) {
+    const drained = await at.room.cli(['workers', 'drain', name, ...(takes ? ['--undo'] : [])]);
+    assert.equal(drained.exitCode, 0, drained.stderr);
+  }
+};
+
+/** The only worker that takes jobs has a disk that is too small for the data. */
 const workerWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
   const unmount = await mountSmallDisk(join(at.room.stack.dir, 'workers', 'small'), SMALL_DISK_BYTES);
   await at.startWorker('small', { SLEAP_RTC_WARM_TRAINER: '0' });
+  await othersTakeJobs(at, 'small', false);
   const undo = async () => {
+    await othersTakeJobs(at, 'small', true);
     await at.removeWorker('small');
     await unmount();
   };
-  return { args: ['--worker', 'small'], undo };
+  return { undo };
+};
+
+/** The job leaves that worker, waits and says why; then another worker takes it. */
+const movesToWorkerWithRoom = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
+  await job.untilEvent(({ detail }) => /small had trouble: .*(disk|needed)/.test(detail ?? ''));
+  await othersTakeJobs(at, 'small', true);
 };
 
 /** A laptop whose disk is too small for the model. */
@@ -213,9 +229,7 @@ export const FAULTS: Fault[] = [
     at: begin(true),
     unless: noSmallDisk,
     prepare: workerWithSmallDisk,
-    inject: nothing,
-    ends: 'failed',
-    afterwards: commandSays(3, /DISK_FULL/),
+    inject: movesToWorkerWithRoom,
   },
   {
     fault: 'disk full on the laptop',

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { createDatasetActivities } from '../../activities/datasets/index.ts';
 import { createModelActivities } from '../../activities/models/index.ts';
 import { jobFolders, jobsFolder } from '../../activities/runs/job-folders.ts';
+import { removeLeftJobs } from '../../activities/runs/left-jobs.ts';
 import { openSandbox, type Sandbox } from '../../activities/sandbox/index.ts';
 import { createSessionActivities } from '../../activities/session/index.ts';
 import { createSleapNnActivities, WarmTrainer } from '../../activities/sleap-nn/index.ts';
@@ -94,6 +95,7 @@ async function run(config: GpuWorkerConfig, options: GpuWorkerOptions, cleanup: 
       async onSessionEnded(jobId, { keepFiles }) {
         await takeover.cancelOrphaned();
         if (!keepFiles) await datasets.removeJob(jobFolders(workDir, jobId).root);
+        await removeLeftJobs(jobsFolder(workDir), { except: jobId });
       },
     }),
   });

@@ -13,6 +13,10 @@ interface FreezeOptions {
   signal: AbortSignal;
   /** How long the last epoch took, in milliseconds; undefined before the first one, and in a prediction. */
   epochMs?: () => number | undefined;
+  /** How long sleap-nn may be silent and idle at least, in milliseconds. Default: a minute. */
+  minLimitMs?: number;
+  /** How often it is looked at, in milliseconds. Default: five seconds. */
+  checkMs?: number;
   /** Says in words that nothing happens. */
   report: (detail: string) => void;
 }
@@ -35,8 +39,9 @@ export class FreezeGuard {
 
   /** Resolves when sleap-nn has ended, by itself or not. */
   async wait(sleapNn: RunningSleapNn): Promise<SleapNnExit> {
-    const { signal, report } = this.#options;
+    const { signal, report, checkMs } = this.#options;
     this.#watch = new FreezeWatch({
+      ...(checkMs === undefined ? {} : { checkMs }),
       pid: () => sleapNn.pid,
       limitMs: () => this.#limitMs,
       onSilent: (silentMs) =>
@@ -64,8 +69,8 @@ export class FreezeGuard {
   }
 
   get #limitMs(): number {
-    const epochMs = this.#options.epochMs?.() ?? 0;
-    return Math.min(MAX_LIMIT_MS, Math.max(MIN_LIMIT_MS, LIMIT_EPOCHS * epochMs));
+    const { epochMs = () => undefined, minLimitMs = MIN_LIMIT_MS } = this.#options;
+    return Math.min(MAX_LIMIT_MS, Math.max(minLimitMs, LIMIT_EPOCHS * (epochMs() ?? 0)));
   }
 }
 

@@ -11,6 +11,7 @@ import { testSandbox } from '../../sandbox/testing/test-sandbox.ts';
 import { textOf } from '../testing/flies-job.ts';
 import { launchersOf, processesIn, warmReports } from '../testing/spare-processes.ts';
 import { stubSleapNn } from '../testing/stub-sleap-nn.ts';
+import { FreezeGuard } from './freeze-guard.ts';
 import { startSleapNn } from './run-sleap-nn.ts';
 import { WarmTrainer } from './warm-trainer.ts';
 
@@ -69,6 +70,20 @@ for (const isolates of [false, true])
       worker.kill('SIGKILL');
       await worker;
       await processesGone(pids);
+    });
+
+    it('is ended if it was stopped (SIGSTOP) and stands still, and its run can go on from a checkpoint', async () => {
+      const said: string[] = [];
+      const { signal } = new AbortController();
+      const report = (detail: string) => void said.push(detail);
+      const guard = new FreezeGuard({ signal, report, minLimitMs: 400, checkMs: 50 });
+      const running = await start('sleep');
+      for (const pid of await pidsOfJob('pids')) process.kill(pid, 'SIGSTOP');
+      await guard.wait(running);
+      assert.equal(guard.error?.code, 'TRAINER_KILLED');
+      assert.equal(guard.error?.retryable, true);
+      assert.match(said.at(-1) ?? '', /has done nothing for .* it is restarted$/);
+      await nothingLeft();
     });
 
     it('gets SIGTERM first, then SIGKILL', async () => {

@@ -1,18 +1,8 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { jobsFolder } from '../../../activities/runs/job-folders.ts';
+import { removeLeftJobs } from '../../../activities/runs/left-jobs.ts';
 import { ownerArgument } from '../../../activities/sleap-nn/index.ts';
-
-/**
- * A job's folder stays for this time, in milliseconds, so that a job that returns to this disk goes on from it. That saves time only:
- * a job that is paused or waits has no folder here (its session's end removed it), and one that returns later gets its data from
- * the dataset store, S3 or the researcher, and its attempts from S3 (docs/decisions/013), at most two minutes of training older.
- */
-const RETAIN_JOBS_MS = 24 * 60 * 60_000;
-
-/** The same for a job with a finished model or predictions, which S3 may have refused: an admin must be able to save them. */
-const RETAIN_FINISHED_MS = 14 * RETAIN_JOBS_MS;
 
 /**
  * Ends what an earlier process of this worker has left, before the worker takes jobs: sleap-nn processes, which occupy GPU memory,
@@ -31,19 +21,7 @@ export async function endLeftovers(workDir: string, logger: Logger): Promise<voi
       // ESRCH: it has just ended.
     }
   }
-  const jobs = jobsFolder(workDir);
-  for (const name of await readdir(jobs).catch(() => [])) {
-    const { mtimeMs } = await stat(join(jobs, name));
-    const retainMs = (await hasFinishedWork(join(jobs, name))) ? RETAIN_FINISHED_MS : RETAIN_JOBS_MS;
-    if (Date.now() - mtimeMs < retainMs) continue;
-    logger.info({ event: 'leftover_removed', job: name });
-    await rm(join(jobs, name), { recursive: true, force: true });
-  }
-}
-
-async function hasFinishedWork(job: string): Promise<boolean> {
-  const folders = await Promise.all(['models', 'results'].map((name) => readdir(join(job, name)).catch(() => [])));
-  return folders.flat().length > 0;
+  for (const job of await removeLeftJobs(jobsFolder(workDir))) logger.info({ event: 'leftover_removed', job });
 }
 
 /** Groups of the processes that have the argument; none if the system has no `/proc`. */
