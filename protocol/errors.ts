@@ -120,6 +120,11 @@ const kinds = {
     remedy: 'Run the command again. It signs in automatically.',
   },
   NOT_ALLOWED: { exitCode: EXIT.notAllowed, retryable: false, remedy: 'Ask the room’s owner.' },
+  LIMIT_REACHED: {
+    exitCode: EXIT.unreachable,
+    retryable: true,
+    remedy: 'Try again in a minute. If you need more, the lab’s admin can raise the server’s limits.',
+  },
   SERVER_UNREACHABLE: {
     exitCode: EXIT.unreachable,
     retryable: true,

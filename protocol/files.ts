@@ -5,6 +5,8 @@ import { Sha256 } from './ids.ts';
 export const MAX_PATH_LENGTH = 512;
 /** Most files in one transfer. */
 export const MAX_FILES = 10_000;
+/** Largest sum of a job's files, in bytes: 4 PiB, which numbers still count exactly. The server allows less by default. */
+export const MAX_JOB_BYTES = 2 ** 52;
 /** Largest single file, in bytes (1 TiB). */
 export const MAX_FILE_BYTES = 2 ** 40;
 
@@ -44,9 +46,12 @@ function refusedPathReason(path: string): string | undefined {
 }
 
 /** A relative path that is safe to write below a folder of ours, and to name in a config. */
-export const RelPath = z.string().refine((path) => refusedPathReason(path) === undefined, {
-  error: (issue) => `unsafe path: ${refusedPathReason(String(issue.input)) ?? 'refused'}`,
-});
+export const RelPath = z
+  .string()
+  .max(MAX_PATH_LENGTH, { error: `unsafe path: a path has 1 to ${MAX_PATH_LENGTH} characters`, abort: true })
+  .refine((path) => refusedPathReason(path) === undefined, {
+    error: (issue) => `unsafe path: ${refusedPathReason(String(issue.input)) ?? 'refused'}`,
+  });
 
 /** One file as it is promised before its bytes move. */
 export const FileEntry = z.object({

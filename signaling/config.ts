@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SleapRtcError } from '../protocol/errors.ts';
 import { LogLevel } from '../protocol/log-level.ts';
+import { MAX_TRACKED_JOBS } from '../protocol/wire/signaling.ts';
 import type { IceConfig } from './ice/ice-servers.ts';
 
 /** The configuration of the signaling server. AWS's SDK reads its endpoints and keys itself (`AWS_*`). */
@@ -28,6 +29,22 @@ export interface SignalingConfig {
     signInsPerMinute: number;
     /** Rooms that one address may make in a minute. */
     roomsPerMinute: number;
+    /** Rooms that one address may make in a day. */
+    roomsPerDay: number;
+    /** Jobs that one user, and one address, may submit in a minute. */
+    jobsPerMinute: number;
+    /** Jobs of one user in one room that have not ended. */
+    jobsPerUser: number;
+    /** Jobs of one room that have not ended. */
+    jobsPerRoom: number;
+    /** Data of one job, in GB. */
+    jobGb: number;
+    /** Sockets of this server. */
+    sockets: number;
+    /** Sockets from one address. */
+    socketsPerAddress: number;
+    /** Bytes that wait for all slow readers together. */
+    sendBufferBytes: number;
     /** Number of proxies in front whose `X-Forwarded-For` is trusted. */
     trustedProxies: number;
   };
@@ -46,6 +63,7 @@ const flag = z
   .enum(['true', 'false', '1', '0', ''])
   .default('')
   .transform((text) => text === 'true' || text === '1');
+const atLeastOne = z.coerce.number().int().min(1);
 const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''));
 
 const Environment = z.object({
@@ -68,8 +86,16 @@ const Environment = z.object({
   SLEAP_RTC_STUN_URLS: list,
   SLEAP_RTC_TURN_URLS: list,
   SLEAP_RTC_TURN_SECRET: z.string().min(1).optional(),
-  SLEAP_RTC_SIGN_INS_PER_MINUTE: z.coerce.number().int().min(1).default(120),
-  SLEAP_RTC_ROOMS_PER_MINUTE: z.coerce.number().int().min(1).default(60),
+  SLEAP_RTC_SIGN_INS_PER_MINUTE: atLeastOne.default(120),
+  SLEAP_RTC_ROOMS_PER_MINUTE: atLeastOne.default(60),
+  SLEAP_RTC_ROOMS_PER_DAY: atLeastOne.default(500),
+  SLEAP_RTC_JOBS_PER_MINUTE: atLeastOne.default(120),
+  SLEAP_RTC_JOBS_PER_USER: atLeastOne.default(300),
+  SLEAP_RTC_JOBS_PER_ROOM: atLeastOne.max(MAX_TRACKED_JOBS).default(MAX_TRACKED_JOBS),
+  SLEAP_RTC_JOB_GB: z.coerce.number().positive().default(1000),
+  SLEAP_RTC_SOCKETS: atLeastOne.default(5000),
+  SLEAP_RTC_SOCKETS_PER_ADDRESS: atLeastOne.default(500),
+  SLEAP_RTC_SEND_BUFFER_MB: atLeastOne.default(64),
   SLEAP_RTC_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(8).default(0),
 });
 
@@ -121,6 +147,14 @@ export function readSignalingConfig(env: Record<string, string | undefined>): Si
     limits: {
       signInsPerMinute: e.SLEAP_RTC_SIGN_INS_PER_MINUTE,
       roomsPerMinute: e.SLEAP_RTC_ROOMS_PER_MINUTE,
+      roomsPerDay: e.SLEAP_RTC_ROOMS_PER_DAY,
+      jobsPerMinute: e.SLEAP_RTC_JOBS_PER_MINUTE,
+      jobsPerUser: e.SLEAP_RTC_JOBS_PER_USER,
+      jobsPerRoom: e.SLEAP_RTC_JOBS_PER_ROOM,
+      jobGb: e.SLEAP_RTC_JOB_GB,
+      sockets: e.SLEAP_RTC_SOCKETS,
+      socketsPerAddress: e.SLEAP_RTC_SOCKETS_PER_ADDRESS,
+      sendBufferBytes: e.SLEAP_RTC_SEND_BUFFER_MB * 1024 * 1024,
       trustedProxies: e.SLEAP_RTC_TRUSTED_PROXIES,
     },
   };

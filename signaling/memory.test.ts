@@ -77,14 +77,15 @@ describe('a server that many have followed a job through', function () {
     });
   });
 
-  /** As a command does: joins the room to read the workers' reports, and waits for the job's end over HTTP. */
+  /** As a command does: joins the room, reads the manifest, and subscribes to the job. */
   async function follow(many: number): Promise<void> {
     let left = many;
     const next = async (): Promise<void> => {
       while (left-- > 0) {
         const peer = await room.join(`cli-${left}`);
         assert.equal((await ofRoom('GET ROOM/manifest')).status, 200);
-        assert.equal((await ofRoom(`GET ROOM/jobs/${spec.job_id}?wait_ms=20`)).status, 200);
+        peer.send({ type: 'subscribe_jobs', job_id: spec.job_id });
+        assert.equal((await peer.nextOf('jobs_subscribed')).jobs?.length, 1);
         await peer.close();
       }
     };

@@ -56,7 +56,17 @@ describe('security of the signaling server', () => {
   const logged: string[] = [];
 
   /** All routes but the two open ones; read from the routers, so that a new one cannot be forgotten here. */
-  const parts = { rooms: {}, verifyIdToken: {}, directory: {}, jobs: {}, files: {}, roomsPerMinute: 1 } as never;
+  const parts = {
+    rooms: {},
+    verifyIdToken: {},
+    directory: {},
+    jobs: {},
+    files: {},
+    roomsPerMinute: 1,
+    roomsPerDay: 1,
+    jobsPerMinute: 1,
+    limits: {},
+  } as never;
   const guarded = routesOf(roomRoutes(parts), modelRoutes(parts), jobRoutes(parts), curveRoutes(parts));
   const ofRooms = guarded.filter((route) => route.includes(':room'));
   const at = (route: string, roomId: string) =>
@@ -242,7 +252,7 @@ describe('security of the signaling server', () => {
     try {
       await Promise.all([signIn(limited.url), signIn(limited.url)]);
       const refused = await ask(limited.url, 'POST /anonymous-signin');
-      assert.deepEqual([refused.status, refused.code], [429, 'SERVER_ERROR']);
+      assert.deepEqual([refused.status, refused.code], [429, 'LIMIT_REACHED']);
       assert.ok(Number(refused.headers.get('retry-after')) > 0);
     } finally {
       await limited.stop();

@@ -18,14 +18,17 @@ import type { SignalingConfig } from './config.ts';
 import { LossCurves } from './curves/loss-curves.ts';
 import { iceRenewalMs, iceServersFor } from './ice/ice-servers.ts';
 import { JobViews } from './job-views/job-views.ts';
+import { JobLimits } from './jobs/job-limits.ts';
 import { findPageFiles } from './page/page-files.ts';
 import { PeerDirectory } from './peers/directory.ts';
 import { CLOSE } from './peers/limits.ts';
 import { Liveness } from './peers/liveness.ts';
 import type { PeerServices } from './peers/registration.ts';
+import { SendBuffers } from './peers/send-buffers.ts';
 import { serveSocket } from './peers/socket.ts';
 import { startExtendingRooms } from './rooms/extend-rooms.ts';
 import { Rooms } from './rooms/rooms.ts';
+import { startFreeingEmptyRooms } from './state/empty-rooms.ts';
 import { type StateBackup, startStateBackup } from './state/state-backup.ts';
 
 /** A running signaling server. */
@@ -47,6 +50,8 @@ export interface SignalingServerOptions {
   backends?: Backends;
   /** Pause between two questions to Temporal about a room whose jobs somebody reads, in ms. Default: 2000. */
   roundMs?: number;
+  /** When rooms without peers are freed. Default: after some minutes. */
+  emptyRooms?: { freeAfterMs: number; checkIntervalMs: number };
 }
 
 /** How long requests under way may take when the server stops. */
@@ -76,14 +81,16 @@ export async function startSignalingServer(
     logger,
   });
   const liveness = new Liveness();
+  const buffers = new SendBuffers({ budgetBytes: config.limits.sendBufferBytes, logger });
+  const stopFreeing = startFreeingEmptyRooms({ directory: services.directory, ...state, ...options.emptyRooms });
   const app = express();
   const server = createServer(app);
   const { sockets } = createApp({
     app,
     server,
-    serveSocket: (socket) => serveSocket(socket, { services, liveness, logger }),
+    serveSocket: (socket) => serveSocket(socket, { services, liveness, buffers, logger }),
     routers: [...apiRoutes(config, { backends, rooms, state, stopping: stopping.signal }), pageRoutes(pageFiles)],
-    trustedProxies: config.limits.trustedProxies,
+    limits: config.limits,
     logger,
   });
 
@@ -93,6 +100,7 @@ export async function startSignalingServer(
     await backup.stop();
     await closeServer(server, sockets);
     liveness.stop();
+    stopFreeing();
     jobViews.close();
     await extending.stop();
     await backends.close();
@@ -175,7 +183,16 @@ function apiRoutes(
     openRoutes({ signIn: backends.signIn, ...limits }),
     roomRoutes({ rooms, directory, verifyIdToken, ...limits }),
     modelRoutes({ rooms, files, verifyIdToken }),
-    jobRoutes({ rooms, jobViews, directory, readLogs: readJobLogs, verifyIdToken, stopping }),
+    jobRoutes({
+      rooms,
+      jobViews,
+      limits: new JobLimits({ jobs: backends.jobs, config: limits }),
+      ...limits,
+      directory,
+      readLogs: readJobLogs,
+      verifyIdToken,
+      stopping,
+    }),
     curveRoutes({ rooms, readCurves: backends.curveReader(curves), verifyIdToken }),
   ];
 }

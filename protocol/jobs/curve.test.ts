@@ -68,6 +68,8 @@ describe('a loss curve', () => {
         }
       }),
     );
+    const [longest] = grow(Array.from({ length: MAX_CURVE_POINTS }, (_, index) => epoch(index + 1)));
+    assert.equal(RunCurve.parse(longest).epochs.length, MAX_CURVE_POINTS);
     const [long] = grow(Array.from({ length: 3 * MAX_CURVE_POINTS }, (_, index) => epoch(index + 1)));
     assert.ok((long?.epochs.length ?? 0) <= MAX_CURVE_POINTS);
     assert.equal(long?.epochs.at(-1), 3 * MAX_CURVE_POINTS);

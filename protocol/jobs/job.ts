@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type FileEntry, FileList, RelPath } from '../files.ts';
 import { Alias, JobId, ModelId, PeerId, RoomId, Tag, UserId } from '../ids.ts';
 import { ModelType } from '../models/sleap-config.ts';
+import { clippedText, TimeText } from '../text.ts';
 
 /** Longest path of a researcher's file, in characters; Linux's own limit. */
 const MAX_SOURCE_PATH = 4096;
@@ -9,9 +10,18 @@ const MAX_SOURCE_PATH = 4096;
 /** Most sleap-nn runs of one training job, and so most models of one job. */
 export const MAX_RUNS = 16;
 
+/** More memory than any GPU has, in MB. */
+const MAX_GPU_MEMORY_MB = 100_000_000;
+/** Longest sentence about a job, in characters. */
+const MAX_SENTENCE = 1000;
+/** Longest error of a job: it may quote the last lines of a log. */
+const MAX_ERROR = 4000;
+/** Most aliases of one model that a job's view names. */
+const MAX_ALIASES = 64;
+
 /** What a job needs of a worker. Nothing set: any worker of the room. */
 export const JobRequirements = z.object({
-  min_gpu_memory_mb: z.int().min(0).optional(),
+  min_gpu_memory_mb: z.int().min(0).max(MAX_GPU_MEMORY_MB).optional(),
   tags: z.array(Tag).max(16).optional(),
   worker: PeerId.optional(),
 });
@@ -176,8 +186,8 @@ export const JobModel = z.object({
   id: ModelId,
   model_type: ModelType,
   /** Aliases that name it now, the researcher's own first. */
-  aliases: z.array(z.string()),
-  run: z.string(),
+  aliases: z.array(z.string().max(63)).max(MAX_ALIASES),
+  run: z.string().max(128),
   /** Set if training ended before `max_epochs`. */
   stopped_early: z.boolean().optional(),
 });
@@ -195,19 +205,21 @@ export type Staging = z.infer<typeof Staging>;
 export const JobStatus = z.object({
   job_id: JobId,
   kind: z.enum(['training', 'inference']),
-  name: z.string(),
-  user_id: z.string(),
+  name: clippedText(200),
+  user_id: z.string().max(128),
   phase: JobPhase,
   /** What the job waits for or does, in words. */
-  detail: z.string(),
-  worker: z.string().nullable(),
-  models: z.array(JobModel),
-  submitted_at: z.string(),
+  detail: clippedText(MAX_SENTENCE),
+  worker: z.string().max(63).nullable(),
+  models: z.array(JobModel).max(MAX_RUNS),
+  submitted_at: TimeText,
   priority: Priority.optional(),
   /** Absent while only Temporal's records can be asked. */
   staging: Staging.optional(),
   /** Set when the job has ended badly. */
-  error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
+  error: z
+    .object({ code: z.string().max(64), message: clippedText(MAX_ERROR), remedy: clippedText(MAX_SENTENCE) })
+    .nullable(),
 });
 export type JobStatus = z.infer<typeof JobStatus>;
 
@@ -215,5 +227,5 @@ export type JobStatus = z.infer<typeof JobStatus>;
  * The answer to a workflow's query `jobStatus`. `session_id` is that of the GPU session which the job has now: the worker that
  * knows it may report progress, so the server shows it to nobody.
  */
-export const JobStatusAnswer = JobStatus.extend({ session_id: z.string().nullable() });
+export const JobStatusAnswer = JobStatus.extend({ session_id: z.string().max(64).nullable() });
 export type JobStatusAnswer = z.infer<typeof JobStatusAnswer>;

@@ -1,8 +1,15 @@
 import { z } from 'zod';
-import { FileEntry } from '../files.ts';
+import { FileEntry, MAX_FILES } from '../files.ts';
 import { RoomId } from '../ids.ts';
+import { MAX_RUNS } from '../jobs/job.ts';
 import { JobView } from '../jobs/job-view.ts';
 import { RunCurve } from '../jobs/run-curve.ts';
+import { Count, clippedText, TimeText } from '../text.ts';
+
+/** Most jobs in a list. */
+export const MAX_LISTED_JOBS = 100;
+/** Longest log in one answer, in characters: the ends of all logs of a job together. */
+export const MAX_LOG_LENGTH = 4 * 1024 * 1024;
 
 /** Header with the room's token; `Authorization: Bearer` carries the identity token. */
 export const ROOM_TOKEN_HEADER = 'x-room-token';
@@ -11,9 +18,9 @@ const RefreshToken = z.string().min(1).max(4096);
 
 /** `POST /anonymous-signin` and `POST /refresh-signin`: an anonymous Cognito user's tokens. */
 export const SignInReply = z.object({
-  user_id: z.string(),
-  id_token: z.string(),
-  expires_at: z.iso.datetime(),
+  user_id: z.string().max(128),
+  id_token: z.string().max(8192),
+  expires_at: z.iso.datetime().max(40),
   /** For `/refresh-signin`: a new identity token of the same user. */
   refresh_token: RefreshToken,
 });
@@ -27,19 +34,19 @@ export const CreateRoomRequest = z.object({ room_id: RoomId.optional() });
 /** The only time that the token is shown. Times are ISO 8601. */
 export const CreateRoomReply = z.object({
   room_id: RoomId,
-  token: z.string(),
-  created_at: z.string(),
-  expires_at: z.string(),
+  token: z.string().max(256),
+  created_at: TimeText,
+  expires_at: TimeText,
 });
 export type CreateRoomReply = z.infer<typeof CreateRoomReply>;
 
 /** `GET /api/rooms/{room}`. */
 export const RoomReply = z.object({
   room_id: RoomId,
-  created_at: z.string(),
-  expires_at: z.string(),
-  workers: z.int(),
-  peers: z.int(),
+  created_at: TimeText,
+  expires_at: TimeText,
+  workers: Count,
+  peers: Count,
 });
 export type RoomReply = z.infer<typeof RoomReply>;
 
@@ -47,19 +54,21 @@ export type RoomReply = z.infer<typeof RoomReply>;
  * `GET /api/rooms/{room}/jobs`, newest first. `POST /api/rooms/{room}/jobs` and `GET /api/rooms/{room}/jobs/{job}` (`?wait_ms=` waits
  * for the end, at most 30 s) answer with one `JobView`.
  */
-export const JobListReply = z.object({ jobs: z.array(JobView) });
+export const JobListReply = z.object({ jobs: z.array(JobView).max(MAX_LISTED_JOBS) });
 export type JobListReply = z.infer<typeof JobListReply>;
 
 /** `GET /api/rooms/{room}/jobs/{job}/log`: the logs of the job's sleap-nn runs, each under its name. */
-export const JobLogReply = z.object({ log: z.string() });
+export const JobLogReply = z.object({ log: z.string().max(MAX_LOG_LENGTH) });
 export type JobLogReply = z.infer<typeof JobLogReply>;
 
 /** `GET /api/rooms/{room}/jobs/{job}/curve`: a curve a run that has finished an epoch, in the order of the runs. */
-export const CurveReply = z.object({ runs: z.array(RunCurve) });
+export const CurveReply = z.object({ runs: z.array(RunCurve).max(MAX_RUNS) });
 export type CurveReply = z.infer<typeof CurveReply>;
 
 /** `GET /api/rooms/{room}/models/{model}/files`: a link to each file, which works for some minutes. */
-export const ModelFilesReply = z.object({ files: z.array(FileEntry.extend({ url: z.string() })) });
+export const ModelFilesReply = z.object({
+  files: z.array(FileEntry.extend({ url: z.string().max(8192) })).max(MAX_FILES),
+});
 export type ModelFilesReply = z.infer<typeof ModelFilesReply>;
 
 /** `GET /api/rooms/{room}/jobs/{job}/results`: the same for an inference job's predictions. */
@@ -67,5 +76,7 @@ export const ResultFilesReply = z.object(ModelFilesReply.shape);
 export type ResultFilesReply = z.infer<typeof ResultFilesReply>;
 
 /** Body of every answer that is not 2xx. */
-export const ErrorReply = z.object({ error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }) });
+export const ErrorReply = z.object({
+  error: z.object({ code: z.string().max(64), message: clippedText(4000), remedy: clippedText(1000) }),
+});
 export type ErrorReply = z.infer<typeof ErrorReply>;

@@ -1,4 +1,8 @@
 import { z } from 'zod';
+import { limitedRecord } from './limited-record.ts';
+
+/** Properties on which one search has conditions. */
+const MAX_CONDITIONS = 32;
 
 const Scalar = z.union([z.string().max(256), z.number(), z.boolean()]);
 
@@ -19,6 +23,6 @@ export type PropertyCondition = z.infer<typeof PropertyCondition>;
 export const PeerFilters = z.strictObject({
   role: z.enum(['worker', 'client', 'dashboard']).optional(),
   tags: z.array(z.string().max(64)).max(16).optional(),
-  properties: z.record(z.string().max(64), z.union([PropertyCondition, Scalar])).optional(),
+  properties: limitedRecord(z.string().max(64), z.union([PropertyCondition, Scalar]), MAX_CONDITIONS).optional(),
 });
 export type PeerFilters = z.infer<typeof PeerFilters>;

@@ -1,11 +1,22 @@
 import { z } from 'zod';
 import { JobId, PeerId, RoomId } from '../ids.ts';
-import { JobEvent, JobView, WorkerProgress } from '../jobs/job-view.ts';
+import { EventSeq, JobEvent, JobView, WorkerProgress } from '../jobs/job-view.ts';
+import { Count, clippedText, TimeText } from '../text.ts';
 import { PeerFilters } from './filters.ts';
+import { limitedRecord } from './limited-record.ts';
 import { PeerPayload } from './peer-messages.ts';
 
 /** Largest WebSocket message, in bytes. An SDP offer is about 4 kB; large data belongs on a data channel. */
-export const MAX_MESSAGE_BYTES = 256 * 1024;
+export const MAX_MESSAGE_BYTES = 128 * 1024;
+
+/** Properties of one peer. */
+const MAX_PROPERTIES = 64;
+/** Most peers in one room: each join is sent to all others, so the cost grows with the square. */
+export const MAX_PEERS_IN_ROOM = 256;
+/** Jobs of one room that the server tracks, and so lists, at most. */
+export const MAX_TRACKED_JOBS = 1000;
+/** STUN and TURN servers, and addresses of each. */
+const MAX_ICE_SERVERS = 16;
 
 /** `to_peer_id` of a peer message meant for everyone else in the room. */
 export const EVERYONE = '*';
@@ -24,7 +35,7 @@ const PropertyValue = z.union([
 /** What a peer says of itself. Workers: `gpu_memory_mb`, `gpu_model`, `sandbox`, `status`, `models`, `data`; clients: `job_id`. */
 export const PeerMetadata = z.object({
   tags: z.array(z.string().max(64)).max(32).default([]),
-  properties: z.record(z.string().max(64), PropertyValue).default({}),
+  properties: limitedRecord(z.string().max(64), PropertyValue, MAX_PROPERTIES).default({}),
 });
 export type PeerMetadata = z.infer<typeof PeerMetadata>;
 
@@ -32,17 +43,17 @@ export type PeerMetadata = z.infer<typeof PeerMetadata>;
 export const PeerInfo = z.object({
   peer_id: PeerId,
   role: Role,
-  user_id: z.string(),
+  user_id: z.string().max(128),
   metadata: PeerMetadata,
-  connected_at: z.string(),
+  connected_at: TimeText,
 });
 export type PeerInfo = z.infer<typeof PeerInfo>;
 
 /** As in `RTCConfiguration.iceServers` (W3C WebRTC). */
 export const IceServer = z.object({
-  urls: z.array(z.string()),
-  username: z.string().optional(),
-  credential: z.string().optional(),
+  urls: z.array(z.string().max(512)).max(MAX_ICE_SERVERS),
+  username: z.string().max(256).optional(),
+  credential: z.string().max(256).optional(),
 });
 export type IceServer = z.infer<typeof IceServer>;
 
@@ -99,7 +110,7 @@ export const ClientMessage = z.discriminatedUnion('type', [
       .object({
         candidate: z.string().max(2048),
         sdpMid: z.string().max(64).nullish(),
-        sdpMLineIndex: z.int().nullish(),
+        sdpMLineIndex: z.int().min(0).max(65_535).nullish(),
       })
       .nullable(),
   }),
@@ -118,7 +129,7 @@ export const ClientMessage = z.discriminatedUnion('type', [
     request_id: RequestId,
     job_id: JobId.optional(),
     /** The last event that the reader has; later events are replayed. */
-    since_seq: z.int().min(0).optional(),
+    since_seq: EventSeq.optional(),
   }),
   z.object({ type: z.literal('ping'), request_id: RequestId }),
 ]);
@@ -133,12 +144,17 @@ export const ServerMessage = z.discriminatedUnion('type', [
     request_id: RequestId,
     room_id: RoomId,
     peer_id: PeerId,
-    peer_list: z.array(PeerInfo),
-    ice_servers: z.array(IceServer),
+    peer_list: z.array(PeerInfo).max(MAX_PEERS_IN_ROOM),
+    ice_servers: z.array(IceServer).max(MAX_ICE_SERVERS),
+  }),
+  z.object({
+    type: z.literal('peer_list'),
+    request_id: RequestId,
+    peers: z.array(PeerInfo).max(MAX_PEERS_IN_ROOM),
+    count: Count,
   }),
   // Sent to each peer before the credentials that it has expire.
-  z.object({ type: z.literal('ice_servers'), ice_servers: z.array(IceServer) }),
-  z.object({ type: z.literal('peer_list'), request_id: RequestId, peers: z.array(PeerInfo), count: z.int() }),
+  z.object({ type: z.literal('ice_servers'), ice_servers: z.array(IceServer).max(MAX_ICE_SERVERS) }),
   z.object({ type: z.literal('peer_joined'), peer: PeerInfo }),
   z.object({ type: z.literal('peer_left'), peer_id: PeerId }),
   z.object({ type: z.literal('peer_updated'), peer: PeerInfo }),
@@ -152,13 +168,13 @@ export const ServerMessage = z.discriminatedUnion('type', [
     type: z.literal('jobs_subscribed'),
     request_id: RequestId,
     /** The newest event that `jobs` includes, or that the replay begins after. */
-    seq: z.int().min(0),
-    jobs: z.array(JobView).nullable(),
+    seq: EventSeq,
+    jobs: z.array(JobView).max(MAX_TRACKED_JOBS).nullable(),
   }),
   z.object({ type: z.literal('job_event'), ...JobEvent.shape }),
   /** A `peer_message`, `offer`, `answer` or `candidate` was passed on. */
   z.object({ type: z.literal('delivered'), request_id: RequestId }),
   z.object({ type: z.literal('pong'), request_id: RequestId }),
-  z.object({ type: z.literal('error'), request_id: RequestId, code: z.string(), message: z.string() }),
+  z.object({ type: z.literal('error'), request_id: RequestId, code: z.string().max(64), message: clippedText(1000) }),
 ]);
 export type ServerMessage = z.infer<typeof ServerMessage>;

@@ -1,12 +1,13 @@
-import type { Server } from 'node:http';
+import { type Server, STATUS_CODES } from 'node:http';
 import type { Express, RequestHandler, Router } from 'express';
 import expressWs from 'express-ws';
 import type { Logger } from 'pino';
 import type { WebSocket, WebSocketServer } from 'ws';
-import { HARD_MESSAGE_BYTES, MAX_SOCKETS } from '../peers/limits.ts';
+import { HARD_MESSAGE_BYTES } from '../peers/limits.ts';
 import { answerErrors, unknownPath } from './error-reply.ts';
 import { requestLog } from './request-log.ts';
 import { safeHeaders } from './safe-headers.ts';
+import { SocketLimits, type SocketLimitsConfig } from './socket-limits.ts';
 
 /** The path of the WebSocket. */
 const SOCKET_PATH = '/ws';
@@ -17,29 +18,31 @@ export function createApp(parts: {
   server: Server;
   routers: readonly Router[];
   serveSocket: (socket: WebSocket) => void;
-  trustedProxies: number;
+  limits: SocketLimitsConfig;
   logger: Logger;
 }): { sockets: WebSocketServer } {
   const { app, server, logger } = parts;
   app.disable('x-powered-by');
   // ETags come from the storage; one made by Express would hide that a manifest has changed.
   app.disable('etag');
-  app.set('trust proxy', parts.trustedProxies);
+  app.set('trust proxy', parts.limits.trustedProxies);
   app.set('query parser', 'simple');
 
+  const limits = new SocketLimits(parts.limits);
   const withSockets = expressWs(app, server, {
     leaveRouterUntouched: true,
     wsOptions: {
       maxPayload: HARD_MESSAGE_BYTES,
       // express-ws would complete the upgrade on any path and close it later.
       verifyClient: ({ req }, accept) => {
-        if (pathOf(req.url) !== SOCKET_PATH) accept(false, 404, 'Not Found');
-        else if (sockets.clients.size >= MAX_SOCKETS) accept(false, 503, 'Service Unavailable');
-        else accept(true);
+        const refusal = pathOf(req.url) === SOCKET_PATH ? limits.refusal(req) : 404;
+        if (refusal === undefined) accept(true);
+        else accept(false, refusal, STATUS_CODES[refusal]);
       },
     },
   });
   const sockets = withSockets.getWss();
+  limits.watch(sockets);
   // The first route, so that no other middleware sees the artificial request of a socket.
   withSockets.app.ws(SOCKET_PATH, (socket) => parts.serveSocket(socket));
 

@@ -10,13 +10,15 @@ import type { JobListReply, JobLogReply } from '../../protocol/wire/api.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { JobViews } from '../job-views/job-views.ts';
 import { holderOf } from '../jobs/data-locality.ts';
+import type { JobLimits } from '../jobs/job-limits.ts';
 import type { ReadJobLogs } from '../models/job-logs.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import type { Rooms } from '../rooms/rooms.ts';
+import { perMinute, perUserAndMinute } from './rate-limit.ts';
 import { requireIdentity, requireRoom, roomOf, userOf } from './require-room.ts';
 
 /** Largest job spec: it becomes part of a workflow's history, in which Temporal allows 2 MB a payload. */
-const MAX_SPEC = '1500kb';
+const MAX_SPEC = '1mb';
 /** Longest wait for a job's end in one request; proxies cut idle requests at 60 s. */
 const MAX_WAIT_MS = 30_000;
 
@@ -26,6 +28,9 @@ const StatusQuery = z.object({ wait_ms: z.coerce.number().int().min(0).max(MAX_W
 export function jobRoutes(parts: {
   rooms: Pick<Rooms, 'enter' | 'touch'>;
   jobViews: JobViews;
+  limits: JobLimits;
+  /** Submissions a minute of one user, and from one address. */
+  jobsPerMinute: number;
   directory: Pick<PeerDirectory, 'peers'>;
   readLogs: ReadJobLogs;
   verifyIdToken: VerifyIdToken;
@@ -38,7 +43,13 @@ export function jobRoutes(parts: {
 
   const reply = (res: Response, view: JobView) => res.json(view);
 
-  router.post('/api/rooms/:room/jobs', ...door, express.json({ limit: MAX_SPEC }), async (req, res) => {
+  const submissions = [
+    perMinute(parts.jobsPerMinute, 'new jobs'),
+    ...door,
+    perUserAndMinute(parts.jobsPerMinute, 'new jobs'),
+    express.json({ limit: MAX_SPEC }),
+  ];
+  router.post('/api/rooms/:room/jobs', ...submissions, async (req, res) => {
     const spec = JobSpec.parse(req.body);
     const room = roomOf(res);
     const holder = holderOf(spec, parts.directory.peers(room.room_id));
@@ -48,6 +59,7 @@ export function jobRoutes(parts: {
       submitted_at: new Date().toISOString(),
       ...(holder === undefined ? {} : { first_offer_to: holder }),
     };
+    await parts.limits.admit(spec, context);
     await rooms.touch(room);
     reply(res, await jobViews.submit(spec, context));
   });
@@ -71,7 +83,9 @@ export function jobRoutes(parts: {
   for (const action of JobAction.options) {
     router.post(`/api/rooms/:room/jobs/:job/${action}`, ...door, express.json({ limit: '1kb' }), async (req, res) => {
       const { request_id = randomUUID() } = JobActionRequest.parse(req.body ?? {});
-      reply(res, await jobViews.control(roomOf(res).room_id, jobIn(req), action, request_id));
+      const [{ room_id }, jobId] = [roomOf(res), jobIn(req)];
+      parts.limits.admitAction(room_id, jobId, action, request_id);
+      reply(res, await jobViews.control(room_id, jobId, action, request_id));
     });
   }
 

@@ -32,6 +32,6 @@ export function pageRoutes(files: PageFiles): Router {
     else res.set('Content-Type', file.type).send(file.body);
   };
   // One route for each, so that the log names it.
-  for (const path of ['/', '/dashboard/*path', '/packages/:file', '/protocol/:file']) router.get(path, send);
+  for (const path of ['/', '/dashboard/*path', '/packages/:file', '/protocol/*path']) router.get(path, send);
   return router;
 }

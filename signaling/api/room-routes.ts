@@ -4,7 +4,7 @@ import type { VerifyIdToken } from '../auth/identity.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import { isoTime, type Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import { perMinute } from './rate-limit.ts';
+import { perDay, perMinute } from './rate-limit.ts';
 import { requireIdentity, requireRoom, roomNamed, roomOf, roomToken, userOf } from './require-room.ts';
 
 /** Routes that make, show and reopen rooms. */
@@ -13,6 +13,7 @@ export function roomRoutes(parts: {
   directory: PeerDirectory;
   verifyIdToken: VerifyIdToken;
   roomsPerMinute: number;
+  roomsPerDay: number;
 }): Router {
   const { rooms, directory } = parts;
   const router = Router();
@@ -33,6 +34,7 @@ export function roomRoutes(parts: {
     '/api/rooms',
     member,
     perMinute(parts.roomsPerMinute, 'new rooms'),
+    perDay(parts.roomsPerDay, 'new rooms'),
     express.json({ limit: '4kb' }),
     async (req, res) => {
       const { room_id } = CreateRoomRequest.parse(req.body ?? {});

@@ -1,12 +1,14 @@
 import { withEpoch } from '../../protocol/jobs/curve.ts';
+import { MAX_RUNS } from '../../protocol/jobs/job.ts';
 import type { WorkerProgress } from '../../protocol/jobs/job-view.ts';
 import type { RunCurve } from '../../protocol/jobs/run-curve.ts';
 
-/** Jobs of one room whose curves are in memory; the one whose last report is oldest is dropped. */
+/**
+ * Jobs of one room whose curves are in memory, and points of all of these curves, each of some 30 bytes. Beyond that, the job whose
+ * last report is oldest is dropped: its workers have uploaded its log.
+ */
 const MAX_JOBS_IN_ROOM = 32;
-/** Runs of one job, as many as a job may have. */
-const MAX_RUNS = 16;
-
+const MAX_POINTS_IN_ROOM = 64_000;
 interface JobCurves {
   runs: readonly RunCurve[];
   /** False once the job has ended. */
@@ -45,8 +47,20 @@ export class LossCurves {
     this.#rooms.set(roomId, jobs);
     jobs.delete(jobId);
     jobs.set(jobId, curves);
-    const [oldest] = jobs.keys();
-    if (jobs.size > MAX_JOBS_IN_ROOM && oldest !== undefined) jobs.delete(oldest);
+    while (jobs.size > MAX_JOBS_IN_ROOM || (jobs.size > 1 && pointsOf(jobs) > MAX_POINTS_IN_ROOM)) {
+      const [oldest] = jobs.keys();
+      if (oldest !== undefined) jobs.delete(oldest);
+    }
+  }
+
+  /** The rooms of which curves are in memory. */
+  get rooms(): string[] {
+    return [...this.#rooms.keys()];
+  }
+
+  /** Frees the curves of a room in which nobody is. Those of running jobs can be read from the logs that their workers upload. */
+  free(roomId: string): void {
+    if (this.#rooms.delete(roomId)) this.#onChange();
   }
 
   /** A job's curves so far; none if the job is unknown or has not finished an epoch. */
@@ -71,4 +85,10 @@ export class LossCurves {
       for (const [jobId, runs] of Object.entries(jobs)) this.#put(roomId, jobId, { runs, running: true });
     }
   }
+}
+
+function pointsOf(jobs: ReadonlyMap<string, JobCurves>): number {
+  let points = 0;
+  for (const { runs } of jobs.values()) for (const { epochs } of runs) points += epochs.length;
+  return points;
 }

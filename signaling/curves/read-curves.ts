@@ -1,4 +1,5 @@
-import type { JobModel } from '../../protocol/jobs/job.ts';
+import { MAX_CURVE_POINTS } from '../../protocol/jobs/curve.ts';
+import { type JobModel, MAX_RUNS } from '../../protocol/jobs/job.ts';
 import type { RunCurve } from '../../protocol/jobs/run-curve.ts';
 import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import type { Bucket } from '../../storage/index.ts';
@@ -8,9 +9,6 @@ import type { LossCurves } from './loss-curves.ts';
 
 /** Longest log that is read, in bytes: 10 000 epochs have about 2 MB. */
 const MAX_LOG_BYTES = 8 * 1024 * 1024;
-
-/** Runs of one job, as many as a job may have. */
-const MAX_RUNS = 16;
 
 /**
  * A job's loss curves: those that its worker reports, or else those of the logs in its models' folders and of the logs that were
@@ -43,7 +41,9 @@ export function createCurveReader(parts: {
   };
   return async (roomId, jobId) => {
     const live = parts.live.of(roomId, jobId);
-    if (live.length > 0) return live;
+    // A server that has freed the room in between, or was restarted without a backup, knows the newer epochs only.
+    if (live.length > 0 && live.every(({ epochs }) => epochs[0] === 1)) return live;
+    if (live.length > 0) return withEarlier(live, await ofRuns(roomId, jobId).catch(() => []));
     const { kind, models } = (await parts.jobs.read(roomId, jobId)).status;
     if (kind !== 'training') return [];
     const curves = (await Promise.all(models.map((model, index) => ofModel(roomId, model, index)))).flat();
@@ -51,4 +51,22 @@ export function createCurveReader(parts: {
     const others = (await ofRuns(roomId, jobId)).filter(({ run }) => curves.every((curve) => curve.run !== run));
     return [...curves, ...others].sort((a, b) => a.run_index - b.run_index);
   };
+}
+
+/** Puts before each curve what its log has of earlier epochs. */
+function withEarlier(curves: readonly RunCurve[], logs: readonly RunCurve[]): RunCurve[] {
+  return curves.map((curve) => {
+    const log = logs.find(({ run }) => run === curve.run);
+    const first = curve.epochs[0] ?? 1;
+    const count = log?.epochs.findLastIndex((epoch) => epoch < first) ?? -1;
+    if (log === undefined || count < 0) return curve;
+    const joined = <Value>(earlier: readonly Value[], later: readonly Value[]) =>
+      [...earlier.slice(0, count + 1), ...later].slice(-MAX_CURVE_POINTS);
+    return {
+      ...curve,
+      epochs: joined(log.epochs, curve.epochs),
+      train_loss: joined(log.train_loss, curve.train_loss),
+      val_loss: joined(log.val_loss, curve.val_loss),
+    };
+  });
 }

@@ -1,7 +1,8 @@
 import type { JobEvent, JobView } from '../../protocol/jobs/job-view.ts';
 
-/** Events that a room's log holds; a reader that missed more gets all jobs instead. About 1 kB each. */
+/** Events that a room's log holds, and their bytes of JSON; a reader that missed more gets all jobs instead. */
 const MAX_EVENTS = 512;
+const MAX_BYTES = 1024 * 1024;
 
 /** Sequence numbers of a new log begin here, so that they increase also if the server has forgotten the earlier ones. */
 function firstSeq(): number {
@@ -11,7 +12,8 @@ function firstSeq(): number {
 /** What happened to the jobs of one room, for readers that were disconnected. */
 export class EventLog {
   /** Events that nobody must miss, oldest first. */
-  readonly #milestones: JobEvent[] = [];
+  readonly #milestones: { event: JobEvent; bytes: number }[] = [];
+  #bytes = 0;
   /** The newest event of each job that has not ended. */
   readonly #newest = new Map<string, JobEvent>();
   #seq = firstSeq();
@@ -33,17 +35,26 @@ export class EventLog {
     if (isLast) this.#newest.delete(job.job_id);
     else this.#newest.set(job.job_id, event);
     if (isMilestone) {
-      this.#milestones.push(event);
-      if (this.#milestones.length > MAX_EVENTS) this.#completeSince = this.#milestones.shift()?.seq ?? this.#seq;
+      const bytes = Buffer.byteLength(JSON.stringify(job));
+      this.#milestones.push({ event, bytes });
+      this.#bytes += bytes;
+      while (this.#milestones.length > MAX_EVENTS || this.#bytes > MAX_BYTES) this.#dropOldest();
     }
     return event;
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#milestones.shift();
+    if (oldest === undefined) return;
+    this.#bytes -= oldest.bytes;
+    this.#completeSince = oldest.event.seq;
   }
 
   /** What a reader missed after `seq`, in order; undefined if the log does not go back so far. */
   since(seq: number): JobEvent[] | undefined {
     if (seq < this.#completeSince || seq > this.#seq) return undefined;
     const missed = new Map<number, JobEvent>();
-    for (const event of [...this.#milestones, ...this.#newest.values()])
+    for (const event of [...this.#milestones.map(({ event }) => event), ...this.#newest.values()])
       if (event.seq > seq) missed.set(event.seq, event);
     return [...missed.values()].sort((a, b) => a.seq - b.seq);
   }

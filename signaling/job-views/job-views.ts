@@ -4,7 +4,7 @@ import type { JobAction } from '../../protocol/jobs/job-action.ts';
 import type { JobView, WorkerProgress } from '../../protocol/jobs/job-view.ts';
 import type { PeerInfo } from '../../protocol/wire/signaling.ts';
 import type { Jobs } from '../jobs/jobs.ts';
-import { type Reader, RoomJobs, type Subscription } from './room-jobs.ts';
+import { type Reader, RoomJobs, type Subscription, type SubscriptionRequest } from './room-jobs.ts';
 import { RoomWatch } from './room-watch.ts';
 
 /** Pause between two rounds over the rooms that nobody reads, in milliseconds: only to forget jobs that have ended. */
@@ -40,6 +40,7 @@ export class JobViews {
   readonly #options: JobViewsOptions;
   readonly #rooms = new Map<string, Room>();
   readonly #sweep: NodeJS.Timeout;
+  #sweeping = false;
 
   constructor(options: JobViewsOptions) {
     this.#options = options;
@@ -119,19 +120,37 @@ export class JobViews {
     this.#rooms.get(roomId)?.jobs.updateWaits();
   }
 
+  /** A peer has left: its reports that wait for an answer count no more. */
+  peerLeft(roomId: string, peerId: string): void {
+    const room = this.#rooms.get(roomId);
+    if (room === undefined) return;
+    room.jobs.claims.left(peerId);
+    this.#forgetIfUnused(roomId, room);
+  }
+
+  /** The rooms of which something is in memory. */
+  get rooms(): string[] {
+    return [...this.#rooms.keys()];
+  }
+
+  /**
+   * Frees what is in memory of a room in which nobody is. Its jobs go on; the workflow engine still knows them, and whoever asks for
+   * them gets them. Does nothing while a request about the room is under way.
+   */
+  free(roomId: string): void {
+    const room = this.#rooms.get(roomId);
+    if (room === undefined || room.uses > 0 || room.jobs.readers.size > 0) return;
+    room.watch.close();
+    this.#rooms.delete(roomId);
+    this.#options.onChange?.();
+  }
+
   /**
    * Sends a reader the jobs of a room, or one of them: first what it missed after `sinceSeq`, or the present state if that is too
    * long ago; then every change, until `unsubscribe`. Does not reject: while Temporal is unavailable the reader gets the last known state.
    */
-  async subscribe(
-    roomId: string,
-    reader: Reader,
-    {
-      jobId,
-      sinceSeq,
-      requestId,
-    }: { jobId?: string | undefined; sinceSeq?: number | undefined; requestId?: string | undefined },
-  ): Promise<void> {
+  async subscribe(roomId: string, reader: Reader, request: SubscriptionRequest): Promise<void> {
+    const { jobId, sinceSeq, requestId } = request;
     const { jobs, watch } = this.#room(roomId);
     const subscription: Subscription = { jobId, isLive: false, isWaiting: false };
     jobs.readers.set(reader, subscription);
@@ -203,11 +222,18 @@ export class JobViews {
     }
   }
 
+  /** While Temporal is slow, a sweep may take longer than the pause between two. */
   async #sweepRooms(): Promise<void> {
-    for (const [roomId, room] of [...this.#rooms]) {
-      if (room.jobs.readers.size > 0) continue;
-      if (room.jobs.jobs.size > 0) await room.watch.round();
-      this.#forgetIfUnused(roomId, room);
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    try {
+      for (const [roomId, room] of [...this.#rooms]) {
+        if (room.jobs.readers.size > 0) continue;
+        if (room.jobs.jobs.size > 0) await room.watch.round();
+        this.#forgetIfUnused(roomId, room);
+      }
+    } finally {
+      this.#sweeping = false;
     }
   }
 

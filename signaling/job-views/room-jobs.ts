@@ -1,14 +1,12 @@
 import { isFinal } from '../../protocol/jobs/job.ts';
-import type { JobEvent, JobView, WorkerProgress } from '../../protocol/jobs/job-view.ts';
-import type { PeerInfo, ServerMessage } from '../../protocol/wire/signaling.ts';
+import type { JobView, WorkerProgress } from '../../protocol/jobs/job-view.ts';
+import { MAX_TRACKED_JOBS, type PeerInfo, type ServerMessage } from '../../protocol/wire/signaling.ts';
 import type { ReportedJob } from '../jobs/jobs.ts';
 import { describeWaits } from '../jobs/waiting.ts';
 import { type Claim, Claims } from './claims.ts';
 import { EventLog } from './event-log.ts';
 import { TrackedJob } from './tracked-job.ts';
 
-/** Jobs of one room that are tracked at most; further ones are still answered when somebody asks for them. */
-const MAX_JOBS = 1000;
 /** Jobs of one room that are remembered after their end, about 50 bytes each. An answer is late by seconds at most. */
 const MAX_ENDED = 1000;
 
@@ -16,6 +14,13 @@ const MAX_ENDED = 1000;
 export interface Reader {
   /** @param options `droppable` if the reader may miss the message when it reads too slowly */
   send(message: ServerMessage, options?: { droppable: boolean }): void;
+}
+
+/** What a reader asks for: all jobs of the room or one, and from which event on. */
+export interface SubscriptionRequest {
+  jobId?: string | undefined;
+  sinceSeq?: number | undefined;
+  requestId?: string | undefined;
 }
 
 /** What one reader wants. */
@@ -66,22 +71,33 @@ export class RoomJobs {
    * @returns the job's view now
    */
   reported(reported: ReportedJob, askedAt: number): JobView {
+    const job = this.#take(reported, askedAt);
+    if (job.queued !== undefined) this.updateWaits();
+    return job.view;
+  }
+
+  /** The same for many at once, whose places in line are worked out once. Further jobs are answered when somebody asks for them. */
+  allReported(all: readonly ReportedJob[], askedAt: number): void {
+    for (const reported of all) this.#take(reported, askedAt);
+    this.updateWaits();
+  }
+
+  #take(reported: ReportedJob, askedAt: number): TrackedJob {
     const { job_id, phase } = reported.status;
     let job = this.jobs.get(job_id);
     const isNew = job === undefined;
     job ??= new TrackedJob(reported, askedAt, this.#options.uiUrl(job_id));
     if (isFinal(phase)) this.#rememberEnd(job_id, askedAt);
-    if (isNew && (isFinal(phase) || this.#isLate(reported, askedAt) || this.jobs.size >= MAX_JOBS)) {
+    if (isNew && (isFinal(phase) || this.#isLate(reported, askedAt) || this.jobs.size >= MAX_TRACKED_JOBS)) {
       this.claims.drop(job_id);
-      return job.view;
+      return job;
     }
     this.jobs.set(job_id, job);
     job.reportedBy(reported, askedAt);
     for (const claim of this.claims.settle(job_id, job.sessionId, askedAt)) this.#accept(job, claim);
     const change = job.update();
     if (isNew || change !== undefined) this.#publish(job, isNew || change?.isMilestone === true);
-    if (job.queued !== undefined) this.updateWaits();
-    return job.view;
+    return job;
   }
 
   /**
@@ -183,7 +199,9 @@ export class RoomJobs {
     const isLast = isFinal(view.phase);
     const event = this.#log.append(view, { isMilestone, isLast });
     if (isLast) this.jobs.delete(jobId);
-    for (const [reader, subscription] of this.readers) this.#send(reader, subscription, event, isMilestone);
+    // One object for all readers, so that it is serialized once.
+    const message: JobEventMessage = { type: 'job_event', ...event };
+    for (const [reader, subscription] of this.readers) this.#send(reader, subscription, message, isMilestone);
     this.#options.onChange();
     if (!isLast) return;
     this.#options.onEnd(jobId);
@@ -191,13 +209,15 @@ export class RoomJobs {
     this.updateWaits();
   }
 
-  #send(reader: Reader, subscription: Subscription, event: JobEvent, isMilestone: boolean): void {
+  #send(reader: Reader, subscription: Subscription, message: JobEventMessage, isMilestone: boolean): void {
     if (!subscription.isLive) return;
-    if (subscription.jobId !== undefined && subscription.jobId !== event.job.job_id) return;
+    if (subscription.jobId !== undefined && subscription.jobId !== message.job.job_id) return;
     subscription.isWaiting = false;
-    reader.send({ type: 'job_event', ...event }, { droppable: !isMilestone });
+    reader.send(message, { droppable: !isMilestone });
   }
 }
+
+type JobEventMessage = Extract<ServerMessage, { type: 'job_event' }>;
 
 interface SubscriptionAnswer {
   requestId: string | undefined;

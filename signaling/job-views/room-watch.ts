@@ -82,13 +82,15 @@ export class RoomWatch {
   async list(): Promise<ReportedJob[]> {
     const askedAt = performance.now();
     const active = await this.#jobs.active(this.#room.roomId);
-    for (const reported of active) {
-      const { job_id } = reported.status;
-      if (!this.#room.jobs.has(job_id)) this.#room.reported(reported, askedAt);
-      const job = this.#room.jobs.get(job_id);
+    const { jobs } = this.#room;
+    this.#room.allReported(
+      active.filter(({ status }) => !jobs.has(status.job_id)),
+      askedAt,
+    );
+    for (const { status } of active) {
+      const job = jobs.get(status.job_id);
       if (job !== undefined) job.wasListed = true;
     }
-    this.#room.updateWaits();
     return active;
   }
 

@@ -29,6 +29,8 @@ export interface Jobs {
   list(roomId: string): Promise<JobStatus[]>;
   /** The jobs that have not ended, at most 1000, from the engine's records only. */
   active(roomId: string): Promise<ReportedJob[]>;
+  /** How many jobs of the room have not ended, and how many of those this user has submitted. May lag behind by a second. */
+  countActive(roomId: string, userId: string): Promise<{ inRoom: number; ofUser: number }>;
   /**
    * Sends a job an action, and resolves once the job has accepted it. Rejects with JOB_NOT_FOUND; JOB_ACTION_REFUSED, with the
    * reason, if the job cannot do it or has ended; CONTROL_UNAVAILABLE if the job did not answer in time: then the action is not

@@ -11,7 +11,7 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { SleapRtcError } from '../../protocol/errors.ts';
-import { JobId, RoomId } from '../../protocol/ids.ts';
+import { JobId, RoomId, UserId } from '../../protocol/ids.ts';
 import {
   isFinal,
   type JobContext,
@@ -24,6 +24,8 @@ import type { JobAction } from '../../protocol/jobs/job-action.ts';
 import { endedAlready } from '../../protocol/jobs/job-refusals.ts';
 import { describeError, fromFailure } from '../../protocol/temporal/failures.ts';
 import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
+import { MAX_LISTED_JOBS } from '../../protocol/wire/api.ts';
+import { MAX_TRACKED_JOBS } from '../../protocol/wire/signaling.ts';
 import { jobMemo, readJobMemo, recordedJob } from './job-record.ts';
 import type { Jobs, ReportedJob } from './jobs.ts';
 import { startOptions, WORKFLOW_TYPES } from './start-options.ts';
@@ -36,10 +38,6 @@ const QUERY_TIMEOUT_MS = 2500;
 const CONTROL_TIMEOUT_MS = 5000;
 /** gRPC status code of a limit that is reached. */
 const RESOURCE_EXHAUSTED = 8;
-/** Most jobs in a list. */
-const MAX_LISTED = 100;
-/** Most jobs of a room that have not ended. */
-const MAX_ACTIVE = 1000;
 /** Most rooms that stay open because of their jobs. */
 const MAX_RUNNING = 10_000;
 
@@ -93,7 +91,7 @@ export class TemporalJobs implements Jobs {
   }
 
   async list(roomId: string): Promise<JobStatus[]> {
-    const listed = await this.#collect(`SleapRoom = '${RoomId.parse(roomId)}'`, MAX_LISTED);
+    const listed = await this.#collect(`SleapRoom = '${RoomId.parse(roomId)}'`, MAX_LISTED_JOBS);
     const jobs = await Promise.all(
       listed.map(async (info) => {
         const status = recordedJob(info)?.status;
@@ -107,8 +105,15 @@ export class TemporalJobs implements Jobs {
 
   async active(roomId: string): Promise<ReportedJob[]> {
     const running = `SleapRoom = '${RoomId.parse(roomId)}' AND ExecutionStatus = 'Running'`;
-    const listed = await this.#collect(running, MAX_ACTIVE);
+    const listed = await this.#collect(running, MAX_TRACKED_JOBS);
     return listed.map(recordedJob).filter((job) => job !== undefined);
+  }
+
+  async countActive(roomId: string, userId: string): Promise<{ inRoom: number; ofUser: number }> {
+    const running = `SleapRoom = '${RoomId.parse(roomId)}' AND ExecutionStatus = 'Running'`;
+    const ofUser = `${running} AND SleapUser = '${UserId.parse(userId)}'`;
+    const counts = await untilPrepared(() => Promise.all([this.#count(running), this.#count(ofUser)]));
+    return { inRoom: counts[0], ofUser: counts[1] };
   }
 
   async control(roomId: string, jobId: string, action: JobAction, requestId: string): Promise<ReportedJob> {
@@ -193,6 +198,11 @@ export class TemporalJobs implements Jobs {
       const sentence = `Job ${jobId} has not accepted \`${action}\` yet: no control worker has answered.`;
       throw new SleapRtcError('CONTROL_UNAVAILABLE', sentence);
     }
+  }
+
+  async #count(condition: string): Promise<number> {
+    const query = `${condition} AND WorkflowType IN (${OUR_TYPES})`;
+    return (await this.#temporal.call(() => this.#workflows.count(query))).count;
   }
 
   /** Our workflows that meet a condition. */

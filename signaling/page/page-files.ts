@@ -8,7 +8,7 @@ const ROOT = new URL('../../', import.meta.url);
 const DASHBOARD = new URL('dashboard/', ROOT);
 
 /** Modules of `protocol/` that import types only, so that a browser can run them. */
-const SHARED = ['protocol/curve.ts'];
+const SHARED = ['protocol/jobs/curve.ts'];
 /** Files of npm packages, by the name under which the page's import map and links have them. */
 const PACKAGES = {
   'preact.js': import.meta.resolve('preact'),

@@ -46,7 +46,9 @@ describe('the page as the server serves it', () => {
       wanted.push(...links, ...modules);
     }
     assert.ok(
-      seen.has('/dashboard/room/room-watch.ts') && seen.has('/protocol/curve.ts') && seen.has('/packages/uplot.js'),
+      seen.has('/dashboard/room/room-watch.ts') &&
+        seen.has('/protocol/jobs/curve.ts') &&
+        seen.has('/packages/uplot.js'),
     );
   });
 

@@ -10,13 +10,18 @@ export const SILENCE_LIMIT_MS = 6500;
 /** If another user asks for a peer's id, the peer must answer within this time, or loses the id. */
 export const PROBE_MS = 2000;
 
-/** The WebSocket layer closes on larger frames. A smaller message that is too large is answered with an error. */
-export const HARD_MESSAGE_BYTES = 4 * MAX_MESSAGE_BYTES;
+/**
+ * The WebSocket layer closes on larger frames. A smaller message that is too large is answered with an error. A frame that has not
+ * come whole yet is in memory, so this is what a socket may hold without a word.
+ */
+export const HARD_MESSAGE_BYTES = 2 * MAX_MESSAGE_BYTES;
 
 /** Messages that a socket may send: a burst of ICE candidates at the start, then a steady rate. */
 export const MESSAGE_RATE = { burst: 500, perSecond: 100 };
 /** Bytes that a socket may send. */
 export const BYTE_RATE = { burst: 8 * 1024 * 1024, perSecond: 1024 * 1024 };
+/** Bytes that others may get because of one socket: a message for everyone in a full room counts 255 times. */
+export const FAN_OUT_RATE = { burst: 16 * 1024 * 1024, perSecond: 1024 * 1024 };
 /** Messages beyond the rate are dropped; after this many the socket is closed. */
 export const EXCESS = { burst: 200, perSecond: 1 };
 
@@ -28,10 +33,9 @@ export const BUFFERED_PROGRESS_BYTES = 1024 * 1024;
 /** Largest metadata of a peer, in bytes of JSON: they are sent to everyone in the room. */
 export const MAX_METADATA_BYTES = 32 * 1024;
 
-/** Peers in one room. Each join is sent to all others, so the cost grows with the square. */
-export const MAX_PEERS_IN_ROOM = 256;
-/** Sockets of one server. */
-export const MAX_SOCKETS = 10_000;
+/** Metadata of all peers of a room together, and of all rooms, in bytes of JSON. A worker with full caches has about 8 kB. */
+export const MAX_ROOM_METADATA_BYTES = 2 * 1024 * 1024;
+export const MAX_TOTAL_METADATA_BYTES = 64 * 1024 * 1024;
 
 /** How long the peers of before a restart are listed as `reconnecting`. */
 export const RESTORE_GRACE_MS = 30_000;

@@ -199,7 +199,7 @@ describe('peers of a room', () => {
     assert.equal((await huge.closed).code, 1009);
     for (let i = 0; i < 2000; i++) flood.send({ type: 'ping' });
     assert.equal((await flood.closed).code, CLOSE.policy);
-    assert.ok(flood.received.some((message) => message.type === 'error' && message.code === 'SERVER_ERROR'));
+    assert.ok(flood.received.some((message) => message.type === 'error' && message.code === 'LIMIT_REACHED'));
     await bystander.settled();
     await bystander.close();
   });

@@ -9,7 +9,7 @@ import { MAX_METADATA_BYTES } from './limits.ts';
 /** What the peers' part of the server works with. */
 export interface PeerServices {
   directory: PeerDirectory;
-  jobViews: Pick<JobViews, 'report' | 'hint' | 'subscribe' | 'unsubscribe'>;
+  jobViews: Pick<JobViews, 'report' | 'hint' | 'subscribe' | 'unsubscribe' | 'peerLeft'>;
   rooms: Pick<Rooms, 'enter' | 'touch'>;
   verifyIdToken: VerifyIdToken;
   iceServersFor: (userId: string) => IceServer[];
@@ -30,7 +30,7 @@ type Register = Extract<ClientMessage, { type: 'register' }>;
 /**
  * Checks who asks to join and lets them in: identity, then room and token, then the name. Answers `registered_auth`.
  * @param isOpen whether the socket is still there; a peer that left meanwhile is not let in
- * @throws SleapRtcError SIGN_IN_REQUIRED, ROOM_UNKNOWN, TOKEN_REFUSED, ROOM_EXPIRED, PEER_ID_TAKEN, MESSAGE_TOO_LARGE
+ * @throws SleapRtcError SIGN_IN_REQUIRED, ROOM_UNKNOWN, TOKEN_REFUSED, ROOM_EXPIRED, PEER_ID_TAKEN, MESSAGE_TOO_LARGE, LIMIT_REACHED
  */
 export async function register(
   services: PeerServices,

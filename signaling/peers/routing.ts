@@ -62,6 +62,13 @@ export function route(
   }
 }
 
+/** How many peers get what this message has: as many are sent its bytes. */
+export function fanOut({ directory }: Services, self: Registered, message: ClientMessage): number {
+  const isForAll =
+    message.type === 'update_metadata' || (message.type === 'peer_message' && message.to_peer_id === EVERYONE);
+  return isForAll ? directory.size(self.roomId) : 1;
+}
+
 function deliver({ directory }: Services, self: Registered, peerId: string, message: ServerMessage): void {
   const link = directory.find(self.roomId, peerId)?.link;
   if (link == null) throw new SleapRtcError('PEER_UNKNOWN', `No peer named ${peerId} is connected to the room.`);

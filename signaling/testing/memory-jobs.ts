@@ -119,6 +119,11 @@ export class MemoryJobs implements Jobs {
     return this.#inRoom(roomId).filter(({ status }) => !isFinal(status.phase));
   }
 
+  async countActive(roomId: string, userId: string): Promise<{ inRoom: number; ofUser: number }> {
+    const active = await this.active(roomId);
+    return { inRoom: active.length, ofUser: active.filter(({ status }) => status.user_id === userId).length };
+  }
+
   async control(roomId: string, jobId: string, action: JobAction): Promise<ReportedJob> {
     this.#throwIfUnavailable();
     const { status } = this.#findIn(roomId, jobId).reported;

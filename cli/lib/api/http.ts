@@ -8,7 +8,7 @@ const REQUEST_TIMEOUT_MS = 20_000;
 const TRIES = 4;
 const FIRST_PAUSE_MS = 250;
 /** Errors that the caller handles: it signs in first, or it shows the error and retries for longer than this function does. */
-const HANDLED_BY_CALLER: ReadonlySet<ErrorCode> = new Set(['SIGN_IN_REQUIRED', 'CONTROL_UNAVAILABLE']);
+const HANDLED_BY_CALLER: ReadonlySet<ErrorCode> = new Set(['SIGN_IN_REQUIRED', 'CONTROL_UNAVAILABLE', 'LIMIT_REACHED']);
 
 /** One HTTP request of the API. */
 export interface ApiRequest<T> {
