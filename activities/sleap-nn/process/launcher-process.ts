@@ -16,6 +16,9 @@ export function ownerArgument(workDir: string): string {
   return `--owner=${workDir}`;
 }
 
+/** Longest line of sleap-nn's stdout that is passed on, in characters. Models are code, and may print without end. */
+const MAX_LINE_CHARS = 64 * 1024;
+
 /** How much of the output before the log is open is remembered to explain a failed start, in characters. */
 const EARLY_OUTPUT_CHARS = 4000;
 
@@ -107,7 +110,7 @@ export class LauncherProcess {
     this.#subprocess.stderr.on('data', (chunk: Buffer) => {
       this.#earlyOutput = (this.#earlyOutput + chunk.toString()).slice(-EARLY_OUTPUT_CHARS);
     });
-    createInterface({ input: this.#subprocess.stdout }).on('line', (line) => this.#onLine?.(line));
+    readLines(this.#subprocess.stdout, (line) => this.#onLine?.(line));
     const control = this.#subprocess.stdio[3] as unknown as Readable;
     createInterface({ input: control }).on('line', (line) => {
       const message = parseControlEvent(line);
@@ -192,6 +195,22 @@ export class LauncherProcess {
       // ESRCH: it ended between the check and the signal.
     }
   }
+}
+
+/** Passes on each line. Of a line that is too long nothing is remembered or passed on. */
+function readLines(stream: Readable, onLine: (line: string) => void): void {
+  let rest = '';
+  let skipping = false;
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (!skipping && line.length <= MAX_LINE_CHARS) onLine(line);
+      skipping = false;
+    }
+    skipping ||= rest.length > MAX_LINE_CHARS;
+    if (skipping) rest = '';
+  });
 }
 
 /** What the command needs of the worker's folder, its log included, which must exist. */

@@ -110,6 +110,21 @@ for (const isolates of [false, true])
       assert.match(text, new RegExp(`cwd ${job} tmp ${job} `));
     });
 
+    it('cannot fill the worker’s memory with a line that does not end', async () => {
+      const lines: string[] = [];
+      const running = await startSleapNn({
+        ...{ sandbox, argv: ['shout'], cwd: job, logFile: log, tmpDir: job },
+        access: { read: [], write: [job] },
+        onLine: (line) => lines.push(line),
+      });
+      await running.exited;
+      assert.equal(lines.at(-1), 'a line');
+      assert.ok(
+        lines.every((line) => line.length < 1000 && !line.includes('long')),
+        `${lines.length} lines`,
+      );
+    });
+
     it('says so if Python cannot be started', async () => {
       await rm(sandbox.python);
       await assert.rejects(start('x'), (error: unknown) => error instanceof SleapRtcError && error.code === 'INTERNAL');

@@ -18,6 +18,11 @@ def cli():
         print("ready", flush=True)
     if verb in ("stubborn", "polite", "sleep"):
         time.sleep(1000)
+    if verb == "shout":
+        for _ in range(64):
+            sys.stdout.write("x" * 100_000)
+        print("end of the long line")
+        print("a line")
     if verb == "fail":
         print("a traceback", file=sys.stderr)
         sys.exit(3)
