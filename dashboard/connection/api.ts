@@ -49,6 +49,8 @@ export class RoomApi {
   readonly #signal: AbortSignal;
   #signIn: Promise<SignInReply> | undefined;
   #idToken: string | undefined;
+  /** The last token that the server refused. */
+  #refused: string | undefined;
   #manifestEtag: string | null = null;
 
   /** @param options `signal` ends all requests */
@@ -72,18 +74,31 @@ export class RoomApi {
 
   async #signInOnce(): Promise<SignInReply> {
     const recalled = recallSignIn(this.#storage);
-    if (recalled !== undefined) return recalled;
-    const reply: SignInReply = await (await this.#fetch('/anonymous-signin', { method: 'POST' })).json();
+    if (recalled !== undefined && recalled.id_token !== this.#refused) return recalled;
+    const renewed = recalled && (await this.#refresh(recalled.refresh_token));
+    const reply: SignInReply = renewed ?? (await (await this.#fetch('/anonymous-signin', { method: 'POST' })).json());
     this.#storage.setItem(STORED_AS, JSON.stringify(reply));
     return reply;
   }
 
-  /** Removes an identity that the server has refused, unless a newer one has replaced it. */
+  /** @returns a new token of the same user; undefined if the server does not know the user any more */
+  async #refresh(refresh_token: string): Promise<SignInReply | undefined> {
+    const headers = { 'content-type': 'application/json' };
+    try {
+      const body = JSON.stringify({ refresh_token });
+      return await (await this.#fetch('/refresh-signin', { method: 'POST', headers, body })).json();
+    } catch (error) {
+      if (error instanceof ApiError && error.code !== 'SERVER_UNREACHABLE' && error.code !== 'SERVER_ERROR') return;
+      throw error;
+    }
+  }
+
+  /** Uses a token that the server has refused no more, unless a newer one has replaced it. The next one is of the same user. */
   signOut(refused: string): void {
     if (refused !== this.#idToken) return;
     this.#signIn = undefined;
     this.#idToken = undefined;
-    this.#storage.removeItem(STORED_AS);
+    this.#refused = refused;
   }
 
   async jobs(): Promise<JobListReply> {
