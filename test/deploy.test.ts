@@ -29,6 +29,8 @@ const settings = readExampleSettings({
   SLEAP_RTC_TURN_SECRET: 't',
   AWS_ACCESS_KEY_ID: 'k',
   AWS_SECRET_ACCESS_KEY: 's',
+  SLEAP_RTC_WORKER_ACCESS_KEY_ID: 'wk',
+  SLEAP_RTC_WORKER_SECRET_ACCESS_KEY: 'ws',
   SLEAP_RTC_ROOM: 'lab-mice-2025',
   SLEAP_RTC_TOKEN: 'room-token',
   SLEAP_RTC_ROOM_KEY: Buffer.alloc(32, 'room key').toString('base64url'),

@@ -89,7 +89,7 @@ export async function startS3(
 }
 
 /** By SeaweedFS's names. Each gRPC port would default to its HTTP port + 10000, which may not be free. */
-async function choosePorts(): Promise<Record<string, number>> {
+export async function choosePorts(): Promise<Record<string, number>> {
   const ports: Record<string, number> = {};
   for (const part of ['s3', 'master', 'volume', 'filer', 'admin']) {
     ports[`${part}.port`] = await freePort();
