@@ -155,7 +155,7 @@ const workerWithSmallDisk = async (at: FaultRoom): Promise<Prepared> => {
 
 /** The job leaves that worker, waits and says why; then another worker takes it. */
 const movesToWorkerWithRoom = async (at: FaultRoom, job: WatchedJob): Promise<void> => {
-  await job.untilEvent(({ detail }) => /small had trouble: .*(disk|needed)/.test(detail ?? ''));
+  await job.command.untilShown(/small had trouble: .* are needed/);
   await othersTakeJobs(at, 'small', true);
 };
 

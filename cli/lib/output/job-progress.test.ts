@@ -80,6 +80,14 @@ describe('job progress', () => {
     ]);
   });
 
+  it('says why the job waits again if it has left a worker', () => {
+    const display = new FakeDisplay(false);
+    const progress = new JobProgress(display);
+    progress.view(view('receiving'));
+    progress.view(view('queued', { detail: 'waiting for a free worker of lab; gpu-1 had trouble: its disk is full' }));
+    assert.equal(display.said.at(-1), 'Waiting for a free worker of lab; gpu-1 had trouble: its disk is full.');
+  });
+
   it('shows the missed epochs once each, and only a few of a long run that it has not followed', () => {
     const display = new FakeDisplay(false);
     const progress = new JobProgress(display);

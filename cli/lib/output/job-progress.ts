@@ -135,6 +135,7 @@ export class JobProgress {
     if (phase === this.#phase) return;
     if ((phase === 'queued' || phase === 'awaiting_data' || phase === 'paused') && this.#phase !== undefined)
       this.#worker = null;
+    const isBack = this.#phase !== undefined && (phase === 'queued' || phase === 'awaiting_data') && detail !== '';
     const now = Date.now();
     this.#count(now);
     this.#phase = phase;
@@ -143,6 +144,8 @@ export class JobProgress {
     this.#transfer = undefined;
     // On a terminal, the live line shows it.
     if (phase === 'paused') this.#display.say(`The job is ${detail || 'paused'}.`);
+    // A job that has had a worker says why it waits again.
+    else if (isBack) this.#display.say(`${detail[0]?.toUpperCase()}${detail.slice(1).replace(/\.$/, '')}.`);
     else if (!isFinal(phase) && !this.#display.live) this.#display.say(`${DOING[phase]}…`);
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { lstat, mkdir, open, realpath, stat, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import type { FileEntry } from '../../../protocol/files.ts';
 import { DISK_RESERVE_BYTES } from './limits.ts';
@@ -76,7 +76,7 @@ export async function checkFreeSpace(root: string, neededBytes: number): Promise
   if (freeBytes >= neededBytes + DISK_RESERVE_BYTES) return;
   throw new SleapRtcError(
     'DISK_FULL',
-    `${megabytes(neededBytes)} are needed in ${root}, but only ${megabytes(freeBytes)} are free.`,
+    `${megabytes(neededBytes)} are needed in ${basename(root)}, but only ${megabytes(freeBytes)} are free.`,
   );
 }
 
