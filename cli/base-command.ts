@@ -1,13 +1,21 @@
 import { join } from 'node:path';
 import { Command, Flags, type Interfaces } from '@oclif/core';
+import { SleapRtcError } from '../protocol/errors.ts';
 import { RoomApi } from './lib/api/api-client.ts';
 import { SignIn } from './lib/api/sign-in.ts';
 import { createDisplay, type Display } from './lib/output/display.ts';
 import { guardTerminal } from './lib/output/terminal.ts';
 import type { JobOutcome } from './lib/results/job-outcome.ts';
 import { outcomeSummary } from './lib/results/outcome-summary.ts';
-import { configFolder, readConfigFile } from './lib/settings/config-file.ts';
-import { needKey, needRoom, needServer, resolveSettings, type Settings } from './lib/settings/settings.ts';
+import { configFolder, type OwnerTokens, readConfigFile, roomAt } from './lib/settings/config-file.ts';
+import {
+  type Connection,
+  needKey,
+  needRoom,
+  needServer,
+  resolveSettings,
+  type Settings,
+} from './lib/settings/settings.ts';
 
 /** The flags that all commands share. */
 const connectionFlags = {
@@ -84,6 +92,19 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected async jobApi(): Promise<RoomApi> {
     const connection = needKey(needRoom(await this.settings()));
     return new RoomApi(connection, new SignIn(connection.server, this.folder));
+  }
+
+  /** The API of the current room for its owner, and all of the room's tokens. @throws SleapRtcError USAGE if another user made it */
+  protected async ownerApi(): Promise<{ api: RoomApi; connection: Connection; owned: OwnerTokens }> {
+    const connection = needRoom(await this.settings());
+    const owned = (await readConfigFile(this.folder)).owned[roomAt(connection.server, connection.room)];
+    if (owned === undefined) {
+      throw new SleapRtcError('USAGE', `The room ${connection.room} was not made on this machine.`, {
+        remedy: 'Run the command where `sleap-rtc rooms create` was run: only that machine has the owner’s token.',
+      });
+    }
+    const api = new RoomApi({ ...connection, token: owned.owner }, new SignIn(connection.server, this.folder));
+    return { api, connection, owned };
   }
 
   /** The server and our identity there, for commands that need no room. @throws SleapRtcError USAGE if no server is set */

@@ -99,11 +99,6 @@ const kinds = {
     remedy: 'See how the job stands with `sleap-rtc jobs show`.',
   },
   ROOM_EXISTS: { exitCode: EXIT.badInput, retryable: false, remedy: 'Choose another room name.' },
-  ROOM_UNKNOWN: {
-    exitCode: EXIT.notAllowed,
-    retryable: false,
-    remedy: 'Check the room’s name, or create a room with `sleap-rtc rooms create`.',
-  },
   ROOM_EXPIRED: {
     exitCode: EXIT.notAllowed,
     retryable: false,
@@ -112,7 +107,7 @@ const kinds = {
   TOKEN_REFUSED: {
     exitCode: EXIT.notAllowed,
     retryable: false,
-    remedy: 'Ask the person who created the room for a new invite.',
+    remedy: 'Check the room’s name, and ask the person who created the room for a new invite.',
   },
   SIGN_IN_REQUIRED: {
     exitCode: EXIT.notAllowed,

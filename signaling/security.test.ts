@@ -7,6 +7,7 @@ import { curveRoutes } from './api/curve-routes.ts';
 import { jobRoutes } from './api/job-routes.ts';
 import { modelRoutes } from './api/model-routes.ts';
 import { openRoutes } from './api/open-routes.ts';
+import { ownerRoutes } from './api/owner-routes.ts';
 import { roomRoutes } from './api/room-routes.ts';
 import { CLOSE } from './peers/limits.ts';
 import { type SignalingServer, startSignalingServer } from './server.ts';
@@ -67,7 +68,13 @@ describe('security of the signaling server', () => {
     jobsPerMinute: 1,
     limits: {},
   } as never;
-  const guarded = routesOf(roomRoutes(parts), modelRoutes(parts), jobRoutes(parts), curveRoutes(parts));
+  const guarded = routesOf(
+    roomRoutes(parts),
+    ownerRoutes(parts),
+    modelRoutes(parts),
+    jobRoutes(parts),
+    curveRoutes(parts),
+  );
   const ofRooms = guarded.filter((route) => route.includes(':room'));
   const at = (route: string, roomId: string) =>
     route.replace(':room', roomId).replace(':job', 'job00000001').replace(':model', 'a3f5e8c9');
@@ -118,11 +125,11 @@ describe('security of the signaling server', () => {
     }
   });
 
-  it('reports a room that does not exist as unknown, whatever its name', async () => {
+  it('refuses a room that does not exist like a wrong token, whatever its name', async () => {
     for (const route of ofRooms) {
       for (const name of ['no-such-room', '..%2f..', '%00', 'A', 'x'.repeat(500), "a'%20OR%201=1"]) {
         const reply = await ask(url, at(route, name), { idToken: room.idToken, roomToken: room.token });
-        assert.deepEqual([reply.status, reply.code], [404, 'ROOM_UNKNOWN'], `${route} with ${name}`);
+        assert.deepEqual([reply.status, reply.code], [403, 'TOKEN_REFUSED'], `${route} with ${name}`);
       }
     }
   });
@@ -147,7 +154,7 @@ describe('security of the signaling server', () => {
       [{ id_token: 'x' }, 'SIGN_IN_REQUIRED'],
       [{ token: 'wrong' }, 'TOKEN_REFUSED'],
       [{ token: otherRoom.token }, 'TOKEN_REFUSED'],
-      [{ room_id: 'no-such-room' }, 'ROOM_UNKNOWN'],
+      [{ room_id: 'no-such-room' }, 'TOKEN_REFUSED'],
       [{ room_id: '../etc' }, 'MESSAGE_INVALID'],
     ] as const) {
       const stranger = await TestPeer.open(url);

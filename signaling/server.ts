@@ -10,6 +10,7 @@ import { curveRoutes } from './api/curve-routes.ts';
 import { jobRoutes } from './api/job-routes.ts';
 import { modelRoutes } from './api/model-routes.ts';
 import { openRoutes } from './api/open-routes.ts';
+import { ownerRoutes } from './api/owner-routes.ts';
 import { pageRoutes } from './api/page-routes.ts';
 import { roomRoutes } from './api/room-routes.ts';
 import type { AwsClients } from './aws.ts';
@@ -182,6 +183,7 @@ function apiRoutes(
   return [
     openRoutes({ signIn: backends.signIn, ...limits }),
     roomRoutes({ rooms, directory, verifyIdToken, ...limits }),
+    ownerRoutes({ rooms, directory, jobViews, jobs: backends.jobs, curves, files, verifyIdToken }),
     modelRoutes({ rooms, files, verifyIdToken }),
     jobRoutes({
       rooms,

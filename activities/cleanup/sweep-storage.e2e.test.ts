@@ -73,6 +73,25 @@ describe('what jobs have left in S3 that ended while no control worker ran', fun
     assert.equal((await keys('damaged')).length, 5);
   });
 
+  it('is all removed, but for its record, if its room was deleted meanwhile', async () => {
+    const room = 'deleted';
+    const record = {
+      room_id: room,
+      token: '',
+      owner_token: '',
+      viewer_token: '',
+      created_at: 1,
+      expires_at: 2,
+      created_by: 'u',
+    };
+    await put(s3Layout.room(room), JSON.stringify({ ...record, deleted_at: 3 }));
+    await put(s3Layout.manifest(room), JSON.stringify(emptyManifest(room, new Date())));
+    await put(`${s3Layout.model(room, published)}best.ckpt`);
+    await put(s3Layout.dataset(room, shared));
+    await sweep({});
+    assert.deepEqual(await keys(room), [s3Layout.room(room)]);
+  });
+
   it('stays if a job that relies on it has started meanwhile', async () => {
     const room = 'meanwhile';
     await put(s3Layout.dataset(room, orphan));

@@ -2,11 +2,14 @@ import { basename } from 'node:path';
 import { JobId, ModelId, RoomId } from '../../protocol/ids.ts';
 import { Manifest } from '../../protocol/models/manifest.ts';
 import { s3Layout } from '../../protocol/stored/s3-layout.ts';
+import { StoredRoom } from '../../protocol/stored/stored-objects.ts';
 import { type Bucket, inParallel, readJson } from '../../storage/index.ts';
 import { ownerOf } from '../models/claim-model.ts';
 import { createClearJobStorage } from './clear-job-storage.ts';
 
 const REQUESTS_AT_ONCE = 8;
+/** Rooms at a time; each makes some requests one after the other. */
+const ROOMS_AT_ONCE = 4;
 
 /** How a job's workflow ended; `kept` if it failed and has finished work that must stay; `unknown` if Temporal no longer has it. */
 export type JobFate = 'running' | 'kept' | 'done' | 'failed' | 'unknown';
@@ -35,12 +38,21 @@ interface Leftovers {
  */
 export async function sweepStorage(sweep: Sweep): Promise<string[]> {
   const { folders } = await sweep.bucket.listFolder('');
+  const rooms = folders.filter((room) => RoomId.safeParse(room).success);
   const swept: string[] = [];
-  for (const room of folders) {
-    sweep.signal.throwIfAborted();
-    if (RoomId.safeParse(room).success) swept.push(...(await sweepRoom(sweep, room)));
-  }
+  await inParallel(rooms, { limit: ROOMS_AT_ONCE, signal: sweep.signal }, async (room) => {
+    const isDeleted = await removeIfDeleted(sweep.bucket, room);
+    if (!isDeleted) swept.push(...(await sweepRoom(sweep, room)));
+  });
   return swept;
+}
+
+/** Removes what a worker uploaded to a room after its owner had deleted it. */
+async function removeIfDeleted(bucket: Bucket, room: string): Promise<boolean> {
+  const record = await readJson(bucket, s3Layout.room(room), StoredRoom, { ifDamaged: 'missing' });
+  if (record?.deleted_at === undefined) return false;
+  await bucket.removePrefix(`${room}/`, { except: s3Layout.room(room) });
+  return true;
 }
 
 async function sweepRoom({ bucket, fateOf, signal }: Sweep, room: string): Promise<string[]> {

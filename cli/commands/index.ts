@@ -15,9 +15,12 @@ import ModelsDownload from './models/download.ts';
 import ModelsList from './models/list.ts';
 import ModelsShow from './models/show.ts';
 import RoomsCreate from './rooms/create.ts';
+import RoomsDelete from './rooms/delete.ts';
 import RoomsInvite from './rooms/invite.ts';
 import RoomsJoin from './rooms/join.ts';
 import RoomsOpen from './rooms/open.ts';
+import RoomsRemoveMember from './rooms/remove-member.ts';
+import RoomsRotate from './rooms/rotate.ts';
 import RoomsShow from './rooms/show.ts';
 import Train from './train.ts';
 import WorkersDrain from './workers/drain.ts';
@@ -41,9 +44,12 @@ export const COMMANDS: Record<string, Command.Class> = {
   'models:list': ModelsList,
   'models:show': ModelsShow,
   'rooms:create': RoomsCreate,
+  'rooms:delete': RoomsDelete,
   'rooms:invite': RoomsInvite,
   'rooms:join': RoomsJoin,
   'rooms:open': RoomsOpen,
+  'rooms:remove-member': RoomsRemoveMember,
+  'rooms:rotate': RoomsRotate,
   'rooms:show': RoomsShow,
   train: Train,
   'workers:drain': WorkersDrain,

@@ -217,7 +217,7 @@ describe('sleap-rtc train, with a server and a worker', function () {
     assert.match(wrong.stderr, /\[TOKEN_REFUSED\]/);
     const unknown = await desk.train('--room', 'no-such-room');
     assert.equal(unknown.exitCode, 4);
-    assert.match(unknown.stderr, /no-such-room\. \[ROOM_UNKNOWN\]/);
+    assert.match(unknown.stderr, /no-such-room with this token\. \[TOKEN_REFUSED\]/);
     desk.server.refusal = new SleapRtcError('ROOM_EXPIRED', 'The room lab-mice has expired.');
     const expired = await desk.train();
     assert.equal(expired.exitCode, 4);

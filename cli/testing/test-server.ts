@@ -153,7 +153,13 @@ export class TestServer implements AsyncDisposable {
       if (this.refusal !== undefined) throw this.refusal;
       // The test knows the token of its room beforehand.
       if (method === 'POST' && pathname === '/api/rooms')
-        return answer(res, 201, { room_id: ROOM, token: TOKEN, ...times() });
+        return answer(res, 201, {
+          room_id: ROOM,
+          token: TOKEN,
+          owner_token: `${TOKEN}-owner`,
+          viewer_token: `${TOKEN}-viewer`,
+          ...times(),
+        });
       this.#publish();
       const reply = await this.#ask(method, url, req);
       if (method === 'POST' && pathname.endsWith('/jobs') && this.lostReplies > 0) {

@@ -38,7 +38,7 @@ export class ApiError extends Error {
 
 /** True if a code means that the invite does not open the room. */
 export function isRefusal(code: string): boolean {
-  const refusals: ErrorCode[] = ['ROOM_UNKNOWN', 'TOKEN_REFUSED', 'ROOM_EXPIRED'];
+  const refusals: ErrorCode[] = ['TOKEN_REFUSED', 'ROOM_EXPIRED'];
   return refusals.some((refusal) => refusal === code);
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FileList } from '../files.ts';
-import { JobId, ModelId, RoomId } from '../ids.ts';
+import { JobId, ModelId, RoomId, UserId } from '../ids.ts';
 import { MAX_RUNS, RunName } from '../jobs/job.ts';
 import { ModelType } from '../models/sleap-config.ts';
 
@@ -8,15 +8,25 @@ import { ModelType } from '../models/sleap-config.ts';
  * The JSON objects of the room bucket, other than the manifest (`manifest.ts`). `s3-layout.ts` has their keys.
  */
 
+/** Most users whom a room's owner can remove. Changing the token removes everybody. */
+export const MAX_REMOVED_USERS = 500;
+
 /** `room.json`, and the same as a row of the table of rooms. Times are whole seconds since 1970, as DynamoDB's TTL needs them. */
 export const StoredRoom = z.object({
   room_id: RoomId,
-  /** SHA-256 of the token, in hexadecimal: a leaked table opens no room. */
+  /** SHA-256 of the members' token, in hexadecimal: a leaked table opens no room. */
   token: z.string(),
+  /** The same of the owner's and the viewers' tokens. */
+  owner_token: z.string(),
+  viewer_token: z.string(),
   created_at: z.number(),
   expires_at: z.number(),
   /** Who made it; information for admins, which gives no rights. */
   created_by: z.string(),
+  /** Users whom the owner has removed. */
+  removed_users: z.array(UserId).max(MAX_REMOVED_USERS).default([]),
+  /** When the owner deleted it. Its name stays taken, so that nobody else gets the jobs of that name. */
+  deleted_at: z.number().optional(),
 });
 export type StoredRoom = z.infer<typeof StoredRoom>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FileEntry, MAX_FILES } from '../files.ts';
-import { RoomId } from '../ids.ts';
+import { PeerId, RoomId, UserId } from '../ids.ts';
 import { MAX_RUNS } from '../jobs/job.ts';
 import { JobView } from '../jobs/job-view.ts';
 import { RunCurve } from '../jobs/run-curve.ts';
@@ -31,10 +31,19 @@ export const RefreshSignInRequest = z.object({ refresh_token: RefreshToken });
 
 /** `POST /api/rooms`: the room's name may be chosen. */
 export const CreateRoomRequest = z.object({ room_id: RoomId.optional() });
-/** The only time that the token is shown. Times are ISO 8601. */
+/** What a token allows: `viewer` reads models and jobs, `member` also runs jobs, `owner` also changes and deletes the room. */
+export const RoomRole = z.enum(['owner', 'member', 'viewer']);
+export type RoomRole = z.infer<typeof RoomRole>;
+
+const RoomToken = z.string().max(256);
+
+/** The only time that the tokens are shown. Times are ISO 8601. */
 export const CreateRoomReply = z.object({
   room_id: RoomId,
-  token: z.string().max(256),
+  /** The members' token. */
+  token: RoomToken,
+  owner_token: RoomToken,
+  viewer_token: RoomToken,
   created_at: TimeText,
   expires_at: TimeText,
 });
@@ -47,8 +56,24 @@ export const RoomReply = z.object({
   expires_at: TimeText,
   workers: Count,
   peers: Count,
+  /** What the caller's token allows. */
+  role: RoomRole,
 });
 export type RoomReply = z.infer<typeof RoomReply>;
+
+/** `POST /api/rooms/{room}/rotate`: new tokens of members and viewers; the old ones open the room no more. The owner's stays. */
+export const RotateReply = z.object({ room_id: RoomId, token: RoomToken, viewer_token: RoomToken });
+export type RotateReply = z.infer<typeof RotateReply>;
+
+/** `POST /api/rooms/{room}/remove-member`: a user's id, or the name of a peer that is connected. */
+export const RemoveMemberRequest = z.object({ member: z.union([UserId, PeerId]) });
+export const RemoveMemberReply = z.object({ room_id: RoomId, user_id: UserId });
+export type RemoveMemberReply = z.infer<typeof RemoveMemberReply>;
+
+/** `POST /api/rooms/{room}/delete`: the room's name once more, so that nobody deletes another room by mistake. */
+export const DeleteRoomRequest = z.object({ confirm: RoomId });
+export const DeleteRoomReply = z.object({ room_id: RoomId, jobs_cancelled: Count });
+export type DeleteRoomReply = z.infer<typeof DeleteRoomReply>;
 
 /**
  * `GET /api/rooms/{room}/jobs`, newest first. `POST /api/rooms/{room}/jobs` and `GET /api/rooms/{room}/jobs/{job}` (`?wait_ms=` waits

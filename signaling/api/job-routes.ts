@@ -15,7 +15,7 @@ import type { ReadJobLogs } from '../models/job-logs.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { perMinute, perUserAndMinute } from './rate-limit.ts';
-import { requireIdentity, requireRoom, roomOf, userOf } from './require-room.ts';
+import { requireIdentity, requireMember, requireRoom, roomOf, userOf } from './require-room.ts';
 
 /** Largest job spec: it becomes part of a workflow's history, in which Temporal allows 2 MB a payload. */
 const MAX_SPEC = '1mb';
@@ -46,6 +46,7 @@ export function jobRoutes(parts: {
   const submissions = [
     perMinute(parts.jobsPerMinute, 'new jobs'),
     ...door,
+    requireMember,
     perUserAndMinute(parts.jobsPerMinute, 'new jobs'),
     express.json({ limit: MAX_SPEC }),
   ];
@@ -81,12 +82,18 @@ export function jobRoutes(parts: {
   });
 
   for (const action of JobAction.options) {
-    router.post(`/api/rooms/:room/jobs/:job/${action}`, ...door, express.json({ limit: '1kb' }), async (req, res) => {
-      const { request_id = randomUUID() } = JobActionRequest.parse(req.body ?? {});
-      const [{ room_id }, jobId] = [roomOf(res), jobIn(req)];
-      parts.limits.admitAction(room_id, jobId, action, request_id);
-      reply(res, await jobViews.control(room_id, jobId, action, request_id));
-    });
+    router.post(
+      `/api/rooms/:room/jobs/:job/${action}`,
+      ...door,
+      requireMember,
+      express.json({ limit: '1kb' }),
+      async (req, res) => {
+        const { request_id = randomUUID() } = JobActionRequest.parse(req.body ?? {});
+        const [{ room_id }, jobId] = [roomOf(res), jobIn(req)];
+        parts.limits.admitAction(room_id, jobId, action, request_id);
+        reply(res, await jobViews.control(room_id, jobId, action, request_id));
+      },
+    );
   }
 
   return router;

@@ -1,11 +1,11 @@
 import express, { Router } from 'express';
-import { type CreateRoomReply, CreateRoomRequest, ROOM_TOKEN_HEADER, type RoomReply } from '../../protocol/wire/api.ts';
+import { type CreateRoomReply, CreateRoomRequest, type RoomReply } from '../../protocol/wire/api.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { PeerDirectory } from '../peers/directory.ts';
-import { isoTime, type Room } from '../rooms/room.ts';
-import type { Rooms } from '../rooms/rooms.ts';
+import { isoTime } from '../rooms/room.ts';
+import type { Entry, Rooms } from '../rooms/rooms.ts';
 import { perDay, perMinute } from './rate-limit.ts';
-import { requireIdentity, requireRoom, roomNamed, roomOf, roomToken, userOf } from './require-room.ts';
+import { entryIn, requireIdentity, requireRoom, roleOf, roomOf, userOf } from './require-room.ts';
 
 /** Routes that make, show and reopen rooms. */
 export function roomRoutes(parts: {
@@ -19,7 +19,7 @@ export function roomRoutes(parts: {
   const router = Router();
   const member = requireIdentity(parts.verifyIdToken);
 
-  const describe = (room: Room): RoomReply => {
+  const describe = ({ room, role }: Entry): RoomReply => {
     const peers = directory.peers(room.room_id);
     return {
       room_id: room.room_id,
@@ -27,6 +27,7 @@ export function roomRoutes(parts: {
       expires_at: isoTime(room.expires_at),
       workers: peers.filter(({ role }) => role === 'worker').length,
       peers: peers.length,
+      role,
     };
   };
 
@@ -38,13 +39,15 @@ export function roomRoutes(parts: {
     express.json({ limit: '4kb' }),
     async (req, res) => {
       const { room_id } = CreateRoomRequest.parse(req.body ?? {});
-      const { room, token } = await rooms.create({
+      const { room, tokens } = await rooms.create({
         userId: userOf(res).user_id,
         ...(room_id ? { roomId: room_id } : {}),
       });
       const reply: CreateRoomReply = {
         room_id: room.room_id,
-        token,
+        token: tokens.member,
+        owner_token: tokens.owner,
+        viewer_token: tokens.viewer,
         created_at: isoTime(room.created_at),
         expires_at: isoTime(room.expires_at),
       };
@@ -53,14 +56,14 @@ export function roomRoutes(parts: {
   );
 
   router.get('/api/rooms/:room', member, requireRoom(rooms), (_req, res) => {
-    res.json(describe(roomOf(res)));
+    res.json(describe({ room: roomOf(res), role: roleOf(res) }));
   });
 
   // Not behind `requireRoom`, which refuses an expired room.
   router.post('/api/rooms/:room/open', member, async (req, res) => {
-    const room = await rooms.reopen(roomNamed(req.params.room), roomToken(req.get(ROOM_TOKEN_HEADER)));
-    res.locals.room = room;
-    res.json(describe(room));
+    const entry = await rooms.reopen(entryIn(req, res));
+    res.locals.room = entry.room;
+    res.json(describe(entry));
   });
 
   return router;

@@ -3,6 +3,8 @@ import type { SignInReply } from '../../protocol/wire/api.ts';
 /** The caller, as proven by the identity token. */
 export interface User {
   user_id: string;
+  /** When the identity ends, in ms since 1970; undefined if it does not. */
+  expires_at_ms?: number;
 }
 
 /** Gives people and workers identities. @throws SleapRtcError SERVER_ERROR if the identity service is unavailable */

@@ -33,8 +33,9 @@ describe('the check of identity tokens', () => {
   const seconds = (fromNow: number) => Math.floor(Date.now() / 1000) + fromNow;
   const refused = { code: 'SIGN_IN_REQUIRED' };
 
-  it('believes a token of the pool, for our client', async () => {
-    assert.deepEqual(await verify(await token()), { user_id: 'user-1' });
+  it('believes a token of the pool, for our client, until it expires', async () => {
+    const exp = seconds(60);
+    assert.deepEqual(await verify(await token({ exp })), { user_id: 'user-1', expires_at_ms: exp * 1000 });
   });
 
   it('refuses a token that is expired, for another client, of another pool, or not an id token', async () => {

@@ -4,7 +4,7 @@ import { SleapRtcError } from '../../protocol/errors.ts';
 import { UserId } from '../../protocol/ids.ts';
 import type { VerifyIdToken } from './identity.ts';
 
-const Claims = z.object({ sub: UserId, token_use: z.literal('id') });
+const Claims = z.object({ sub: UserId, token_use: z.literal('id'), exp: z.number() });
 
 /** Clocks of laptops and servers differ a little. */
 const CLOCK_TOLERANCE_S = 10;
@@ -32,7 +32,8 @@ export function createIdTokenVerifier(options: { issuer: string; clientId: strin
         clockTolerance: CLOCK_TOLERANCE_S,
         requiredClaims: ['exp', 'sub'],
       });
-      return { user_id: Claims.parse(payload).sub };
+      const { sub, exp } = Claims.parse(payload);
+      return { user_id: sub, expires_at_ms: exp * 1000 };
     } catch (error) {
       if (isTokenFault(error)) {
         throw new SleapRtcError('SIGN_IN_REQUIRED', 'The identity token is missing, expired or not ours.', {

@@ -1,5 +1,6 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
+import { RoomId } from '../../protocol/ids.ts';
 import { s3Layout } from '../../protocol/stored/s3-layout.ts';
 import { ModelFiles, ResultFiles } from '../../protocol/stored/stored-objects.ts';
 import type { ModelFilesReply, ResultFilesReply } from '../../protocol/wire/api.ts';
@@ -14,7 +15,7 @@ export type StoredManifest =
   | { state: 'unchanged' }
   | { state: 'found'; etag: string | undefined; body: Uint8Array };
 
-/** Reads what a room has in S3. @throws SleapRtcError STORAGE_UNREACHABLE; each method */
+/** What a room has in S3. @throws SleapRtcError STORAGE_UNREACHABLE; each method */
 export interface RoomFiles {
   /** @param knownEtag the ETag of the manifest that the caller has */
   manifest(roomId: string, knownEtag?: string): Promise<StoredManifest>;
@@ -22,9 +23,11 @@ export interface RoomFiles {
   modelFiles(roomId: string, modelId: string): Promise<ModelFilesReply>;
   /** The same for an inference job's predictions. Rejects with JOB_NOT_FOUND if there are none (yet). */
   jobResults(roomId: string, jobId: string): Promise<ResultFilesReply>;
+  /** Removes everything of a room but its record: models, manifest, and what its jobs have left. */
+  removeRoom(roomId: string): Promise<void>;
 }
 
-/** Reads from the room bucket. */
+/** Works in the room bucket. */
 export function createS3RoomFiles(bucket: Bucket): RoomFiles {
   const withLinks = async (files: readonly FileEntry[], folder: string) => {
     const link = async (file: FileEntry) => ({ ...file, url: await bucket.link(folder + file.path, LINK_LIFETIME_MS) });
@@ -42,6 +45,9 @@ export function createS3RoomFiles(bucket: Bucket): RoomFiles {
       const list = await readJson(bucket, s3Layout.modelFiles(roomId, modelId), ModelFiles);
       if (list !== undefined) return withLinks(list.files, s3Layout.model(roomId, modelId));
       throw new SleapRtcError('MODEL_NOT_FOUND', `The room ${roomId} has no model ${modelId}.`);
+    },
+    async removeRoom(roomId) {
+      await bucket.removePrefix(`${RoomId.parse(roomId)}/`, { except: s3Layout.room(roomId) });
     },
     async jobResults(roomId, jobId) {
       const list = await readJson(bucket, s3Layout.jobResultFiles(roomId, jobId), ResultFiles);

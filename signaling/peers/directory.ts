@@ -1,4 +1,5 @@
-import { SleapRtcError } from '../../protocol/errors.ts';
+import { type ErrorCode, SleapRtcError } from '../../protocol/errors.ts';
+import type { RoomRole } from '../../protocol/wire/api.ts';
 import {
   MAX_PEERS_IN_ROOM,
   type PeerInfo,
@@ -20,6 +21,8 @@ export interface PeerLink extends Reader {
 export interface Member {
   info: PeerInfo;
   link: PeerLink | null;
+  /** What its token allows; undefined for a peer that has not come back yet. */
+  access?: RoomRole | undefined;
 }
 
 /** The peers of one room, and how many bytes their metadata have together. */
@@ -44,14 +47,14 @@ export class PeerDirectory {
    * answers (a worker that was started again while its old machine hangs).
    * @throws SleapRtcError PEER_ID_TAKEN if another living peer has the id, LIMIT_REACHED if the room is full
    */
-  async join(roomId: string, info: PeerInfo, link: PeerLink): Promise<void> {
+  async join(roomId: string, info: PeerInfo, link: PeerLink, access: RoomRole = 'member'): Promise<void> {
     for (;;) {
       const holder = this.find(roomId, info.peer_id);
       const free = holder?.link == null || holder.info.user_id === info.user_id;
       if (free || !(await holder.link?.responds())) {
         // While the holder was being asked, another may have taken its place.
         if (this.find(roomId, info.peer_id) !== holder) continue;
-        this.#seat(roomId, { info, link }, holder);
+        this.#seat(roomId, { info, link, access }, holder);
         return;
       }
       throw new SleapRtcError('PEER_ID_TAKEN', `Another peer in ${roomId} is named ${info.peer_id}.`);
@@ -125,6 +128,13 @@ export class PeerDirectory {
     return [...this.#rooms]
       .filter(([, { peers }]) => [...peers.values()].some(({ link }) => link !== null))
       .map(([id]) => id);
+  }
+
+  /** Closes the sockets of peers that are let in no more. They are told why, and leave when their sockets have closed. */
+  disconnect(roomId: string, code: ErrorCode, isConcerned: (member: Member) => boolean): void {
+    for (const member of this.#rooms.get(roomId)?.peers.values() ?? []) {
+      if (isConcerned(member)) member.link?.close(CLOSE.refused, code);
+    }
   }
 
   /** Sends to everyone in a room but one. */

@@ -3,6 +3,9 @@ import { MAX_MESSAGE_BYTES } from '../../protocol/wire/signaling.ts';
 /** A new socket must send `register` within this time. */
 export const REGISTER_DEADLINE_MS = 5000;
 
+/** The longest time that a timer of Node can have; an identity may last longer. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Time between two pings of a socket. A silent one is removed after at most 10 s (see `liveness.ts`). */
 export const PING_INTERVAL_MS = 3000;
 /** Silence after which a socket counts as dead at the next ping. */

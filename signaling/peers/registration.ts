@@ -1,8 +1,9 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
+import type { RoomRole } from '../../protocol/wire/api.ts';
 import type { ClientMessage, IceServer, PeerInfo, PeerMetadata } from '../../protocol/wire/signaling.ts';
 import type { VerifyIdToken } from '../auth/identity.ts';
 import type { JobViews } from '../job-views/job-views.ts';
-import type { Rooms } from '../rooms/rooms.ts';
+import { type Rooms, refuseViewer } from '../rooms/rooms.ts';
 import type { PeerDirectory, PeerLink } from './directory.ts';
 import { MAX_METADATA_BYTES } from './limits.ts';
 
@@ -10,7 +11,7 @@ import { MAX_METADATA_BYTES } from './limits.ts';
 export interface PeerServices {
   directory: PeerDirectory;
   jobViews: Pick<JobViews, 'report' | 'hint' | 'subscribe' | 'unsubscribe' | 'peerLeft'>;
-  rooms: Pick<Rooms, 'enter' | 'touch'>;
+  rooms: Pick<Rooms, 'enter' | 'touch' | 'closings'>;
   verifyIdToken: VerifyIdToken;
   iceServersFor: (userId: string) => IceServer[];
   /** How often a peer gets new ICE servers, in ms; undefined if their credentials do not expire. */
@@ -23,6 +24,10 @@ export interface Registered {
   peerId: string;
   role: PeerInfo['role'];
   userId: string;
+  /** What the token allows. */
+  access: RoomRole;
+  /** When the identity ends, in ms since 1970; undefined if it does not. */
+  identityEndsAt: number | undefined;
 }
 
 type Register = Extract<ClientMessage, { type: 'register' }>;
@@ -30,7 +35,7 @@ type Register = Extract<ClientMessage, { type: 'register' }>;
 /**
  * Checks who asks to join and lets them in: identity, then room and token, then the name. Answers `registered_auth`.
  * @param isOpen whether the socket is still there; a peer that left meanwhile is not let in
- * @throws SleapRtcError SIGN_IN_REQUIRED, ROOM_UNKNOWN, TOKEN_REFUSED, ROOM_EXPIRED, PEER_ID_TAKEN, MESSAGE_TOO_LARGE, LIMIT_REACHED
+ * @throws SleapRtcError SIGN_IN_REQUIRED, TOKEN_REFUSED, NOT_ALLOWED, ROOM_EXPIRED, PEER_ID_TAKEN, MESSAGE_TOO_LARGE, LIMIT_REACHED
  */
 export async function register(
   services: PeerServices,
@@ -39,8 +44,12 @@ export async function register(
   isOpen: () => boolean,
 ): Promise<Registered | undefined> {
   const user = await services.verifyIdToken(message.id_token);
-  const room = await services.rooms.enter(message.room_id, message.token);
-  await services.rooms.touch(room);
+  const entry = { roomId: message.room_id, token: message.token, userId: user.user_id };
+  const { rooms, directory } = services;
+  let closings = rooms.closings;
+  const { room, role: access } = await rooms.enter(entry);
+  if (access === 'viewer' && message.role === 'worker') refuseViewer(access);
+  await rooms.touch(room);
   refuseLargeMetadata(message.metadata);
   if (!isOpen()) return undefined;
   const info: PeerInfo = {
@@ -50,16 +59,34 @@ export async function register(
     metadata: message.metadata,
     connected_at: new Date().toISOString(),
   };
-  await services.directory.join(room.room_id, info, link);
+  await directory.join(room.room_id, info, link, access);
+  // While it was entering, the owner may have closed the room for it.
+  while (closings !== rooms.closings) {
+    closings = rooms.closings;
+    try {
+      await rooms.enter(entry);
+    } catch (error) {
+      directory.leave(room.room_id, info.peer_id, link);
+      throw error;
+    }
+  }
   link.send({
     type: 'registered_auth',
     request_id: message.request_id,
     room_id: room.room_id,
     peer_id: info.peer_id,
-    peer_list: services.directory.peers(room.room_id, info.peer_id),
-    ice_servers: services.iceServersFor(user.user_id),
+    peer_list: directory.peers(room.room_id, info.peer_id),
+    // A viewer connects to nobody.
+    ice_servers: access === 'viewer' ? [] : services.iceServersFor(user.user_id),
   });
-  return { roomId: room.room_id, peerId: info.peer_id, role: info.role, userId: user.user_id };
+  return {
+    roomId: room.room_id,
+    peerId: info.peer_id,
+    role: info.role,
+    userId: user.user_id,
+    access,
+    identityEndsAt: user.expires_at_ms,
+  };
 }
 
 /** @throws SleapRtcError MESSAGE_TOO_LARGE */

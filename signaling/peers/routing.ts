@@ -1,8 +1,12 @@
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { type ClientMessage, EVERYONE, type ServerMessage } from '../../protocol/wire/signaling.ts';
+import { refuseViewer } from '../rooms/rooms.ts';
 import type { PeerLink } from './directory.ts';
 import { matchesFilters } from './filters.ts';
 import { type PeerServices, type Registered, refuseLargeMetadata } from './registration.ts';
+
+/** What a viewer may send. Everything else reaches other peers, or changes what they see. */
+const READING: ReadonlySet<ClientMessage['type']> = new Set(['register', 'ping', 'discover_peers', 'subscribe_jobs']);
 
 type Services = Pick<PeerServices, 'directory' | 'jobViews'>;
 
@@ -10,7 +14,7 @@ type Services = Pick<PeerServices, 'directory' | 'jobViews'>;
  * Does what a registered peer asks. Relayed messages carry the sender's name from `self`, never from the message, and reach this
  * peer's own room only.
  * @returns the reply; undefined if it follows later
- * @throws SleapRtcError PEER_UNKNOWN if the target is not in the room, NOT_ALLOWED for progress that is not a worker's,
+ * @throws SleapRtcError PEER_UNKNOWN if the target is not in the room, NOT_ALLOWED for progress that is not a worker's and for a viewer,
  *   MESSAGE_INVALID for a second `register`
  */
 export function route(
@@ -21,6 +25,7 @@ export function route(
 ): ServerMessage | undefined {
   const { directory, jobViews } = services;
   const { request_id } = message;
+  if (!READING.has(message.type)) refuseViewer(self.access);
   switch (message.type) {
     case 'register':
       throw new SleapRtcError('MESSAGE_INVALID', 'This socket is registered already.');

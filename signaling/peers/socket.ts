@@ -3,7 +3,15 @@ import type { WebSocket } from 'ws';
 import { SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
 import { TokenBucket } from '../limits/token-bucket.ts';
 import type { PeerLink } from './directory.ts';
-import { BYTE_RATE, CLOSE, EXCESS, FAN_OUT_RATE, MESSAGE_RATE, REGISTER_DEADLINE_MS } from './limits.ts';
+import {
+  BYTE_RATE,
+  CLOSE,
+  EXCESS,
+  FAN_OUT_RATE,
+  LONGEST_TIMER_MS,
+  MESSAGE_RATE,
+  REGISTER_DEADLINE_MS,
+} from './limits.ts';
 import { type Liveness, responds } from './liveness.ts';
 import { type ParsedMessage, parseClientMessage } from './parse-client-message.ts';
 import { type PeerServices, type Registered, register } from './registration.ts';
@@ -42,6 +50,8 @@ class SocketSession {
   #registering = false;
   #deadline: NodeJS.Timeout | undefined;
   #renewal: NodeJS.Timeout | undefined;
+  /** Runs out with the identity. */
+  #identityEnd: NodeJS.Timeout | undefined;
 
   constructor(socket: WebSocket, context: SocketContext) {
     this.#socket = socket;
@@ -70,6 +80,7 @@ class SocketSession {
     const { services, logger } = this.#context;
     clearTimeout(this.#deadline);
     clearInterval(this.#renewal);
+    clearTimeout(this.#identityEnd);
     if (this.#self === undefined) return;
     const { roomId, peerId } = this.#self;
     services.jobViews.unsubscribe(roomId, this.#link);
@@ -138,7 +149,14 @@ class SocketSession {
     logger.info({ event: 'peer_joined', room: roomId, peer: peerId, role }, 'peer joined');
     // The close event may have come while `register` was being checked.
     if (!isOpen()) services.directory.leave(roomId, peerId, this.#link);
-    else this.#renewIceServers(this.#self.userId);
+    else this.#whileRegistered(this.#self);
+  }
+
+  #whileRegistered(self: Registered): void {
+    if (self.access !== 'viewer') this.#renewIceServers(self.userId);
+    if (self.identityEndsAt === undefined) return;
+    const end = () => this.#refuse(new SleapRtcError('SIGN_IN_REQUIRED', 'Your identity has ended.'), undefined);
+    this.#identityEnd = setTimeout(end, Math.min(Math.max(0, self.identityEndsAt - Date.now()), LONGEST_TIMER_MS));
   }
 
   /** The credentials of a peer that stays connected must not expire: it connects to others at any time. */

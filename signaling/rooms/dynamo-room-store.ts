@@ -1,5 +1,5 @@
 import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { SleapRtcError } from '../../protocol/errors.ts';
 import { StoredRoom } from '../../protocol/stored/stored-objects.ts';
 import type { Room } from './room.ts';
@@ -48,6 +48,9 @@ export function createDynamoRoomStore(dynamo: DynamoDBClient, table: string): Ro
     },
     async restore(room: Room) {
       await reaching(() => documents.send(new PutCommand({ TableName: table, Item: room })));
+    },
+    async remove(roomId) {
+      await reaching(() => documents.send(new DeleteCommand({ TableName: table, Key: { room_id: roomId } })));
     },
   };
 }

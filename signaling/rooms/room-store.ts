@@ -7,8 +7,10 @@ export interface RoomStore {
   get(roomId: string): Promise<Room | undefined>;
   /** Moves a room's end to a later time. Does nothing for an earlier time or an unknown room. */
   extend(roomId: string, expiresAt: number): Promise<void>;
-  /** Adds a room again that expired. */
+  /** Adds a room again that expired, or replaces what is stored of an open one. */
   restore(room: Room): Promise<void>;
+  /** Removes a room. Does nothing for an unknown one. */
+  remove(roomId: string): Promise<void>;
 }
 
 /**
@@ -21,4 +23,6 @@ export interface RoomRecords {
   /** Gives a name back if its room could not be made. */
   release(roomId: string): Promise<void>;
   read(roomId: string): Promise<Room | undefined>;
+  /** Changes a room's record, though others change it at the same time. Returns the new one; undefined if there is none. */
+  change(roomId: string, change: (room: Room) => Room): Promise<Room | undefined>;
 }

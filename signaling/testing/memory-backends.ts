@@ -91,6 +91,11 @@ export function createMemoryBackends(): MemoryBackends {
       modelFiles: async (roomId, id) => ({
         files: stored(backends.links.get(`${roomId}/${id}`), new SleapRtcError('MODEL_NOT_FOUND', `No model ${id}.`)),
       }),
+      removeRoom: async (roomId) => {
+        throwIfUnavailable();
+        backends.manifests.delete(roomId);
+        for (const key of backends.links.keys()) if (key.startsWith(`${roomId}/`)) backends.links.delete(key);
+      },
       jobResults: async (roomId, id) => ({
         files: stored(
           backends.links.get(`${roomId}/${id}`),

@@ -17,20 +17,31 @@ export class MemoryRooms {
         this.#rooms.set(roomId, { ...room, expires_at: expiresAt });
     },
     restore: async (room) => void this.#rooms.set(room.room_id, room),
+    remove: async (roomId) => void this.#rooms.delete(roomId),
   };
 
   readonly records: RoomRecords = {
     claim: async (room) => addOnce(this.#records, room),
     release: async (roomId) => void this.#records.delete(roomId),
     read: async (roomId) => this.#records.get(roomId),
+    change: async (roomId, change) => {
+      const before = this.#records.get(roomId);
+      if (before === undefined) return undefined;
+      const after = change(before);
+      this.#records.set(roomId, after);
+      return after;
+    },
   };
 
-  /** Adds an open room with a token that the test chooses. */
+  /** Adds an open room with a token that the test chooses; the owner's is `TOKEN-owner`, the viewers' `TOKEN-viewer`. */
   add(roomId: string, token: string): void {
     const now = new Date();
     const room: Room = {
       room_id: roomId,
       token: hashToken(token),
+      owner_token: hashToken(`${token}-owner`),
+      viewer_token: hashToken(`${token}-viewer`),
+      removed_users: [],
       created_at: epochSeconds(now),
       expires_at: epochSeconds(now, ROOM_LIFETIME_MS),
       created_by: 'user-1',

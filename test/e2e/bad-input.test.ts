@@ -51,9 +51,9 @@ describe('bad input and interruptions, on real parts', function () {
     await refused(await train(text, FLIES_CONFIG), 'LABELS_INVALID', 2, /text\.pkg\.slp/);
   });
 
-  it('distinguishes an unknown room, a wrong token and an unavailable server', async () => {
+  it('refuses an unknown room like a wrong token, and distinguishes an unavailable server', async () => {
     const args = ['train', labels, '--config', FLIES_CONFIG, '-o', join(room.folder, 'models')];
-    await refused(await room.cli(args, { SLEAP_RTC_ROOM: 'no-such-room' }), 'ROOM_UNKNOWN', 4, /no-such-room/);
+    await refused(await room.cli(args, { SLEAP_RTC_ROOM: 'no-such-room' }), 'TOKEN_REFUSED', 4, /no-such-room/);
     await refused(await room.cli(args, { SLEAP_RTC_TOKEN: 'wrong' }), 'TOKEN_REFUSED', 4, /token/);
     const nobody = { SLEAP_RTC_SERVER: 'http://127.0.0.1:9' };
     await refused(await room.cli(args, nobody), 'SERVER_UNREACHABLE', 5, /127\.0\.0\.1:9/);

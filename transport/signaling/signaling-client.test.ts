@@ -44,7 +44,7 @@ describe('the signaling client', () => {
   it('reports why it cannot register', async () => {
     await assert.rejects(joinAs('client-1', { token: 'wrong' }), {
       code: 'TOKEN_REFUSED',
-      message: 'This token does not open the room test-room.',
+      message: 'There is no room test-room with this token.',
     });
     await assert.rejects(join('http://127.0.0.1:1', 'client-1'), { code: 'SERVER_UNREACHABLE' });
     await assert.rejects(join('not a url', 'client-1'), { code: 'SERVER_UNREACHABLE' });

@@ -62,7 +62,7 @@ export class SignalingClient {
 
   /**
    * Connects and registers. The caller closes the client.
-   * @throws SleapRtcError SERVER_UNREACHABLE, or the code with which the server refuses: ROOM_UNKNOWN, ROOM_EXPIRED,
+   * @throws SleapRtcError SERVER_UNREACHABLE, or the code with which the server refuses: ROOM_EXPIRED,
    * TOKEN_REFUSED, SIGN_IN_REQUIRED, PEER_ID_TAKEN; USAGE if the chosen WebRTC stack cannot be loaded
    */
   static async connect(options: SignalingClientOptions): Promise<SignalingClient> {
@@ -280,7 +280,7 @@ export class SignalingClient {
 
 /** Whether the server's refusal to register a peer again will not pass. */
 function isPermanent(error: unknown): error is SleapRtcError {
-  const codes: ErrorCode[] = ['ROOM_UNKNOWN', 'ROOM_EXPIRED', 'TOKEN_REFUSED', 'PEER_ID_TAKEN'];
+  const codes: ErrorCode[] = ['ROOM_EXPIRED', 'TOKEN_REFUSED', 'NOT_ALLOWED', 'PEER_ID_TAKEN'];
   return error instanceof SleapRtcError && codes.includes(error.code);
 }
 

@@ -37,7 +37,7 @@ interface GpuWorkerOptions {
 /**
  * Runs a GPU worker until `signal` is aborted, in the order of the seed's worker lifecycle: sign in, register with the
  * signaling server, read the room's manifest, then take jobs from the task queues.
- * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, ROOM_EXPIRED, TOKEN_REFUSED, PEER_ID_TAKEN if it cannot start, or if the
+ * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_EXPIRED, TOKEN_REFUSED, PEER_ID_TAKEN if it cannot start, or if the
  *   room refuses it later; then it has finished its job
  */
 export async function startGpuWorker(config: GpuWorkerConfig, options: GpuWorkerOptions): Promise<void> {

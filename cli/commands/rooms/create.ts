@@ -28,7 +28,8 @@ export default class RoomsCreate extends BaseCommand<typeof RoomsCreate> {
     // The server must not know the key.
     const key = randomBytes(ROOM_KEY_BYTES).toString('base64url');
     const connection = { server, room: room.room_id, token: room.token, key };
-    await rememberRoom(this.folder, connection);
+    const { owner_token: owner, viewer_token: viewer } = room;
+    await rememberRoom(this.folder, connection, { owner, viewer });
     const invite = formatInvite(connection);
     this.log(`Room ${room.room_id} is open until ${when(room.expires_at)}, or longer if it is used.`);
     const page = pageLink(connection);

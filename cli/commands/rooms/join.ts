@@ -33,7 +33,9 @@ export default class RoomsJoin extends BaseCommand<typeof RoomsJoin> {
     const room = await new RoomApi(invite, new SignIn(invite.server, this.folder)).room();
     await rememberRoom(this.folder, invite);
     this.log(`Joined ${room.room_id} on ${invite.server}: it has ${count(room.workers, 'worker')}.`);
-    if ((await readConfigFile(this.folder)).keys[roomAt(invite.server, invite.room)] === undefined) {
+    if (room.role === 'viewer')
+      this.log('You can see its models and jobs, but change nothing: the invite is a viewer’s.');
+    else if ((await readConfigFile(this.folder)).keys[roomAt(invite.server, invite.room)] === undefined) {
       this.log('The invite has no key: you can see the room, but you cannot run jobs in it.');
     }
     return { ...room, server: invite.server };

@@ -13,6 +13,7 @@ export default class RoomsShow extends BaseCommand<typeof RoomsShow> {
       fields([
         ['Room', room.room_id],
         ['Server', api.connection.server],
+        ['You are', room.role],
         ['Created', when(room.created_at)],
         ['Open until', when(room.expires_at)],
         ['Workers', room.workers],

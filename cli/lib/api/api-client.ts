@@ -7,16 +7,22 @@ import { Manifest } from '../../../protocol/models/manifest.ts';
 import {
   CreateRoomReply,
   CurveReply,
+  DeleteRoomReply,
   JobListReply,
   JobLogReply,
   ModelFilesReply,
+  RemoveMemberReply,
   ResultFilesReply,
   ROOM_TOKEN_HEADER,
   RoomReply,
+  RotateReply,
 } from '../../../protocol/wire/api.ts';
 import type { Connection } from '../settings/settings.ts';
 import { type ApiRequest, callApi } from './http.ts';
 import type { SignIn } from './sign-in.ts';
+
+/** How much longer than another request the deletion of a room may take, in ms: it may have thousands of objects. */
+const DELETE_MS = 120_000;
 
 type RoomRequest<T> = Pick<ApiRequest<T>, 'method' | 'reply' | 'repeatable' | 'body' | 'extraMs' | 'signal'>;
 
@@ -49,6 +55,29 @@ export class RoomApi {
   /** Opens an expired room again. */
   open(): Promise<RoomReply> {
     return this.#call('/open', { method: 'POST', reply: RoomReply, body: {}, repeatable: true });
+  }
+
+  /** Gives the room new tokens for members and viewers. Only for its owner. A lost answer is made up for by another call. */
+  rotate(): Promise<RotateReply> {
+    return this.#call('/rotate', { method: 'POST', reply: RotateReply, body: {}, repeatable: true });
+  }
+
+  /** Refuses a user from now on. Only for the owner. @param member a user's id, or the name of a connected peer */
+  removeMember(member: string): Promise<RemoveMemberReply> {
+    const body = { member };
+    return this.#call('/remove-member', { method: 'POST', reply: RemoveMemberReply, body, repeatable: true });
+  }
+
+  /** Deletes the room with its models. Only for its owner. */
+  delete(): Promise<DeleteRoomReply> {
+    const body = { confirm: this.connection.room };
+    return this.#call('/delete', {
+      method: 'POST',
+      reply: DeleteRoomReply,
+      body,
+      repeatable: true,
+      extraMs: DELETE_MS,
+    });
   }
 
   manifest(): Promise<Manifest> {

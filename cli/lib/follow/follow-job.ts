@@ -93,7 +93,7 @@ export class JobFollower {
     });
   }
 
-  /** Enters the room. @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED and such */
+  /** Enters the room. @throws SleapRtcError SERVER_UNREACHABLE, TOKEN_REFUSED and such */
   static async enter(options: FollowOptions): Promise<JobFollower> {
     const { api, jobId, signal } = options;
     const signaling = await enterRoom(api, {

@@ -4,7 +4,7 @@ import type { RoomApi } from '../api/api-client.ts';
 
 /**
  * Enters the room as a client peer.
- * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, ROOM_EXPIRED, TOKEN_REFUSED
+ * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_EXPIRED, TOKEN_REFUSED
  */
 export async function enterRoom(
   api: RoomApi,

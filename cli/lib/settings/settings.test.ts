@@ -14,6 +14,7 @@ const file = {
   room: 'file-room',
   tokens: { [roomAt(SERVER, 'file-room')]: 'file-token', [roomAt(SERVER, 'other-room')]: 'other-token' },
   keys: { [roomAt(SERVER, 'file-room')]: KEY },
+  owned: {},
 };
 
 describe('settings', () => {

@@ -71,7 +71,7 @@ export class ActiveJob {
     return prepared;
   }
 
-  /** Enters the room on behalf of the job. @throws SleapRtcError ROOM_UNKNOWN, TOKEN_REFUSED and such */
+  /** Enters the room on behalf of the job. @throws SleapRtcError TOKEN_REFUSED and such */
   async enterRoom(options: EnterOptions): Promise<JobFollower> {
     const { api, id: jobId, progress, signal } = this;
     const cache = await openHashCache();

@@ -54,7 +54,7 @@ interface Room {
 
 /**
  * Signs in, registers with the signaling server and reads the room's manifest: the first steps of the seed's worker lifecycle.
- * @throws SleapRtcError SERVER_UNREACHABLE, ROOM_UNKNOWN, TOKEN_REFUSED, PEER_ID_TAKEN
+ * @throws SleapRtcError SERVER_UNREACHABLE, TOKEN_REFUSED, PEER_ID_TAKEN
  */
 export async function joinRoom(options: JoinRoomOptions, cleanup: Cleanup): Promise<Room> {
   const { config, slot, drain, offer, gpuModel, sandbox, datasets, bucket, logger, signal } = options;
