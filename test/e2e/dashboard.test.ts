@@ -146,7 +146,7 @@ describe('the room’s page, in Chromium against the running stack', function ()
     const { page } = await openPage(browser, wrong, { expected: /403/ });
     await page.getByRole('alert').waitFor({ timeout: SHOWN_MS });
     const text = await textOf(page.locator('body'));
-    assert.match(text, /Ask the person who created the room for a new invite/);
+    assert.match(text, /ask the person who created the room for a new invite/);
     assert.doesNotMatch(text, /worker-1|flies|centroid/);
     assert.equal(await page.evaluate(() => sessionStorage.getItem('sleap-rtc.invite')), null);
     await page.close();
