@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { execa } from 'execa';
 import type { BrowserContext } from 'playwright-core';
 import { jobWorkflowId } from '../../protocol/temporal/queues.ts';
+import { sleapNnOf } from '../faults/process-tree.ts';
 import { startBrowser } from '../support/browser.ts';
 import { FLIES_CONFIG, fliesLabels } from '../support/samples.ts';
 import { createRoom, type RunningCommand, type TestRoom } from '../support/test-room.ts';
@@ -48,15 +48,9 @@ describe('a job whose sleap-nn was killed, in Temporal’s own web page', functi
 
   /** Kills the process that the worker's launcher runs, as the kernel does if memory is short. */
   async function killSleapNn(workerPid: number): Promise<void> {
-    const { stdout } = await execa('ps', ['-e', '-o', 'pid=,ppid=,args=']);
-    const processes = stdout.split('\n').map((line) => {
-      const [pid = '', ppid = '', ...args] = line.trim().split(/\s+/);
-      return { pid: Number(pid), ppid: Number(ppid), args: args.join(' ') };
-    });
-    const launchers = processes.filter(({ ppid, args }) => ppid === workerPid && args.includes('launcher.py'));
-    const trainers = processes.filter(({ ppid }) => launchers.some(({ pid }) => pid === ppid));
-    assert.equal(trainers.length, 1);
-    for (const { pid } of trainers) process.kill(pid, 'SIGKILL');
+    const trainer = (await sleapNnOf(workerPid)).at(-1);
+    assert.ok(trainer !== undefined, 'sleap-nn was running');
+    process.kill(trainer, 'SIGKILL');
   }
 
   /** Waits until Temporal has `train` in its second attempt. */

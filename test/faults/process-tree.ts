@@ -1,6 +1,9 @@
 import { execa } from 'execa';
 
-/** The ids of the processes of sleap-nn, and of those that start it, which a worker has now. */
+/**
+ * The ids of the processes of sleap-nn, and of those that start it, which a worker has now. A parent comes before its children, so
+ * the last one is sleap-nn itself.
+ */
 export async function sleapNnOf(worker: number): Promise<number[]> {
   const { stdout } = await execa('ps', ['-A', '-o', 'pid=,ppid=,args=']);
   const processes = stdout.split('\n').map((line) => {
