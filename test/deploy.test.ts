@@ -171,9 +171,9 @@ describe('the Cognito pool of deploy/cognito', () => {
         const service = createCognitoSignIn(cognito, { userPoolId, clientId });
         const { id_token, user_id, refresh_token } = await service.signIn();
         const verify = createIdTokenVerifier({ issuer: issuer.replace('http://cognito:9229', endpoint), clientId });
-        assert.deepEqual(await verify(id_token), { user_id });
+        assert.equal((await verify(id_token)).user_id, user_id);
         const renewed = await service.refresh(refresh_token);
-        assert.deepEqual(await verify(renewed.id_token), { user_id }, 'the same user');
+        assert.equal((await verify(renewed.id_token)).user_id, user_id, 'the same user');
         assert.deepEqual([renewed.user_id, renewed.refresh_token], [user_id, refresh_token]);
         await assert.rejects(service.refresh('of another pool'), { code: 'SIGN_IN_REQUIRED' });
       } finally {
