@@ -17,7 +17,10 @@ function spec(job_id: string, size_bytes = 10): TrainingSpec {
     kind: 'training',
     job_id,
     name: 'flies.pkg.slp',
-    files: [{ ...file, size_bytes }, { ...file, path: 'c.yaml' }],
+    files: [
+      { ...file, size_bytes },
+      { ...file, path: 'c.yaml' },
+    ],
     requirements: {},
     stage: true,
     runs: [{ name: 'c', config: 'c.yaml', train_labels: [file.path], val_labels: [], model_type: 'centroid' }],
