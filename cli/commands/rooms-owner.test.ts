@@ -73,4 +73,21 @@ describe('what a room’s owner does', function () {
     useConfig('member');
     await refused('TOKEN_REFUSED', 'rooms', 'join', made.invite);
   });
+
+  it('rooms delete asks on a terminal, and deletes nothing if another name is typed', async () => {
+    useConfig('owner');
+    await json('rooms', 'create', ROOM, '--server', desk.server.url);
+    for (const [typed, exitCode] of [
+      ['another-room', 2],
+      [ROOM, 0],
+    ] as const) {
+      const running = desk.home.startOnTerminal('rooms', 'delete');
+      await desk.home.says(running, /to delete the room/);
+      running.stdin.write(`${typed}\r`);
+      const ended = await running;
+      assert.equal(ended.exitCode, exitCode, ended.stdout);
+      assert.doesNotMatch(ended.stdout, /\\u001b/, 'the question is drawn, not escaped');
+    }
+    await refused('TOKEN_REFUSED', 'rooms', 'show', '--room', ROOM, '--server', desk.server.url, '--token', 'any');
+  });
 });

@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core';
 import { SleapRtcError } from '../../../protocol/errors.ts';
 import { BaseCommand } from '../../base-command.ts';
+import { ask } from '../../lib/output/terminal.ts';
 import { count } from '../../lib/output/words.ts';
 import { forgetRoom } from '../../lib/settings/config-file.ts';
 
@@ -28,8 +29,8 @@ export default class RoomsDelete extends BaseCommand<typeof RoomsDelete> {
         remedy: 'Run the command in a terminal, or with --yes.',
       });
     }
-    const { input } = await import('@inquirer/prompts');
-    const answer = await input({ message: `Type “${room}” to delete the room with all of its models:` });
+    const message = `Type “${room}” to delete the room with all of its models:`;
+    const answer = await ask(({ input }) => input({ message }));
     if (answer.trim() !== room) throw new SleapRtcError('USAGE', 'Nothing was deleted.');
   }
 }

@@ -5,7 +5,6 @@ import { controlJob } from '../api/control-job.ts';
 import { pause } from '../api/http.ts';
 import type { Display } from '../output/display.ts';
 import type { JobProgress } from '../output/job-progress.ts';
-import { withControls } from '../output/terminal.ts';
 import { askInterruptChoice, type DataState, Interrupted, type InterruptWatch, watchInterrupts } from './interrupts.ts';
 
 /** Longest wait for the end of a cancelled job, in ms. A trainer has a grace period to stop. */
@@ -30,7 +29,7 @@ export function whenInterrupted(
       return data.workerHasData ? 'detach' : 'cancel';
     display.pause();
     try {
-      return await withControls(() => askInterruptChoice(jobId, data));
+      return await askInterruptChoice(jobId, data);
     } finally {
       display.resume();
     }

@@ -1,4 +1,5 @@
 import { EXIT, SleapRtcError } from '../../../protocol/errors.ts';
+import { ask } from '../output/terminal.ts';
 
 /** What to do with the job when the researcher interrupts. */
 export type InterruptChoice = 'detach' | 'cancel' | 'continue';
@@ -63,23 +64,24 @@ export function watchInterrupts(decide: (asked: boolean) => Promise<InterruptCho
 
 /** Asks on the terminal. @throws ExitPromptError if Ctrl-C is pressed again */
 export async function askInterruptChoice(jobId: string, data: DataState): Promise<InterruptChoice> {
-  const { select } = await import('@inquirer/prompts');
   const later = `follow it again with \`sleap-rtc jobs attach ${jobId}\``;
-  return select<InterruptChoice>(
-    {
-      message: 'What should happen to the job?',
-      choices: [
-        { value: 'continue', name: 'Continue', description: 'keep following the job' },
-        {
-          value: 'detach',
-          name: 'Detach',
-          description: data.workerHasData
-            ? `the job continues without this terminal${data.dataIsStaged ? '' : ', but needs this computer if its worker is lost'}; ${later}`
-            : `no worker has all the data yet, so the job waits for it; ${later}`,
-        },
-        { value: 'cancel', name: 'Cancel', description: 'end the job without a model' },
-      ],
-    },
-    { output: process.stderr },
+  return ask(({ select }) =>
+    select<InterruptChoice>(
+      {
+        message: 'What should happen to the job?',
+        choices: [
+          { value: 'continue', name: 'Continue', description: 'keep following the job' },
+          {
+            value: 'detach',
+            name: 'Detach',
+            description: data.workerHasData
+              ? `the job continues without this terminal${data.dataIsStaged ? '' : ', but needs this computer if its worker is lost'}; ${later}`
+              : `no worker has all the data yet, so the job waits for it; ${later}`,
+          },
+          { value: 'cancel', name: 'Cancel', description: 'end the job without a model' },
+        ],
+      },
+      { output: process.stderr },
+    ),
   );
 }

@@ -43,6 +43,11 @@ export function withControls<T>(work: () => T): T {
   }
 }
 
+/** Asks on the terminal. Every question goes through here, since it draws with control characters. */
+export function ask<T>(question: (prompts: typeof import('@inquirer/prompts')) => Promise<T>): Promise<T> {
+  return withControls(async () => question(await import('@inquirer/prompts')));
+}
+
 /** Shows unprintable characters as `\u001b`. Line breaks and tabs stay. */
 export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, escaped);

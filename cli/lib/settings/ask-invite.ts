@@ -1,4 +1,4 @@
-import { withControls } from '../output/terminal.ts';
+import { ask } from '../output/terminal.ts';
 
 /** Longest text that is read from stdin, in characters. An invite has less than 500. */
 const MAX_INVITE = 8192;
@@ -6,9 +6,8 @@ const MAX_INVITE = 8192;
 /** Gets an invite without showing it to other users of this machine: asks on a terminal, else reads stdin to its end. */
 export async function askInvite(): Promise<string> {
   if (!process.stdin.isTTY) return readStdin();
-  const { password } = await import('@inquirer/prompts');
   const message = 'Paste the invite (it is not shown):';
-  return withControls(() => password({ message }, { output: process.stderr }));
+  return ask(({ password }) => password({ message }, { output: process.stderr }));
 }
 
 async function readStdin(): Promise<string> {
