@@ -50,20 +50,20 @@ export class RunCheckpoints {
    * @throws SleapRtcError WORKER_LOST if a later attempt has the run
    */
   claim(): Promise<Checkpoints> {
-    return this.#waitForStorage(() => claimRun(this.#options));
+    return waitForStorage(() => claimRun(this.#options), this.#options);
   }
 
   /** Downloads the model that another worker has finished. Returns undefined if there is none. */
   restoreModel(checkpoints: Checkpoints): Promise<TrainedModel | undefined> {
     const { place, folders, signal } = this.#options;
-    return this.#waitForStorage(() => restoreModel({ place, folder: folders.model, signal }, checkpoints));
+    return waitForStorage(() => restoreModel({ place, folder: folders.model, signal }, checkpoints), this.#options);
   }
 
   /** Downloads the attempts of other workers, unless this worker's own are newer. Returns all that are here then. */
   async restoreAttempts(checkpoints: Checkpoints, local: readonly Attempt[]): Promise<readonly Attempt[]> {
     const { place, folders, run, logger, signal } = this.#options;
     const options = { place, checkpoints, work: folders.work, run, local, logger, signal };
-    const restored = await this.#waitForStorage(() => restoreCheckpoints(options));
+    const restored = await waitForStorage(() => restoreCheckpoints(options), this.#options);
     return restored ? listAttempts(folders.work, run) : local;
   }
 
@@ -82,9 +82,5 @@ export class RunCheckpoints {
     await backUpModel(writer, trained).catch((error: unknown) =>
       logger.warn({ err: error }, 'the model was not backed up'),
     );
-  }
-
-  #waitForStorage<T>(work: () => Promise<T>): Promise<T> {
-    return waitForStorage(work, this.#options);
   }
 }

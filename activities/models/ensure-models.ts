@@ -19,29 +19,23 @@ import type { ModelCache } from './model-cache.ts';
 export function createEnsureModels(deps: ModelDeps, cache: ModelCache) {
   return async function ensureModels({ input }: InferenceInput): Promise<{ fetched: string[] }> {
     const { job_id, models } = input.spec;
+    const { usedModels } = jobFolders(deps.workDir, job_id);
     const fetched: string[] = [];
     const signal = Context.current().cancellationSignal;
     const report = (detail: string) => deps.publishProgress({ job_id, phase: 'receiving', detail });
     const onWaiting = () => report('waiting for the room’s storage (S3), which is unavailable, to fetch the models');
     for (const id of models) {
-      const isHere = await cache.has(id);
-      const to = join(jobFolders(deps.workDir, job_id).usedModels, id);
-      const fetch = async () => {
-        if (!isHere) {
-          const model = await deps.findModel(id, signal);
-          if (model === undefined) throw new SleapRtcError('MODEL_NOT_FOUND', `The room has no model ${id}.`);
-          report(`fetching model ${id}`);
-        }
-        await cache.place(id, input.context.room_id, to, { signal });
+      const onDownload = async () => {
+        const model = await deps.findModel(id, signal);
+        if (model === undefined) throw new SleapRtcError('MODEL_NOT_FOUND', `The room has no model ${id}.`);
+        report(`fetching model ${id}`);
       };
-      await waitForStorage(fetch, { signal, onWaiting });
-      if (isHere) continue;
+      const place = () => cache.place(id, input.context.room_id, join(usedModels, id), { signal, onDownload });
+      if (!(await waitForStorage(place, { signal, onWaiting }))) continue;
       fetched.push(id);
       deps.logger.info({ event: 'model_fetched', model: id, room: input.context.room_id, job: job_id });
     }
-    const files = await Promise.all(
-      models.map((id) => filesOf(id, join(jobFolders(deps.workDir, job_id).usedModels, id))),
-    );
+    const files = await Promise.all(models.map((id) => filesOf(id, join(usedModels, id))));
     await refuseOutsideReferences(files.flat(), signal);
     return { fetched };
   };

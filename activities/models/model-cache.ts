@@ -73,20 +73,34 @@ export class ModelCache {
 
   /**
    * Gives the model's files names in a job's folder, where they stay for the job's time, whatever happens in the cache. The model is
-   * downloaded if it is not here, or has changed on the disk.
-   * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY (retryable) if the bytes are not those promised
+   * downloaded if it is not here, or has changed on the disk. One that is here is hashed once.
+   * @param options.onDownload called before a download
+   * @returns true if the model was downloaded
+   * @throws SleapRtcError MODEL_NOT_FOUND; INTEGRITY (retryable) if the bytes are not those promised; what `onDownload` throws
    */
-  async place(modelId: string, room: string, to: string, options: { signal: AbortSignal }): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      await this.ensure(modelId, room, options);
-      const files = await this.#filesOf(modelId);
-      await rm(to, { recursive: true, force: true });
-      if (files !== undefined && (await this.#link(modelId, files, to)) && (await isWhole(to, files))) break;
+  async place(
+    modelId: string,
+    room: string,
+    to: string,
+    { signal, onDownload }: { signal: AbortSignal; onDownload?: () => Promise<void> },
+  ): Promise<boolean> {
+    let attempt = 1;
+    for (; !(await this.#placeCached(modelId, to)); attempt += 1) {
       if (attempt === MAX_ATTEMPTS)
         throw new SleapRtcError('INTEGRITY', `Model ${modelId} changes on the worker’s disk.`);
+      await onDownload?.();
+      await this.ensure(modelId, room, { signal });
     }
     const now = new Date();
     await utimes(join(this.path(modelId), INDEX), now, now).catch(() => undefined);
+    return attempt > 1;
+  }
+
+  /** @returns false if the model is not in the cache, or has changed on the disk */
+  async #placeCached(modelId: string, to: string): Promise<boolean> {
+    const files = await this.#filesOf(modelId);
+    await rm(to, { recursive: true, force: true });
+    return files !== undefined && (await this.#link(modelId, files, to)) && (await isWhole(to, files));
   }
 
   /** @returns false if another worker removes the model at this moment */

@@ -15,10 +15,25 @@ export async function findCandidates(
   { spec, context }: JobInput,
   signal: AbortSignal,
 ): Promise<{ own: PeerInfo[]; others: PeerInfo[] }> {
-  const filters = { role: 'client', properties: { job_id: { $eq: spec.job_id } } } as const;
-  const peers = await signaling.discoverPeers(filters, { signal });
+  const peers = await claimants(signaling, spec.job_id, signal);
   const isOwn = (peer: PeerInfo) => peer.user_id === context.user_id;
   return { own: peers.filter(isOwn).reverse(), others: peers.filter((peer) => !isOwn(peer)) };
+}
+
+/**
+ * Returns whether a computer is in the room that says it has a job's data. It has proved nothing yet: that happens when it is asked
+ * for the data.
+ */
+export async function isResearcherOnline(
+  signaling: SignalingClient,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return (await claimants(signaling, jobId, signal)).length > 0;
+}
+
+function claimants(signaling: SignalingClient, jobId: string, signal: AbortSignal): Promise<PeerInfo[]> {
+  return signaling.discoverPeers({ role: 'client', properties: { job_id: { $eq: jobId } } }, { signal });
 }
 
 /** Resolves when a peer joins or changes, the connection is open again, some seconds have passed, or the signal is aborted. */

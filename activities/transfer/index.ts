@@ -3,7 +3,7 @@ import { createReceiveDataset } from './receive-dataset.ts';
 import { createReturnResults } from './return-results.ts';
 
 export { DatasetStore } from './dataset-store.ts';
-export { isResearcherOnline } from './researcher-online.ts';
+export { isResearcherOnline } from './find-researcher.ts';
 
 /** The activities that move data between a worker and the researcher. */
 export function createTransferActivities(deps: TransferDeps) {

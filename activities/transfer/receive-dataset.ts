@@ -14,8 +14,7 @@ import { heartbeatWith } from '../heartbeat-details.ts';
 import { type JobFolders, jobFolders } from '../runs/job-folders.ts';
 import { DataWatch } from './data-watch.ts';
 import type { TransferDeps } from './deps.ts';
-import { findCandidates } from './find-researcher.ts';
-import { isResearcherOnline } from './researcher-online.ts';
+import { findCandidates, isResearcherOnline } from './find-researcher.ts';
 import { withResearcher } from './with-researcher.ts';
 
 /** How often the progress of a download from S3 is published, in milliseconds. */

@@ -181,6 +181,11 @@ export function isFinal(phase: JobPhase): boolean {
   return phase === 'done' || phase === 'failed' || phase === 'cancelled';
 }
 
+/** True if a job has not ended and holds no worker. It may stay so for days. */
+export function isIdle(phase: JobPhase): boolean {
+  return phase === 'queued' || phase === 'awaiting_data' || phase === 'paused';
+}
+
 /** A published model as a job reports it. */
 export const JobModel = z.object({
   id: ModelId,

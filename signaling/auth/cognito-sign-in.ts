@@ -30,8 +30,9 @@ export function createCognitoSignIn(
     },
     async refresh(refreshToken) {
       try {
+        const tokens = await refreshedTokens(cognito, options, refreshToken);
         // Cognito returns a new refresh token only if it rotates them.
-        return identityOf({ RefreshToken: refreshToken, ...(await refreshedTokens(cognito, options, refreshToken)) });
+        return identityOf({ ...tokens, RefreshToken: tokens.RefreshToken ?? refreshToken });
       } catch (error) {
         if (!isRefused(error)) throw unreachable(error);
         throw new SleapRtcError('SIGN_IN_REQUIRED', 'The identity has expired or is not known.', { cause: error });
@@ -84,8 +85,7 @@ async function refreshedTokens(
       AuthParameters: { REFRESH_TOKEN: refreshToken },
     }),
   );
-  const { RefreshToken, ...tokens } = reply.AuthenticationResult ?? {};
-  return RefreshToken === undefined ? tokens : { ...tokens, RefreshToken };
+  return reply.AuthenticationResult ?? {};
 }
 
 /** What Cognito says of a refresh token that is expired, revoked or another pool's, or whose user was deleted. */

@@ -67,10 +67,10 @@ export class Claims {
   settle(jobId: string, sessionId: string | null, askedAt: number): Claim[] {
     const confirmed: Claim[] = [];
     if (!this.has(jobId)) return confirmed;
-    this.#remove(({ progress, sessionId: claimed, at, ...claim }) => {
-      if (progress.job_id !== jobId || (claimed !== sessionId && at > askedAt)) return false;
-      if (claimed === sessionId) confirmed.push({ ...claim, progress, sessionId: claimed, at });
-      return true;
+    this.#remove((claim) => {
+      if (claim.progress.job_id !== jobId) return false;
+      if (claim.sessionId === sessionId) confirmed.push(claim);
+      return claim.sessionId === sessionId || claim.at <= askedAt;
     });
     return confirmed.sort((a, b) => a.at - b.at);
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { SleapRtcError, toSleapRtcError } from '../../protocol/errors.ts';
-import { isFinal, type JobPhase } from '../../protocol/jobs/job.ts';
+import { isFinal, isIdle } from '../../protocol/jobs/job.ts';
 import type { JobView } from '../../protocol/jobs/job-view.ts';
 import type { Jobs, ReportedJob } from '../jobs/jobs.ts';
 import type { RoomJobs } from './room-jobs.ts';
@@ -20,8 +20,6 @@ const MAX_ASKED = 64;
 const MAX_END_WAITS = 64;
 /** One wait for a job's end. */
 const END_WAIT_MS = 60_000;
-/** Jobs in these phases may stay there for days; the rounds are enough for them. */
-const IDLE: ReadonlySet<JobPhase> = new Set(['queued', 'awaiting_data', 'paused']);
 /** Least time between two questions about the same job because of a session that is not known, and between two of one room. */
 const CLAIM_PAUSE_MS = 1000;
 const ROOM_CLAIM_PAUSE_MS = 50;
@@ -201,7 +199,8 @@ export class RoomWatch {
     if (signal === undefined) return;
     for (const { jobId, view } of this.#room.jobs.values()) {
       if (this.#endWaits.size >= MAX_END_WAITS) return;
-      if (IDLE.has(view.phase) || this.#endWaits.has(jobId)) continue;
+      // The rounds are enough for those that wait.
+      if (isIdle(view.phase) || this.#endWaits.has(jobId)) continue;
       void this.#awaitEnd(jobId, signal);
     }
   }

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { SleapRtcError } from '../../../protocol/errors.ts';
-import type { JobPhase, JobRequirements, JobSpec, JobStatus, Staging } from '../../../protocol/jobs/job.ts';
+import {
+  isIdle,
+  type JobPhase,
+  type JobRequirements,
+  type JobSpec,
+  type JobStatus,
+  type Staging,
+} from '../../../protocol/jobs/job.ts';
 import type { JobView } from '../../../protocol/jobs/job-view.ts';
 import type { HashCache, SignalingClient, SourceFile } from '../../../transport/index.ts';
 import type { RoomApi } from '../api/api-client.ts';
@@ -240,7 +247,7 @@ export class JobFollower {
 
 /** True if a worker has the job's data in this phase. */
 function hasData(phase: JobPhase): boolean {
-  return phase !== 'queued' && phase !== 'awaiting_data' && phase !== 'receiving' && phase !== 'paused';
+  return !isIdle(phase) && phase !== 'receiving';
 }
 
 /** Ends the wait for a worker. It is caught in this file. */

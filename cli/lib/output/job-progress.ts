@@ -1,5 +1,4 @@
-import type { JobPhase } from '../../../protocol/jobs/job.ts';
-import { isFinal } from '../../../protocol/jobs/job.ts';
+import { isFinal, isIdle, type JobPhase } from '../../../protocol/jobs/job.ts';
 import type { EpochProgress, FrameProgress, JobView, TransferProgress } from '../../../protocol/jobs/job-view.ts';
 import type { RunCurve } from '../../../protocol/jobs/run-curve.ts';
 import type { Display } from './display.ts';
@@ -133,8 +132,7 @@ export class JobProgress {
   #enter(phase: JobPhase, detail: string): void {
     this.#detail = detail;
     if (phase === this.#phase) return;
-    if ((phase === 'queued' || phase === 'awaiting_data' || phase === 'paused') && this.#phase !== undefined)
-      this.#worker = null;
+    if (isIdle(phase) && this.#phase !== undefined) this.#worker = null;
     const isBack = this.#phase !== undefined && (phase === 'queued' || phase === 'awaiting_data') && detail !== '';
     const now = Date.now();
     this.#count(now);
